@@ -1,0 +1,161 @@
+"""Every error that a user can see: one root, families that say whose fault it is, one table of codes.
+
+An error carries typed fields and builds its own message: what happened, where, what to do. The command line prints
+``error[CODE]: what`` and the details and hint below it, and ends with the family's exit status. Problems that can be
+found together are reported together, as one `ProblemList`.
+
+Source of the exit contract: 0 only if the tree is complete; 1 any failure; 2 wrong usage; 70 a worker crashed (as
+sysexits' EX_SOFTWARE); 130 and 143 after SIGINT and SIGTERM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_CRASH = 70
+EXIT_SIGINT = 130
+EXIT_SIGTERM = 143
+
+
+class PmpipeError(Exception):
+    """Root of all errors that pmpipe reports by itself.
+
+    Args:
+        what: one line, without a full stop: what went wrong, with the package and file concerned.
+        details: further lines, for example ``expected: …   got: …`` or ``required by: app > react-dom@19.1.0``.
+        hint: what the user can do, or an empty string where there is nothing useful to say.
+    """
+
+    code: ClassVar[str] = "PM_INTERNAL"
+    exit_status: ClassVar[int] = EXIT_FAILURE
+
+    def __init__(self, what: str, *, details: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.details = tuple(details)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [f"error[{self.code}]: {self.what}", *(f"  {line}" for line in self.details)]
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(PmpipeError):
+    """The command line or a setting is wrong."""
+
+    code = "PM_USAGE"
+    exit_status = EXIT_USAGE
+
+
+class ConfigError(PmpipeError):
+    """An .npmrc, an environment variable or a flag has a value that cannot be used."""
+
+    code = "PM_CONFIG"
+
+
+class ManifestError(PmpipeError):
+    """A package.json of the project cannot be used."""
+
+    code = "PM_MANIFEST"
+
+
+class LockfileError(PmpipeError):
+    """A package-lock.json cannot be used: malformed, or unsafe."""
+
+    code = "PM_LOCKFILE"
+
+
+class LockfileOutOfSyncError(LockfileError):
+    """The lockfile does not satisfy the package.json files."""
+
+    code = "PM_LOCK_OUT_OF_SYNC"
+
+
+class InvalidSpecError(PmpipeError):
+    """A dependency's spec, name or range cannot be parsed."""
+
+    code = "PM_SPEC"
+
+
+class PlatformError(PmpipeError):
+    """A required package does not support this os, cpu or libc (npm's EBADPLATFORM)."""
+
+    code = "PM_PLATFORM"
+
+
+class EngineError(PmpipeError):
+    """A package does not support this Node.js, under engine-strict (npm's EBADENGINE)."""
+
+    code = "PM_ENGINE"
+
+
+class RegistryError(PmpipeError):
+    """A registry, proxy or other host did not give what was asked of it."""
+
+    code = "PM_REGISTRY"
+
+
+class OfflineError(RegistryError):
+    """Something is not in the store or the cache, and the network may not be used (npm's ENOTCACHED)."""
+
+    code = "PM_OFFLINE"
+
+
+class IntegrityError(PmpipeError):
+    """A tarball's digest is not the expected one (npm's EINTEGRITY)."""
+
+    code = "PM_INTEGRITY"
+
+
+class ArchiveError(PmpipeError):
+    """A tarball is damaged, or holds what may not be unpacked."""
+
+    code = "PM_ARCHIVE"
+
+
+class GitError(PmpipeError):
+    """A git repository could not be fetched at the locked commit."""
+
+    code = "PM_GIT"
+
+
+class StoreError(PmpipeError):
+    """The store cannot be read or written, or holds a damaged entry."""
+
+    code = "PM_STORE"
+
+
+class FilesystemError(PmpipeError):
+    """The project's files cannot be read or written."""
+
+    code = "PM_FILESYSTEM"
+
+
+class ProblemList(PmpipeError):
+    """Several problems of one input or one run, reported together.
+
+    The exit status is the highest of its members', so that one crash among failures is not hidden.
+    """
+
+    code = "PM_PROBLEMS"
+
+    def __init__(self, problems: Sequence[PmpipeError]) -> None:
+        super().__init__(f"{len(problems)} problems", details=())
+        self.problems = tuple(problems)
+        # status and members belong together: a ClassVar cannot know them
+        self.status = max((problem.exit_status for problem in problems), default=EXIT_FAILURE)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class WorkerCrashError(PmpipeError):
+    """A stage process died, or raised what it did not expect: our bug, or the machine's."""
+
+    code = "PM_CRASH"
+    exit_status = EXIT_CRASH

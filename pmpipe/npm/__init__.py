@@ -1,0 +1,1 @@
+"""npm's vocabulary: pure modules without I/O."""
