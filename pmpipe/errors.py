@@ -2,7 +2,7 @@
 
 An error carries typed fields and builds its own message: what happened, where, what to do. The command line prints
 ``error[CODE]: what`` and the details and hint below it, and ends with the family's exit status. Problems that can be
-found together are reported together, as one `ProblemList`.
+found together are reported together, as one `ProblemsError`.
 
 Source of the exit contract: 0 only if the tree is complete; 1 any failure; 2 wrong usage; 70 a worker crashed (as
 sysexits' EX_SOFTWARE); 130 and 143 after SIGINT and SIGTERM.
@@ -136,7 +136,7 @@ class FilesystemError(PmpipeError):
     code = "PM_FILESYSTEM"
 
 
-class ProblemList(PmpipeError):
+class ProblemsError(PmpipeError):
     """Several problems of one input or one run, reported together.
 
     The exit status is the highest of its members', so that one crash among failures is not hidden.

@@ -1,0 +1,80 @@
+"""The shared arena: where tarballs lie between fetch and extract, so that their bytes are never pickled or copied twice.
+
+One anonymous shared mapping is made before the workers are forked. It reserves addresses, not memory: a page costs
+memory once it has been written. Fetch, the only process that writes, hands out space by first fit from the low end,
+so that the same few pages are used again and again; what lies above `_KEEP_BYTES` is given back to the system when
+it is freed.
+"""
+
+from __future__ import annotations
+
+import mmap
+
+#: Addresses reserved; more than any single tarball that the limits admit.
+ARENA_BYTES = 4 << 30
+
+#: Freed space below this stays resident for the next tarball.
+_KEEP_BYTES = 16 << 20
+
+_PAGE = mmap.PAGESIZE
+
+
+def create_arena() -> mmap.mmap:
+    """A shared anonymous mapping of `ARENA_BYTES` that forked children inherit.
+
+    Raises:
+        OSError: the system refuses to reserve so many addresses (``ulimit -v``, overcommit switched off).
+    """
+    flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+    return mmap.mmap(-1, ARENA_BYTES, flags=flags)
+
+
+class ArenaFullError(Exception):
+    """No gap is large enough; with the byte budget of fetch this cannot happen below `ARENA_BYTES`."""
+
+
+class ArenaAllocator:
+    """First-fit allocation of page-aligned space in the arena; one process owns it.
+
+    Attributes:
+        held_bytes: how many bytes are allocated now, as asked for (not rounded).
+    """
+
+    def __init__(self, size: int = ARENA_BYTES) -> None:
+        self._size = size
+        #: all and only allocated blocks, ascending and disjoint: offset -> (rounded length, length asked for)
+        self._blocks: dict[int, tuple[int, int]] = {}
+        self.held_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def allocate(self, length: int) -> int:
+        """Reserve `length` bytes and return their offset.
+
+        Raises:
+            ArenaFullError: no gap is large enough.
+        """
+        rounded = max(_PAGE, -(-length // _PAGE) * _PAGE)
+        offset = 0
+        for start in sorted(self._blocks):
+            if start - offset >= rounded:
+                break
+            offset = start + self._blocks[start][0]
+        if offset + rounded > self._size:
+            raise ArenaFullError(f"no gap of {length} bytes among {len(self._blocks)} blocks")
+        self._blocks[offset] = (rounded, length)
+        self.held_bytes += length
+        return offset
+
+    def free(self, offset: int, arena: mmap.mmap | None = None) -> None:
+        """Give the block at `offset` back; with `arena`, return high pages to the system.
+
+        Raises:
+            KeyError: nothing is allocated there.
+        """
+        rounded, length = self._blocks.pop(offset)
+        self.held_bytes -= length
+        if arena is not None and offset + rounded > _KEEP_BYTES:
+            start = max(offset, _KEEP_BYTES)
+            arena.madvise(mmap.MADV_REMOVE, start, offset + rounded - start)

@@ -1,0 +1,107 @@
+"""A store entry: one unpacked package, its place in the store, and the index that says it is complete.
+
+``<store>/<algorithm>/<2 hex>/<hex>/`` holds the package as it is to be placed, and in it the index file. Both are
+written in a staging folder and appear by one rename, so an entry that can be seen is complete. The index lists folders
+and files, so that clone needs neither ``stat`` nor ``readdir``, and a checksum of each file, so that a store can be
+verified without its tarballs. The index carries a checksum of itself: after a power cut a torn one is not believed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NewType
+
+import msgspec
+import xxhash
+
+from pmpipe.npm.integrity import strongest
+
+#: Absolute path of an entry's folder.
+EntryPath = NewType("EntryPath", str)
+
+#: The index file's name in the entry's folder; no package may bring a file of this name.
+INDEX_NAME = ".pmpipe-index"
+
+#: Changes with the layout of `EntryIndex`; an index of another format is as good as none.
+_MAGIC = b"pmpipe-index-1\n\0"
+
+
+class EntryIndex(msgspec.Struct, frozen=True, array_like=True):
+    """What an entry holds, in columns of equal length for files.
+
+    Attributes:
+        folders: paths relative to the package, parents before children, without the package folder itself.
+        paths: the regular files' paths relative to the package, as bytes on disk.
+        sizes: in bytes.
+        executable: whether a file's mode is 755; all others have 644.
+        digests: xxh3-128 of each file's content, 16 bytes each, one after the other.
+        has_install_script: there is a preinstall, install or postinstall script, or a binding.gyp that stands for one.
+        integrity: SRI of the tarball, as verified or computed.
+    """
+
+    folders: tuple[bytes, ...]
+    paths: tuple[bytes, ...]
+    sizes: tuple[int, ...]
+    executable: tuple[bool, ...]
+    digests: bytes
+    has_install_script: bool
+    integrity: str
+
+
+class TornIndexError(Exception):
+    """An index file is cut off, altered, or of another format."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(EntryIndex)
+
+
+def encode_index(index: EntryIndex) -> bytes:
+    """The index file's content: magic, checksum, msgpack."""
+    body = _encoder.encode(index)
+    return _MAGIC + xxhash.xxh3_64_digest(body) + body
+
+
+def decode_index(content: bytes) -> EntryIndex:
+    """The index in an index file's content.
+
+    Raises:
+        TornIndexError: the content is not what `encode_index` made.
+    """
+    start = len(_MAGIC) + 8
+    if content[: len(_MAGIC)] != _MAGIC or xxhash.xxh3_64_digest(content[start:]) != content[len(_MAGIC) : start]:
+        raise TornIndexError("the index is torn, or of another format")
+    return _decoder.decode(content[start:])
+
+
+def read_index(entry: str, *, dir_fd: int | None = None) -> EntryIndex:
+    """The index of the entry at `entry`.
+
+    Args:
+        entry: the entry's folder; or empty with `dir_fd`.
+        dir_fd: a descriptor of the entry's folder, to spare the path walk.
+
+    Raises:
+        OSError: there is no index, so no entry.
+        TornIndexError: the index is not whole.
+    """
+    fd = os.open(os.path.join(entry, INDEX_NAME), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
+    try:
+        size = os.fstat(fd).st_size
+        return decode_index(os.read(fd, size))
+    finally:
+        os.close(fd)
+
+
+def entry_path(store: str, integrity: str) -> EntryPath:
+    """Where the entry of a tarball lies: by the strongest of its digests.
+
+    Args:
+        store: absolute path of the store's version folder.
+        integrity: an SRI string; of several digests of the strongest algorithm the first in order counts.
+
+    Raises:
+        IntegrityError: `integrity` holds no digest that is usable.
+    """
+    digest = strongest(integrity)[0]
+    return EntryPath(f"{store}/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}")
