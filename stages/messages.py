@@ -140,6 +140,7 @@ class Extract(_Message, frozen=True):
             digest, or from the computed sha512 where none is expected (`stages.entry.entry_path`).
         key: a digest text that names the entry instead of the tarball's own (git checkouts); empty otherwise.
         limits: caps on the archive.
+        replace: the entry that stands there is damaged in a way its index does not show; put this one in its place.
         durable: flush files and folders to the disk before the entry appears.
     """
 
@@ -151,6 +152,7 @@ class Extract(_Message, frozen=True):
     key: str
     limits: ArchiveLimits
     durable: bool
+    replace: bool = False
 
 
 class Extracted(_Message, frozen=True):

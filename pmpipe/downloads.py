@@ -1,0 +1,142 @@
+"""The packages' half of the install state machine: each tarball on its way into the store.
+
+::
+
+    WAITING -> FETCHING -> FETCHED -> EXTRACTING -> STORED          or FAILED from any of the four
+       ^------------------ damaged entry, once -------'
+
+Only the scheduler changes this state, and only through these methods.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass, field
+
+from pmpipe.plan import GitCommit, LocalTarball, PackageNumber, Plan, RemoteTarball
+from stages.messages import Failed, Source, TarballFile
+
+
+class PackageState(enum.Enum):
+    """Where a tarball is on its way into the store."""
+
+    WAITING = enum.auto()
+    FETCHING = enum.auto()
+    FETCHED = enum.auto()
+    EXTRACTING = enum.auto()
+    STORED = enum.auto()
+    FAILED = enum.auto()
+
+
+@dataclass(slots=True)
+class Downloads:
+    """Single flight: a package is fetched once and extracted once, however many places want it."""
+
+    plan: Plan
+    states: list[PackageState] = field(init=False)
+    #: absolute path of each stored package's entry; empty until it is known
+    entries: list[str] = field(init=False)
+    #: SRI of each package that was stored in this run, as verified or computed
+    integrities: dict[PackageNumber, str] = field(default_factory=dict)
+    #: packages whose entry was damaged and is fetched again; a second time is a failure
+    mended: set[PackageNumber] = field(default_factory=set)
+    #: all and only packages in state WAITING
+    _to_fetch: deque[PackageNumber] = field(default_factory=deque)
+    #: all and only packages in state FETCHED, with the place of their bytes
+    _to_extract: deque[tuple[PackageNumber, Source]] = field(default_factory=deque)
+    #: why a package is FAILED; absent where nobody wanted it any more
+    _reasons: dict[PackageNumber, Failed] = field(default_factory=dict)
+    #: scheme://host:port that refuses every connection -> the failure that told so
+    _dead_hosts: dict[str, Failed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.states = [
+            PackageState.STORED if package.stored else PackageState.WAITING for package in self.plan.packages
+        ]
+        self.entries = [package.entry for package in self.plan.packages]
+        for index, state in enumerate(self.states):
+            if state is PackageState.WAITING:
+                self._queue(PackageNumber(index))
+
+    def is_stored(self, number: PackageNumber) -> bool:
+        """The store holds the package's complete entry."""
+        return self.states[number] is PackageState.STORED
+
+    def next_to_fetch(self) -> PackageNumber | None:
+        """Take the next package to fetch, now FETCHING; None when none waits."""
+        if not self._to_fetch:
+            return None
+        number = self._to_fetch.popleft()
+        self.states[number] = PackageState.FETCHING
+        return number
+
+    def next_to_extract(self) -> tuple[PackageNumber, Source] | None:
+        """Take the next package to extract, now EXTRACTING, with the place of its bytes; None when none waits."""
+        if not self._to_extract:
+            return None
+        number, source = self._to_extract.popleft()
+        self.states[number] = PackageState.EXTRACTING
+        return number, source
+
+    def fetched(self, number: PackageNumber, source: Source) -> None:
+        """FETCHING -> FETCHED."""
+        self.states[number] = PackageState.FETCHED
+        self._to_extract.append((number, source))
+
+    def stored(self, number: PackageNumber, entry: str, integrity: str) -> None:
+        """EXTRACTING -> STORED."""
+        self.states[number] = PackageState.STORED
+        self.entries[number] = entry
+        self.integrities[number] = integrity
+
+    def lost(self, number: PackageNumber, failed: Failed) -> None:
+        """Any state -> FAILED: the package cannot be had."""
+        self.states[number] = PackageState.FAILED
+        self._reasons[number] = failed
+
+    def unwanted(self, number: PackageNumber) -> None:
+        """FETCHING -> FAILED before a job was given out: every placement that asked for it has been left out."""
+        self.states[number] = PackageState.FAILED
+
+    def why_lost(self, number: PackageNumber) -> Failed | None:
+        """The failure for which the package cannot be had, or None while it can."""
+        return self._reasons.get(number)
+
+    def damaged(self, number: PackageNumber) -> None:
+        """STORED -> WAITING: the entry turned out to be incomplete and is to be had again."""
+        self.mended.add(number)
+        self.states[number] = PackageState.WAITING
+        self._queue(number)
+
+    def declare_dead(self, number: PackageNumber, failed: Failed) -> None:
+        """The package's host refuses every connection; what else it was asked for fails the same way."""
+        self._dead_hosts[self._host(number)] = failed
+
+    def why_dead(self, number: PackageNumber) -> Failed | None:
+        """The failure that showed that the package's host is down, or None while it is not known to be."""
+        return self._dead_hosts.get(self._host(number))
+
+    def _queue(self, number: PackageNumber) -> None:
+        origin = self.plan.packages[number].origin
+        if isinstance(origin, LocalTarball):
+            self.fetched(number, TarballFile(origin.path))
+        else:
+            self._to_fetch.append(number)
+
+    def _host(self, number: PackageNumber) -> str:
+        origin = self.plan.packages[number].origin
+        if isinstance(origin, RemoteTarball):
+            return "/".join(origin.url.split("/", 3)[:3])
+        return origin.repositories[0] if isinstance(origin, GitCommit) else ""
+
+    def validate(self, in_fetch: list[PackageNumber], in_extract: list[PackageNumber]) -> None:
+        """Assert every collection's rule, given the packages whose jobs are in flight."""
+        by_state: dict[PackageState, list[int]] = {state: [] for state in PackageState}
+        for index, state in enumerate(self.states):
+            by_state[state].append(index)
+        assert sorted(self._to_fetch) == by_state[PackageState.WAITING], "all and only WAITING packages"
+        assert sorted(n for n, _ in self._to_extract) == by_state[PackageState.FETCHED], "all and only FETCHED packages"
+        assert sorted(in_fetch) == by_state[PackageState.FETCHING], "a package is fetched once at a time"
+        assert sorted(in_extract) == by_state[PackageState.EXTRACTING], "a package is extracted once at a time"
+        assert all(self.entries[index] for index in by_state[PackageState.STORED]), "a stored package has an entry"

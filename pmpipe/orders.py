@@ -1,0 +1,109 @@
+"""What goes into the scheduler and what comes out: events are facts, orders are verbs."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stages.messages import CloneJob, Crashed, ExtractJob, Failed, FetchJob, JobId, LinkJob, Result
+
+
+class StageName(str, enum.Enum):
+    """The four kinds of worker process."""
+
+    FETCH = "fetch"
+    EXTRACT = "extract"
+    CLONE = "clone"
+    LINK = "link"
+
+
+# -- events (besides the results of `stages.messages`) ----------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class WorkerDied:
+    """A stage process ended although its work was not done.
+
+    Attributes:
+        stage: its kind.
+        pid: its process id.
+        exitcode: exit status, or minus the signal's number.
+        in_hand: the job that it was working on, -1 if none.
+    """
+
+    stage: StageName
+    pid: int
+    exitcode: int
+    in_hand: JobId
+
+
+@dataclass(slots=True, frozen=True)
+class Interrupted:
+    """The user or the system asked for the end: SIGINT or SIGTERM."""
+
+    signal_number: int
+
+
+Event: TypeAlias = Result | WorkerDied | Interrupted
+
+
+# -- orders -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class Start:
+    """Give a job to a stage; there is a free place for it."""
+
+    stage: StageName
+    job: FetchJob | ExtractJob | CloneJob | LinkJob
+
+
+@dataclass(slots=True, frozen=True)
+class ReleaseTarball:
+    """Tell fetch that the arena's space at `offset` is free."""
+
+    offset: int
+
+
+@dataclass(slots=True, frozen=True)
+class Finish:
+    """Nothing is in flight and nothing more can be done: end the workers in peace."""
+
+
+@dataclass(slots=True, frozen=True)
+class Stop:
+    """End all workers at once, for this reason."""
+
+    reason: WorkerDied | Interrupted | Crashed
+
+
+Order: TypeAlias = Start | ReleaseTarball | Finish | Stop
+
+
+# -- what a run leaves to be told -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class Failure:
+    """An expected failure, and the location in the tree that it concerns."""
+
+    location: str
+    failed: Failed
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has been done so far, for progress and summary. Bytes are bodies as received, and unpacked."""
+
+    fetched: int = 0
+    wire_bytes: int = 0
+    extracted: int = 0
+    unpacked_bytes: int = 0
+    unpacked_files: int = 0
+    placed: int = 0
+    reflinked: int = 0
+    hardlinked: int = 0
+    copied: int = 0
+    placed_bytes: int = 0
+    linked: int = 0

@@ -1,0 +1,148 @@
+"""The plan of an install as data: which tarballs are needed, where each is to be placed, what is linked afterwards.
+
+The planner makes it, the scheduler carries it out. Numbers are positions in the plan's own lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NewType, TypeAlias
+
+#: Position in `Plan.packages`.
+PackageNumber = NewType("PackageNumber", int)
+
+#: Position in `Plan.placements`.
+PlacementNumber = NewType("PlacementNumber", int)
+
+#: Position in `Plan.links`.
+LinkNumber = NewType("LinkNumber", int)
+
+
+@dataclass(slots=True, frozen=True)
+class RemoteTarball:
+    """A tarball on a registry or any other http host; `authorization` is a header's value or empty."""
+
+    url: str
+    authorization: str
+
+
+@dataclass(slots=True, frozen=True)
+class LocalTarball:
+    """A ``file:`` tarball; absolute path."""
+
+    path: str
+
+
+@dataclass(slots=True, frozen=True)
+class GitCommit:
+    """One commit of a git repository; URLs to try in order, and a package's subfolder or an empty string."""
+
+    repositories: tuple[str, ...]
+    commit: str
+    subfolder: str
+
+
+Origin: TypeAlias = RemoteTarball | LocalTarball | GitCommit
+
+
+@dataclass(slots=True, frozen=True)
+class Package:
+    """One tarball: it is fetched once and extracted once, however many places want it.
+
+    Attributes:
+        label: ``name@version`` for messages.
+        origin: where the bytes come from when the store does not have them.
+        integrity: SRI as the lockfile has it, or empty.
+        entry: absolute path of the store entry; empty where it is known only after extraction.
+        key: names the store entry of a git commit, which has no digest; else empty.
+        stored: the entry was in the store when the plan was made.
+    """
+
+    label: str
+    origin: Origin
+    integrity: str
+    entry: str
+    key: str
+    stored: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Placement:
+    """One folder of `node_modules` that is to be filled from a package.
+
+    Attributes:
+        label: ``name@version`` for messages.
+        location: the lockfile's key, for example ``node_modules/a/node_modules/b``.
+        package: what fills it.
+        destination: absolute path to write to: the final place, or one in the transaction's staging folder.
+        parent: the placement in whose folder this one lies, if it is part of the plan.
+        optional: the install may do without it.
+        method: the clone method.
+        only: paths within the package to restore; empty for the whole package.
+    """
+
+    label: str
+    location: str
+    package: PackageNumber
+    destination: str
+    parent: PlacementNumber | None
+    optional: bool
+    method: str
+    only: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class BinLinks:
+    """The executables of one placed or linked package.
+
+    Attributes:
+        label: for messages.
+        package: absolute path of the package's folder.
+        bin_folder: absolute path of the ``.bin`` folder.
+        bins: pairs of link name and target within the package.
+        after: the placement that must be complete first, if it is part of the plan.
+    """
+
+    label: str
+    package: str
+    bin_folder: str
+    bins: tuple[tuple[str, str], ...]
+    after: PlacementNumber | None
+
+
+@dataclass(slots=True, frozen=True)
+class FolderLink:
+    """A symbolic link at `path` to the folder `target`, both absolute: a workspace or a ``file:`` folder."""
+
+    label: str
+    path: str
+    target: str
+    after: PlacementNumber | None
+
+
+Link: TypeAlias = BinLinks | FolderLink
+
+
+def _nothing_else(location: str) -> frozenset[str]:
+    return frozenset((location,))
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that one run of the pipeline has to do.
+
+    Attributes:
+        packages: each tarball once.
+        placements: parents before the placements within them.
+        links: bins and folder links.
+        left_out_with: the locations that are left out together with a location that cannot be had: the optional
+            package that needs it, and what only that one needs.
+        required_by: the chain of packages that asks for a location, for messages.
+    """
+
+    packages: list[Package] = field(default_factory=list)
+    placements: list[Placement] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    left_out_with: Callable[[str], frozenset[str]] = _nothing_else
+    required_by: Callable[[str], str] = str

@@ -1,0 +1,394 @@
+"""The install state machine: events in, orders out; no I/O, no clock.
+
+The supervisor calls `start` once and `handle` with every event, and carries out the orders that they return. The
+packages' states are in `pmpipe.downloads`, the placements' in `pmpipe.placements`; here are the jobs in flight, the
+bounds, and what each result means for the two::
+
+    Start(fetch) ─ Fetched ─> Start(extract) ─ Extracted ─> Start(clone) ─ Cloned ─> Start(link) ─ Linked ─> Finish
+                                │ always                      │ Damaged
+                                └> ReleaseTarball             └> Start(fetch), once a package
+
+Work is handed out only against a stage's free places, so no queue can ever be full. An expected failure of a package
+that the install cannot do without dooms the run: nothing more is placed, but the other downloads are still tried, so
+that all problems are reported together. A failure of an optional package leaves it out with what only it needed. A
+worker's death, its own crash report, or a signal stops everything at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pmpipe.downloads import Downloads
+from pmpipe.orders import (
+    Counts,
+    Event,
+    Failure,
+    Finish,
+    Interrupted,
+    Order,
+    ReleaseTarball,
+    StageName,
+    Start,
+    Stop,
+    WorkerDied,
+)
+from pmpipe.placements import Placements
+from pmpipe.plan import FolderLink, GitCommit, LinkNumber, PackageNumber, PlacementNumber, Plan, RemoteTarball
+from stages.messages import (
+    ArchiveLimits,
+    Clone,
+    Cloned,
+    Crashed,
+    Damaged,
+    Extract,
+    Extracted,
+    Failed,
+    Fetched,
+    FetchGit,
+    FetchTarball,
+    IntegrityText,
+    JobId,
+    LinkBins,
+    Linked,
+    Remove,
+    Removed,
+    Result,
+    SharedBytes,
+    Source,
+    Symlink,
+)
+
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """What the jobs need besides the plan.
+
+    Attributes:
+        places: how many jobs each stage may have in flight, queued and in its workers' hands.
+        store: absolute path of the store's version folder.
+        staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
+        limits: caps on archives.
+        durable: entries are flushed to the disk before they appear.
+        offline: nothing may be fetched.
+    """
+
+    places: dict[StageName, int]
+    store: str
+    staging: str
+    limits: ArchiveLimits
+    durable: bool = False
+    offline: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class _Fetching:
+    package: PackageNumber
+
+
+@dataclass(slots=True, frozen=True)
+class _Extracting:
+    package: PackageNumber
+    source: Source
+
+
+@dataclass(slots=True, frozen=True)
+class _Cloning:
+    placement: PlacementNumber
+    mended: bool  # the entry had been fetched again when this job was given out
+
+
+@dataclass(slots=True, frozen=True)
+class _Removing:
+    placement: PlacementNumber
+
+
+@dataclass(slots=True, frozen=True)
+class _Linking:
+    link: LinkNumber
+
+
+_Task: TypeAlias = _Fetching | _Extracting | _Cloning | _Removing | _Linking
+
+_STAGE_OF: dict[type[_Task], StageName] = {
+    _Fetching: StageName.FETCH,
+    _Extracting: StageName.EXTRACT,
+    _Cloning: StageName.CLONE,
+    _Removing: StageName.CLONE,
+    _Linking: StageName.LINK,
+}
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """The state of one run; `start` and `handle` are the only mutators.
+
+    Args:
+        plan: what is to be done.
+        settings: bounds, limits and paths for the jobs.
+    """
+
+    plan: Plan
+    settings: Settings
+    counts: Counts = field(default_factory=Counts)
+    #: failures of what the install cannot do without; once there is one, nothing more is placed
+    failures: list[Failure] = field(default_factory=list)
+    #: failures that only left optional packages out
+    optional_failures: list[Failure] = field(default_factory=list)
+    #: odd but harmless things, one line each
+    warnings: list[str] = field(default_factory=list)
+    #: no further orders will come
+    finished: bool = False
+    downloads: Downloads = field(init=False)
+    placements: Placements = field(init=False)
+    #: all and only jobs that a stage has and has not answered
+    _in_flight: dict[JobId, _Task] = field(default_factory=dict)
+    #: how many of them each stage has
+    _used: dict[StageName, int] = field(init=False)
+    _next_job: int = 0
+
+    def __post_init__(self) -> None:
+        self.downloads = Downloads(self.plan)
+        self.placements = Placements(self.plan, self.downloads)
+        self._used = dict.fromkeys(StageName, 0)
+
+    # -- the supervisor's two calls -------------------------------------------------------------------------------
+
+    def start(self) -> list[Order]:
+        """The first orders. A plan without work finishes at once."""
+        return list(self._give_out())
+
+    def handle(self, event: Event) -> list[Order]:
+        """Take in one event and return what is to be done now.
+
+        What still lies in the results' channel when the run has ended is ignored.
+        """
+        if self.finished:
+            return []
+        if isinstance(event, WorkerDied | Interrupted | Crashed):
+            self.finished = True
+            return [Stop(event)]
+        task = self._in_flight.pop(event.job)
+        self._used[_STAGE_OF[type(task)]] -= 1
+        orders: list[Order] = []
+        if isinstance(task, _Extracting) and isinstance(task.source, SharedBytes):
+            # extract is done with the shared bytes, whatever came of them
+            orders.append(ReleaseTarball(task.source.offset))
+        self._take_in(task, event)
+        orders.extend(self._give_out())
+        return orders
+
+    # -- what each result means -----------------------------------------------------------------------------------
+
+    def _take_in(self, task: _Task, result: Result) -> None:
+        match task, result:
+            case _, Failed():
+                self._failed(task, result)
+            case _Fetching(package), Fetched(source=source):
+                self.counts.fetched += 1
+                self.counts.wire_bytes += result.wire_bytes
+                self.downloads.fetched(package, source)
+            case _Extracting(package), Extracted():
+                self._extracted(package, result)
+            case _Cloning(placement), Cloned():
+                self._cloned(placement, result)
+            case _Cloning(), Damaged():
+                self._damaged(task, result)
+            case _Removing(placement), Removed():
+                self.placements.removed(placement)
+            case _Linking(link), Linked():
+                self.counts.linked += result.count
+                label = self.plan.links[link].label
+                self.warnings.extend(f"{label}: its bin {name} names a file that it lacks" for name in result.missing)
+            case _:
+                raise AssertionError(f"{type(result).__name__} answers no {type(task).__name__}")
+
+    def _extracted(self, package: PackageNumber, result: Extracted) -> None:
+        self.counts.extracted += 1
+        self.counts.unpacked_bytes += result.unpacked_bytes
+        self.counts.unpacked_files += result.files
+        self.warnings.extend(result.warnings)
+        self.downloads.stored(package, result.entry, result.integrity)
+        self.placements.package_stored(package)
+
+    def _cloned(self, placement: PlacementNumber, result: Cloned) -> None:
+        self.counts.placed += 1
+        self.counts.reflinked += result.reflinked
+        self.counts.hardlinked += result.hardlinked
+        self.counts.copied += result.copied
+        self.counts.placed_bytes += result.bytes
+        self.placements.placed(placement)
+
+    def _damaged(self, task: _Cloning, result: Damaged) -> None:
+        placement = self.plan.placements[task.placement]
+        if task.mended:
+            what = f"{placement.label}: {result.what}, although it has just been fetched again"
+            self._give_up(task.placement, Failed(result.job, "PM_STORE", what))
+            return
+        if (reason := self.downloads.why_lost(placement.package)) is not None:
+            self._give_up(task.placement, reason)
+            return
+        if self.downloads.is_stored(placement.package) and placement.package not in self.downloads.mended:
+            self.warnings.append(f"the store's {placement.label} is damaged ({result.what}): fetching it again")
+            self.downloads.damaged(placement.package)
+            self.placements.package_damaged(placement.package)
+        self.placements.not_placed(task.placement)
+
+    def _failed(self, task: _Task, failed: Failed) -> None:
+        match task:
+            case _Fetching(package) | _Extracting(package):
+                if failed.host_is_down:
+                    self.downloads.declare_dead(package, failed)
+                self._lose(package, failed)
+            case _Cloning(placement) | _Removing(placement):
+                # a folder that cannot be written is this host's trouble, and no reason to do without a package
+                self.placements.cannot_be_placed(placement)
+                self.failures.append(Failure(self.plan.placements[placement].location, failed))
+            case _Linking(link):
+                self.failures.append(Failure(self.plan.links[link].label, failed))
+
+    def _lose(self, package: PackageNumber, failed: Failed) -> None:
+        """A package cannot be had: leave its optional placements out, and fail for the others."""
+        self.downloads.lost(package, failed)
+        for placement in self.placements.wanted_at[package]:
+            if self.placements.waits(placement):
+                self._give_up(placement, failed)
+
+    def _give_up(self, number: PlacementNumber, failed: Failed) -> None:
+        placement = self.plan.placements[number]
+        if not placement.optional:
+            self.placements.cannot_be_placed(number)
+            self.failures.append(Failure(placement.location, failed))
+            return
+        self.optional_failures.append(Failure(placement.location, failed))
+        # nothing was written for this one: its folder need not be removed
+        self.placements.cannot_be_placed(number)
+        for location in self.plan.left_out_with(placement.location):
+            self.placements.leave_out(location)
+
+    # -- orders ---------------------------------------------------------------------------------------------------
+
+    def _give_out(self) -> Iterator[Order]:
+        """As much ready work as the stages have free places for."""
+        yield from self._start_fetches()
+        yield from self._start_extracts()
+        yield from self._start_removals()
+        if not self.failures:
+            yield from self._start_clones()
+            yield from self._start_links()
+        if not self._in_flight:
+            assert self.failures or self.placements.are_settled(), "a run that has not failed has placed everything"
+            self.finished = True
+            yield Finish()
+
+    def _start_fetches(self) -> Iterator[Order]:
+        while self._has_place(StageName.FETCH) and (number := self.downloads.next_to_fetch()) is not None:
+            package = self.plan.packages[number]
+            if not self.placements.is_wanted(number):
+                self.downloads.unwanted(number)
+            elif (dead := self.downloads.why_dead(number)) is not None:
+                self._lose(number, dead)
+            elif self.settings.offline:
+                offline = Failed(
+                    JobId(-1), "PM_OFFLINE", f"{package.label} is not in the store", cause="not in the store"
+                )
+                self._lose(number, offline)
+            else:
+                job = self._begin(_Fetching(number))
+                origin = package.origin
+                if isinstance(origin, GitCommit):
+                    folder = f"{self.settings.staging}/git-{job}"
+                    git = FetchGit(job, package.label, origin.repositories, origin.commit, origin.subfolder, folder)
+                    yield Start(StageName.FETCH, git)
+                else:
+                    assert isinstance(origin, RemoteTarball), "a tarball on disk is not fetched"
+                    limit = self.settings.limits.all_files
+                    tarball = FetchTarball(job, package.label, origin.url, origin.authorization, limit)
+                    yield Start(StageName.FETCH, tarball)
+
+    def _start_extracts(self) -> Iterator[Order]:
+        while self._has_place(StageName.EXTRACT) and (ready := self.downloads.next_to_extract()) is not None:
+            number, source = ready
+            package = self.plan.packages[number]
+            job = Extract(
+                self._begin(_Extracting(number, source)),
+                package.label,
+                source,
+                IntegrityText(package.integrity),
+                self.settings.store,
+                package.key,
+                self.settings.limits,
+                self.settings.durable,
+                replace=number in self.downloads.mended,
+            )
+            yield Start(StageName.EXTRACT, job)
+
+    def _start_removals(self) -> Iterator[Order]:
+        while self._has_place(StageName.CLONE) and (number := self.placements.next_to_remove()) is not None:
+            job = Remove(self._begin(_Removing(number)), self.plan.placements[number].destination)
+            yield Start(StageName.CLONE, job)
+
+    def _start_clones(self) -> Iterator[Order]:
+        while self._has_place(StageName.CLONE) and (number := self.placements.next_to_clone()) is not None:
+            placement = self.plan.placements[number]
+            job = Clone(
+                self._begin(_Cloning(number, placement.package in self.downloads.mended)),
+                placement.label,
+                self.downloads.entries[placement.package],
+                placement.destination,
+                placement.method,
+                placement.only,
+            )
+            yield Start(StageName.CLONE, job)
+
+    def _start_links(self) -> Iterator[Order]:
+        while self._has_place(StageName.LINK) and (number := self.placements.next_to_link()) is not None:
+            link = self.plan.links[number]
+            job = self._begin(_Linking(number))
+            if isinstance(link, FolderLink):
+                yield Start(StageName.LINK, Symlink(job, link.label, link.path, link.target))
+            else:
+                yield Start(StageName.LINK, LinkBins(job, link.label, link.package, link.bin_folder, link.bins))
+
+    def _has_place(self, stage: StageName) -> bool:
+        return self._used[stage] < self.settings.places[stage]
+
+    def _begin(self, task: _Task) -> JobId:
+        job = JobId(self._next_job)
+        self._next_job += 1
+        self._in_flight[job] = task
+        self._used[_STAGE_OF[type(task)]] += 1
+        return job
+
+    # -- questions ------------------------------------------------------------------------------------------------
+
+    def in_flight(self, stage: StageName) -> int:
+        """How many jobs a stage has, queued and in hand."""
+        return self._used[stage]
+
+    def describe(self, job: JobId) -> str:
+        """What a job in flight is about, for the report of a crash; empty when it is not in flight."""
+        match self._in_flight.get(job):
+            case _Fetching(package) | _Extracting(package):
+                return self.plan.packages[package].label
+            case _Cloning(placement) | _Removing(placement):
+                return f"{self.plan.placements[placement].label} at {self.plan.placements[placement].location}"
+            case _Linking(link):
+                return self.plan.links[link].label
+            case _:
+                return ""
+
+    def validate(self) -> None:
+        """Assert every collection's rule. For tests: it costs time in proportion to the plan."""
+        used = dict.fromkeys(StageName, 0)
+        for task in self._in_flight.values():
+            used[_STAGE_OF[type(task)]] += 1
+        assert used == self._used, "a stage's count is what is in flight there"
+        assert all(used[stage] <= places for stage, places in self.settings.places.items()), "no more jobs than places"
+        tasks = self._in_flight.values()
+        self.downloads.validate(
+            [task.package for task in tasks if isinstance(task, _Fetching)],
+            [task.package for task in tasks if isinstance(task, _Extracting)],
+        )
+        self.placements.validate([task.placement for task in tasks if isinstance(task, _Cloning)])

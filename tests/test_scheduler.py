@@ -1,0 +1,362 @@
+"""The install state machine under any order of events, deaths included."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pmpipe.downloads import PackageState
+from pmpipe.orders import Finish, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
+from pmpipe.placements import PlacementState
+from pmpipe.plan import (
+    BinLinks,
+    GitCommit,
+    LocalTarball,
+    Package,
+    PackageNumber,
+    Placement,
+    PlacementNumber,
+    Plan,
+    RemoteTarball,
+)
+from pmpipe.scheduler import Scheduler, Settings
+from stages.messages import (
+    ArchiveLimits,
+    Clone,
+    Cloned,
+    Crashed,
+    Damaged,
+    Extract,
+    Extracted,
+    Failed,
+    Fetched,
+    FetchGit,
+    FetchTarball,
+    Job,
+    JobId,
+    LinkBins,
+    Linked,
+    PackageFolder,
+    Remove,
+    Removed,
+    Result,
+    SharedBytes,
+)
+
+LIMITS = ArchiveLimits(entries=1000, one_file=1 << 20, all_files=1 << 24, ratio=1000)
+PLACES = {StageName.FETCH: 3, StageName.EXTRACT: 2, StageName.CLONE: 2, StageName.LINK: 1}
+
+
+def make_scheduler(plan: Plan, *, offline: bool = False) -> Scheduler:
+    return Scheduler(plan, Settings(PLACES, "/store/v1", "/store/v1/staging", LIMITS, offline=offline))
+
+
+def remote(name: str, *, stored: bool = False) -> Package:
+    origin = RemoteTarball(f"https://registry.example/{name}/-/{name}-1.0.0.tgz", "")
+    return Package(f"{name}@1.0.0", origin, "", f"/store/v1/{name}" if stored else "", "", stored)
+
+
+def place(package: int, location: str, *, parent: int | None = None, optional: bool = False) -> Placement:
+    number = None if parent is None else PlacementNumber(parent)
+    return Placement(location, location, PackageNumber(package), f"/app/{location}", number, optional, "auto")
+
+
+def jobs(orders: list[Order]) -> list[Job]:
+    return [order.job for order in orders if isinstance(order, Start)]
+
+
+def succeed(job: Job) -> Result:
+    match job:
+        case FetchTarball(number):
+            return Fetched(number, SharedBytes(4096 * number, 10), 10, 1)
+        case FetchGit(number):
+            return Fetched(number, PackageFolder("/store/v1/staging/x"), 0, 1)
+        case Extract(number):
+            return Extracted(number, "/store/v1/entry", "sha512-x", 1, 10, ())
+        case Clone(number):
+            return Cloned(number, 0, 1, 0, 10)
+        case Remove(number):
+            return Removed(number)
+        case LinkBins(number):
+            return Linked(number, 1, ())
+    raise AssertionError(job)
+
+
+def run_to_end(scheduler: Scheduler) -> list[Job]:
+    """Answer every job with success, first come first served; the jobs in the order they were given out."""
+    given_out: list[Job] = []
+    waiting = jobs(scheduler.start())
+    while waiting:
+        job = waiting.pop(0)
+        given_out.append(job)
+        waiting += jobs(scheduler.handle(succeed(job)))
+        scheduler.validate()
+    assert scheduler.finished
+    return given_out
+
+
+def test_package_wanted_twice_is_fetched_and_extracted_once() -> None:
+    plan = Plan([remote("a")], [place(0, "node_modules/a"), place(0, "node_modules/b/node_modules/a")])
+    given_out = run_to_end(make_scheduler(plan))
+    assert [type(job) for job in given_out] == [FetchTarball, Extract, Clone, Clone]
+
+
+def test_stored_package_is_only_cloned() -> None:
+    given_out = run_to_end(make_scheduler(Plan([remote("a", stored=True)], [place(0, "node_modules/a")])))
+    assert [type(job) for job in given_out] == [Clone]
+
+
+def test_empty_plan_finishes_at_once() -> None:
+    assert make_scheduler(Plan()).start() == [Finish()]
+
+
+def test_local_tarball_goes_to_extract_without_fetch() -> None:
+    package = Package("a@1.0.0", LocalTarball("/app/a.tgz"), "", "", "", stored=False)
+    given_out = run_to_end(make_scheduler(Plan([package], [place(0, "node_modules/a")])))
+    assert [type(job) for job in given_out] == [Extract, Clone]
+
+
+def test_git_commit_is_fetched_by_git() -> None:
+    package = Package("a@1.0.0", GitCommit(("https://git.example/a",), "0" * 40, ""), "", "", "key", stored=False)
+    given_out = run_to_end(make_scheduler(Plan([package], [place(0, "node_modules/a")])))
+    assert [type(job) for job in given_out] == [FetchGit, Extract, Clone]
+
+
+def test_nested_package_waits_for_its_parents_folder() -> None:
+    packages = [remote("a"), remote("b", stored=True)]
+    plan = Plan(packages, [place(0, "node_modules/a"), place(1, "node_modules/a/node_modules/b", parent=0)])
+    given_out = run_to_end(make_scheduler(plan))
+    assert [job.label for job in given_out if isinstance(job, Clone)] == [
+        "node_modules/a",
+        "node_modules/a/node_modules/b",
+    ]
+
+
+def test_bins_are_linked_after_their_package() -> None:
+    link = BinLinks("a", "/app/node_modules/a", "/app/node_modules/.bin", (("a", "a.js"),), PlacementNumber(0))
+    plan = Plan([remote("a", stored=True)], [place(0, "node_modules/a")], [link])
+    assert [type(job) for job in run_to_end(make_scheduler(plan))] == [Clone, LinkBins]
+
+
+def test_no_stage_gets_more_jobs_than_it_has_places() -> None:
+    packages = [remote(f"p{n}") for n in range(20)]
+    scheduler = make_scheduler(Plan(packages, [place(n, f"node_modules/p{n}") for n in range(20)]))
+    assert len(jobs(scheduler.start())) == PLACES[StageName.FETCH]
+
+
+def test_shared_bytes_are_released_when_extract_fails() -> None:
+    scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a")]))
+    fetch = jobs(scheduler.start())[0]
+    extract = jobs(scheduler.handle(succeed(fetch)))[0]
+    orders = scheduler.handle(Failed(extract.job, "PM_INTEGRITY", "integrity mismatch for a@1.0.0"))
+    assert ReleaseTarball(4096 * fetch.job) in orders
+    assert [failure.location for failure in scheduler.failures] == ["node_modules/a"]
+
+
+def test_all_downloads_are_tried_after_a_failure_but_nothing_more_is_placed() -> None:
+    packages = [remote(f"p{n}") for n in range(10)]
+    scheduler = make_scheduler(Plan(packages, [place(n, f"node_modules/p{n}") for n in range(10)]))
+    waiting = jobs(scheduler.start())
+    fetched = 0
+    while waiting:
+        job = waiting.pop(0)
+        assert not isinstance(job, Clone)
+        if isinstance(job, FetchTarball):
+            fetched += 1
+        failed = fetched == 1 and isinstance(job, FetchTarball)
+        result = Failed(job.job, "PM_REGISTRY", "404") if failed else succeed(job)
+        waiting += jobs(scheduler.handle(result))
+    assert fetched == 10
+    assert scheduler.finished
+    assert len(scheduler.failures) == 1
+
+
+def test_host_that_is_down_is_not_asked_for_the_rest() -> None:
+    packages = [remote(f"p{n}") for n in range(10)]
+    scheduler = make_scheduler(Plan(packages, [place(n, f"node_modules/p{n}") for n in range(10)]))
+    waiting = jobs(scheduler.start())
+    asked = len(waiting)
+    for job in waiting:
+        asked += len(jobs(scheduler.handle(Failed(job.job, "PM_REGISTRY", "refused", host_is_down=True))))
+    assert asked == PLACES[StageName.FETCH]
+    assert scheduler.finished
+    assert len(scheduler.failures) == 10
+
+
+def test_optional_package_that_cannot_be_had_is_left_out_with_what_only_it_needs() -> None:
+    packages = [remote("a"), remote("only-for-a", stored=True), remote("b", stored=True)]
+    plan = Plan(
+        packages,
+        [
+            place(0, "node_modules/a", optional=True),
+            place(1, "node_modules/only-for-a", optional=True),
+            place(2, "node_modules/b"),
+        ],
+        left_out_with=lambda _: frozenset({"node_modules/a", "node_modules/only-for-a"}),
+    )
+    scheduler = make_scheduler(plan)
+    waiting = jobs(scheduler.start())
+    removed = []
+    while waiting:
+        job = waiting.pop(-1)  # the clones first, so that what only `a` needs is there when `a` fails
+        if isinstance(job, Remove):
+            removed.append(job.path)
+        result = Failed(job.job, "PM_REGISTRY", "404") if isinstance(job, FetchTarball) else succeed(job)
+        waiting += jobs(scheduler.handle(result))
+    assert scheduler.finished
+    assert not scheduler.failures
+    assert removed == ["/app/node_modules/only-for-a"]
+    assert scheduler.placements.left_out() == {"node_modules/a", "node_modules/only-for-a"}
+
+
+def test_damaged_entry_is_fetched_again_once() -> None:
+    plan = Plan([remote("a", stored=True)], [place(0, "node_modules/a"), place(0, "node_modules/b/node_modules/a")])
+    scheduler = make_scheduler(plan)
+    first, second = jobs(scheduler.start())
+    (fetch,) = jobs(scheduler.handle(Damaged(first.job, "index torn")))
+    assert jobs(scheduler.handle(Damaged(second.job, "index torn"))) == []
+    (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    assert isinstance(extract, Extract)
+    assert extract.replace
+    clones = jobs(scheduler.handle(succeed(extract)))
+    assert len(clones) == 2
+    for job in clones:
+        scheduler.handle(succeed(job))
+    assert scheduler.finished
+    assert not scheduler.failures
+
+
+def test_entry_that_is_damaged_again_fails_the_run() -> None:
+    scheduler = make_scheduler(Plan([remote("a", stored=True)], [place(0, "node_modules/a")]))
+    (clone,) = jobs(scheduler.start())
+    (fetch,) = jobs(scheduler.handle(Damaged(clone.job, "index torn")))
+    (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    (clone,) = jobs(scheduler.handle(succeed(extract)))
+    assert scheduler.handle(Damaged(clone.job, "index torn")) == [Finish()]
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_STORE"]
+
+
+def test_damaged_entry_fails_when_offline() -> None:
+    scheduler = make_scheduler(Plan([remote("a", stored=True)], [place(0, "node_modules/a")]), offline=True)
+    (clone,) = jobs(scheduler.start())
+    assert scheduler.handle(Damaged(clone.job, "index torn")) == [Finish()]
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_OFFLINE"]
+
+
+def test_worker_death_stops_everything_at_once() -> None:
+    scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a")]))
+    (fetch,) = jobs(scheduler.start())
+    death = WorkerDied(StageName.FETCH, 123, -9, fetch.job)
+    assert scheduler.handle(death) == [Stop(death)]
+    assert scheduler.finished
+    assert scheduler.handle(succeed(fetch)) == []
+
+
+@dataclass
+class Tree:
+    """A made-up plan and the closures of its optional packages."""
+
+    plan: Plan
+    optional_sets: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    package_count = draw(st.integers(1, 6))
+    packages = [remote(f"p{n}", stored=draw(st.booleans())) for n in range(package_count)]
+    placements: list[Placement] = []
+    for number in range(draw(st.integers(1, 10))):
+        parent = draw(st.none() | st.integers(0, number - 1)) if number else None
+        base = "" if parent is None else f"{placements[parent].location}/"
+        # what lies in an optional package's folder is optional too
+        optional = draw(st.booleans()) or (parent is not None and placements[parent].optional)
+        package = draw(st.integers(0, package_count - 1))
+        placements.append(place(package, f"{base}node_modules/n{number}", parent=parent, optional=optional))
+    for package in range(package_count):
+        if not any(placement.package == package for placement in placements):
+            placements.append(place(package, f"node_modules/m{package}"))
+    links = [
+        BinLinks(f"l{n}", "/p", "/app/node_modules/.bin", (), PlacementNumber(n))
+        for n in range(len(placements))
+        if draw(st.booleans())
+    ]
+
+    def left_out_with(location: str) -> frozenset[str]:
+        inside = (p.location for p in placements if p.optional and p.location.startswith(location + "/"))
+        return frozenset((location, *inside))
+
+    return Plan(packages, placements, list(links), left_out_with)
+
+
+def answer(job: Job, kind: str) -> Result:
+    if kind == "fail":
+        return Failed(job.job, "PM_REGISTRY", "expected failure")
+    if kind == "host down" and isinstance(job, FetchTarball):
+        return Failed(job.job, "PM_REGISTRY", "refused", host_is_down=True)
+    if kind == "damaged" and isinstance(job, Clone):
+        return Damaged(job.job, "index torn")
+    if kind == "crash":
+        return Crashed(job.job, "Traceback …")
+    return succeed(job)
+
+
+KINDS = st.sampled_from(["succeed"] * 12 + ["damaged", "damaged", "fail", "host down", "crash"])
+
+
+@settings(max_examples=600, deadline=None)
+@given(plan=plans(), data=st.data())
+def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: Plan, data: st.DataObject) -> None:
+    scheduler = make_scheduler(plan)
+    orders = scheduler.start()
+    waiting: list[Job] = []
+    answered: set[JobId] = set()
+    held: set[int] = set()
+    while True:
+        scheduler.validate()
+        for order in orders:
+            match order:
+                case Start(_, job):
+                    assert job.job not in answered, "a job's number is used once"
+                    waiting.append(job)
+                case ReleaseTarball(offset):
+                    held.remove(offset)
+        if any(isinstance(order, Finish | Stop) for order in orders):
+            break
+        assert waiting, "the run stands still"
+        job = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
+        if data.draw(st.integers(0, 60)) == 0:
+            orders = scheduler.handle(WorkerDied(StageName.CLONE, 1, -9, job.job))
+            assert isinstance(orders[0], Stop)
+            break
+        result = answer(job, data.draw(KINDS))
+        if isinstance(result, Fetched) and isinstance(result.source, SharedBytes):
+            held.add(result.source.offset)
+        answered.add(job.job)
+        orders = scheduler.handle(result)
+    assert scheduler.finished
+    if not isinstance(orders[-1], Stop):
+        check_end(scheduler, waiting, held)
+
+
+def check_end(scheduler: Scheduler, waiting: list[Job], held: set[int]) -> None:
+    assert not waiting
+    assert not held, "every tarball's space was released"
+    assert all(scheduler.in_flight(stage) == 0 for stage in StageName)
+    if not scheduler.failures:
+        for placement, state in zip(scheduler.plan.placements, scheduler.placements.states, strict=True):
+            assert state is PlacementState.PLACED or (placement.optional and state is PlacementState.LEFT_OUT)
+    assert not any(state is PackageState.FETCHING for state in scheduler.downloads.states)
+
+
+def test_pure_modules_load_neither_processes_nor_sockets() -> None:
+    code = (
+        "import sys, pmpipe.scheduler, pmpipe.plan, pmpipe.orders\n"
+        "bad = {'multiprocessing', 'socket', 'subprocess', 'asyncio'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(bad)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
