@@ -55,6 +55,7 @@ class Downloads:
             PackageState.STORED if package.stored else PackageState.WAITING for package in self.plan.packages
         ]
         self.entries = [package.entry for package in self.plan.packages]
+        self.mended.update(PackageNumber(n) for n, package in enumerate(self.plan.packages) if package.damaged)
         for index, state in enumerate(self.states):
             if state is PackageState.WAITING:
                 self._queue(PackageNumber(index))

@@ -57,6 +57,7 @@ class Package:
         entry: absolute path of the store entry; empty where it is known only after extraction.
         key: names the store entry of a git commit, which has no digest; else empty.
         stored: the entry was in the store when the plan was made.
+        damaged: an entry is there, but holds wrong bytes: the new one takes its place.
     """
 
     label: str
@@ -65,6 +66,7 @@ class Package:
     entry: str
     key: str
     stored: bool
+    damaged: bool = False
 
 
 @dataclass(slots=True, frozen=True)

@@ -26,6 +26,10 @@ _ORPHAN_CHECK_S = 0.5
 _BUFFER_BYTES = 4 * MAXIMUM_DATAGRAM_BYTES
 
 
+class ChannelEnded(Exception):  # noqa: N818 - an end, not an error
+    """Every sender is gone and nothing is left to receive."""
+
+
 class Channel:
     """A queue of at most `places` datagrams; made before a fork, used on one end by each side.
 
@@ -43,8 +47,8 @@ class Channel:
         self._receiving, self._sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
 
-    def put_nowait(self, datagram: bytes) -> None:
-        """Send without ever blocking.
+    def try_put(self, datagram: bytes) -> bool:
+        """Send without ever blocking; False if the kernel has no room for so many bytes just now.
 
         Raises:
             queue.Full: no place is free. The supervisor counts, so there it is a bug.
@@ -54,9 +58,10 @@ class Channel:
             raise queue.Full(self.name)
         try:
             self._sending.send(datagram, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except BlockingIOError as error:
+        except BlockingIOError:
             self._free.release()
-            raise queue.Full(self.name) from error
+            return False
+        return True
 
     def put(self, datagram: bytes) -> None:
         """Send, and wait for a free place if there is none: this is a worker's back-pressure.
@@ -78,13 +83,17 @@ class Channel:
         return datagram
 
     def get_nowait(self) -> bytes | None:
-        """Receive one datagram if one is there; None if there is none now, or no sender is left."""
+        """Receive one datagram if one is there; None if there is none now.
+
+        Raises:
+            ChannelEnded: none is there and none will come.
+        """
         try:
             datagram = self._receiving.recv(MAXIMUM_DATAGRAM_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
         if not datagram:
-            return None
+            raise ChannelEnded(self.name)
         self._free.release()
         return datagram
 

@@ -14,7 +14,7 @@ from typing import NewType
 import msgspec
 import xxhash
 
-from pmpipe.npm.integrity import strongest
+from pmpipe.npm.integrity import Digest, strongest
 
 #: Absolute path of an entry's folder.
 EntryPath = NewType("EntryPath", str)
@@ -24,6 +24,9 @@ INDEX_NAME = ".pmpipe-index"
 
 #: Changes with the layout of `EntryIndex`; an index of another format is as good as none.
 _MAGIC = b"pmpipe-index-1\n\0"
+
+#: Of the keys that name git checkouts, in characters.
+_SHORTEST_KEY = 40
 
 
 class EntryIndex(msgspec.Struct, frozen=True, array_like=True):
@@ -103,5 +106,28 @@ def entry_path(store: str, integrity: str) -> EntryPath:
     Raises:
         IntegrityError: `integrity` holds no digest that is usable.
     """
-    digest = strongest(integrity)[0]
+    return digest_entry_path(store, strongest(integrity)[0])
+
+
+def digest_entry_path(store: str, digest: Digest) -> EntryPath:
+    """Where the entry of the tarball with this digest lies.
+
+    When a lockfile allows several tarballs for one package, each has an entry of its own: by the digest that it
+    matched, so that an entry never answers for another digest than its tarball's.
+    """
     return EntryPath(f"{store}/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}")
+
+
+def git_entry_path(store: str, key: str) -> EntryPath:
+    """Where the entry of a git checkout lies, which has no tarball to be named by.
+
+    Args:
+        store: absolute path of the store's version folder.
+        key: a digest in hexadecimal of repository, commit and subfolder.
+
+    Raises:
+        ValueError: the key is no digest.
+    """
+    if len(key) < _SHORTEST_KEY or key.strip("0123456789abcdef"):
+        raise ValueError(f"not a digest: {key!r}")
+    return EntryPath(f"{store}/git/{key[:2]}/{key}")

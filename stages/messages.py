@@ -317,9 +317,10 @@ class Failed(_Message, frozen=True):
 
 
 class Crashed(_Message, frozen=True):
-    """A worker raised what it did not expect, and is about to end; `traceback` is the worker's own."""
+    """A worker of `stage` raised what it did not expect, and is about to end; `traceback` is the worker's own."""
 
     job: JobId
+    stage: str
     traceback: str
 
 

@@ -38,9 +38,11 @@ class JobBoard:
     Args:
         memory: a shared mapping made before the fork, 8 bytes a slot.
         slot: this worker's place.
+        stage: the worker's kind.
     """
 
-    def __init__(self, memory: mmap, slot: int) -> None:
+    def __init__(self, memory: mmap, slot: int, stage: str) -> None:
+        self.stage = stage
         self._memory = memory
         self._offset = slot * _SLOT.size
 
@@ -79,7 +81,7 @@ def run_jobs(handle: Handler, jobs: Channel, results: Channel, board: JobBoard) 
 def crash(board: JobBoard, results: Channel) -> None:
     """Send the current exception's traceback and end this process at once. Does not return."""
     text = traceback.format_exc()[-MAXIMUM_DATAGRAM_BYTES // 4 :]
-    results.put(encode([Crashed(board.in_hand(), text)]))
+    results.put(encode([Crashed(board.in_hand(), board.stage, text)]))
     os._exit(CRASH_STATUS)
 
 

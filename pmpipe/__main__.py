@@ -1,0 +1,5 @@
+"""``python -m pmpipe`` is the same as ``pmpipe``."""
+
+from pmpipe.cli.main import entry
+
+entry()

@@ -1,0 +1,120 @@
+"""Comparing folders with the store's indexes, as a run of its own through the clone stage's workers.
+
+The same supervisor drives it as an install: jobs against free places, a worker's death fails the run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
+from stages.messages import Check, Checked, Crashed, Damaged, Failed, JobId
+
+
+@dataclass(slots=True, frozen=True)
+class CheckTask:
+    """A folder and the store entry whose index says what should be in it; both absolute paths.
+
+    To check the store itself, `folder` is the entry's own.
+    """
+
+    label: str
+    entry: str
+    folder: str
+
+
+@dataclass(slots=True)
+class Finding:
+    """What differs in one folder, as paths within it.
+
+    Attributes:
+        task: which folder.
+        missing: files that are not there.
+        changed: files with other bytes, size, type or executable bit than the index says.
+        no_entry: why the store cannot tell (no entry, or a torn index); then the other two are empty.
+        failed: why the folder could not be read; then the others are empty.
+    """
+
+    task: CheckTask
+    missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    no_entry: str = ""
+    failed: Failed | None = None
+
+
+@dataclass(slots=True)
+class CheckRun:
+    """The state machine of a check: every task is a job, every job has one finding or none.
+
+    Args:
+        tasks: what is to be checked.
+        places: how many jobs the clone stage may have in flight.
+    """
+
+    tasks: Iterable[CheckTask]
+    places: int
+    findings: list[Finding] = field(default_factory=list)
+    done: int = 0
+    finished: bool = False
+    _waiting: deque[CheckTask] = field(init=False)
+    #: all and only jobs that have not been answered completely, with what they have found so far
+    _in_flight: dict[JobId, Finding] = field(default_factory=dict)
+    _next_job: int = 0
+
+    def __post_init__(self) -> None:
+        self._waiting = deque(self.tasks)
+
+    def start(self) -> list[Order]:
+        """The first orders."""
+        return list(self._give_out())
+
+    def handle(self, event: Event) -> list[Order]:
+        """Take in one event and return what is to be done now."""
+        if self.finished:
+            return []
+        match event:
+            case WorkerDied() | Interrupted() | Crashed():
+                self.finished = True
+                return [Stop(event)]
+            case Checked():
+                finding = self._in_flight[event.job]
+                finding.missing.extend(event.missing)
+                finding.changed.extend(event.changed)
+                if event.more:
+                    return []
+            case Damaged():
+                self._in_flight[event.job].no_entry = event.what
+            case Failed():
+                self._in_flight[event.job].failed = event
+            case _:
+                raise AssertionError(f"{type(event).__name__} answers no check")
+        self._settle(event.job)
+        return list(self._give_out())
+
+    def _settle(self, job: JobId) -> None:
+        finding = self._in_flight.pop(job)
+        self.done += 1
+        if finding.missing or finding.changed or finding.no_entry or finding.failed:
+            self.findings.append(finding)
+
+    def _give_out(self) -> Iterator[Order]:
+        while self._waiting and len(self._in_flight) < self.places:
+            task = self._waiting.popleft()
+            job = JobId(self._next_job)
+            self._next_job += 1
+            self._in_flight[job] = Finding(task)
+            yield Start(StageName.CLONE, Check(job, task.label, task.entry, task.folder))
+        if not self._in_flight:
+            self.finished = True
+            yield Finish()
+
+    def in_flight(self, stage: StageName) -> int:
+        """How many jobs a stage has, queued and in hand."""
+        return len(self._in_flight) if stage is StageName.CLONE else 0
+
+    def describe(self, job: JobId) -> str:
+        """What a job in flight is about."""
+        finding = self._in_flight.get(job)
+        return finding.task.label if finding is not None else ""

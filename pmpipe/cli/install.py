@@ -1,0 +1,151 @@
+"""`pmpipe ci` and `pmpipe install`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pmpipe.cli.options import CommandLine
+from pmpipe.cli.output import Output
+from pmpipe.cli.progress import Progress
+from pmpipe.cli.wording import megabytes, plural, some_of
+from pmpipe.errors import LockfileError, UsageError
+from pmpipe.install import Install, Request, Summary
+from pmpipe.lock_record import record_digests
+from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.selection import Selection
+from pmpipe.project_lock import project_lock
+from pmpipe.repair import diagnose
+from pmpipe.session import Session
+from pmpipe.sources import has_digest, lacks_digest, origin_of
+from pmpipe.store import Store
+
+
+def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
+    """Install the project; the exit status.
+
+    Raises:
+        PmpipeError: it could not be done, and the project is as it was.
+    """
+    started = time.monotonic()
+    if line.words:
+        raise UsageError(
+            f"pmpipe {line.command} takes no package names yet, got {some_of(line.words)}",
+            hint="resolving is not there yet: add packages with npm, then install from the lockfile",
+        )
+    session = Session.open(line.settings, environ)
+    output = Output(session.config.loglevel, json=session.config.json)
+    with project_lock(session.project.folder, output.waiting):
+        # what another run has changed meanwhile counts
+        session = Session.open(line.settings, environ)
+        store = session.store()
+        store.open()
+        try:
+            summary = _install(line, session, store, output)
+        finally:
+            store.close()
+    _show(summary, session, output, time.monotonic() - started)
+    return 0
+
+
+def _install(line: CommandLine, session: Session, store: Store, output: Output) -> Summary:
+    config = session.config
+    graph = session.graph()
+    is_ci = line.command == "ci"
+    session.check(graph, resolving_would_help=not is_ci)
+    selection = session.select(graph)
+    _check_digests(graph, selection, session, is_ci=is_ci)
+    sizes = session.sizes()
+    progress = Progress.for_terminal(enabled=config.progress and output.shows("notice") and not config.json)
+    request = Request(
+        fresh=is_ci,
+        durable=line.durable,
+        offline=config.offline,
+        dry_run=config.dry_run,
+        workspaces=session.workspace_folders(),
+        sizes=sizes,
+        fetch=session.fetch_settings(sizes),
+        watch=progress.show,
+    )
+    install = Install(session.wanted(graph, selection), session.means(store), request)
+    try:
+        summary = _repaired(install, session, output) if line.repair else install.run()
+    finally:
+        progress.close()
+    if summary.recorded and config.package_lock:
+        record_digests(f"{session.project.folder}/{graph.lock.file}", summary.recorded)
+    summary.scripts_skipped = sum(graph.lock.entries[path].has_install_script for path in selection.packages)
+    if summary.scripts_skipped and summary.placed and not config.ignore_scripts:
+        skipped = plural(summary.scripts_skipped, "package has", "packages have")
+        session.warnings.append(f"{skipped} install scripts; pmpipe does not run them yet (`npm rebuild` does)")
+    summary.warnings[:0] = session.warnings
+    return summary
+
+
+def _check_digests(graph: LockGraph, selection: Selection, session: Session, *, is_ci: bool) -> None:
+    """What comes over the network must be verifiable: `ci` insists, `install` records what it computes."""
+    lacking = []
+    for path in selection.packages:
+        entry = graph.lock.entries[path]
+        if entry.link or entry.in_bundle or (entry.integrity and has_digest(entry)):
+            continue
+        if lacks_digest(entry, origin_of(path, entry, session.config.registries, session.project.folder)):
+            lacking.append(path)
+    if lacking and is_ci:
+        raise LockfileError(
+            f"{graph.lock.file} has no usable integrity for {plural(len(lacking), 'package')} from the network",
+            details=lacking[:20],
+            hint="`pmpipe install` computes and records it",
+        )
+    session.warnings += [
+        f"{path} has no usable integrity in {graph.lock.file}; it will be recorded" for path in lacking
+    ]
+
+
+def _repaired(install: Install, session: Session, output: Output) -> Summary:
+    """Examine the whole tree, then install with the files that must be restored."""
+    diagnosis = diagnose(install.wanted, install.means.store, session.config.registries, install.request.sizes)
+    install.diagnosis = diagnosis
+    install.means = session.means(install.means.store, diagnosis.damaged_entries)
+    for path in (*diagnosis.missing, *diagnosis.changed):
+        output.note(f"restoring {path}")
+    return install.run()
+
+
+def _show(summary: Summary, session: Session, output: Output, seconds: float) -> None:
+    output.warn(summary.warnings)
+    if output.json:
+        output.document(_document(summary, seconds))
+        return
+    if not (summary.placed or summary.removed or summary.counts.linked):
+        output.say(f"up to date: {plural(summary.kept, 'package')}, nothing to do ({seconds:.2f} s)")
+        return
+    counts = summary.counts
+    parts = [f"{'would place' if session.config.dry_run else 'placed'} {plural(summary.placed, 'package')}"]
+    parts += [f"removed {len(summary.removed):,}"] if summary.removed else []
+    parts += [f"kept {summary.kept:,}"] if summary.kept else []
+    output.say(f"{', '.join(parts)} in {seconds:.2f} s")
+    ways = (("reflinked", counts.reflinked), ("hardlinked", counts.hardlinked), ("copied", counts.copied))
+    files = ", ".join(f"{count:,} files {how}" for how, count in ways if count)
+    fetched = f"{plural(counts.fetched, 'tarball')} fetched ({megabytes(counts.wire_bytes)})" if counts.fetched else ""
+    details = "; ".join(
+        part for part in (fetched, files, f"{plural(counts.linked, 'link')}" if counts.linked else "") if part
+    )
+    if details:
+        output.say(f"  {details}")
+
+
+def _document(summary: Summary, seconds: float) -> dict[str, Any]:
+    return {
+        "placed": summary.placed,
+        "kept": summary.kept,
+        "removed": summary.removed,
+        "leftOut": summary.left_out,
+        "scriptsSkipped": summary.scripts_skipped,
+        "counts": asdict(summary.counts),
+        "warnings": summary.warnings,
+        "seconds": round(seconds, 4),
+        "stageSeconds": {stage: round(busy, 4) for stage, busy in summary.stage_s.items()},
+    }

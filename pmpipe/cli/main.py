@@ -1,0 +1,75 @@
+"""The program's entry: reads the command line, runs the command, and turns errors into words and an exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from pmpipe.cli.options import CommandLine, parse
+from pmpipe.errors import EXIT_CRASH, EXIT_SIGINT, EXIT_SIGTERM, PmpipeError
+
+Command = Callable[[CommandLine, Mapping[str, str]], int]
+
+_EXIT_BY_SIGNAL = {signal.SIGINT: EXIT_SIGINT, signal.SIGTERM: EXIT_SIGTERM}
+
+
+def entry() -> None:
+    """The console script. Does not return."""
+    status = main(sys.argv[1:], os.environ)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # every child has been waited for, every file is closed: taking the interpreter apart only costs time
+    if "COVERAGE_RUN" in os.environ or "COVERAGE_PROCESS_START" in os.environ:
+        sys.exit(status)
+    os._exit(status)
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command and return its exit status; see `pmpipe.errors` for the contract."""
+    from pmpipe.interrupts import CancelledError, cancel_on_signals
+
+    try:
+        with cancel_on_signals():
+            line = parse(arguments)
+            return _find(line.command)(line, environ)
+    except PmpipeError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except CancelledError as cancelled:
+        print("\npmpipe: stopped; the project is as it was before", file=sys.stderr)
+        return _EXIT_BY_SIGNAL.get(signal.Signals(cancelled.signal_number), EXIT_SIGINT)
+    except BrokenPipeError:
+        # whoever read our output has gone; the work itself is done or has been put back
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report
+        return _tell_bug(error)
+
+
+def _find(command: str) -> Command:
+    if command in ("ci", "install"):
+        from pmpipe.cli.install import run_install
+
+        return run_install
+    if command == "verify":
+        from pmpipe.cli.verify import run_verify
+
+        return run_verify
+    if command == "store":
+        from pmpipe.cli.store import run_store
+
+        return run_store
+    from pmpipe.cli.completion import run_completion
+
+    return run_completion
+
+
+def _tell_bug(error: Exception) -> int:
+    import traceback
+
+    print(f"error[PM_INTERNAL]: {type(error).__name__}: {error}", file=sys.stderr)
+    traceback.print_exception(error, file=sys.stderr)
+    print("hint: this is a bug of pmpipe: please report it with the lines above", file=sys.stderr)
+    return EXIT_CRASH

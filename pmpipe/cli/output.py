@@ -1,0 +1,62 @@
+"""How loud a command is, and where its words go: what was asked for to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from pmpipe.npm.text import printable
+
+_LEVELS = ("silent", "error", "warn", "notice", "http", "info", "verbose", "silly")
+
+#: More warnings than this are counted, not shown, unless the level is verbose.
+_WARNINGS = 20
+
+
+class Output:
+    """Prints what the log level admits.
+
+    Args:
+        loglevel: npm's ``loglevel``.
+        json: print one JSON document instead of a summary.
+    """
+
+    def __init__(self, loglevel: str, *, json: bool) -> None:
+        self._level = _LEVELS.index(loglevel)
+        self.json = json
+
+    def shows(self, level: str) -> bool:
+        """Whether messages of a level are shown."""
+        return self._level >= _LEVELS.index(level)
+
+    def say(self, text: str) -> None:
+        """A line of the summary."""
+        if self.shows("notice") and not self.json:
+            print(text)
+
+    def note(self, text: str) -> None:
+        """A line beside the summary, for a person."""
+        if self.shows("notice"):
+            print(text, file=sys.stderr)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Warnings, each once."""
+        if not self.shows("warn"):
+            return
+        distinct = list(dict.fromkeys(warnings))
+        shown = distinct if self.shows("verbose") else distinct[:_WARNINGS]
+        for warning in shown:
+            print(f"warning: {printable(warning)}", file=sys.stderr)
+        if len(shown) < len(distinct):
+            print(f"warning: and {len(distinct) - len(shown)} more, see --verbose", file=sys.stderr)
+
+    def document(self, document: dict[str, Any]) -> None:
+        """The one JSON document of ``--json``."""
+        import ujson
+
+        print(ujson.dumps(document, indent=2, ensure_ascii=False, escape_forward_slashes=False))
+
+    def waiting(self) -> None:
+        """Another run holds the project."""
+        self.note("pmpipe: another pmpipe is at work in this project, waiting for it to end")

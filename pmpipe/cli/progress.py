@@ -1,0 +1,98 @@
+"""What a person sees while a run goes on: one live line on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pmpipe.cli.wording import megabytes
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from pmpipe.orders import Counts
+    from pmpipe.scheduler import Scheduler
+
+#: A run shorter than this (seconds) shows nothing, and does not pay for importing tqdm.
+_PATIENCE_S = 0.25
+
+#: Seconds between two changes of the live line, and between two plain lines.
+_REFRESH_S = 0.1
+_PLAIN_S = 5.0
+
+_BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} packages [{elapsed}{postfix}]"
+
+
+@dataclass(slots=True)
+class Progress:
+    """Shows how far a run is.
+
+    Attributes:
+        enabled: the user wants to see progress at all.
+        live: standard error is a terminal.
+    """
+
+    enabled: bool
+    live: bool
+    _started: float = field(default_factory=time.monotonic)
+    _next: float = 0.0
+    _bar: tqdm[Any] | None = None
+
+    @classmethod
+    def for_terminal(cls, *, enabled: bool) -> Progress:
+        """Live on a terminal, plain lines elsewhere."""
+        return cls(enabled, sys.stderr.isatty())
+
+    def show(self, scheduler: Scheduler) -> None:
+        """Called at every wake-up of the supervisor; cheap until it is time to show something."""
+        now = time.monotonic()
+        if not self.enabled or now < self._next:
+            return
+        if now < self._started + _PATIENCE_S:
+            return
+        if self.live:
+            self._show_live(scheduler)
+            self._next = now + _REFRESH_S
+        else:
+            if self._next:
+                self._show_plain(scheduler, now)
+            self._next = now + _PLAIN_S
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _show_live(self, scheduler: Scheduler) -> None:
+        counts = scheduler.counts
+        if self._bar is None:
+            self._bar = self._make_bar(len(scheduler.plan.placements))
+        rate = counts.wire_bytes / max(time.monotonic() - self._started, 0.001)
+        stages = f"fetched {counts.fetched}, unpacked {counts.extracted}, linked {counts.linked}"
+        self._bar.set_postfix_str(f"{stages}, {megabytes(counts.wire_bytes)}, {megabytes(rate)}/s", refresh=False)
+        self._bar.n = counts.placed
+        self._bar.refresh()
+
+    def _make_bar(self, total: int) -> tqdm[Any]:
+        from tqdm import tqdm
+
+        # the monitor is a thread, and a process with threads must not be forked
+        tqdm.monitor_interval = 0
+        return tqdm(total=total, desc="pmpipe", bar_format=_BAR, leave=False, file=sys.stderr, dynamic_ncols=True)
+
+    def _show_plain(self, scheduler: Scheduler, now: float) -> None:
+        print(
+            f"pmpipe: {now - self._started:.0f} s: {describe(scheduler.counts, len(scheduler.plan.placements))}",
+            file=sys.stderr,
+        )
+
+
+def describe(counts: Counts, placements: int) -> str:
+    """The state of a run in one line."""
+    return (
+        f"fetched {counts.fetched} ({megabytes(counts.wire_bytes)}), unpacked {counts.extracted}, "
+        f"placed {counts.placed} of {placements}"
+    )

@@ -1,0 +1,66 @@
+"""`pmpipe store path|verify|prune`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pmpipe import host
+from pmpipe.checking import CheckTask
+from pmpipe.cli.options import CommandLine
+from pmpipe.cli.output import Output
+from pmpipe.cli.wording import plural
+from pmpipe.config import Config
+from pmpipe.driving import check
+from pmpipe.errors import EXIT_FAILURE, UsageError
+from pmpipe.npm.text import printable
+from pmpipe.pipeline import sizes_for
+from pmpipe.session import find_project
+from pmpipe.store import Store
+
+
+def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
+    """Look after the store; the exit status, 1 if `verify` found damaged entries.
+
+    Raises:
+        PmpipeError: the store cannot be read.
+    """
+    action = line.words[0] if len(line.words) == 1 else ""
+    config = Config.load(line.settings, environ, find_project(str(line.settings.get("prefix") or "")))
+    store = Store(config.store_dir)
+    output = Output(config.loglevel, json=config.json)
+    if action == "path":
+        print(store.root)
+        return 0
+    if action not in ("verify", "prune"):
+        raise UsageError("pmpipe store wants one of path, verify, prune")
+    store.open()
+    try:
+        if action == "prune":
+            store.prune()
+            return 0
+        return _verify(store, output)
+    finally:
+        store.close()
+
+
+def _verify(store: Store, output: Output) -> int:
+    """Compare every entry with its index, and take damaged ones out, so that the next install mends them."""
+    tasks = [CheckTask(entry, entry, entry) for entry in store.entries()]
+    counts = host.worker_counts()
+    findings = check(tasks, sizes_for(counts.extract, counts.clone, 1))
+    for finding in findings:
+        wrong = [*(f"missing {path}" for path in finding.missing), *(f"changed {path}" for path in finding.changed)]
+        reason = finding.no_entry or (finding.failed.what if finding.failed else "; ".join(wrong))
+        output.say(f"damaged: {finding.task.entry}: {printable(reason)}")
+        if store.writable:
+            store.discard(finding.task.entry)
+    if output.json:
+        output.document({"checked": len(tasks), "damaged": [finding.task.entry for finding in findings]})
+    elif findings:
+        done = (
+            "removed; the next install fetches them again" if store.writable else "still there: the store is read-only"
+        )
+        output.say(f"{plural(len(findings), 'damaged entry', 'damaged entries')} of {len(tasks):,} {done}")
+    else:
+        output.say(f"verified {plural(len(tasks), 'entry', 'entries')}: every file is as it was unpacked")
+    return EXIT_FAILURE if findings else 0

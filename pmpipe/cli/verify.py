@@ -1,0 +1,61 @@
+"""`pmpipe verify`: is every file of node_modules as it was unpacked?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pmpipe.cli.options import CommandLine
+from pmpipe.cli.output import Output
+from pmpipe.cli.wording import plural, some_of
+from pmpipe.errors import EXIT_FAILURE, UsageError
+from pmpipe.npm.text import printable
+from pmpipe.project_lock import project_lock
+from pmpipe.repair import Diagnosis, diagnose
+from pmpipe.session import Session
+
+
+def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
+    """Compare the tree with the store; 0 if all of it could be compared and nothing differs.
+
+    Raises:
+        PmpipeError: the project or the store cannot be read.
+    """
+    if line.words:
+        raise UsageError(f"pmpipe verify takes no names, got {some_of(line.words)}")
+    session = Session.open(line.settings, environ)
+    output = Output(session.config.loglevel, json=session.config.json)
+    with project_lock(session.project.folder, output.waiting):
+        graph = session.graph()
+        selection = session.select(graph)
+        store = session.store()
+        store.open()
+        try:
+            wanted = session.wanted(graph, selection)
+            diagnosis = diagnose(wanted, store, session.config.registries, session.sizes())
+        finally:
+            store.close()
+    _show(diagnosis, output)
+    return 0 if diagnosis.is_healthy() else EXIT_FAILURE
+
+
+def _show(diagnosis: Diagnosis, output: Output) -> None:
+    if output.json:
+        output.document(
+            {
+                "checked": diagnosis.checked,
+                "missing": diagnosis.missing,
+                "changed": diagnosis.changed,
+                "unverifiable": diagnosis.unverifiable,
+                "damagedStoreEntries": sorted(diagnosis.damaged_entries),
+            }
+        )
+        return
+    for word, paths in (("missing", diagnosis.missing), ("changed", diagnosis.changed)):
+        for path in sorted(paths):
+            output.say(f"{word}: {printable(path)}")
+    if diagnosis.unverifiable:
+        output.note(f"not in the store, so not verified: {some_of(diagnosis.unverifiable)}")
+    if diagnosis.is_healthy():
+        output.say(f"verified {plural(diagnosis.checked, 'package')}: every file is as it was unpacked")
+    else:
+        output.note("hint: `pmpipe install --repair` restores exactly these files")

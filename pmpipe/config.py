@@ -1,0 +1,185 @@
+"""The settings of one run, gathered from flags, environment and .npmrc files, with npm's names and precedence.
+
+A flag counts more than the environment, that more than the project's .npmrc, the user's, the global one, npm's own file
+and the defaults. Unlike npm, a value that cannot be used is an error where it would take effect.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pmpipe.config_layers import Sources, read_sources
+from pmpipe.config_merge import Merged, merge
+from pmpipe.npm import flatten
+from pmpipe.npm.coerce import Expansion, coerce
+from pmpipe.npm.npmrc import js_text
+from pmpipe.npm.proxy import Proxies, proxies
+from pmpipe.npm.registry import Registries, ScopeRegistry
+from pmpipe.npm.settings import SETTINGS, SettingValue
+
+#: npm-registry-fetch takes this where fetch-timeout is 0.
+_TIMEOUT_MS = 30_000
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Config:
+    """Every setting, typed. The fields bear npm's names with underscores; times are in milliseconds.
+
+    Attributes:
+        project_dir: absolute path of the folder with the package.json.
+        registries: registries, scopes and credentials.
+        proxies: which proxy serves which URL.
+        settings: the value of every setting in `pmpipe.npm.settings`, by npm's name: what has no field of its own here.
+        unknown: where settings stand that neither npm nor pmpipe knows, one line each.
+        warnings: what is odd but harmless, one line each.
+        cafile: PEM file of the only certificate authorities to trust, or empty.
+        ca: the same as PEM texts; at most one of the two is given.
+        extra_cafile: PEM file of authorities to trust beside the others (NODE_EXTRA_CA_CERTS), or empty.
+        cert: client certificate as PEM text; `key` is its private key. Those for one registry are in `registries`.
+        store_dir: absolute path of pmpipe's store; `cache` is npm's own folder.
+    """
+
+    project_dir: str
+    registries: Registries
+    proxies: Proxies
+    settings: dict[str, SettingValue]
+    unknown: tuple[str, ...]
+    warnings: tuple[str, ...]
+    userconfig: str
+    globalconfig: str
+    prefix: str
+    cache: str
+    store_dir: str
+    # -- network
+    cafile: str
+    ca: tuple[str, ...]
+    extra_cafile: str
+    cert: str | None
+    key: str | None
+    strict_ssl: bool
+    local_address: str | None
+    maxsockets: int
+    fetch_retries: int
+    fetch_retry_factor: float
+    fetch_retry_mintimeout: int
+    fetch_retry_maxtimeout: int
+    fetch_timeout: int
+    offline: bool
+    prefer_offline: bool
+    prefer_online: bool
+    # -- what is installed, and how
+    omit: tuple[str, ...]
+    include: tuple[str, ...]
+    install_strategy: str
+    install_links: bool
+    legacy_peer_deps: bool
+    strict_peer_deps: bool
+    engine_strict: bool
+    force: bool
+    dry_run: bool
+    bin_links: bool
+    clone_method: str
+    os: str | None
+    cpu: str | None
+    libc: str | None
+    workspace: tuple[str, ...]
+    workspaces: bool | None
+    include_workspace_root: bool
+    git: str
+    # -- lifecycle scripts
+    ignore_scripts: bool
+    allow_scripts: tuple[str, ...]
+    # -- lockfile and package.json
+    package_lock: bool
+    package_lock_only: bool
+    lockfile_version: int | None
+    omit_lockfile_registry_resolved: bool
+    save: bool
+    save_exact: bool
+    save_prefix: str
+    # -- what is shown
+    loglevel: str
+    progress: bool
+    json: bool
+
+    @classmethod
+    def load(cls, flags: Mapping[str, object], environ: Mapping[str, str], project_dir: str) -> Config:
+        """Gather the settings of a run.
+
+        Args:
+            flags: what the command line says, by npm's names: strings as typed, or bools, numbers and lists of
+                strings; None stands for a flag that was not given.
+            environ: the process's environment.
+            project_dir: absolute path of the folder with the package.json; its .npmrc is the project's.
+
+        Raises:
+            ConfigError: a value cannot be used, a file cannot be read, or credentials name no host.
+            ProblemsError: several of these at once.
+        """
+        sources = read_sources(flags, environ, project_dir)
+        return cls(**_fields(sources, merge(sources), project_dir))
+
+
+def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, SettingValue]:
+    """The arguments of `Config`: settings under their own names, and what is computed from several."""
+    environ, layers, values = sources.expansion.environ, merged.typed, merged.values
+    fields = {field: values[name] for name, field in fields_of_settings() if field in Config.__dataclass_fields__}
+    types = flatten.dependency_types(layers, node_env=environ.get("NODE_ENV", ""))
+    authorities = flatten.authorities(layers)
+    version = values["lockfile-version"]
+    fields.update(
+        project_dir=project_dir,
+        registries=_registries(merged),
+        proxies=proxies(values["https-proxy"] or values["proxy"], values["noproxy"], environ),
+        settings=values,
+        unknown=tuple(merged.unknown),
+        warnings=tuple(merged.warnings),
+        userconfig=sources.userconfig,
+        globalconfig=sources.globalconfig,
+        prefix=sources.prefix,
+        # the default, too, starts with a tilde
+        cache=coerce(SETTINGS["cache"], values["cache"], sources.expansion),
+        store_dir=values["store-dir"] or _default_store(sources.expansion),
+        cafile=authorities.cafile,
+        ca=authorities.pem,
+        extra_cafile=environ.get("NODE_EXTRA_CA_CERTS", ""),
+        fetch_timeout=values["fetch-timeout"] or _TIMEOUT_MS,
+        omit=types.omit,
+        include=types.include,
+        install_strategy=flatten.install_strategy(layers),
+        package_lock=flatten.package_lock(layers),
+        lockfile_version=None if version is None else int(version),
+    )
+    values.update((name, fields[field]) for name, field in fields_of_settings() if field in fields)
+    return fields
+
+
+def fields_of_settings() -> list[tuple[str, str]]:
+    """Each setting's name, and what a field of `Config` for it is called."""
+    return [(name, name.replace("-", "_")) for name in SETTINGS]
+
+
+def _registries(merged: Merged) -> Registries:
+    scopes = {
+        name.removesuffix(":registry"): ScopeRegistry(js_text(value), merged.where[name])
+        for name, value in merged.others.items()
+        if name.startswith("@") and name.endswith(":registry") and value
+    }
+    scope = merged.values["scope"]
+    return Registries(
+        configured=merged.values["registry"] or "",
+        by_scope=scopes,
+        auth={name: value for name, value in merged.others.items() if name.startswith("//")},
+        replace_host=merged.values["replace-registry-host"],
+        default_scope=scope if not scope or scope.startswith("@") else f"@{scope}",
+    )
+
+
+def _default_store(expansion: Expansion) -> str:
+    cache = expansion.environ.get("XDG_CACHE_HOME", "")
+    # the XDG specification has relative paths ignored
+    if not os.path.isabs(cache):
+        cache = os.path.join(expansion.home, ".cache")
+    return os.path.join(cache, "pmpipe")

@@ -1,0 +1,272 @@
+"""One install, from the lockfile's selection to the hidden lockfile: what `ci` and `install` do to a project.
+
+::
+
+    survey node_modules ─> plan ─> begin ─> pipeline ─> commit ─> late links ─> hidden lockfile ─> finish
+                             │       └──────────┴─ failure: roll back, report ─┘
+                             └ nothing to do: done
+
+Nothing in the project is touched before the plan is complete, and what the pipeline builds stays only if all of it
+succeeds (see `pmpipe.transaction`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from pmpipe.checking import CheckTask
+from pmpipe.driving import check, drive
+from pmpipe.errors import FilesystemError, PmpipeError, StoreError
+from pmpipe.installed import HIDDEN_LOCKFILE, Installed, survey
+from pmpipe.npm.hidden_lockfile import hidden_lockfile
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.orders import Counts
+from pmpipe.pipeline import LIMITS, Sizes, stages_for
+from pmpipe.placements import PlacementState
+from pmpipe.plan import Link, Plan
+from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
+from pmpipe.repair import Diagnosis
+from pmpipe.report import failures_error
+from pmpipe.scheduler import Scheduler, Settings
+from pmpipe.transaction import ModulesFolder
+from stages.entry import entry_path
+from stages.fetch import FetchSettings
+
+
+@dataclass(slots=True, frozen=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        fresh: what is in node_modules goes first (``ci``).
+        durable: store entries are flushed to the disk.
+        offline: nothing may be fetched.
+        dry_run: plan only.
+        workspaces: absolute paths of the project's workspaces; ``ci`` empties their node_modules too.
+        sizes: processes and queues.
+        fetch: how the network is used.
+        watch: called with the scheduler at every wake-up.
+    """
+
+    fresh: bool
+    durable: bool
+    offline: bool
+    dry_run: bool
+    workspaces: tuple[str, ...]
+    sizes: Sizes
+    fetch: FetchSettings
+    watch: Callable[[Scheduler], None]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        placed: package folders that were filled.
+        kept: locations that stayed as they were.
+        removed: paths, relative to the project, that went without replacement.
+        left_out: locations of optional packages that could not be had.
+        counts: what went through the stages.
+        warnings: one line each.
+        stage_s: seconds during which each stage had work.
+        scripts_skipped: packages with install scripts, none of which was run.
+        recorded: location -> sha512 that was computed because the lockfile has no digest.
+    """
+
+    placed: int = 0
+    kept: int = 0
+    removed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    warnings: list[str] = field(default_factory=list)
+    stage_s: dict[str, float] = field(default_factory=dict)
+    scripts_skipped: int = 0
+    recorded: dict[PackagePath, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Install:
+    """Carries one request out.
+
+    Args:
+        wanted: the tree at the end.
+        means: store and registries.
+        request: what the user asked for.
+        diagnosis: files to restore, if the tree was examined.
+    """
+
+    wanted: Wanted
+    means: Means
+    request: Request
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    summary: Summary = field(default_factory=Summary)
+    _folders: dict[str, ModulesFolder] = field(default_factory=dict)
+
+    def run(self) -> Summary:
+        """Do it.
+
+        Raises:
+            PmpipeError: it could not be done, and the project is as it was.
+            CancelledError: a signal ended the run, and the project is as it was.
+        """
+        self._folders = self._find_folders()
+        installed = self._survey()
+        for path in self.diagnosis.unverifiable:
+            # nothing says how its files should be: it is built anew
+            installed.entries.pop(path, None)
+        work = Planner(self.wanted, self.means, self._folders, installed, self.diagnosis.damaged).make()
+        self.summary.kept = work.kept
+        self.summary.removed = work.removed
+        if self.request.dry_run:
+            self.summary.placed = len(work.plan.placements)
+        elif not work.is_nothing():
+            self._carry_out(work)
+        elif not installed.trusted or installed.doubtful:
+            self._write_hidden_lockfile(frozenset())
+        return self.summary
+
+    # -- before ---------------------------------------------------------------------------------------------------
+
+    def _find_folders(self) -> dict[str, ModulesFolder]:
+        project = self.wanted.project
+        paths = {f"{project}/{modules_folder_of(path)}" for path in self.wanted.selection.packages}
+        for folder in (project, *self.request.workspaces):
+            if os.path.lexists(f"{folder}/node_modules"):
+                paths.add(f"{folder}/node_modules")
+        return {path: ModulesFolder(path, self.request.fresh or not _is_folder(path)) for path in sorted(paths)}
+
+    def _survey(self) -> Installed:
+        patched = [folder for folder in self._folders.values() if not folder.fresh]
+        if not patched:
+            return Installed()
+        entries = self.wanted.graph.lock.entries
+        wanted = {path: entries[path] for path in self.wanted.selection.packages}
+        installed = survey(self.wanted.project, patched, wanted)
+        if installed.doubtful:
+            self._resolve_doubts(installed)
+        return installed
+
+    def _resolve_doubts(self, installed: Installed) -> None:
+        """Compare with the store what has changed since the hidden lockfile was written; believe only what agrees."""
+        tasks = []
+        for path in sorted(installed.doubtful):
+            entry = self.wanted.graph.lock.entries.get(path)
+            # scripts change the files of their own package, and rightly so
+            if entry is None or entry.has_install_script or entry.in_bundle or not entry.integrity:
+                continue
+            store_entry = entry_path(self.means.store.folder, entry.integrity)
+            if self.means.store.has(store_entry):
+                tasks.append(CheckTask(path, store_entry, f"{self.wanted.project}/{path}"))
+        for finding in check(tasks, self.request.sizes):
+            installed.entries.pop(PackagePath(finding.task.label), None)
+
+    # -- the change -----------------------------------------------------------------------------------------------
+
+    def _carry_out(self, work: Work) -> None:
+        self._require_store(work)
+        try:
+            for folder in self._folders.values():
+                folder.begin(work.changed(folder, self.wanted.project))
+            scheduler = self._run_pipeline(work.plan)
+            for path, exchanges in work.exchanges.items():
+                self._folders[path].commit(exchanges)
+            self._make_late_links(work.late_links, scheduler)
+            self._tell(scheduler)
+            self._write_hidden_lockfile(frozenset(scheduler.placements.left_out()))
+        except BaseException as error:
+            for folder in self._folders.values():
+                folder.roll_back(self.means.store.staging)
+            if isinstance(error, OSError):
+                raise _unwritable(error) from error
+            raise
+        for folder in self._folders.values():
+            folder.finish()
+        self._touch_hidden_lockfile()
+
+    def _require_store(self, work: Work) -> None:
+        missing = [package.label for package in work.plan.packages if not package.stored]
+        if missing and not self.means.store.writable:
+            raise StoreError(
+                f"the store at {self.means.store.root} cannot be written, and lacks {len(missing)} packages",
+                details=missing[:10],
+                hint="choose another place with --store-dir",
+            )
+
+    def _run_pipeline(self, plan: Plan) -> Scheduler:
+        sizes, request = self.request.sizes, self.request
+        store = self.means.store
+        settings = Settings(
+            dict(sizes.places), store.folder, store.staging, LIMITS, durable=request.durable, offline=request.offline
+        )
+        scheduler = Scheduler(plan, settings)
+        stage_s = drive(scheduler, stages_for(sizes, request.fetch), lambda: request.watch(scheduler))
+        for name, seconds in stage_s.items():
+            self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + seconds
+        if scheduler.failures:
+            raise failures_error(scheduler.failures, plan.required_by)
+        return scheduler
+
+    def _make_late_links(self, links: Iterable[Link], scheduler: Scheduler) -> None:
+        states = scheduler.placements.states
+        made = [
+            replace(link, after=None)
+            for link in links
+            if link.after is None or states[link.after] is PlacementState.PLACED
+        ]
+        if made:
+            late = self._run_pipeline(Plan(links=made))
+            scheduler.counts.linked += late.counts.linked
+            scheduler.warnings += late.warnings
+
+    def _tell(self, scheduler: Scheduler) -> None:
+        summary = self.summary
+        summary.placed = scheduler.counts.placed
+        summary.counts = scheduler.counts
+        summary.warnings += scheduler.warnings
+        summary.left_out = sorted(scheduler.placements.left_out())
+        for failure in scheduler.optional_failures:
+            summary.warnings.append(f"the optional {failure.location} is left out: {failure.failed.what}")
+        entries = self.wanted.graph.lock.entries
+        for placement in scheduler.plan.placements:
+            location = PackagePath(placement.location)
+            computed = scheduler.downloads.integrities.get(placement.package)
+            if computed and not entries[location].integrity and computed.startswith("sha512-"):
+                summary.recorded[location] = computed
+
+    # -- the hidden lockfile --------------------------------------------------------------------------------------
+
+    def _write_hidden_lockfile(self, left_out: frozenset[str]) -> None:
+        project = self.wanted.project
+        listed = self.wanted.selection.listed()
+        if left_out:
+            listed = frozenset(path for path in listed if not _lies_in(path, left_out))
+        if not os.path.isdir(f"{project}/node_modules"):
+            return  # a project without dependencies
+        partial = f"{project}/{HIDDEN_LOCKFILE}.partial"
+        with open(partial, "wb") as file:
+            file.write(hidden_lockfile(self.wanted.graph.lock, listed))
+        os.rename(partial, f"{project}/{HIDDEN_LOCKFILE}")
+
+    def _touch_hidden_lockfile(self) -> None:
+        """It must be newer than every folder that it lists, and removing the journal was the last change to one."""
+        path = f"{self.wanted.project}/{HIDDEN_LOCKFILE}"
+        if os.path.exists(path):
+            os.utime(path)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _lies_in(path: str, locations: frozenset[str]) -> bool:
+    return path in locations or any(path.startswith(f"{location}/") for location in locations)
+
+
+def _unwritable(error: OSError) -> PmpipeError:
+    return FilesystemError(
+        f"cannot change {error.filename}: {error.strerror}",
+        hint="check permissions and free space; nothing was changed",
+    )

@@ -1,0 +1,161 @@
+"""What stands in a project's node_modules before a run: read from the hidden lockfile, believed as far as it can be.
+
+The hidden lockfile is written last, so everything it lists was complete then. A folder that changed later is newer than
+the file; a package that is not listed made its parent folder newer. Comparing modification times finds both for the
+price of one ``lstat`` per package, as npm does it; here a change only casts doubt on what changed, not on everything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pmpipe.errors import LockfileError
+from pmpipe.npm.lockfile import Entry, Lockfile, read_lockfile
+from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
+from pmpipe.transaction import ModulesFolder
+
+#: npm's name of the file, within the project.
+HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
+
+#: npm's tolerance: writing the file itself makes its folder a little newer.
+_TOLERANCE_NS = 10_000_000
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    name: str | None = None
+    version: str | None = None
+
+
+@dataclass(slots=True)
+class Installed:
+    """The state of a tree.
+
+    Attributes:
+        entries: what is believed to be there, by location; without what `missing` holds.
+        doubtful: locations whose folder changed since the hidden lockfile was written, and that are still there.
+        extraneous: absolute paths of package folders and links that nothing lists.
+        changed_bins: ``.bin`` folders that are missing or changed, by absolute path.
+        trusted: there was a hidden lockfile; otherwise the entries come from each folder's package.json.
+    """
+
+    entries: dict[PackagePath, Entry] = field(default_factory=dict)
+    doubtful: set[PackagePath] = field(default_factory=set)
+    extraneous: list[str] = field(default_factory=list)
+    changed_bins: set[str] = field(default_factory=set)
+    trusted: bool = False
+
+
+def survey(project: str, folders: Iterable[ModulesFolder], wanted: Mapping[PackagePath, Entry]) -> Installed:
+    """Look at what is there.
+
+    Args:
+        project: absolute path of the project.
+        folders: its modules folders; what their journals name is not believed.
+        wanted: what is going to be installed; looked at first where there is no hidden lockfile.
+    """
+    hidden, written_ns = _read_hidden(project)
+    found = Installed(trusted=hidden is not None)
+    claimed = hidden.entries if hidden is not None else _read_folders(project, wanted)
+    disbelieved: set[str] = set()
+    for folder in folders:
+        journal = folder.journal()
+        if journal is not None:
+            disbelieved.update(journal.locations)
+            if journal.everything:
+                prefix = f"{os.path.relpath(folder.path, project)}/"
+                disbelieved.update(path for path in claimed if path.startswith(prefix))
+    for path, entry in claimed.items():
+        if path in disbelieved or not is_installed(path):
+            continue
+        state = _look_at(f"{project}/{path}", entry)
+        if state is None:
+            continue
+        found.entries[path] = entry
+        if state > written_ns and not entry.link:
+            found.doubtful.add(path)
+    _survey_folders(project, found, claimed, folders, written_ns)
+    return found
+
+
+def _read_hidden(project: str) -> tuple[Lockfile | None, int]:
+    path = f"{project}/{HIDDEN_LOCKFILE}"
+    try:
+        with open(path, "rb") as file:
+            written_ns = os.fstat(file.fileno()).st_mtime_ns
+            return read_lockfile(file.read(), HIDDEN_LOCKFILE), written_ns + _TOLERANCE_NS
+    except (OSError, LockfileError):
+        # it is a cache: without a usable one every folder is asked for itself
+        return None, 0
+
+
+def _look_at(path: str, entry: Entry) -> int | None:
+    """The folder's modification time in ns; None if it is not there, or is not what the entry says."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    expected = stat.S_ISLNK if entry.link else stat.S_ISDIR
+    return found.st_mtime_ns if expected(found.st_mode) else None
+
+
+def _read_folders(project: str, wanted: Mapping[PackagePath, Entry]) -> dict[PackagePath, Entry]:
+    """What the folders' own package.json say; an entry as wanted where name and version agree."""
+    found: dict[PackagePath, Entry] = {}
+    for path, entry in wanted.items():
+        if entry.link or not is_installed(path):
+            continue
+        try:
+            with open(f"{project}/{path}/package.json", "rb") as file:
+                identity = msgspec.json.decode(file.read(), type=_Identity)
+        except (OSError, msgspec.MsgspecError):
+            continue
+        same = identity.version == entry.version
+        found[path] = entry if same else Entry(version=identity.version)
+    return found
+
+
+def _survey_folders(
+    project: str,
+    found: Installed,
+    claimed: Mapping[PackagePath, Entry],
+    folders: Iterable[ModulesFolder],
+    written_ns: int,
+) -> None:
+    """Look for packages that nothing lists, in every node_modules or scope folder that is newer than the lockfile."""
+    roots = {folder.path for folder in folders}
+    for path in claimed:
+        split = split_installed(path)
+        if split is not None:
+            roots.add(os.path.normpath(f"{project}/{split[0]}/node_modules"))
+    for root in sorted(roots):
+        try:
+            changed = os.lstat(root).st_mtime_ns > written_ns
+            bins = os.lstat(f"{root}/.bin").st_mtime_ns if os.path.lexists(f"{root}/.bin") else written_ns + 1
+        except OSError:
+            continue
+        if bins > written_ns:
+            found.changed_bins.add(f"{root}/.bin")
+        base = os.path.relpath(root, project)
+        for name in _names_in(root, written_ns, changed=changed):
+            if PackagePath(f"{base}/{name}") not in claimed:
+                found.extraneous.append(f"{root}/{name}")
+
+
+def _names_in(root: str, written_ns: int, *, changed: bool) -> Iterator[str]:
+    """Names of packages in a node_modules folder, from those of its folders that are newer than the lockfile."""
+    with os.scandir(root) as listing:
+        entries = [entry for entry in listing if not entry.name.startswith(".")]
+    for entry in entries:
+        if not entry.name.startswith("@"):
+            if changed:
+                yield entry.name
+        elif entry.is_dir(follow_symlinks=False):
+            if changed or entry.stat(follow_symlinks=False).st_mtime_ns > written_ns:
+                yield from (f"{entry.name}/{name}" for name in os.listdir(entry.path) if not name.startswith("."))
+        elif changed:
+            yield entry.name

@@ -1,0 +1,39 @@
+"""SIGINT and SIGTERM as an exception, so that whatever was begun is put back before the program ends.
+
+While the pipeline runs, the supervisor takes the signals itself (see `pmpipe.supervisor`); at all other times they
+raise `CancelledError` where the main process is.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class CancelledError(BaseException):
+    """SIGINT or SIGTERM ended the run. `signal_number` is the signal's."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+@contextmanager
+def cancel_on_signals() -> Iterator[None]:
+    """Raise `CancelledError` on the first signal; the ones that follow are ignored while things are put back."""
+    previous = {number: signal.signal(number, _cancel) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _cancel(number: int, _frame: FrameType | None) -> None:
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    raise CancelledError(number)

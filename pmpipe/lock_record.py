@@ -1,0 +1,60 @@
+"""Adding digests to a lockfile: what an install computed for packages that the lock had none for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pmpipe.errors import FilesystemError
+from pmpipe.npm.package_path import PackagePath
+
+_INDENT = re.compile(r"\s*\{(?P<newline>(?:\r?\n)+)(?P<indent>[ \t]*)")
+
+#: The keys that npm writes in front of ``integrity``.
+_BEFORE = ("name", "version", "lockfileVersion", "resolved")
+
+
+def record_digests(path: str, digests: Mapping[PackagePath, str]) -> None:
+    """Write SRI digests into a lockfile, by one rename; all else, formatting included, stays as npm would leave it.
+
+    Args:
+        path: absolute path of the lockfile.
+        digests: location -> SRI.
+
+    Raises:
+        FilesystemError: the lockfile cannot be written.
+    """
+    import ujson
+
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+        document = ujson.loads(text)
+        for location, digest in digests.items():
+            document["packages"][location] = _with_integrity(document["packages"][location], digest)
+        partial = f"{path}.pmpipe-partial"
+        with open(partial, "w", encoding="utf-8", newline="") as file:
+            file.write(_formatted_like(text, document))
+        os.rename(partial, path)
+    except OSError as error:
+        raise FilesystemError(f"cannot record digests in {path}: {error.strerror}") from error
+
+
+def _with_integrity(entry: dict[str, Any], digest: str) -> dict[str, Any]:
+    before = {key: entry[key] for key in entry if key in _BEFORE}
+    after = {key: value for key, value in entry.items() if key not in _BEFORE and key != "integrity"}
+    return {**before, "integrity": digest, **after}
+
+
+def _formatted_like(text: str, document: dict[str, Any]) -> str:
+    import json
+
+    found = _INDENT.match(text)
+    if found is None:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    # the standard library's encoder takes a tab as indentation; ujson takes only a number of spaces
+    written = json.dumps(document, ensure_ascii=False, indent=found["indent"])
+    newline = "\r\n" if found["newline"].startswith("\r") else "\n"
+    return (written + "\n").replace("\n", newline)

@@ -1,0 +1,187 @@
+"""Patterns for folders as npm's ``workspaces`` field has them: ``*``, ``**``, ``?``, ``[…]``, ``{a,b}``, ``@(a|b)``.
+
+Only matching, no file system. Names that begin with a dot are matched by nothing but a dot in the pattern.
+
+Source: npm's ``minimatch`` and ``@npmcli/map-workspaces``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+ANY_DEPTH = "**"
+_MAGIC = re.compile(r"[*?\[{]|[@+!]\(")
+_NUMBERS = re.compile(r"(-?\d+)\.\.(-?\d+)")
+_LONGEST_PATTERN = 4096
+_MOST_ALTERNATIVES = 10_000
+
+
+@dataclass(slots=True, frozen=True)
+class WorkspacePatterns:
+    """The patterns of a ``workspaces`` field, sorted.
+
+    Attributes:
+        wanted: patterns for folders, without ``./`` in front.
+        unwanted: patterns for what is left out; written with ``!`` in the field.
+    """
+
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...]
+
+
+def sort_patterns(patterns: Iterable[str]) -> WorkspacePatterns:
+    """Tell the wanted from the unwanted patterns.
+
+    An unwanted pattern ends the effect of the wanted ones it matches, and a later wanted one that it matches takes its
+    own effect away: ``["packages/*", "!packages/b/**", "packages/b/a"]`` brings ``packages/b/a`` back, and all else
+    in ``packages/b`` with it.
+    """
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for pattern in patterns:
+        marks = len(pattern) - len(pattern.lstrip("!"))
+        plain = re.sub(r"^\.?/+", "", pattern[marks:].replace("\\", "/"))
+        if marks % 2:
+            unwanted.append(plain)
+        else:
+            unwanted = [other for other in unwanted if not matches(plain, other)]
+            wanted.append(plain)
+    wanted = [pattern for pattern in wanted if not any(matches(pattern, other) for other in unwanted)]
+    return WorkspacePatterns(tuple(wanted), tuple(unwanted))
+
+
+def matches(path: str, pattern: str, *, dot: bool = False) -> bool:
+    """Whether a path with forward slashes, as a whole, fits the pattern.
+
+    Args:
+        path: for example ``packages/a``.
+        pattern: see the module.
+        dot: wildcards match names that begin with a dot too.
+    """
+    parts = path.strip("/").split("/")
+    return any(_match_parts(parts, segments(one), dot) for one in expand_braces(pattern))
+
+
+def segments(pattern: str) -> tuple[str, ...]:
+    """The parts of a pattern without braces; empty parts and ``.`` do not count."""
+    return tuple(part for part in pattern.split("/") if part not in {"", "."})
+
+
+def has_magic(segment: str) -> bool:
+    """Whether a part of a pattern is more than a name."""
+    return _MAGIC.search(segment) is not None
+
+
+def part_matches(name: str, segment: str, *, dot: bool = False) -> bool:
+    """Whether one folder's name fits one part of a pattern, other than ``**``."""
+    if name.startswith(".") and not dot and not segment.startswith("."):
+        return False
+    return _compiled(segment).fullmatch(name) is not None
+
+
+def _match_parts(parts: Sequence[str], wanted: Sequence[str], dot: bool) -> bool:
+    if not wanted:
+        return not parts
+    if wanted[0] == ANY_DEPTH:
+        if _match_parts(parts, wanted[1:], dot):
+            return True
+        return bool(parts) and (dot or not parts[0].startswith(".")) and _match_parts(parts[1:], wanted, dot)
+    return bool(parts) and part_matches(parts[0], wanted[0], dot=dot) and _match_parts(parts[1:], wanted[1:], dot)
+
+
+# -- braces -------------------------------------------------------------------------------------------------------
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """All patterns that one with braces stands for: ``{a,b}/{1..2}`` is four. Too many of them are not expanded."""
+    done: list[str] = []
+    waiting = [pattern]
+    while waiting:
+        one = waiting.pop()
+        alternatives = _first_alternatives(one)
+        if alternatives is None or len(one) > _LONGEST_PATTERN:
+            done.append(one)
+        else:
+            waiting.extend(reversed(alternatives))
+        if len(waiting) + len(done) > _MOST_ALTERNATIVES:
+            return [pattern]
+    return done
+
+
+def _first_alternatives(pattern: str) -> list[str] | None:
+    start = pattern.find("{")
+    while start >= 0:
+        end, commas = _closing_brace(pattern, start)
+        if end < 0:
+            return None
+        before, inside, after = pattern[:start], pattern[start + 1 : end], pattern[end + 1 :]
+        if commas:
+            cuts = [start, *commas, end]
+            choices = [pattern[left + 1 : right] for left, right in pairwise(cuts)]
+            return [before + choice + after for choice in choices]
+        numbers = _NUMBERS.fullmatch(inside)
+        if numbers is not None:
+            first, last = int(numbers[1]), int(numbers[2])
+            step = 1 if last >= first else -1
+            if abs(last - first) < _MOST_ALTERNATIVES:
+                return [f"{before}{number}{after}" for number in range(first, last + step, step)]
+        start = pattern.find("{", start + 1)
+    return None
+
+
+def _closing_brace(pattern: str, start: int) -> tuple[int, list[int]]:
+    """Where the brace at `start` is closed, or -1, and where commas part its alternatives."""
+    depth = 0
+    commas: list[int] = []
+    for index in range(start, len(pattern)):
+        character = pattern[index]
+        if character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            if depth == 0:
+                return index, commas
+        elif character == "," and depth == 1:
+            commas.append(index)
+    return -1, commas
+
+
+# -- one part as a regular expression -----------------------------------------------------------------------------
+
+_GROUP = re.compile(r"([@+*?!])\(([^()]*)\)")
+_CLASS = re.compile(r"\[([!^]?)(\]?[^\]]+)\]")
+_REPEAT = {"@": "", "+": "+", "*": "*", "?": "?"}
+
+
+@lru_cache(maxsize=256)
+def _compiled(segment: str) -> re.Pattern[str]:
+    return re.compile(_expression(segment), re.DOTALL)
+
+
+def _expression(segment: str) -> str:
+    out: list[str] = []
+    position = 0
+    while position < len(segment):
+        group = _GROUP.match(segment, position)
+        one_of = _CLASS.match(segment, position)
+        if group is not None:
+            choices = "|".join(_expression(choice) for choice in group[2].split("|"))
+            rest = _expression(segment[group.end() :])
+            if group[1] == "!":
+                # what stands for the group must not be one of the choices, up to where the rest begins
+                out.append(rf"(?!(?:{choices}){rest}\Z).*?{rest}")
+                return "".join(out)
+            out.append(f"(?:{choices}){_REPEAT[group[1]]}")
+            position = group.end()
+        elif one_of is not None:
+            inside = one_of[2].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+            out.append(f"[{'^' if one_of[1] else ''}{inside}]")
+            position = one_of.end()
+        else:
+            out.append({"*": ".*", "?": "."}.get(segment[position]) or re.escape(segment[position]))
+            position += 1
+    return "".join(out)

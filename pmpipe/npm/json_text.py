@@ -1,0 +1,125 @@
+"""What can be said about a JSON text that is no good: where the fault is, and what may have caused it.
+
+Nothing here runs while the input is well-formed; msgspec decodes that alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+#: the marks that git leaves in a file that it could not merge
+_CONFLICT = re.compile(rb"^(?:<{7}|={7}|>{7}|\|{7})(?: |$|\r)", re.MULTILINE)
+_DECODE_ERROR_BYTE = re.compile(r"\(byte (\d+)\)")
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+#: `json.JSONDecoder.raw_decode`: the value at a position, and the position behind it
+_Skip: TypeAlias = Callable[[str, int], tuple[Any, int]]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A position in a text file; line and column count from 1, the column in characters."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class JsonFault(msgspec.Struct, frozen=True):
+    """Why a text is no JSON, and where."""
+
+    what: str
+    place: Place
+    hint: str = ""
+
+
+def without_bom(data: bytes) -> bytes:
+    """The text without a UTF-8 byte order mark, which npm accepts and JSON does not."""
+    return data.removeprefix(UTF8_BOM)
+
+
+def place_at(data: bytes, offset: int, file: str) -> Place:
+    """The line and column of a byte."""
+    start = data.rfind(b"\n", 0, offset) + 1
+    column = len(data[start:offset].decode("utf-8", "replace")) + 1
+    return Place(file, data.count(b"\n", 0, offset) + 1, column)
+
+
+def explain(data: bytes, error: msgspec.DecodeError, file: str) -> JsonFault:
+    """Say what is wrong with a text that msgspec could not decode.
+
+    Args:
+        data: the text without a byte order mark.
+        error: what msgspec raised.
+        file: the file's name for the message.
+    """
+    if data.startswith(_UTF16_BOMS) or b"\0" in data[:4]:
+        return JsonFault("the file is UTF-16, not UTF-8", Place(file, 1, 1), "save it as UTF-8")
+    conflict = _CONFLICT.search(data)
+    if conflict is not None:
+        where = place_at(data, conflict.start(), file)
+        return JsonFault(
+            "the file holds unresolved merge conflicts", where, "resolve the conflicts, or restore the file"
+        )
+    if not data.strip():
+        return JsonFault("the file is empty", Place(file, 1, 1))
+    at = _DECODE_ERROR_BYTE.search(str(error))
+    offset = int(at.group(1)) if at is not None else len(data)
+    what = _DECODE_ERROR_BYTE.sub("", str(error)).removeprefix("JSON is malformed: ").rstrip(" .")
+    return JsonFault(f"the file is not valid JSON: {what}", place_at(data, offset, file))
+
+
+def place_of(data: bytes, path: Sequence[str | int], file: str) -> Place:
+    """Where the value at a path of keys and indices stands in a well-formed JSON text.
+
+    A key that stands several times is found where it counts, the last time. Where the path leads to nothing, the
+    place is that of the innermost value that does exist.
+    """
+    from json.decoder import JSONDecoder
+
+    text = data.decode("utf-8", "replace")
+    skip = JSONDecoder().raw_decode
+    position = _skip_space(text, 0)
+    for step in path:
+        found = _find_member(text, position, step, skip)
+        if found is None:
+            break
+        position = found
+    return place_at(data, len(text[:position].encode()), file)
+
+
+def _skip_space(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    assert match is not None
+    return match.end()
+
+
+def _find_member(text: str, position: int, step: str | int, skip: _Skip) -> int | None:
+    """The position of one member's value in the object or array at `position`."""
+    opening = text[position]
+    if opening not in "{[" or (opening == "{") != isinstance(step, str):
+        return None
+    found: int | None = None
+    index = 0
+    position = _skip_space(text, position + 1)
+    while text[position] not in "]}":
+        key: object = index
+        if opening == "{":
+            key, position = skip(text, position)
+            position = _skip_space(text, _skip_space(text, position) + 1)
+        if key == step:
+            found = position
+        _, position = skip(text, position)
+        position = _skip_space(text, position)
+        if text[position] == ",":
+            position = _skip_space(text, position + 1)
+        index += 1
+    return found

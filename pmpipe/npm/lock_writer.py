@@ -1,0 +1,116 @@
+"""The text of a package-lock.json, byte for byte as npm writes it.
+
+In every object of the document, at any depth, what is no object (arrays count as such) comes before objects; then some
+keys in an order of their own, then the rest in English order. Indentation and line ends follow the file that is
+replaced, or the package.json; a line end closes the file.
+
+Source: npm's ``json-stringify-nice`` as ``@npmcli/arborist``'s ``shrinkwrap.js`` uses it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from pmpipe.npm.collation import CollationKey, english_key
+
+_FIRST_KEYS = {
+    key: rank
+    for rank, key in enumerate(
+        ("name", "version", "lockfileVersion", "resolved", "integrity", "requires", "packages", "dependencies")
+    )
+}
+_LAST_RANK = len(_FIRST_KEYS)
+#: Object keys that JavaScript takes for positions in an array, and therefore puts first, by value.
+_ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
+_MAX_ARRAY_INDEX = 2**32 - 2
+_DEFAULT_INDENT = 2
+
+
+class Formatting(msgspec.Struct, frozen=True):
+    """How a JSON file is laid out.
+
+    Attributes:
+        indent: what one level is indented by: spaces, a tab; empty for a file on one line.
+        newline: between the lines.
+    """
+
+    indent: str = " " * _DEFAULT_INDENT
+    newline: str = "\n"
+
+
+_LAYOUT = re.compile(r"[ \t\r\n]*[{\[]([ \t]*(?:\r?\n)+)([ \t]*)(?=\S)")
+
+
+def formatting_of(text: str) -> Formatting:
+    """The layout of a JSON text, judged by its first line end and the spaces behind it.
+
+    Source: npm's ``json-parse-even-better-errors``.
+    """
+    found = _LAYOUT.match(text)
+    if found is None:
+        return Formatting()
+    newline = "\r\n" if "\r\n" in found.group(1) else "\n"
+    return Formatting(found.group(2) or Formatting().indent, newline)
+
+
+def write_lockfile(document: Mapping[str, Any], formatting: Formatting | None = None) -> bytes:
+    """The bytes of a lockfile.
+
+    Args:
+        document: the whole lockfile; keys may come in any order. It is not changed.
+        formatting: the layout to keep; npm's own by default.
+    """
+    layout = formatting or Formatting()
+    compact = msgspec.json.encode(_in_order(document))
+    text = msgspec.json.format(compact, indent=_DEFAULT_INDENT)
+    if layout.indent != Formatting().indent:
+        text = _indented(text, layout.indent)
+    if layout.newline != "\n":
+        text = text.replace(b"\n", layout.newline.encode())
+    return text + layout.newline.encode()
+
+
+def _in_order(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return _plain_number(value) if isinstance(value, float) else value
+    # the tail of objects, and of integer-like keys, is short or absent: most entries are sorted by one key alone
+    plain: list[tuple[int, CollationKey, str]] = []
+    objects: list[tuple[int, CollationKey, str]] = []
+    has_index = False
+    for key, member in value.items():
+        rank = _FIRST_KEYS.get(key, _LAST_RANK)
+        line = (rank, english_key(key), key)
+        (objects if isinstance(member, Mapping) else plain).append(line)
+        has_index = has_index or (key[:1].isdigit() and _is_array_index(key))
+    plain.sort(key=_without_name)
+    objects.sort(key=_without_name)
+    ordered = [line[2] for line in (*plain, *objects)]
+    if has_index:
+        ordered.sort(key=lambda key: int(key) if _is_array_index(key) else _MAX_ARRAY_INDEX + 1)
+    return {key: _in_order(value[key]) for key in ordered}
+
+
+def _without_name(line: tuple[int, CollationKey, str]) -> tuple[int, CollationKey]:
+    return line[0], line[1]
+
+
+def _is_array_index(key: str) -> bool:
+    return _ARRAY_INDEX.fullmatch(key) is not None and int(key) <= _MAX_ARRAY_INDEX
+
+
+def _plain_number(value: float) -> Any:
+    # JavaScript has one type of number and writes 1.0 as 1
+    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+
+
+def _indented(text: bytes, indent: str) -> bytes:
+    step = indent.encode()
+    lines = text.split(b"\n")
+    for number, line in enumerate(lines):
+        bare = line.lstrip(b" ")
+        lines[number] = step * ((len(line) - len(bare)) // _DEFAULT_INDENT) + bare
+    return b"\n".join(lines)

@@ -1,0 +1,105 @@
+"""Reading a package.json of the project: the root's, a workspace's, that of a ``file:`` folder.
+
+These files belong to the user, so a value of a wrong type is an error with file, line and column, not something to pass
+over. Only what an install asks for is read.
+
+Source: npm's ``@npmcli/package-json`` (what it normalises) and ``@npmcli/map-workspaces``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pmpipe.errors import ManifestError
+from pmpipe.npm.declared import Declared, UnusableFieldError, tolerant_fields
+from pmpipe.npm.json_text import explain, place_of, without_bom
+
+
+class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A package.json of the project.
+
+    Attributes:
+        overrides: as written: name with or without a range -> spec, or a map of the same kind.
+        dev_engines: there is a ``devEngines``; npm then leaves the root's ``engines`` out of account.
+        bin_folder: ``directories.bin``, the folder whose files are the executables if there is no `bin`; or empty.
+        scripts: names of the lifecycle scripts and others -> commands.
+    """
+
+    overrides: dict[str, Any] | None = None
+    dev_engines: bool = False
+    bin_folder: str = ""
+    scripts: dict[str, str] | None = None
+
+    def workspace_patterns(self) -> list[str]:
+        """The patterns of ``workspaces``, in their order; those with ``!`` exclude."""
+        given = self.workspaces
+        return given.get("packages", []) if isinstance(given, dict) else given or []
+
+
+def read_manifest(data: bytes, file: str) -> Manifest:
+    """Read a package.json.
+
+    Args:
+        data: the file's bytes; a byte order mark does not matter.
+        file: the file's name for messages, ``packages/x/package.json`` for example.
+
+    Raises:
+        ManifestError: the text is not JSON, or a field has a type that cannot be used.
+    """
+    data = without_bom(data)
+    try:
+        document = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        fault = explain(data, error, file)
+        raise ManifestError(f"cannot read {fault.place}: {fault.what}", hint=fault.hint) from error
+    try:
+        return _to_manifest(document)
+    except UnusableFieldError as error:
+        subject = " > ".join(error.path) or "the document"
+        raise ManifestError(f"cannot use {place_of(data, error.path, file)}: {subject} {error.what}") from error
+
+
+def _to_manifest(document: Any) -> Manifest:
+    if not isinstance(document, dict):
+        raise UnusableFieldError((), "must be an object")
+    fields = tolerant_fields(document)
+    if not (document.get("bundleDependencies") or document.get("bundledDependencies")):
+        fields.pop("bundleDependencies", None)
+    fields["overrides"] = _overrides(("overrides",), document.get("overrides") or {})
+    fields["devEngines"] = bool(document.get("devEngines"))
+    fields["binFolder"] = _bin_folder(document)
+    fields["scripts"] = _scripts(document)
+    _check_workspaces(fields.get("workspaces") or [])
+    return msgspec.convert(fields, Manifest)
+
+
+def _overrides(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UnusableFieldError(path, "must be an object of names and specs")
+    for name, rule in value.items():
+        if not isinstance(rule, str):
+            _overrides((*path, name), rule)
+    return value
+
+
+def _check_workspaces(value: Any) -> None:
+    path: tuple[str, ...] = ("workspaces",)
+    if isinstance(value, dict) and "packages" in value:
+        path, value = ("workspaces", "packages"), value["packages"]
+    if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
+        raise UnusableFieldError(path, "must be a list of patterns")
+
+
+def _bin_folder(document: dict[str, Any]) -> str:
+    directories = document.get("directories")
+    folder = directories.get("bin") if isinstance(directories, dict) else None
+    return folder if isinstance(folder, str) else ""
+
+
+def _scripts(document: dict[str, Any]) -> dict[str, str]:
+    scripts = document.get("scripts")
+    if not isinstance(scripts, dict):
+        return {}
+    return {name: command for name, command in scripts.items() if isinstance(command, str)}

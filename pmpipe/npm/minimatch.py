@@ -1,0 +1,326 @@
+"""Patterns for paths as npm's tools write them (``files``, ``.npmignore``, ``workspaces``), matched as minimatch does.
+
+With the options that npm-packlist uses: case does not matter, a leading dot is nothing special, a pattern of one
+segment is compared with the last segment of a path, and a leading ``!`` is kept apart (`Pattern.negated`) for the
+caller.
+
+A pattern is expanded at its braces, split at its slashes, and each segment becomes a regular expression; ``**`` stands
+for any number of segments. Sections between two ``**`` have fixed lengths, so the leftmost place of each is as good as
+any and no search ever goes back.
+
+Source: minimatch 10 (`match`, `matchOne`), Bash's manual on braces and extended globs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+#: A pattern may expand to so many at its braces; the rest is ignored.
+_MAXIMUM_ALTERNATIVES = 1000
+
+#: With more braces than this nothing is expanded, longer patterns match nothing: no honest pattern is like that.
+_MAXIMUM_BRACES = 64
+_MAXIMUM_LENGTH = 1 << 12
+
+_SLASHES = re.compile("/+")
+_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?|([A-Za-z])\.\.([A-Za-z])(?:\.\.(-?\d+))?")
+_POSIX_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "ascii": r"\x00-\x7f",
+    "blank": r" \t",
+    "cntrl": r"\x00-\x1f\x7f",
+    "digit": "0-9",
+    "graph": r"\x21-\x7e",
+    "lower": "a-z",
+    "print": r"\x20-\x7e",
+    "punct": r"!-/:-@\[-`{-~",
+    "space": r"\s",
+    "upper": "A-Z",
+    "word": r"\w",
+    "xdigit": "A-Fa-f0-9",
+}
+_EXTENDED = "!?+*@"
+_REPEAT = {"?": "?", "+": "+", "*": "*", "@": ""}
+
+#: Compiled segments; None stands for ``**``.
+Segment = re.Pattern[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One pattern.
+
+    Attributes:
+        negated: it had an odd number of ``!`` in front.
+        alternatives: what it expanded to, as compiled segments.
+        is_relative: one of them has a single segment, a slash at its end left aside.
+    """
+
+    negated: bool
+    alternatives: tuple[tuple[Segment, ...], ...]
+    is_relative: bool
+
+    def matches(self, parts: Sequence[str], *, partial: bool = False) -> bool:
+        """Whether the pattern, its ``!`` left aside, matches a path.
+
+        Args:
+            parts: the path split at its slashes: ``/a/`` is ``["", "a", ""]``.
+            partial: it is enough that a path below could match.
+        """
+        return any(_matches(segments, parts, partial=partial) for segments in self.alternatives)
+
+
+@lru_cache(maxsize=4096)
+def compile_pattern(text: str) -> Pattern:
+    """A pattern from its text, which has no spaces around it and is no comment."""
+    bare = text.lstrip("!")
+    negated = (len(text) - len(bare)) % 2 == 1
+    if not bare or len(bare) > _MAXIMUM_LENGTH:
+        return Pattern(negated, (), is_relative=False)
+    split = [_simplified(_SLASHES.split(one)) for one in expand_braces(bare)]
+    is_relative = any(len(parts) <= (1 if parts[-1] else 2) for parts in split)
+    compiled = (tuple(None if part == "**" else _compile_segment(part) for part in parts) for parts in split)
+    return Pattern(negated, tuple(dict.fromkeys(compiled)), is_relative)
+
+
+def expand_braces(text: str) -> list[str]:
+    """All that ``a{b,c}d`` and ``a{1..3}`` stand for, in order; what is no such expression stays as it is."""
+    done: list[str] = []
+    waiting = [text]
+    while waiting and len(done) + len(waiting) <= _MAXIMUM_ALTERNATIVES:
+        one = waiting.pop()
+        found = _first_braces(one)
+        if found is None:
+            done.append(one)
+        else:
+            start, end, options = found
+            waiting.extend(one[:start] + option + one[end:] for option in reversed(options))
+    return done + waiting[: _MAXIMUM_ALTERNATIVES - len(done)]
+
+
+def _first_braces(text: str) -> tuple[int, int, list[str]] | None:
+    """Where the first expandable braces start and end, and what they offer."""
+    if text.count("{") > _MAXIMUM_BRACES:
+        return None
+    for start in (index for index, character in enumerate(text) if character == "{"):
+        if text[max(0, start - 1) : start] in {"\\", "$"}:
+            continue
+        end, options = _options(text, start)
+        if end and (len(options) > 1 or (options := _counted(options[0]))):
+            return start, end, options
+    return None
+
+
+def _options(text: str, start: int) -> tuple[int, list[str]]:
+    """The end of the braces that open at `start` (0 if they do not close) and what stands between their commas."""
+    depth = 0
+    options = [""]
+    for index in range(start, len(text)):
+        character = text[index]
+        if character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            if not depth:
+                options[0] = options[0][1:]
+                return index + 1, options
+        elif character == "," and depth == 1:
+            options.append("")
+            continue
+        options[-1] += character
+    return 0, options
+
+
+def _counted(text: str) -> list[str]:
+    """``1..3`` and ``a..c`` counted out, or nothing."""
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        return []
+    is_number = found[1] is not None
+    first, last = (int(found[1]), int(found[2])) if is_number else (ord(found[4]), ord(found[5]))
+    step = max(1, abs(int((found[3] if is_number else found[6]) or 1)))
+    numbers = range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
+    if not is_number:
+        return [chr(number) for number in numbers[:_MAXIMUM_ALTERNATIVES]]
+    padded = any(re.match(r"-?0\d", end) for end in (found[1], found[2]))
+    width = max(len(found[1]), len(found[2])) if padded else 0
+    return [f"{number:0{width}d}" for number in numbers[:_MAXIMUM_ALTERNATIVES]]
+
+
+def _simplified(parts: list[str]) -> list[str]:
+    """Without a second ``**`` beside one, and without ``x/..``."""
+    kept: list[str] = []
+    for part in parts:
+        previous = kept[-1] if kept else ""
+        if part == "**" and previous == "**":
+            continue
+        if part == ".." and previous not in {"", "..", ".", "**"}:
+            kept.pop()
+            continue
+        kept.append(part)
+    return kept or [""]
+
+
+def _matches(segments: tuple[Segment, ...], parts: Sequence[str], *, partial: bool) -> bool:
+    if len(segments) == 1:
+        base = next((part for part in reversed(parts) if part), "")
+        parts = [base]
+    if None not in segments:
+        return _matches_plainly(segments, parts, partial=partial)
+    first = segments.index(None)
+    head, rest = segments[:first], parts[len(segments[:first]) :]
+    if not _all_match(head, parts) or (len(parts) < len(head) and not partial):
+        return False
+    # a path below can always go on in a way that suits what follows a **
+    if partial:
+        return True
+    return _matches_after(segments[first + 1 :], rest)
+
+
+def _matches_plainly(segments: tuple[Segment, ...], parts: Sequence[str], *, partial: bool) -> bool:
+    if not _all_match(segments, parts):
+        return False
+    if len(parts) <= len(segments):
+        return len(parts) == len(segments) or partial
+    return len(parts) == len(segments) + 1 and parts[-1] == ""
+
+
+def _matches_after(segments: tuple[Segment, ...], parts: Sequence[str]) -> bool:
+    """Whether what follows the first ``**`` matches some end of the parts."""
+    *sections, tail = _sections(segments)
+    end = len(parts)
+    if tail:
+        if len(tail) > end:
+            return False
+        if not _all_match(tail, parts[end - len(tail) :]):
+            # a/**/* is to match a/b/, too
+            if parts[-1] or len(tail) == end or not _all_match(tail, parts[end - len(tail) - 1 :]):
+                return False
+            end -= 1
+        end -= len(tail)
+    position = 0
+    for section in sections:
+        while position + len(section) <= end and not _all_match(section, parts[position:]):
+            position += 1
+        position += len(section)
+        if position > end:
+            return False
+    # ** at the end stands for at least one segment
+    return bool(tail) or position < len(parts)
+
+
+def _sections(segments: tuple[Segment, ...]) -> Iterator[tuple[Segment, ...]]:
+    start = 0
+    for index, segment in enumerate(segments):
+        if segment is None:
+            yield segments[start:index]
+            start = index + 1
+    yield segments[start:]
+
+
+def _all_match(segments: tuple[Segment, ...], parts: Sequence[str]) -> bool:
+    """Whether the parts match as far as there are both segments and parts."""
+    return all(
+        segment is not None and segment.fullmatch(part) is not None
+        for segment, part in zip(segments, parts, strict=False)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _compile_segment(text: str) -> re.Pattern[str]:
+    body = _translate(text, nested=False)
+    if text and not text.strip("*"):
+        body = ".+"
+    if any(character in text for character in "*?[(") and text not in {".", ".."}:
+        # no wildcard ever stands for the folder itself or its parent
+        body = r"(?!\.{1,2}\Z)" + body
+    return re.compile(body, re.IGNORECASE | re.DOTALL)
+
+
+def _translate(text: str, *, nested: bool) -> str:
+    """One segment, or one branch of an extended glob, as a regular expression."""
+    parts: list[str] = []
+    index = 0
+    while index < len(text):
+        character = text[index]
+        if character in _EXTENDED and (end := _closing(text, index + 1)):
+            parts.append(_extended(character, text[index + 2 : end - 1], text[end:], nested=nested))
+            index = end
+        elif character == "[" and (found := _bracket(text, index)):
+            expression, index = found
+            parts.append(expression)
+        elif character == "\\" and index + 1 < len(text):
+            parts.append(re.escape(text[index + 1]))
+            index += 2
+        else:
+            index += 1
+            if character == "*":
+                while text[index : index + 1] == "*" and not _closing(text, index + 1):
+                    index += 1
+            parts.append({"*": ".*?", "?": "."}.get(character) or re.escape(character))
+    return "".join(parts)
+
+
+def _closing(text: str, start: int) -> int:
+    """The end of the parentheses that open at `start`, or 0 if there are none."""
+    if text[start : start + 1] != "(":
+        return 0
+    depth = 0
+    for index in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[index], 0)
+        if not depth:
+            return index + 1
+    return 0
+
+
+def _extended(kind: str, inside: str, following: str, *, nested: bool) -> str:
+    branches = "|".join(_translate(branch, nested=True) for branch in _branches(inside))
+    if kind != "!":
+        return f"(?:{branches}){_REPEAT[kind]}"
+    # "not this, with what follows": only so does !(a)b say no to ab and yes to aab
+    rest = "" if nested else _translate(following, nested=True) + r"\Z"
+    return f"(?:(?!(?:{branches}){rest}).*?)"
+
+
+def _branches(inside: str) -> list[str]:
+    branches = [""]
+    depth = 0
+    for character in inside:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "|" and not depth:
+            branches.append("")
+        else:
+            branches[-1] += character
+    return branches
+
+
+def _bracket(text: str, start: int) -> tuple[str, int] | None:
+    """A bracket expression and where it ends, or None if the bracket is just a character."""
+    index = start + 1
+    negated = text[index : index + 1] in {"!", "^"}
+    index += negated
+    content = ""
+    first = True
+    while index < len(text) and (first or text[index] != "]"):
+        first = False
+        if named := re.match(r"\[:([a-z]+):\]", text[index:]):
+            content += _POSIX_CLASSES.get(named[1], "")
+            index += named.end()
+            continue
+        if text[index] == "\\" and index + 1 < len(text):
+            index += 1
+        content += "-" if text[index] == "-" else re.escape(text[index])
+        index += 1
+    if index >= len(text) or not content:
+        return None
+    expression = f"[{'^' if negated else ''}{content}]"
+    try:
+        re.compile(expression)
+    except re.error:
+        # a range that goes backwards: minimatch lets it match nothing
+        expression = r"(?!)"
+    return expression, index + 1

@@ -1,0 +1,73 @@
+"""What goes with an optional package that cannot be installed.
+
+Source: npm's ``@npmcli/arborist``, ``lib/optional-set.js`` and ``lib/gather-dep-set.js``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pmpipe.npm.dependency_kinds import is_required
+from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.package_path import PackagePath
+
+
+def optional_set(
+    graph: LockGraph, failed: Iterable[PackagePath], already: Iterable[PackagePath] = ()
+) -> set[PackagePath]:
+    """What is to be left out together with optional packages that cannot be installed.
+
+    That is every package that needs one of them, up to the optional dependency that makes them dispensable, and what
+    these packages need and no other does.
+
+    Args:
+        graph: the lockfile's graph.
+        failed: entries that are optional (`DependencyKinds.is_optional`).
+        already: entries that are left out for other reasons; they need nothing any more.
+
+    Returns:
+        the failed ones and all that goes with them, without what lies in their folders.
+    """
+    gone = set(already)
+    result: set[PackagePath] = set()
+    for path in failed:
+        together = _optional_set_of_one(graph, path, gone)
+        gone |= together
+        result |= together
+    return result
+
+
+def _optional_set_of_one(graph: LockGraph, path: PackagePath, gone: set[PackagePath]) -> set[PackagePath]:
+    core = _closure({path}, lambda one: _required_from(graph, one))
+    candidates = _closure(set(core), lambda one: () if one in gone else _targets(graph, one))
+
+    def is_needed(one: PackagePath) -> bool:
+        edges = graph.edges_into.get(one, ())
+        return one not in core and any(e.source not in candidates and e.source not in gone for e in edges)
+
+    # each that is needed from outside stays, and then so does what it needs itself
+    waiting = [one for one in candidates if is_needed(one)]
+    while waiting:
+        one = waiting.pop()
+        if one in candidates:
+            candidates.discard(one)
+            waiting.extend(other for other in _targets(graph, one) if other in candidates and is_needed(other))
+    return candidates
+
+
+def _closure(start: set[PackagePath], following: Callable[[PackagePath], Iterable[PackagePath]]) -> set[PackagePath]:
+    waiting = list(start)
+    while waiting:
+        for path in following(waiting.pop()):
+            if path not in start:
+                start.add(path)
+                waiting.append(path)
+    return start
+
+
+def _required_from(graph: LockGraph, path: PackagePath) -> list[PackagePath]:
+    return [edge.source for edge in graph.edges_into.get(path, ()) if is_required(edge)]
+
+
+def _targets(graph: LockGraph, path: PackagePath) -> list[PackagePath]:
+    return [edge.target for edge in graph.edges.get(path, ()) if edge.target is not None]

@@ -1,0 +1,68 @@
+"""Which proxy a request goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from pmpipe.npm.url import parse_url
+
+_VARIABLES = ("https_proxy", "http_proxy", "proxy", "no_proxy")
+
+
+class Proxies(msgspec.Struct, frozen=True):
+    """Proxies from the settings and from the environment. Its text form shows no password.
+
+    Attributes:
+        configured: ``https-proxy``, else ``proxy``: for every URL; or empty.
+        excluded: ``noproxy``: hosts and domains to reach directly; empty: the environment's.
+        environment: the variables ``https_proxy``, ``http_proxy``, ``proxy`` and ``no_proxy`` that are set, by their
+            names in lower case.
+    """
+
+    configured: str = ""
+    excluded: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Proxies(configured={bool(self.configured)}, excluded={self.excluded!r})"
+
+    def for_url(self, url: str) -> str:
+        """The proxy's URL, or an empty string for a direct connection.
+
+        Args:
+            url: an absolute http or https URL.
+
+        Raises:
+            InvalidUrlError: `url` is none.
+
+        Source: npm's agent. As there, ``*`` in ``noproxy`` is no wildcard, and ports in it match nothing.
+        """
+        target = parse_url(url)
+        proxy = self.configured or self._from_environment(target.scheme)
+        if not proxy or self._is_excluded(target.host):
+            return ""
+        return proxy if "://" in proxy else f"http://{proxy}"
+
+    def _from_environment(self, scheme: str) -> str:
+        get = self.environment.get
+        if scheme == "https":
+            return get("https_proxy", "")
+        return get("https_proxy") or get("http_proxy") or get("proxy", "")
+
+    def _is_excluded(self, host: str) -> bool:
+        entries = self.excluded or self.environment.get("no_proxy", "").split(",")
+        labels = host.split(".")
+        for entry in entries:
+            wanted = [label for label in entry.strip().split(".") if label]
+            if wanted and labels[-len(wanted) :] == wanted:
+                return True
+        return False
+
+
+def proxies(configured: str | None, excluded: tuple[str, ...], environ: Mapping[str, str]) -> Proxies:
+    """Put the settings and the environment together; of two spellings of a variable the later one counts."""
+    environment = {name.lower(): value for name, value in environ.items() if name.lower() in _VARIABLES}
+    hosts = tuple(part.strip() for entry in excluded for part in entry.split(",") if part.strip())
+    return Proxies(configured or "", hosts, environment)

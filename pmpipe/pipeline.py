@@ -1,0 +1,105 @@
+"""The four stages of a run: how many processes each has, how deep their queues are, what they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pmpipe.orders import StageName
+from pmpipe.workers import Stage
+from stages.messages import ArchiveLimits
+
+if TYPE_CHECKING:
+    from stages.channel import Channel
+    from stages.fetch import FetchSettings
+    from stages.worker import JobBoard
+
+#: Caps that no package on a registry comes near, and that no archive can use to fill a disk.
+LIMITS = ArchiveLimits(entries=200_000, one_file=2 << 30, all_files=4 << 30, ratio=2_000)
+
+#: Jobs that may wait per clone process: enough to keep it busy while the supervisor sleeps.
+_CLONES_WAITING = 48
+
+#: Link has one process; a datagram of work is a few milliseconds.
+_LINKS_WAITING = 64
+
+
+@dataclass(slots=True, frozen=True)
+class Sizes:
+    """How large the pipeline is.
+
+    Attributes:
+        processes: worker processes of each stage.
+        places: jobs in flight of each stage, queued and in hand.
+        held_tarballs: fetched tarballs that may exist at a time: one in each extract process's hands, and twice as
+            many processes' worth between the two stages.
+    """
+
+    processes: Mapping[StageName, int]
+    places: Mapping[StageName, int]
+    held_tarballs: int
+
+
+def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
+    """The pipeline for a host.
+
+    Args:
+        extracts: processes that unpack.
+        clones: processes that fill node_modules.
+        connections: transfers at a time.
+    """
+    held = 3 * extracts
+    return Sizes(
+        processes={StageName.FETCH: 1, StageName.EXTRACT: extracts, StageName.CLONE: clones, StageName.LINK: 1},
+        places={
+            StageName.FETCH: connections + held,
+            StageName.EXTRACT: held,
+            StageName.CLONE: _CLONES_WAITING * clones,
+            StageName.LINK: _LINKS_WAITING,
+        },
+        held_tarballs=held,
+    )
+
+
+def stages_for(sizes: Sizes, fetch_settings: FetchSettings) -> list[Stage]:
+    """The stages, none of them started; heavy imports happen in the processes that need them."""
+    from stages.arena import create_arena
+
+    arena = create_arena()
+
+    def fetch(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        from stages.fetch import run_fetch
+
+        run_fetch(fetch_settings, arena, jobs, results, board)
+
+    def extract(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        from stages.extract import make_handler
+        from stages.worker import run_jobs
+
+        run_jobs(make_handler(arena), jobs, results, board)
+
+    mains = {StageName.FETCH: fetch, StageName.EXTRACT: extract, StageName.CLONE: _clone, StageName.LINK: _link}
+    return [Stage(name, sizes.processes[name], sizes.places[name], main) for name, main in mains.items()]
+
+
+def check_stages(sizes: Sizes) -> list[Stage]:
+    """The clone stage alone, for checks."""
+    return [Stage(StageName.CLONE, sizes.processes[StageName.CLONE], sizes.places[StageName.CLONE], _clone)]
+
+
+def _clone(jobs: Channel, results: Channel, board: JobBoard) -> None:
+    from stages.clone import make_handler
+    from stages.worker import run_jobs
+
+    run_jobs(make_handler(), jobs, results, board)
+
+
+def _link(jobs: Channel, results: Channel, board: JobBoard) -> None:
+    from stages.link import make_handler
+    from stages.worker import run_jobs
+
+    run_jobs(make_handler(), jobs, results, board)
+
+
+__all__ = ["LIMITS", "Sizes", "check_stages", "sizes_for", "stages_for"]

@@ -1,0 +1,195 @@
+"""Reading a project's folder: its package.json, its lockfile, the package.json files of its workspaces and folders.
+
+Nothing is written here, and nothing outside of the project is read but the package.json of folders that the lockfile
+links to.
+
+Source: npm's ``@npmcli/map-workspaces`` and ``@npmcli/arborist``, ``lib/arborist/load-virtual.js``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pmpipe.errors import FilesystemError, LockfileError, ManifestError
+from pmpipe.npm.glob import ANY_DEPTH, expand_braces, has_magic, matches, part_matches, segments, sort_patterns
+from pmpipe.npm.lock_graph import ProjectManifests
+from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
+from pmpipe.npm.manifest import Manifest, read_manifest
+from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
+
+MANIFEST = "package.json"
+#: the names of a lockfile, the one that counts first
+LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")
+HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
+
+
+@dataclass(slots=True, frozen=True)
+class Project:
+    """What a project's folder says.
+
+    Attributes:
+        folder: absolute path.
+        manifests: the package.json files.
+        lock: the lockfile, or None if there is none.
+    """
+
+    folder: str
+    manifests: ProjectManifests
+    lock: Lockfile | None
+
+
+def read_project(folder: str) -> Project:
+    """Read a project's package.json files and its lockfile.
+
+    Args:
+        folder: absolute path of the folder with the root's package.json.
+
+    Raises:
+        ManifestError: the root has no package.json, or one of the package.json files cannot be used, or two workspaces
+            have the same name.
+        LockfileError: the lockfile cannot be used.
+        FilesystemError: a file exists, but cannot be read.
+    """
+    root = _read_manifest(folder, ROOT)
+    if root is None:
+        raise ManifestError(
+            f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
+        )
+    lock = _read_lock(folder)
+    workspaces, folders = _read_workspaces(folder, root)
+    for path in _linked_folders(lock):
+        if path not in folders:
+            manifest = _read_manifest(folder, path)
+            if manifest is not None:
+                folders[path] = manifest
+    return Project(folder, ProjectManifests(folder, root, workspaces, folders), lock)
+
+
+def read_hidden_lockfile(folder: str) -> Lockfile | None:
+    """Read what the last install wrote into node_modules; None if there is nothing, or nothing that can be used.
+
+    Raises:
+        FilesystemError: the file exists, but cannot be read.
+    """
+    data = _read(folder, HIDDEN_LOCKFILE)
+    if data is None:
+        return None
+    try:
+        return read_lockfile(data, HIDDEN_LOCKFILE)
+    except LockfileError:
+        # it is a record of our own making: without a good one the tree is looked at itself
+        return None
+
+
+def _read_lock(folder: str) -> Lockfile | None:
+    for name in LOCKFILES:
+        data = _read(folder, name)
+        # npm goes on to the next if a file is empty
+        if data:
+            return read_lockfile(data, name)
+    return None
+
+
+def _read_manifest(folder: str, path: PackagePath) -> Manifest | None:
+    name = f"{path}/{MANIFEST}" if path else MANIFEST
+    data = _read(folder, name)
+    return read_manifest(data, name) if data is not None else None
+
+
+def _read(folder: str, name: str) -> bytes | None:
+    path = os.path.join(folder, name)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FilesystemError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _linked_folders(lock: Lockfile | None) -> Iterator[PackagePath]:
+    """The folders outside of node_modules that the lock links to; what they say on disk counts more than the lock."""
+    for entry in lock.entries.values() if lock is not None else ():
+        if entry.link:
+            target = link_target(entry)
+            if target != ROOT and "node_modules" not in target.split("/"):
+                yield target
+
+
+# -- workspaces ---------------------------------------------------------------------------------------------------
+
+
+def _read_workspaces(folder: str, root: Manifest) -> tuple[dict[str, PackagePath], dict[PackagePath, Manifest]]:
+    patterns = root.workspace_patterns()
+    if not patterns:
+        return {}, {}
+    manifests: dict[PackagePath, Manifest] = {}
+    by_name: dict[str, list[PackagePath]] = {}
+    for path in find_folders(folder, patterns):
+        manifest = root if path == ROOT else _read_manifest(folder, path)
+        # a folder without package.json is no workspace
+        if manifest is not None and path not in manifests:
+            manifests[path] = manifest
+            by_name.setdefault(manifest.name or name_from_path(path), []).append(path)
+    conflicts = {name: paths for name, paths in by_name.items() if len(paths) > 1}
+    if conflicts:
+        raise ManifestError(
+            "several workspaces have the same name",
+            details=[f"{name}: {', '.join(paths)}" for name, paths in conflicts.items()],
+            hint="give each workspace a name of its own in its package.json",
+        )
+    return {name: paths[0] for name, paths in by_name.items()}, {path: one for path, one in manifests.items() if path}
+
+
+def find_folders(folder: str, patterns: Sequence[str]) -> list[PackagePath]:
+    """The folders that the patterns of a ``workspaces`` field name, by pattern and then by name; relative paths.
+
+    Whatever lies in a node_modules folder is passed over, and so are folders beginning with a dot, unless the pattern
+    has the dot.
+    """
+    chosen = sort_patterns(patterns)
+    found: dict[PackagePath, None] = {}
+    for pattern in chosen.wanted:
+        paths = {path for one in expand_braces(pattern) for path in _walk(folder, "", segments(one))}
+        found.update((PackagePath(path), None) for path in sorted(paths) if not _is_unwanted(path, chosen.unwanted))
+    return list(found)
+
+
+def _is_unwanted(path: str, unwanted: Sequence[str]) -> bool:
+    return "node_modules" in path.split("/") or any(matches(path, pattern, dot=True) for pattern in unwanted)
+
+
+def _walk(folder: str, path: str, rest: Sequence[str]) -> Iterator[str]:
+    if not rest:
+        if os.path.isdir(os.path.join(folder, path)):
+            yield path
+        return
+    segment, rest = rest[0], rest[1:]
+    if segment == ANY_DEPTH:
+        yield from _walk(folder, path, rest)
+        for name in _subfolders(folder, path, follow_links=False):
+            if not name.startswith("."):
+                yield from _walk(folder, _join(path, name), (segment, *rest))
+    elif not has_magic(segment):
+        yield from _walk(folder, _join(path, segment), rest)
+    else:
+        for name in _subfolders(folder, path, follow_links=True):
+            if part_matches(name, segment):
+                yield from _walk(folder, _join(path, name), rest)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _subfolders(folder: str, path: str, *, follow_links: bool) -> list[str]:
+    where = os.path.join(folder, path)
+    try:
+        with os.scandir(where) as entries:
+            return [e.name for e in entries if e.name != "node_modules" and e.is_dir(follow_symlinks=follow_links)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise FilesystemError(f"cannot list {where}: {error.strerror}") from error

@@ -1,0 +1,41 @@
+"""One run at a time in one project.
+
+The lock is ``flock`` on the project's folder itself: it leaves no file, works where the project is read-only, and goes
+with the last process that holds it, so one left by SIGKILL is no obstacle. Forked workers hold it too, and a second run
+waits until the last of them has left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pmpipe.errors import FilesystemError
+
+
+@contextmanager
+def project_lock(project: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the project for the context's duration.
+
+    Args:
+        project: absolute path of the project's folder.
+        waiting: called once if another run holds the project, before waiting for it.
+
+    Raises:
+        FilesystemError: the folder cannot be opened.
+    """
+    try:
+        fd = os.open(project, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FilesystemError(f"cannot open the project's folder {project}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,90 @@
+"""Finding and restoring files of node_modules that are missing or changed, by the store's indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pmpipe.checking import CheckTask, Finding
+from pmpipe.driving import check
+from pmpipe.errors import StoreError
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.registry import Registries
+from pmpipe.pipeline import Sizes
+from pmpipe.planner import Wanted
+from pmpipe.sources import entry_candidates, origin_of
+from pmpipe.store import Store
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """The state of a tree's files.
+
+    Attributes:
+        checked: how many packages were compared.
+        damaged: location -> paths within the package that are missing or changed.
+        missing: those of them that are missing, as paths within the project.
+        changed: those that are changed.
+        unverifiable: locations whose package is not in the store.
+        damaged_entries: store entries that hold wrong bytes themselves.
+    """
+
+    checked: int = 0
+    damaged: dict[PackagePath, tuple[str, ...]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unverifiable: list[PackagePath] = field(default_factory=list)
+    damaged_entries: frozenset[str] = frozenset()
+
+    def is_healthy(self) -> bool:
+        """Every file of every package was found as it should be."""
+        return not (self.damaged or self.unverifiable)
+
+
+def diagnose(wanted: Wanted, store: Store, registries: Registries, sizes: Sizes) -> Diagnosis:
+    """Compare every file of every installed package with what was unpacked from its tarball.
+
+    A hardlinked file that was edited has changed in the store too; so where a package differs, its store entry is
+    checked as well.
+
+    Raises:
+        PmpipeError: a folder cannot be read, or a worker died.
+    """
+    diagnosis = Diagnosis()
+    tasks = list(_tasks(wanted, store, registries, diagnosis))
+    diagnosis.checked = len(tasks)
+    by_label = {task.label: task for task in tasks}
+    suspects: dict[str, CheckTask] = {}
+    for finding in _check(tasks, sizes):
+        location = PackagePath(finding.task.label)
+        if finding.no_entry:
+            diagnosis.unverifiable.append(location)
+            continue
+        diagnosis.damaged[location] = tuple(sorted({*finding.missing, *finding.changed}))
+        diagnosis.missing += [f"{location}/{path}" for path in finding.missing]
+        diagnosis.changed += [f"{location}/{path}" for path in finding.changed]
+        entry = by_label[finding.task.label].entry
+        suspects[entry] = CheckTask(entry, entry, entry)
+    diagnosis.damaged_entries = frozenset(finding.task.entry for finding in _check(suspects.values(), sizes))
+    return diagnosis
+
+
+def _tasks(wanted: Wanted, store: Store, registries: Registries, diagnosis: Diagnosis) -> Iterable[CheckTask]:
+    for path in wanted.selection.packages:
+        entry = wanted.graph.lock.entries[path]
+        if entry.link or entry.in_bundle:
+            continue
+        origin = origin_of(path, entry, registries, wanted.project)
+        found = [one for one in entry_candidates(store.folder, entry, origin) if store.has(one)]
+        if found:
+            yield CheckTask(path, found[0], f"{wanted.project}/{path}")
+        else:
+            diagnosis.unverifiable.append(path)
+
+
+def _check(tasks: Iterable[CheckTask], sizes: Sizes) -> Sequence[Finding]:
+    findings = check(tasks, sizes)
+    failed = [finding.failed for finding in findings if finding.failed is not None]
+    if failed:
+        raise StoreError(failed[0].what, details=failed[0].details, hint=failed[0].hint)
+    return findings

@@ -1,0 +1,73 @@
+"""The failures of a run as errors: like ones together, each with who needs the package and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pmpipe import errors
+from pmpipe.errors import PmpipeError, ProblemsError, WorkerCrashError
+from pmpipe.npm.text import printable
+from pmpipe.orders import Failure
+from pmpipe.supervisor import CrashReport
+
+#: More failures of one cause than this are listed by name only.
+_IN_FULL = 3
+
+#: Names listed of a larger group.
+_NAMED = 10
+
+_BY_CODE: dict[str, type[PmpipeError]] = {
+    error.code: error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, PmpipeError)
+}
+
+
+def failures_error(failures: Sequence[Failure], required_by: Callable[[str], str]) -> PmpipeError:
+    """One error for all that went wrong.
+
+    Args:
+        failures: at least one.
+        required_by: the chain of packages that asks for a location.
+    """
+    groups: dict[str, list[Failure]] = {}
+    for failure in failures:
+        failed = failure.failed
+        groups.setdefault(f"{failed.code} {failed.cause or failed.what}", []).append(failure)
+    found = [error for group in groups.values() for error in _of_one_cause(group, required_by)]
+    return found[0] if len(found) == 1 else ProblemsError(found)
+
+
+def _of_one_cause(group: Sequence[Failure], required_by: Callable[[str], str]) -> list[PmpipeError]:
+    distinct = list({failure.failed.what: failure for failure in group}.values())
+    if len(distinct) <= _IN_FULL:
+        return [_in_full(failure, group, required_by) for failure in distinct]
+    first = distinct[0].failed
+    named = [printable(failure.failed.what) for failure in distinct[:_NAMED]]
+    rest = len(distinct) - len(named)
+    details = [*named, *([f"… and {rest} more"] if rest else []), *(printable(line) for line in first.details)]
+    what = f"{len(distinct)} packages failed alike: {printable(first.cause)}"
+    return [_class_of(first.code)(what, details=details, hint=printable(first.hint))]
+
+
+def _in_full(failure: Failure, group: Sequence[Failure], required_by: Callable[[str], str]) -> PmpipeError:
+    failed = failure.failed
+    places = [one.location for one in group if one.failed.what == failed.what]
+    details = [printable(line) for line in failed.details]
+    details.append(f"required by: {printable(required_by(failure.location))}")
+    if len(places) > 1:
+        details.append(f"wanted at {len(places)} places, the first is {printable(failure.location)}")
+    return _class_of(failed.code)(printable(failed.what), details=details, hint=printable(failed.hint))
+
+
+def _class_of(code: str) -> type[PmpipeError]:
+    return _BY_CODE[code]
+
+
+def crash_error(report: CrashReport) -> WorkerCrashError:
+    """A worker's death as an error: stage, job in hand, and the worker's own traceback."""
+    in_hand = f" while working on {printable(report.job)}" if report.job else ""
+    details = [printable(line) for line in report.traceback.rstrip().splitlines()]
+    return WorkerCrashError(
+        f"the {report.stage} stage's worker {report.cause}{in_hand}",
+        details=details,
+        hint="nothing was changed; if the machine was not out of memory, this is a bug of pmpipe: please report it",
+    )

@@ -1,0 +1,246 @@
+"""Building the ideal tree, step by step in npm's order.
+
+A queue holds nodes whose edges have to be looked at, those that lie higher first. A step takes one, finds a package for
+every edge that finds nothing or something wrong, and places these in the order of their names. What was placed, and what
+lost something by it, joins the queue. When it is empty, the targets of links follow; when there are none, the flags are
+worked out, and what turned out to be superfluous goes.
+
+Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js``.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from pmpipe.npm.collation import CollationKey, english_key
+from pmpipe.resolver.bundles import Bundles
+from pmpipe.resolver.can_place import Verdict
+from pmpipe.resolver.dep_sets import optional_set
+from pmpipe.resolver.flags import work_out_flags
+from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
+from pmpipe.resolver.options import ResolveOptions
+from pmpipe.resolver.package import Kind
+from pmpipe.resolver.peer_sets import PeerSets, Waiting
+from pmpipe.resolver.placing import Placement, Placer
+from pmpipe.resolver.tree import Tree, absolute
+
+
+class StepQueue:
+    """Nodes to be looked at: those in fewer ``node_modules`` first, then by path."""
+
+    __slots__ = ("_folder", "_heap", "_queued")
+
+    def __init__(self, project_folder: str) -> None:
+        self._folder = project_folder
+        self._heap: list[tuple[int, CollationKey, int, Node]] = []
+        self._queued: dict[Node, None] = {}
+
+    def push(self, node: Node) -> None:
+        """Queue a node, unless it is queued already."""
+        if node not in self._queued:
+            self._queued[node] = None
+            path = f"{self._folder}/{node.location}"
+            if node.location.startswith(".."):
+                path = absolute(self._folder, node.location)
+            heappush(self._heap, (node.depth, english_key(path), len(self._heap), node))
+
+    def pop(self) -> Node | None:
+        """The next node, or None."""
+        if not self._heap:
+            return None
+        node = heappop(self._heap)[-1]
+        del self._queued[node]
+        return node
+
+
+class Builder:
+    """Completes a tree that so far holds the project, its workspaces and what is kept of an old lock.
+
+    Attributes:
+        seen: nodes whose edges have been looked at.
+        explicit: edges that the user asked for by name.
+        links: links whose targets have not been looked at.
+        changed: whether anything was placed.
+        requested: the user asked for a change, so that even optional peers that do not fit are looked at.
+    """
+
+    def __init__(self, tree: Tree, sets: PeerSets, bundles: Bundles, options: ResolveOptions) -> None:
+        self.tree = tree
+        self.sets = sets
+        self.bundles = bundles
+        self.options = options
+        self.placer = Placer(tree, options, options.updates)
+        self.queue = StepQueue(tree.project_folder)
+        self.seen: dict[Node, None] = {}
+        self.explicit: dict[Edge, None] = {}
+        self.links: dict[Node, None] = {}
+        self.changed = False
+
+    def build(self) -> Waiting[None]:
+        """Complete the tree.
+
+        Raises:
+            PeerConflictError: peers contradict each other, and that is not to be let pass.
+        """
+        self._queue_problems()
+        self._queue_updates()
+        self.queue.push(self.tree.root)
+        while True:
+            node = self.queue.pop()
+            if node is not None:
+                yield from self._step(node)
+            elif not self._follow_links():
+                return
+
+    def finish(self, *, from_lock: bool, suspicious: bool) -> None:
+        """Work out the flags, remove what nobody needs, and judge what could not be loaded.
+
+        Args:
+            from_lock: the tree began with nodes from an old lock, whose flags may no longer hold.
+            suspicious: the lock was made for another package.json.
+
+        Raises:
+            PmpipeError: something required could not be loaded.
+        """
+        root = self.tree.root
+        nodes = self.tree.nodes
+        if from_lock and self.changed:
+            for node in nodes.values():
+                node.flags.set_all(value=True)
+        if not from_lock or self.changed:
+            work_out_flags(root)
+        else:
+            root.flags.set_all(value=False)
+        if from_lock and (self.changed or suspicious):
+            for node in list(nodes.values()):
+                if node.flags.extraneous and node.tree is self.tree and node.parent is not None:
+                    self.tree.remove(node)
+        for node in self.sets.failures:
+            if not node.flags.optional:
+                assert node.failure is not None
+                raise node.failure
+            for member in optional_set(node):
+                member.unusable = True
+
+    # --- what to look at
+
+    def _queue_problems(self) -> None:
+        seen: dict[Node, None] = {self.tree.root: None}
+        pending = [self.tree.root]
+        for node in pending:
+            for edge in node.edges_out.values():
+                target = edge.target
+                if target is not None and target not in seen:
+                    seen[target] = None
+                    pending.append(target)
+            if any(edge.target is None or edge.error is not None for edge in node.edges_out.values()):
+                self.queue.push(node)
+
+    def _queue_updates(self) -> None:
+        for name in self.options.updates:
+            for node in self.tree.by_name.get(name, ()):
+                if node.parent is not None and not in_bundle_of_dependency(node) and not in_shrinkwrap(node):
+                    for edge in node.edges_in:
+                        self.queue.push(edge.origin)
+
+    def problem_edges(self, node: Node) -> list[Edge]:
+        """The edges of a node for which something has to be placed."""
+        bundled = () if node.is_mine else node.package.bundled
+        return [edge for edge in node.edges_out.values() if edge.name not in bundled and self._is_problem(edge)]
+
+    def _is_problem(self, edge: Edge) -> bool:
+        target = edge.target
+        if target is None:
+            return edge.dependency.kind is not Kind.PEER_OPTIONAL or edge in self.explicit
+        if edge.error is None and not self.options.updates and not self.explicit:
+            return False
+        if target in self.sets.failures or in_shrinkwrap(target):
+            return False
+        if edge.error is not None:
+            return True
+        if target.is_workspace:
+            return False
+        return edge.name in self.options.updates or edge in self.explicit
+
+    # --- one step
+
+    def _step(self, node: Node) -> Waiting[None]:
+        if node in self.seen or node.tree is not self.tree:
+            return
+        self.seen[node] = None
+        yield from self.bundles.open(node, self.tree)
+        if not node.edges_out:
+            return
+        tasks: list[tuple[Edge, Node]] = []
+        for edge in self.problem_edges(node):
+            if not edge.overruled:
+                tasks.append((edge, (yield from self._candidate(edge))))
+        if len(tasks) > 1:
+            tasks.sort(key=lambda task: english_key(task[0].name))
+        for edge, candidate in tasks:
+            for placement in self.placer.place(edge, candidate, explicit=edge in self.explicit).walk():
+                if placement.placed is not None:
+                    self._after(placement, placement.placed)
+        for edge in node.edges_out.values():
+            if edge.target is not None and edge.target.target is not None:
+                self.links[edge.target] = None
+
+    def _candidate(self, edge: Edge) -> Waiting[Node]:
+        found = self.sets.found_before(edge)
+        if found is None and edge.dependency.kind is Kind.PEER_OPTIONAL and not self._is_wanted_anew(edge):
+            found = self._find_in_tree(edge)
+        if found is not None:
+            return found
+        required = {edge.origin}
+        if edge.dependency.peer:
+            return (yield from self.sets.into_tree(edge, self.sets.tree_for(edge.origin), None, required))
+        return (yield from self.sets.candidate(edge, required))
+
+    def _is_wanted_anew(self, edge: Edge) -> bool:
+        return edge.name in self.options.updates or edge in self.explicit
+
+    def _find_in_tree(self, edge: Edge) -> Node | None:
+        """A node that is in the tree anyway and would do for an optional peer, the highest first."""
+        from pmpipe.resolver.satisfy import satisfies
+
+        pending = list((edge.origin.up or edge.origin).children.values())
+        for node in pending:
+            if node.name == edge.name and not in_bundle_of_dependency(node) and satisfies(edge, node):
+                return node
+            pending.extend(node.children.values())
+        return None
+
+    def _after(self, placement: Placement, placed: Node) -> None:
+        """Queue what was placed and whoever is not content with it."""
+        if placed.failure is not None:
+            self.sets.failures[placed] = None
+        self.changed = True
+        check = placement.check
+        assert check is not None
+        for edge in placed.edges_in:
+            if edge is placement.edge or edge.error is None or edge.overruled:
+                continue
+            if check.own_verdict in (Verdict.OK, Verdict.REPLACE):
+                self.seen.pop(edge.origin, None)
+                self.queue.push(edge.origin)
+        self.queue.push(placed)
+        for node in placement.unsettled:
+            self.seen.pop(node, None)
+            self.queue.push(node)
+
+    # --- links
+
+    def _follow_links(self) -> bool:
+        """Queue the targets of links that have come into the project's tree; tell whether there were any."""
+        links, self.links = self.links, {}
+        found = False
+        for link in links:
+            target = link.target
+            if link.tree is not self.tree or target is None or not self.tree.is_inside_project(target):
+                continue
+            if target.up is None or target in self.seen:
+                continue
+            self.tree.pass_rule_to_target(link)
+            self.queue.push(target)
+            found = True
+        return found

@@ -1,0 +1,75 @@
+"""What packages bring along in their own tarballs: bundled dependencies, and locks for what is below them.
+
+The tree is to say what will be in ``node_modules``, so a tarball has to be looked into before its package's edges are
+followed.
+
+Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js``, ``load-actual.js`` and ``load-virtual.js``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pmpipe.errors import PmpipeError
+from pmpipe.npm.collation import english_key
+from pmpipe.resolver.node import Node
+from pmpipe.resolver.peer_sets import Waiting
+from pmpipe.resolver.source import AskContents, FedContents, Source, package_from_json
+from pmpipe.resolver.tree import Tree
+
+
+class Bundles:
+    """Looks into tarballs."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def open(self, node: Node, tree: Tree) -> Waiting[None]:
+        """Put what a node's tarball brings along below the node.
+
+        Raises:
+            PmpipeError: the tarball could not be had or read.
+        """
+        package = node.package
+        if node.parent is None or node.target is not None or not package.resolved:
+            return
+        if not package.bundled and not node.has_shrinkwrap:
+            return
+        ask = AskContents(
+            package.name,
+            package.version,
+            package.resolved,
+            package.integrity,
+            wants_bundle=bool(package.bundled),
+            wants_shrinkwrap=node.has_shrinkwrap,
+        )
+        fed = self.source.answers.get(ask)
+        while fed is None:
+            yield ask
+            fed = self.source.answers.get(ask)
+        if isinstance(fed, PmpipeError):
+            raise fed
+        assert isinstance(fed, FedContents)
+        if fed.shrinkwrap:
+            self._plant(node, tree, fed.shrinkwrap)
+        if fed.manifests:
+            self._plant(node, tree, fed.manifests)
+
+    def _plant(self, node: Node, tree: Tree, packages: Mapping[str, Mapping[str, Any]]) -> None:
+        for path in sorted(packages, key=lambda path: (path.count("node_modules/"), english_key(path))):
+            if not path:
+                continue
+            above, _, name = path.rpartition("node_modules/")
+            parent = tree.nodes.get(f"{node.location}/{above}".rstrip("/"))
+            data = packages[path]
+            if parent is None or data.get("link"):
+                continue
+            resolved, integrity = data.get("resolved"), data.get("integrity")
+            package = package_from_json(
+                data,
+                self.source.pool,
+                resolved=resolved if isinstance(resolved, str) else "",
+                integrity=integrity if isinstance(integrity, str) else "",
+            )
+            tree.attach(Node(name, package), parent)

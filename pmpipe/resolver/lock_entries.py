@@ -1,0 +1,169 @@
+"""From the ideal tree to the content of its package-lock.json.
+
+Source: npm's ``@npmcli/arborist``, ``shrinkwrap.js`` (``metaFromNode``, ``commit``).
+"""
+
+from __future__ import annotations
+
+from posixpath import dirname
+from typing import Any
+
+from pmpipe.errors import InvalidSpecError
+from pmpipe.npm.hosted_git import parse_hosted_git
+from pmpipe.npm.packument import Json, RawManifest
+from pmpipe.resolver.node import Node, bundler_of
+from pmpipe.resolver.package import Package, normalised_bin
+from pmpipe.resolver.request import read_request
+from pmpipe.resolver.satisfy import folder_of
+from pmpipe.resolver.tree import Tree, location_of, name_from_folder
+
+#: The fields that a lockfile takes over from the manifest as they are; attribute and key.
+_COPIED = (
+    ("peer_dependencies", "peerDependencies"),
+    ("peer_dependencies_meta", "peerDependenciesMeta"),
+    ("optional_dependencies", "optionalDependencies"),
+    ("accept_dependencies", "acceptDependencies"),
+    ("engines", "engines"),
+    ("os", "os"),
+    ("cpu", "cpu"),
+    ("libc", "libc"),
+    ("deprecated", "deprecated"),
+    ("workspaces", "workspaces"),
+)
+
+
+def lock_document(
+    tree: Tree, *, lockfile_version: int = 3, omit_registry_resolved: bool = False, folder_name: str = ""
+) -> dict[str, Any]:
+    """The content of the lockfile for a finished tree.
+
+    Args:
+        tree: with its flags worked out.
+        lockfile_version: 3, or 2 to have the old ``dependencies`` too.
+        omit_registry_resolved: leave out where registry packages came from (``omit-lockfile-registry-resolved``).
+        folder_name: of the project, which stands for the name that its package.json lacks.
+    """
+    packages: dict[str, Any] = {}
+    root = tree.root
+    root_entry = lock_entry(root, tree, omit_registry_resolved=omit_registry_resolved)
+    if root_entry:
+        packages[""] = root_entry
+    for location, node in tree.nodes.items():
+        if not location or _is_left_out(node, location):
+            continue
+        packages[location] = lock_entry(node, tree, omit_registry_resolved=omit_registry_resolved)
+    document: dict[str, Any] = {"name": root.package.name or folder_name or name_from_folder(tree.project_folder)}
+    if root.package.version:
+        document["version"] = root.package.version
+    document.update({"lockfileVersion": lockfile_version, "requires": True, "packages": packages})
+    return document
+
+
+def _is_left_out(node: Node, location: str) -> bool:
+    if node.unusable and not node.package.version:
+        return True
+    inside = "node_modules/" in location
+    folder_parent = node.folder_parent
+    return node.flags.extraneous and not inside and (folder_parent is None or folder_parent.is_project)
+
+
+def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) -> dict[str, Any]:
+    """One entry of ``packages``, its keys in any order."""
+    if node.target is not None:
+        return {"resolved": node.target.location, "link": True}
+    package = node.package
+    entry = _manifest_fields(package)
+    if package.name and (node.is_project or package.name != node.name or _folder_name(node, tree) != package.name):
+        entry["name"] = package.name
+    if node.parent is None and package.manifest.dev_dependencies:
+        entry["devDependencies"] = package.manifest.dev_dependencies
+    if package.integrity:
+        entry["integrity"] = package.integrity
+    if bundler_of(node) is not None:
+        entry["inBundle"] = True
+    if node.has_shrinkwrap:
+        entry["hasShrinkwrap"] = True
+    if package.has_install_script:
+        entry["hasInstallScript"] = True
+    resolved = _portable(package.resolved, tree.project_folder)
+    if resolved and not (omit_registry_resolved and _is_from_registry(node)):
+        entry["resolved"] = resolved
+    _add_flags(entry, node)
+    return entry
+
+
+def _manifest_fields(package: Package) -> dict[str, Any]:
+    manifest = package.manifest
+    entry: dict[str, Any] = {}
+    if package.version:
+        entry["version"] = package.version
+    if isinstance(manifest.dependencies, dict):
+        optional = manifest.optional_dependencies if isinstance(manifest.optional_dependencies, dict) else {}
+        dependencies = {name: spec for name, spec in manifest.dependencies.items() if name not in optional}
+        if dependencies:
+            entry["dependencies"] = dependencies
+    for attribute, key in _COPIED:
+        value = getattr(manifest, attribute)
+        if value:
+            entry[key] = value
+    if package.bundled:
+        entry["bundleDependencies"] = list(package.bundled)
+    if manifest.bin:
+        executables = normalised_bin(manifest)
+        if executables:
+            entry["bin"] = executables
+    _add_license_and_funding(entry, manifest)
+    return entry
+
+
+def _add_license_and_funding(entry: dict[str, Any], manifest: RawManifest) -> None:
+    license_name: Json = manifest.license
+    if isinstance(license_name, dict) and license_name.get("type"):
+        license_name = license_name["type"]
+    if license_name:
+        entry["license"] = license_name
+    funding: Json = manifest.funding
+    if funding:
+        entry["funding"] = {"url": funding} if isinstance(funding, str) else funding
+
+
+def _add_flags(entry: dict[str, Any], node: Node) -> None:
+    flags = node.flags
+    if flags.extraneous:
+        entry["extraneous"] = True
+        return
+    if flags.peer:
+        entry["peer"] = True
+    if flags.dev:
+        entry["dev"] = True
+    if flags.optional:
+        entry["optional"] = True
+    if flags.dev_optional and not (flags.dev or flags.optional):
+        entry["devOptional"] = True
+
+
+def _folder_name(node: Node, tree: Tree) -> str:
+    if node.parent is not None:
+        return node.name
+    return name_from_folder(folder_of(node))
+
+
+def _portable(resolved: str, project_folder: str) -> str:
+    """What a package came from, as it can stand in a file that is copied to another machine."""
+    if resolved.startswith("file:"):
+        return f"file:{location_of(resolved.removeprefix('file:'), project_folder)}"
+    if not resolved.startswith(("git", "ssh", "github")):
+        return resolved
+    hosted = parse_hosted_git(resolved)
+    return resolved if hosted is None else f"git+{hosted.ssh_url}"
+
+
+def _is_from_registry(node: Node) -> bool:
+    if not node.edges_in:
+        return False
+    try:
+        return all(
+            read_request(edge.name, edge.spec, dirname(folder_of(edge.origin))).is_registry for edge in node.edges_in
+        )
+    except InvalidSpecError:
+        return False

@@ -1,0 +1,49 @@
+"""The settings that decide what an ideal tree looks like, under npm's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pmpipe.npm.pick_manifest import PickOptions
+
+
+class InstallStrategy(Enum):
+    """Where packages go: as high as possible, each in its dependent's folder, or hoisted by one level at most."""
+
+    HOISTED = "hoisted"
+    NESTED = "nested"
+    SHALLOW = "shallow"
+
+
+@dataclass(slots=True, frozen=True)
+class ResolveOptions:
+    """How to resolve.
+
+    Attributes:
+        pick: how to choose among the versions of a package.
+        install_strategy: see there.
+        legacy_peer_deps: peer dependencies are not looked at.
+        strict_peer_deps: every conflict among peers is an error, not only the project's own.
+        force: conflicts among peers are let pass, and platforms and Node.js versions are not checked.
+        prefer_dedupe: take what is in the tree already even where something newer would satisfy.
+        install_links: copy ``file:`` folders instead of linking them.
+        updates: names of which newer versions are wanted wherever they stand.
+        release_age_exclude: names for which `pick.before` does not hold.
+        os, cpu, libc: of the host, for packages that exclude some; empty texts do not check.
+        engine_strict: a required package that does not fit the Node.js is an error.
+    """
+
+    pick: PickOptions = field(default_factory=PickOptions)
+    install_strategy: InstallStrategy = InstallStrategy.HOISTED
+    legacy_peer_deps: bool = False
+    strict_peer_deps: bool = False
+    force: bool = False
+    prefer_dedupe: bool = False
+    install_links: bool = False
+    updates: frozenset[str] = frozenset()
+    release_age_exclude: tuple[str, ...] = ()
+    os: str = ""
+    cpu: str = ""
+    libc: str = ""
+    engine_strict: bool = False

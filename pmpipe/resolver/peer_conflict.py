@@ -1,0 +1,108 @@
+"""What to tell a person whose dependencies cannot be had together (npm's ERESOLVE).
+
+The message answers three questions in this order: who wants what, what stands in the way, and who needs that.
+"""
+
+from __future__ import annotations
+
+from pmpipe.errors import PmpipeError
+from pmpipe.resolver.can_place import Check
+from pmpipe.resolver.node import Edge, Node
+
+_MAX_DEPENDENTS = 3
+_MAX_STEPS = 8
+
+_HINT = (
+    "change one of these ranges so that one version satisfies all, or override it in package.json; "
+    "--legacy-peer-deps installs without looking at peer dependencies, --force takes a version that does not fit"
+)
+
+
+class PeerConflictError(PmpipeError):
+    """No version of a package satisfies all who must share it."""
+
+    code = "PM_PEER_CONFLICT"
+
+
+def describe(edge: Edge) -> str:
+    """An edge as a sentence's part: ``react-dom@18.3.1 needs peer react@^18.3.1``."""
+    dependency = edge.dependency
+    kind = "" if dependency.kind.value == "prod" else f"{dependency.kind.value} "
+    spec = edge.spec
+    overridden = "" if spec == dependency.spec else f" (overridden, the package says {dependency.spec or '*'})"
+    return f"{who(edge.origin)} needs {kind}{edge.name}@{spec or '*'}{overridden}"
+
+
+def who(node: Node) -> str:
+    """A node as a person calls it."""
+    real = node.stands_for or node
+    if real.is_project:
+        return "the project"
+    if real.failure is not None and not real.version:
+        return real.name
+    label = real.package.label if real.package.name == real.name else f"{real.name}@npm:{real.package.label}"
+    return f"workspace {label}" if real.is_workspace else label
+
+
+def chain(node: Node) -> str:
+    """How a node comes into the project: ``the project > a@1.0.0 > b@2.0.0``."""
+    steps: list[str] = []
+    seen: set[Node] = set()
+    here: Node | None = node.stands_for or node
+    while here is not None and here not in seen and len(steps) < _MAX_STEPS:
+        seen.add(here)
+        steps.append(who(here))
+        edge = next((e for e in here.edges_in if e.error is None and e.origin not in seen), None)
+        link = next(iter(here.links_in), None)
+        here = edge.origin if edge is not None else link
+        here = None if here is None else here.stands_for or here
+    return " > ".join(reversed(steps))
+
+
+def explain_conflict(edge: Edge, candidate: Node, check: Check | None) -> PeerConflictError:
+    """The error for a package that has no place.
+
+    Args:
+        edge: for which the package, with its peers, was to be placed.
+        candidate: the package.
+        check: what was found at the last place where the package alone would have had room, or None.
+    """
+    details = [describe(edge)]
+    current = edge.origin.resolve(edge.dependency.key)
+    blocked: Edge | None = None
+    if check is not None:
+        conflict = next((child for child in check.conflicts() if child.current is not None), None)
+        if conflict is not None and conflict.current is not None:
+            blocked, current = conflict.edge, conflict.current
+            details.append(f"{describe(conflict.edge)}, and would get {who(conflict.candidate)}")
+    details.extend(_what_is_there(current, blocked or edge))
+    return PeerConflictError(
+        f"cannot place {who(candidate)} for {chain(edge.origin)}", details=tuple(details), hint=_HINT
+    )
+
+
+def explain_set_conflict(edge: Edge, rival: Edge | None) -> PeerConflictError:
+    """The error for a peer set whose members contradict each other.
+
+    Args:
+        edge: the peer that is not content.
+        rival: the edge that wants something else under that name, where it is known.
+    """
+    details = [describe(edge)]
+    if rival is not None:
+        details.append(describe(rival))
+    details.extend(_what_is_there(edge.target, edge))
+    return PeerConflictError(
+        f"the peer dependencies of {chain(edge.origin)} contradict each other", details=tuple(details), hint=_HINT
+    )
+
+
+def _what_is_there(current: Node | None, wanted: Edge) -> list[str]:
+    if current is None:
+        return []
+    lines = [f"but {who(current)} is there already"]
+    others = [edge for edge in current.edges_in if edge is not wanted and edge.error is None]
+    lines += [f"  because {describe(edge)}" for edge in others[:_MAX_DEPENDENTS]]
+    if len(others) > _MAX_DEPENDENTS:
+        lines.append(f"  and {len(others) - _MAX_DEPENDENTS} others do")
+    return lines

@@ -1,0 +1,148 @@
+"""The resolver as a state machine: asks come out, answers go in, in any order, and at the end there is a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pmpipe.errors import PmpipeError
+from pmpipe.npm.packument import Packument
+from pmpipe.resolver.builder import Builder
+from pmpipe.resolver.bundles import Bundles
+from pmpipe.resolver.lock_entries import lock_document
+from pmpipe.resolver.node import Edge, Node
+from pmpipe.resolver.options import ResolveOptions
+from pmpipe.resolver.overrides import OverrideRule
+from pmpipe.resolver.package import DependencyPool
+from pmpipe.resolver.peer_sets import PeerSets, Waiting
+from pmpipe.resolver.planting import plant_project
+from pmpipe.resolver.prefetch import Prefetcher, Resolved
+from pmpipe.resolver.project import Project
+from pmpipe.resolver.source import Ask, AskPackument, Fed, Source, package_from_json
+from pmpipe.resolver.tree import Tree
+
+Event: TypeAlias = Ask | Resolved
+
+
+@dataclass(slots=True, frozen=True)
+class IdealTree:
+    """What `node_modules` is to be.
+
+    Attributes:
+        tree: the nodes.
+        overruled: peer conflicts that were let pass and deserve a warning.
+    """
+
+    tree: Tree
+    overruled: tuple[Edge, ...]
+
+    def lock_document(self, *, lockfile_version: int = 3, omit_registry_resolved: bool = False) -> dict[str, Any]:
+        """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
+        return lock_document(
+            self.tree, lockfile_version=lockfile_version, omit_registry_resolved=omit_registry_resolved
+        )
+
+    def nodes(self) -> Mapping[str, Node]:
+        """All nodes by location."""
+        return self.tree.nodes
+
+
+class Resolver:
+    """One resolution, from `start` to `finish`."""
+
+    def __init__(self, project: Project, options: ResolveOptions | None = None) -> None:
+        self.options = options or ResolveOptions()
+        pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
+        self._source = Source(pool, self.options.pick, self.options.release_age_exclude)
+        planted = plant_project(project, pool, self.options)
+        self._planted = planted
+        self._tree = planted.tree
+        empty = package_from_json({}, pool)
+        self._sets = PeerSets(self._tree, self._source, self.options, empty)
+        self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options)
+        self._prefetcher = Prefetcher(self._source, _overridden_names(self._tree.root.rule))
+        self._run: Waiting[None] = self._builder.build()
+        self._waiting: Ask | None = None
+        self._done = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the tree is complete and `finish` may be called; whatever is still asked for is not needed."""
+        return self._done
+
+    def start(self) -> list[Event]:
+        """Begin; the first things to be fetched."""
+        if self._planted.is_fresh:
+            for node in (self._tree.root, *self._tree.tops):
+                self._prefetcher.walk(node.package, with_dev=True)
+        self._advance()
+        return self._events()
+
+    def feed(self, ask: Ask, fed: Fed) -> list[Event]:
+        """Give the answer to something that was asked for.
+
+        Args:
+            ask: as it came out of `start` or `feed`.
+            fed: what was wanted, or the error that took its place. It matters only if the package turns out to be
+                required.
+
+        Returns:
+            what else to fetch, and what can be downloaded ahead.
+
+        Raises:
+            PmpipeError: the dependencies cannot be had together, or something required is not to be had.
+        """
+        if ask in self._source.answers:
+            return []
+        self._source.answers[ask] = fed
+        if isinstance(ask, AskPackument) and isinstance(fed, Packument):
+            self._prefetcher.arrived(ask, fed)
+        if ask == self._waiting:
+            self._advance()
+        return self._events()
+
+    def finish(self) -> IdealTree:
+        """The finished tree.
+
+        Raises:
+            PmpipeError: a required package could not be had.
+        """
+        assert self._done
+        self._builder.finish(from_lock=self._planted.from_lock, suspicious=self._planted.suspicious)
+        return IdealTree(self._tree, tuple(self._builder.placer.overruled))
+
+    def _advance(self) -> None:
+        """Build until something is missing that has not been fed."""
+        try:
+            while True:
+                ask = next(self._run)
+                if ask not in self._source.answers:
+                    self._waiting = ask
+                    return
+        except StopIteration:
+            self._done = True
+            self._waiting = None
+
+    def _events(self) -> list[Event]:
+        events: list[Event] = []
+        if self._waiting is not None and self._waiting not in self._source.asked:
+            self._source.asked[self._waiting] = None
+            events.append(self._waiting)
+        events.extend(self._prefetcher.take_asks())
+        events.extend(self._prefetcher.take_resolved())
+        return events
+
+
+def _overridden_names(rule: OverrideRule | None) -> frozenset[str]:
+    if rule is None:
+        return frozenset()
+    names: set[str] = set()
+    pending = [rule]
+    for one in pending:
+        names.add(one.name)
+        pending.extend(one.children.values())
+    return frozenset(names)
+
+
+__all__ = ["Event", "IdealTree", "PmpipeError", "Resolver"]

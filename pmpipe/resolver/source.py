@@ -1,0 +1,231 @@
+"""Where packages come from while a tree is built: what has been fed so far, and what has to be asked for.
+
+Everything asked for is asked for once. An answer that is an error is kept like any other: whether it matters is only
+known when the tree is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+import msgspec
+
+from pmpipe.errors import PmpipeError, RegistryError
+from pmpipe.npm.packument import Packument, RawManifest
+from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
+from pmpipe.resolver.package import DependencyPool, Package
+from pmpipe.resolver.request import Request, RequestKind
+
+
+class AskPackument(msgspec.Struct, frozen=True):
+    """Wanted: all versions of a package, from the registry that is responsible for its name."""
+
+    name: str
+
+
+class AskManifest(msgspec.Struct, frozen=True):
+    """Wanted: the package.json of something that no registry lists: a git commit, a tarball's URL or file, a folder.
+
+    Attributes:
+        kind, wanted: what it is and where; for folders and files the absolute path.
+        git_commit, git_range: which commit of a repository.
+        name: of the dependency, for messages.
+    """
+
+    kind: RequestKind
+    wanted: str
+    git_commit: str
+    git_range: str
+    name: str
+
+
+class AskContents(msgspec.Struct, frozen=True):
+    """Wanted: what a tarball has below its ``node_modules``, and its npm-shrinkwrap.json.
+
+    Attributes:
+        name, version: for messages.
+        resolved, integrity: the tarball.
+        wants_bundle, wants_shrinkwrap: which of the two.
+    """
+
+    name: str
+    version: str
+    resolved: str
+    integrity: str
+    wants_bundle: bool
+    wants_shrinkwrap: bool
+
+
+Ask: TypeAlias = AskPackument | AskManifest | AskContents
+
+
+class FedManifest(msgspec.Struct, frozen=True):
+    """The answer to `AskManifest`.
+
+    Attributes:
+        manifest: the decoded package.json.
+        resolved: what the lockfile is to say: ``git+ssh://…#commit``, the URL, ``file:`` and the absolute path.
+        integrity: SRI of the tarball; empty for git and folders.
+    """
+
+    manifest: dict[str, Any]
+    resolved: str = ""
+    integrity: str = ""
+
+
+class FedContents(msgspec.Struct, frozen=True):
+    """The answer to `AskContents`.
+
+    Attributes:
+        manifests: the package.json of every package in the tarball, by path (``node_modules/a/node_modules/b``).
+        shrinkwrap: ``packages`` of the npm-shrinkwrap.json, or None.
+    """
+
+    manifests: dict[str, dict[str, Any]]
+    shrinkwrap: dict[str, dict[str, Any]] | None = None
+
+
+Fed: TypeAlias = Packument | FedManifest | FedContents | PmpipeError
+
+
+class NoMatchingVersionError(RegistryError):
+    """The registry has the package, but no version that a spec means (npm's ETARGET)."""
+
+    code = "PM_NO_MATCHING_VERSION"
+
+
+class IncompleteManifestError(RegistryError):
+    """A version's data in the registry lacks the version itself, as some mirrors serve it."""
+
+    code = "PM_INCOMPLETE_MANIFEST"
+
+
+class Source:
+    """What has been fed, and the packages made of it.
+
+    Attributes:
+        answers: by what was asked. asked: everything that was ever asked for, fed or not.
+    """
+
+    def __init__(self, pool: DependencyPool, pick: PickOptions, age_exclude: tuple[str, ...] = ()) -> None:
+        self.pool = pool
+        self.pick = pick
+        self.age_exclude = age_exclude
+        self.answers: dict[Ask, Fed] = {}
+        self.asked: dict[Ask, None] = {}
+        self._packages: dict[tuple[str, str], Package | PmpipeError] = {}
+        self._packages_by_version: dict[tuple[str, str], Package] = {}
+        self._asks: dict[str, AskPackument] = {}
+
+    def package(self, request: Request) -> Package | PmpipeError | Ask:
+        """The package that a request means, why there is none, or what must be fed first."""
+        if request.is_registry:
+            line = (request.name, request.wanted)
+            found = self._packages.get(line)
+            if found is not None:
+                return found
+            ask: Ask = self.packument_ask(request.name)
+        else:
+            line = (request.kind.value, f"{request.wanted}#{request.git_commit}{request.git_range}")
+            found = self._packages.get(line)
+            if found is not None:
+                return found
+            ask = AskManifest(request.kind, request.wanted, request.git_commit, request.git_range, request.name)
+        fed = self.answers.get(ask)
+        if fed is None:
+            return ask
+        made = self._make(request, fed)
+        self._packages[line] = made
+        return made
+
+    def packument_ask(self, name: str) -> AskPackument:
+        """The ask for a package's packument."""
+        ask = self._asks.get(name)
+        if ask is None:
+            ask = self._asks[name] = AskPackument(name)
+        return ask
+
+    def _make(self, request: Request, fed: Fed) -> Package | PmpipeError:
+        if isinstance(fed, PmpipeError):
+            return fed
+        if isinstance(fed, FedManifest):
+            return package_from_json(fed.manifest, self.pool, resolved=fed.resolved, integrity=fed.integrity)
+        assert isinstance(fed, Packument)
+        pick = self.pick
+        if pick.before is not None and self._is_excluded(request.name):
+            pick = PickOptions(pick.default_tag, None, pick.node_version, pick.npm_version)
+        try:
+            manifest = pick_manifest(fed, request.wanted, pick)
+        except PmpipeError as error:
+            return error
+        if manifest is None:
+            return _no_match(fed, request)
+        return self._registry_package(fed, request, manifest)
+
+    def _registry_package(self, packument: Packument, request: Request, manifest: RawManifest) -> Package | PmpipeError:
+        if not isinstance(manifest.version, str) or not manifest.version:
+            return IncompleteManifestError(
+                f"the registry's data for {request.name}@{request.wanted} has no version",
+                hint="a mirror may not have fetched this package completely",
+            )
+        key = (packument.name, manifest.version)
+        package = self._packages_by_version.get(key)
+        if package is None:
+            dist = manifest.dist
+            tarball = dist.tarball if dist is not None and isinstance(dist.tarball, str) else ""
+            package = Package(manifest, self.pool, resolved=tarball, integrity=_integrity(manifest))
+            self._packages_by_version[key] = package
+        return package
+
+    def _is_excluded(self, name: str) -> bool:
+        return any(name == pattern or fnmatchcase(name, pattern) for pattern in self.age_exclude)
+
+
+def package_from_json(
+    data: Mapping[str, Any], pool: DependencyPool, *, resolved: str = "", integrity: str = ""
+) -> Package:
+    """The package that a package.json or a lockfile's entry describes."""
+    fields = {key: value for key, value in data.items() if key != "dist"}
+    return Package(msgspec.convert(fields, RawManifest), pool, resolved=resolved, integrity=integrity)
+
+
+def _integrity(manifest: RawManifest) -> str:
+    dist = manifest.dist
+    if dist is None:
+        return ""
+    if isinstance(dist.integrity, str) and dist.integrity:
+        return dist.integrity
+    if isinstance(dist.shasum, str) and dist.shasum:
+        from base64 import b64encode
+
+        try:
+            return f"sha1-{b64encode(bytes.fromhex(dist.shasum)).decode()}"
+        except ValueError:
+            return ""
+    return ""
+
+
+def _no_match(packument: Packument, request: Request) -> NoMatchingVersionError:
+    tags = ", ".join(f"{tag}: {version}" for tag, version in list(packument.dist_tags.items())[:5])
+    nearest = nearest_versions(packument, request)
+    details = [f"tags: {tags}"] if tags else []
+    if nearest:
+        details.append(f"nearest: {', '.join(nearest)}")
+    return NoMatchingVersionError(
+        f"no version of {packument.name} matches {request.wanted or '*'}", details=tuple(details)
+    )
+
+
+def nearest_versions(packument: Packument, request: Request) -> list[str]:
+    """Up to three versions that lie next to what was asked for, highest first."""
+    from pmpipe.npm.semver import parse_version
+
+    known = sorted((version for version in map(parse_version, packument.versions) if version is not None), reverse=True)
+    wanted = parse_version(request.wanted.lstrip("^~<>= "))
+    if wanted is None:
+        return [str(version) for version in known[:3]]
+    below = [version for version in known if version <= wanted][:2]
+    above = [version for version in known if version > wanted][-1:]
+    return [str(version) for version in (*above, *below)]

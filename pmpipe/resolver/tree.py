@@ -1,0 +1,408 @@
+"""A tree of nodes, and what keeps its edges right while nodes are put in, replaced and taken out.
+
+npm walks all of a node's surroundings to find the edges that a change concerns. Here every edge stands in an index under
+its name, so that a change costs as much as there are edges of that one name.
+"""
+
+from __future__ import annotations
+
+from posixpath import basename, dirname, join, normpath, relpath
+
+from pmpipe.resolver.node import Edge, EdgeError, Node
+from pmpipe.resolver.overrides import OverrideRule, conflict, narrower
+from pmpipe.resolver.package import Dependency, Kind, NameKey, name_key
+from pmpipe.resolver.satisfy import satisfies
+
+
+class Tree:
+    """The project's tree, or the little one in which a peer set is put together.
+
+    Attributes:
+        project_folder: absolute path.
+        root: the project's node, or the node that stands for the one whose peers are collected.
+        nodes: all nodes of the tree, by location. by_name: the same by name.
+        edges: all edges of the tree's nodes, by key.
+        tops: nodes in no ``node_modules`` besides the root.
+        is_apart: it is the little tree of a peer set; links in it point into the project's tree.
+        install_links: ``file:`` folders are copied, not linked (npm's ``--install-links``).
+        locked_specs: what the old lock says that each location depends on, for git dependencies.
+    """
+
+    __slots__ = (
+        "by_name",
+        "edges",
+        "install_links",
+        "is_apart",
+        "known_targets",
+        "locked_specs",
+        "nodes",
+        "project_folder",
+        "root",
+        "tops",
+    )
+
+    def __init__(self, root: Node, project_folder: str, *, install_links: bool = False, is_apart: bool = False) -> None:
+        self.is_apart = is_apart
+        self.project_folder = project_folder
+        self.root = root
+        self.install_links = install_links
+        self.nodes: dict[str, Node] = {}
+        self.by_name: dict[str, dict[Node, None]] = {}
+        self.edges: dict[NameKey, dict[Edge, None]] = {}
+        self.tops: dict[Node, None] = {}
+        self.known_targets: dict[str, Node] = {}
+        self.locked_specs: dict[str, dict[str, str]] = {}
+        self._enter(root)
+
+    # --- nodes
+
+    def attach(self, node: Node, parent: Node) -> None:
+        """Put a node into the ``node_modules`` of another; what is there under that name goes."""
+        parent = parent.end
+        if node.parent is parent and node.tree is self:
+            return
+        if node.tree is not None:
+            node.tree.remove(node)
+        old = parent.children.get(node.key)
+        if old is not None:
+            self.remove(old)
+        node.parent = parent
+        parent.children[node.key] = node
+        self._move_below(
+            node, f"{parent.location}/node_modules/{node.name}" if parent.location else f"node_modules/{node.name}"
+        )
+        self._admit(node)
+
+    def attach_top(self, node: Node, location: str) -> None:
+        """Put in the target of links, a folder of its own; `location` is its path from the project."""
+        if node.tree is not None:
+            node.tree.remove(node)
+        there = self.nodes.get(location)
+        if there is not None:
+            self.remove(there)
+        node.location = location
+        node.folder_parent = self._folder_parent(location)
+        if node.folder_parent is not None:
+            node.folder_parent.folder_children[node] = None
+        for top in list(self.tops):
+            if _is_inside(top.location, location) and top.folder_parent in (None, node.folder_parent):
+                if top.folder_parent is not None:
+                    top.folder_parent.folder_children.pop(top, None)
+                top.folder_parent = node
+                node.folder_children[top] = None
+        self.tops[node] = None
+        self._admit(node)
+
+    def replace(self, old: Node, new: Node) -> None:
+        """Put a node in the place of another; it keeps the other's children."""
+        parent = old.parent
+        assert parent is not None
+        if not new.is_link:
+            for key, child in list(old.children.items()):
+                child.parent = new
+                new.children[key] = child
+            old.children.clear()
+        target = old.target
+        self.remove(old)
+        if target is not None and not new.is_link and target.tree is self:
+            self.remove(target)
+        self.attach(new, parent)
+
+    def remove(self, node: Node) -> None:
+        """Take a node out, with all that is inside its folder."""
+        parent = node.parent
+        if parent is not None:
+            if parent.children.get(node.key) is node:
+                del parent.children[node.key]
+            node.parent = None
+        if node.folder_parent is not None:
+            node.folder_parent.folder_children.pop(node, None)
+            node.folder_parent = None
+        family = _family(node)
+        orphans: dict[Edge, None] = {}
+        for member in family:
+            self._leave(member)
+        for member in family:
+            orphans.update(member.edges_in)
+        for edge in orphans:
+            if edge.origin.tree is self:
+                self.connect(edge)
+
+    def adopt_target(self, link: Node) -> None:
+        """Make a link point into this tree: at the node that is in its target's folder, or the target itself."""
+        target = link.target
+        assert target is not None
+        there = self.nodes.get(target.location)
+        if there is None:
+            self.attach_top(target, target.location)
+            there = target
+        elif there is not target:
+            link.target = there
+            link.package = there.package
+        there.links_in[link] = None
+
+    def is_inside_project(self, node: Node) -> bool:
+        """Whether Node.js gets from the node up to the project."""
+        return node.is_descendant_of(self.root)
+
+    def locked_spec(self, location: str, name: str) -> str:
+        """What the old lock says the package at a location asks for under a name, or empty."""
+        return self.locked_specs.get(location, {}).get(name, "")
+
+    # --- edges
+
+    def load_edges(self, node: Node) -> None:
+        """Give a node the edges that its package asks for; those to workspaces stay."""
+        if node.target is not None:
+            return
+        source = node.stands_for
+        with_dev = node.parent is None and (source is None or source.parent is None)
+        package = node.package
+        if not (with_dev or package.dependencies or package.peer_dependencies or package.optional_dependencies):
+            return
+        edges_out = node.edges_out
+        keep_workspaces = bool(edges_out)
+        rule = node.rule
+        for dependency in package.edges(with_dev=with_dev):
+            if keep_workspaces:
+                there = edges_out.get(dependency.key)
+                if there is not None:
+                    if there.dependency.kind is Kind.WORKSPACE:
+                        continue
+                    self.drop_edge(there)
+            self.add_edge(node, dependency, rule)
+
+    def add_edge(self, node: Node, dependency: Dependency, rule: OverrideRule | None = None) -> Edge:
+        """Add an edge; the node must have none of that name."""
+        edge = Edge(node, dependency)
+        key = dependency.key
+        node.edges_out[key] = edge
+        same = self.edges.get(key)
+        if same is None:
+            self.edges[key] = {edge: None}
+        else:
+            same[edge] = None
+        if rule is not None:
+            edge.rule = rule.rule_for(edge)
+        self.connect(edge, judge=True)
+        return edge
+
+    def drop_edge(self, edge: Edge) -> None:
+        """Take an edge away."""
+        key = edge.dependency.key
+        if edge.origin.edges_out.get(key) is edge:
+            del edge.origin.edges_out[key]
+        self.edges[key].pop(edge, None)
+        self._let_go(edge)
+
+    def reload_edges(self, node: Node) -> None:
+        """Read a node's edges anew, after its package has changed."""
+        for edge in list(node.edges_out.values()):
+            if edge.dependency.kind is not Kind.WORKSPACE:
+                self.drop_edge(edge)
+        self.load_edges(node)
+        for edge in list(node.edges_in):
+            self.judge(edge)
+
+    def connect(self, edge: Edge, *, judge: bool = False) -> None:
+        """Find anew what an edge finds, and judge that if it has changed or if asked to."""
+        node: Node | None = edge.origin
+        key = edge.dependency.key
+        found: Node | None = None
+        while node is not None:
+            found = node.children.get(key)
+            if found is not None:
+                break
+            node = node.parent or node.folder_parent
+        if found is not edge.target:
+            self._let_go(edge)
+            edge.target = found
+            if found is not None:
+                if self.root.rule is not None:
+                    self._rule_arrives(found, edge.rule)
+                found.edges_in[edge] = None
+        elif not judge:
+            return
+        self.judge(edge)
+
+    def judge(self, edge: Edge) -> None:
+        """Work out whether an edge is valid."""
+        dependency = edge.dependency
+        target = edge.target
+        if target is None:
+            edge.error = None if dependency.optional else EdgeError.MISSING
+        elif dependency.peer and edge.origin is target.parent and edge.origin.parent is not None:
+            edge.error = EdgeError.PEER_LOCAL
+        elif not satisfies(edge, target):
+            edge.error = EdgeError.INVALID
+        elif (
+            edge.rule is not None and target.rule is not None and target.edges_out and conflict(edge.rule, target.rule)
+        ):
+            edge.error = EdgeError.INVALID
+        else:
+            edge.error = None
+
+    def _let_go(self, edge: Edge) -> None:
+        target = edge.target
+        if target is None:
+            return
+        target.edges_in.pop(edge, None)
+        edge.target = None
+        if edge.rule is not None:
+            self._rule_leaves(target, edge.rule)
+
+    def _connect_all(self, key: NameKey) -> None:
+        edges = self.edges.get(key)
+        if edges:
+            for edge in list(edges):
+                self.connect(edge)
+
+    # --- override rules
+
+    def _rule_arrives(self, node: Node, rule: OverrideRule | None) -> None:
+        if rule is None or rule.same_as(node.rule):
+            return
+        merged = rule if node.rule is None else narrower(node.rule, rule)
+        if merged is None or merged.same_as(node.rule):
+            return
+        node.rule = merged
+        self._pass_on_rule(node)
+
+    def _rule_leaves(self, node: Node, rule: OverrideRule) -> None:
+        if node.rule is None or not node.rule.same_as(rule):
+            return
+        remaining: OverrideRule | None = None
+        for edge in node.edges_in:
+            if remaining is not None and edge.rule is not None:
+                remaining = narrower(edge.rule, remaining)
+            else:
+                remaining = edge.rule
+        if node.rule.same_as(remaining):
+            return
+        node.rule = remaining
+        # with no rule left nobody needs the node; it gets one again if somebody does
+        if remaining is not None:
+            self._pass_on_rule(node)
+
+    def _pass_on_rule(self, node: Node) -> None:
+        rule = node.rule
+        if node.target is not None:
+            if rule is not None and _concerns(rule, node.target):
+                self._rule_arrives(node.target, rule)
+            return
+        for edge in list(node.edges_out.values()):
+            fresh = None if rule is None else rule.rule_for(edge)
+            if fresh is not None and not fresh.same_as(edge.rule):
+                edge.rule = fresh
+            self.connect(edge, judge=True)
+            if edge.target is not None:
+                self._rule_arrives(edge.target, edge.rule)
+
+    def pass_rule_to_target(self, link: Node) -> None:
+        """Let a link's rule hold in its target too."""
+        if link.rule is not None and link.target is not None:
+            self._rule_arrives(link.target, link.rule)
+
+    # --- bookkeeping
+
+    def _admit(self, node: Node) -> None:
+        for member in _family(node):
+            self._enter(member)
+        if node.target is not None and not self.is_apart:
+            self.adopt_target(node)
+        self._connect_all(node.key)
+        for member in _family(node):
+            if not member.edges_out:
+                self.load_edges(member)
+                continue
+            for edge in list(member.edges_out.values()):
+                self.edges.setdefault(edge.dependency.key, {})[edge] = None
+                self.connect(edge, judge=True)
+
+    def _enter(self, node: Node) -> None:
+        node.tree = self
+        self.nodes[node.location] = node
+        same = self.by_name.get(node.name)
+        if same is None:
+            self.by_name[node.name] = {node: None}
+        else:
+            same[node] = None
+
+    def _leave(self, node: Node) -> None:
+        node.tree = None
+        if self.nodes.get(node.location) is node:
+            del self.nodes[node.location]
+        same = self.by_name.get(node.name)
+        if same is not None:
+            same.pop(node, None)
+        self.tops.pop(node, None)
+        if node.target is not None:
+            node.target.links_in.pop(node, None)
+        for edge in node.edges_out.values():
+            self.edges[edge.dependency.key].pop(edge, None)
+            self._let_go(edge)
+            edge.error = None if edge.dependency.optional else EdgeError.MISSING
+
+    def _move_below(self, node: Node, location: str) -> None:
+        node.location = location
+        for child in node.children.values():
+            self._move_below(child, f"{location}/node_modules/{child.name}")
+
+    def _folder_parent(self, location: str) -> Node | None:
+        folder = dirname(location)
+        while True:
+            there = self.nodes.get(folder)
+            if there is not None and there.target is None and location != folder:
+                return there
+            if not folder or folder.endswith(".."):
+                return None if folder else self.root if not location.startswith("..") else None
+            folder = dirname(folder)
+
+
+def _family(node: Node) -> list[Node]:
+    if not node.children and not node.folder_children:
+        return [node]
+    found = [node]
+    for member in found:
+        found.extend(member.children.values())
+        found.extend(member.folder_children)
+    return found
+
+
+def _is_inside(location: str, folder: str) -> bool:
+    return location.startswith(f"{folder}/") and location != folder
+
+
+def _concerns(rule: OverrideRule, target: Node) -> bool:
+    """Whether a rule is about anything that a node needs, directly or through others."""
+    found: dict[Node, None] = {target: None}
+    for node in list(found):
+        pending = [node]
+        while pending:
+            for edge in pending.pop().end.edges_out.values():
+                if rule.rule_for(edge).name == edge.name:
+                    return True
+                if edge.target is not None and edge.target.end not in found:
+                    found[edge.target.end] = None
+                    pending.append(edge.target.end)
+    return False
+
+
+def location_of(folder: str, project_folder: str) -> str:
+    """The location of an absolute folder: its path from the project."""
+    location = relpath(normpath(folder), project_folder)
+    return "" if location == "." else location
+
+
+def name_from_folder(folder: str) -> str:
+    """The package name that a folder suggests: its own name, behind its parent's if that is a scope."""
+    scope = basename(dirname(folder))
+    return f"{scope}/{basename(folder)}" if scope.startswith("@") else basename(folder)
+
+
+def absolute(project_folder: str, location: str) -> str:
+    """The absolute path of a location."""
+    return normpath(join(project_folder, location))
+
+
+__all__ = ["Tree", "absolute", "location_of", "name_from_folder", "name_key"]

@@ -1,0 +1,156 @@
+"""The store: where unpacked packages live on this host, shared by all projects.
+
+::
+
+    <root>/v1/sha512/ab/ab12…/    one package, unpacked, with its index (see `stages.entry`)
+    <root>/v1/git/ab/ab12…/       the same for a git commit, which has no tarball
+    <root>/v1/staging/            what is being written; nothing in it is ever read by another run
+
+An entry appears by one rename, so any number of installers may share a store without waiting for each other. Everyone
+holds a shared lock on the version folder while running; whoever finds itself alone may clean the staging folder, and
+`prune` waits until it is alone. The lock is ``flock`` on the folder itself: it needs no file, works on a read-only
+store, and is gone with its last process, workers included.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pmpipe.errors import StoreError
+from stages.entry import INDEX_NAME, EntryPath
+from stages.remove import remove_tree
+
+#: Changes with the layout; another version lives beside this one.
+VERSION = "v1"
+
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@dataclass(slots=True)
+class Store:
+    """One store on this host.
+
+    Attributes:
+        root: absolute path, as the user gave it.
+        folder: its version folder.
+        staging: folder for what is being written; on the same filesystem as the entries.
+        writable: whether new entries can be added.
+    """
+
+    root: str
+    folder: str = field(init=False)
+    staging: str = field(init=False)
+    writable: bool = True
+    _lock_fd: int = -1
+
+    def __post_init__(self) -> None:
+        self.folder = f"{self.root}/{VERSION}"
+        self.staging = f"{self.folder}/staging"
+
+    def open(self) -> None:
+        """Make the folders if need be, take a shared lock, and clean up after killed runs if nobody else is here.
+
+        A store that cannot be written is opened for reading; `writable` tells.
+
+        Raises:
+            StoreError: the path is no folder, or its folders cannot be made for another reason than permissions.
+        """
+        try:
+            os.makedirs(self.staging, exist_ok=True)
+            self.writable = os.access(self.staging, os.W_OK)
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise self._unusable(error) from error
+            self.writable = False
+        try:
+            self._lock_fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # a read-only place without a store: nothing to lock, and every package is missing
+        except OSError as error:
+            raise self._unusable(error) from error
+        if self.writable and self._try_lock(fcntl.LOCK_EX):
+            self._clean_staging()
+        fcntl.flock(self._lock_fd, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def has(self, entry: str) -> bool:
+        """Whether a complete entry stands at that path; a torn index shows only when it is read."""
+        return os.path.exists(f"{entry}/{INDEX_NAME}")
+
+    def entries(self) -> Iterator[EntryPath]:
+        """The paths of everything that looks like an entry, complete or not.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        try:
+            for algorithm in sorted(_folders(self.folder)):
+                if algorithm == "staging":
+                    continue
+                for shard in sorted(_folders(f"{self.folder}/{algorithm}")):
+                    for name in sorted(os.listdir(f"{self.folder}/{algorithm}/{shard}")):
+                        yield EntryPath(f"{self.folder}/{algorithm}/{shard}/{name}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def discard(self, entry: str) -> None:
+        """Take an entry out of the store, at once for everyone else.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        aside = f"{self.staging}/discarded-{os.getpid()}-{os.path.basename(entry)}"
+        try:
+            os.rename(entry, aside)
+            remove_tree(aside)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def prune(self) -> None:
+        """Wait until no other run uses the store, then remove what killed runs have left.
+
+        Raises:
+            StoreError: the staging folder cannot be cleaned.
+        """
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+        self._clean_staging()
+        fcntl.flock(self._lock_fd, fcntl.LOCK_SH)
+
+    def _try_lock(self, kind: int) -> bool:
+        try:
+            fcntl.flock(self._lock_fd, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _clean_staging(self) -> None:
+        try:
+            for name in os.listdir(self.staging):
+                remove_tree(f"{self.staging}/{name}")
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"the store at {self.root} cannot be used: {error.strerror or error}",
+            details=(f"path: {error.filename}",) if error.filename else (),
+            hint="choose another place with --store-dir, or mend the folder's permissions",
+        )
+
+
+def _folders(path: str) -> list[str]:
+    with os.scandir(path) as found:
+        return [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]

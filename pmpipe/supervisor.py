@@ -1,0 +1,194 @@
+"""The supervisor: carries out a state machine's orders, and turns what happens into events.
+
+It waits once, on the results' channel, on every process's sentinel, and on the signals' wake-up socket; drains all
+results before it reports a death, because a result that was sent is a job that was done; and never blocks in a put.
+Whatever ends the run, no child is left when `run` returns.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Protocol, TypeAlias
+
+from pmpipe.interrupts import SIGNALS
+from pmpipe.orders import Event, Finish, Interrupted, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
+from pmpipe.workers import Stage, Workers
+from stages.messages import Crashed, Job, JobId, Release, decode_results
+
+#: Waiting ends after this long (seconds) at the latest, so that progress is shown while large packages are under way.
+_TICK_S = 0.1
+
+
+class Machine(Protocol):
+    """A state machine that the supervisor can drive: `pmpipe.scheduler`'s for installs, `pmpipe.checking`'s."""
+
+    def start(self) -> list[Order]:
+        """The first orders; called once."""
+
+    def handle(self, event: Event) -> list[Order]:
+        """The orders that follow from an event; `Finish` or `Stop` is the last one ever."""
+
+    def in_flight(self, stage: StageName) -> int:
+        """How many jobs a stage has, queued and in hand."""
+
+    def describe(self, job: JobId) -> str:
+        """What a job in flight is about, for the report of a crash; empty when it is not in flight."""
+
+
+@dataclass(slots=True, frozen=True)
+class Finished:
+    """The pipeline came to its end; the machine knows what failed."""
+
+
+@dataclass(slots=True, frozen=True)
+class CrashReport:
+    """A worker died or raised.
+
+    Attributes:
+        stage: kind of the worker, empty where it is not known.
+        job: what it was working on, or empty.
+        cause: "raised", "killed by SIGKILL", "exited with status 3".
+        traceback: the worker's own, or empty.
+    """
+
+    stage: str
+    job: str
+    cause: str
+    traceback: str
+
+
+@dataclass(slots=True, frozen=True)
+class Cancelled:
+    """SIGINT or SIGTERM came."""
+
+    signal_number: int
+
+
+Outcome: TypeAlias = Finished | CrashReport | Cancelled
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs one plan through the stages.
+
+    Args:
+        machine: the run's state machine, not started yet.
+        stages: what the processes run.
+        progress: called at every wake-up, after the machine has changed; must return at once.
+    """
+
+    machine: Machine
+    stages: Sequence[Stage]
+    progress: Callable[[], None]
+    #: seconds during which each stage had work
+    busy_s: dict[StageName, float] = field(default_factory=lambda: dict.fromkeys(StageName, 0.0))
+    _workers: Workers = field(init=False)
+    _looked_at: float = 0.0
+
+    def run(self) -> Outcome:
+        """Carry the plan out and return how it ended. Expected failures are the machine's to tell."""
+        orders = self.machine.start()
+        if orders == [Finish()]:
+            return Finished()
+        self._workers = Workers(self.stages)
+        self._looked_at = time.monotonic()
+        try:
+            with _wake_up_on_signals() as wake_up:
+                self._workers.also_watch(wake_up.fileno())
+                outcome = self._carry_out(orders)
+                while outcome is None:
+                    outcome = self._carry_out(self._next_orders(wake_up))
+                    self.progress()
+        except BaseException:
+            self._workers.stop()
+            raise
+        if isinstance(outcome, Finished):
+            self._workers.end_in_peace()
+        else:
+            self._workers.stop()
+        return outcome
+
+    def _next_orders(self, wake_up: socket.socket) -> list[Order]:
+        """Wait for events, and let the machine answer all that are there."""
+        readable = self._workers.wait(_TICK_S)
+        self._count_busy()
+        if wake_up.fileno() in readable:
+            return self.machine.handle(Interrupted(wake_up.recv(1)[0]))
+        orders = self._drain()
+        if self._workers.has_death(readable):
+            # what a worker sent before it died was done: a second look, now that nothing more can come from it
+            orders += self._drain()
+            for death in self._workers.deaths():
+                orders += self.machine.handle(death)
+        return orders
+
+    def _count_busy(self) -> None:
+        now = time.monotonic()
+        for stage in StageName:
+            if self.machine.in_flight(stage):
+                self.busy_s[stage] += now - self._looked_at
+        self._looked_at = now
+
+    def _drain(self) -> list[Order]:
+        orders: list[Order] = []
+        while (datagram := self._workers.results.get_nowait()) is not None:
+            for result in decode_results(datagram):
+                orders += self.machine.handle(result)
+        return orders
+
+    def _carry_out(self, orders: Iterable[Order]) -> Outcome | None:
+        """Send jobs to their stages; the outcome if the run is over."""
+        batches: dict[StageName, list[Job]] = {}
+        for order in orders:
+            match order:
+                case Start(stage, job):
+                    batches.setdefault(stage, []).append(job)
+                case ReleaseTarball(offset):
+                    batches.setdefault(StageName.FETCH, []).append(Release(JobId(-1), offset))
+                case Finish():
+                    return Finished()
+                case Stop(reason):
+                    return self._describe(reason)
+        for stage, jobs in batches.items():
+            self._workers.send(stage, jobs, self.machine.in_flight(stage))
+        self._workers.flush()
+        return None
+
+    def _describe(self, reason: WorkerDied | Interrupted | Crashed) -> Outcome:
+        if isinstance(reason, Interrupted):
+            return Cancelled(reason.signal_number)
+        if isinstance(reason, Crashed):
+            return CrashReport(reason.stage, self.machine.describe(reason.job), "raised", reason.traceback)
+        if reason.exitcode < 0:
+            cause = f"was killed by {signal.Signals(-reason.exitcode).name}"
+        else:
+            cause = f"exited with status {reason.exitcode}"
+        return CrashReport(reason.stage.value, self.machine.describe(reason.in_hand), cause, "")
+
+
+@contextmanager
+def _wake_up_on_signals() -> Iterator[socket.socket]:
+    """A socket that receives the number of every SIGINT and SIGTERM while the context lasts."""
+    receiving, sending = socket.socketpair()
+    receiving.setblocking(False)
+    sending.setblocking(False)
+    previous_fd = signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+    previous = {number: signal.signal(number, _ignore) for number in SIGNALS}
+    try:
+        yield receiving
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(previous_fd)
+        receiving.close()
+        sending.close()
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """The wake-up socket tells; the default action would end the process in the middle of its work."""

@@ -1,0 +1,206 @@
+"""The stage processes of one run: when they start, how they are fed, how they end.
+
+Workers are forked, not spawned: a fork costs a millisecond where a fresh interpreter with its imports costs a hundred,
+and the shared arena is inherited. That asks for a main process without threads, which is why nothing here uses
+`multiprocessing.Queue` or an executor.
+"""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import multiprocessing
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkContext, ForkProcess
+
+from pmpipe.orders import StageName, WorkerDied
+from stages.channel import Channel
+from stages.messages import Job, encode
+from stages.worker import IDLE, JobBoard, become_worker
+
+#: What a stage's process runs, given its jobs' channel, the results' channel, and its place on the job board.
+WorkerMain = Callable[[Channel, Channel, JobBoard], None]
+
+#: Jobs in one datagram at most; more would only delay the first result.
+_BATCH = 16
+
+#: How long (seconds) workers may take to end in peace, and after SIGTERM, before they are killed.
+_PEACE_S = 1.0
+_TERM_S = 0.3
+
+_SLOT_BYTES = 8
+_SLOTS = mmap.PAGESIZE // _SLOT_BYTES
+
+
+@dataclass(slots=True)
+class Stage:
+    """One kind of worker process.
+
+    Attributes:
+        name: which of the four.
+        count: how many processes at most.
+        places: how many jobs may be in flight; the bound of its channel.
+        main: what each process runs.
+    """
+
+    name: StageName
+    count: int
+    places: int
+    main: WorkerMain
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: ForkProcess
+    stage: StageName
+    board: JobBoard
+
+
+@dataclass(slots=True)
+class Workers:
+    """All processes of one run, and the channels to and from them.
+
+    Args:
+        stages: the stages of this run; nothing is started for them yet.
+        results: where all workers send their results; made here.
+    """
+
+    stages: Sequence[Stage]
+    results: Channel = field(init=False)
+    _context: ForkContext = field(init=False)
+    _jobs: dict[StageName, Channel] = field(default_factory=dict)
+    _alive: list[_Worker] = field(default_factory=list)
+    _started: dict[StageName, int] = field(init=False)
+    #: encoded batches that the kernel had no room for; sent again when results come in
+    _outbox: dict[StageName, list[bytes]] = field(init=False)
+    _memory: mmap.mmap = field(init=False)
+    _by_name: dict[StageName, Stage] = field(init=False)
+    #: registered once: building a selector for every wait would cost more than handling the event
+    _poll: select.epoll = field(init=False)
+    _sentinels: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._context = multiprocessing.get_context("fork")
+        self._by_name = {stage.name: stage for stage in self.stages}
+        # every result answers a job in flight, so this many places always suffice
+        self.results = Channel(self._context, sum(stage.places for stage in self.stages) + _SLOTS, "results")
+        self._started = {stage.name: 0 for stage in self.stages}
+        self._outbox = {stage.name: [] for stage in self.stages}
+        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        self._poll = select.epoll()
+        self._poll.register(self.results.fileno(), select.EPOLLIN)
+
+    # -- feeding --------------------------------------------------------------------------------------------------
+
+    def send(self, stage: StageName, jobs: Sequence[Job], in_flight: int) -> None:
+        """Queue jobs for a stage, starting as many of its processes as the work in flight can use.
+
+        Args:
+            stage: whose jobs these are.
+            jobs: at least one; the scheduler has counted a free place for each.
+            in_flight: how many jobs the stage has now, these included.
+
+        Raises:
+            queue.Full: more jobs than places: a bug of the scheduler.
+        """
+        while self._started[stage] < min(self._by_name[stage].count, in_flight):
+            self._start(stage)
+        # small lots while there are idle workers, so that all of them get some
+        size = max(1, min(_BATCH, len(jobs) // self._by_name[stage].count))
+        self._outbox[stage].extend(encode(jobs[start : start + size]) for start in range(0, len(jobs), size))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the kernel had no room for before."""
+        for stage, batches in self._outbox.items():
+            while batches and self._jobs[stage].try_put(batches[0]):
+                batches.pop(0)
+
+    def _start(self, name: StageName) -> None:
+        stage = self._by_name[name]
+        if name not in self._jobs:
+            # each job may come alone in its datagram, and each may be followed by word that its tarball is released
+            self._jobs[name] = Channel(self._context, 2 * stage.places, name.value)
+            # what lives now lives until the end: neither collected here nor copied page by page in the workers
+            gc.freeze()
+        board = JobBoard(self._memory, len(self._alive), name.value)
+        board.take(IDLE)
+        channels = [*self._jobs.values(), self.results]
+        process = self._context.Process(
+            target=_run_worker,
+            args=(stage.main, channels, self._jobs[name], self.results, board),
+            name=f"pmpipe-{name.value}-{self._started[name]}",
+            daemon=True,
+        )
+        process.start()
+        self._sentinels.add(process.sentinel)
+        self._poll.register(process.sentinel, select.EPOLLIN)
+        self._alive.append(_Worker(process, name, board))
+        self._started[name] += 1
+
+    # -- watching -------------------------------------------------------------------------------------------------
+
+    def also_watch(self, fd: int) -> None:
+        """Let `wait` end when this descriptor becomes readable, too."""
+        self._poll.register(fd, select.EPOLLIN)
+
+    def wait(self, timeout_s: float) -> set[int]:
+        """The descriptors that are readable, after `timeout_s` seconds at the latest."""
+        return {fd for fd, _ in self._poll.poll(timeout_s)}
+
+    def has_death(self, readable: set[int]) -> bool:
+        """Whether one of the readable descriptors says that a process has ended."""
+        return not readable.isdisjoint(self._sentinels)
+
+    def deaths(self) -> Iterator[WorkerDied]:
+        """The processes that have ended; before the run is over none should."""
+        for worker in self._alive:
+            if not worker.process.is_alive():
+                exitcode = worker.process.exitcode
+                yield WorkerDied(worker.stage, worker.process.pid or 0, exitcode or 0, worker.board.in_hand())
+
+    def pids(self) -> list[int]:
+        """Process ids of all workers that were started."""
+        return [worker.process.pid or 0 for worker in self._alive]
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def end_in_peace(self) -> None:
+        """Close the jobs' channels and wait for the workers to leave; who does not is stopped."""
+        for channel in self._jobs.values():
+            channel.close()
+        self._join(_PEACE_S)
+        self.stop()
+
+    def stop(self) -> None:
+        """End every worker now: SIGTERM, then SIGKILL. Afterwards no child is left."""
+        for channel in self._jobs.values():
+            channel.close()
+        for signal_number, patience_s in ((signal.SIGTERM, _TERM_S), (signal.SIGKILL, _PEACE_S)):
+            for worker in self._alive:
+                if worker.process.is_alive():
+                    os.kill(worker.process.pid or 0, signal_number)
+            self._join(patience_s)
+        for worker in self._alive:
+            worker.process.close()
+        self._alive.clear()
+        self._poll.close()
+        self.results.close()
+        self._memory.close()
+
+    def _join(self, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        for worker in self._alive:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+
+
+def _run_worker(
+    main: WorkerMain, channels: Sequence[Channel], jobs: Channel, results: Channel, board: JobBoard
+) -> None:
+    become_worker(channels, jobs, results)
+    main(jobs, results, board)

@@ -1,0 +1,184 @@
+"""nginx as the replay's server: the same files as the Python server, at a fraction of its processor time.
+
+It runs in the foreground in a private folder, on loopback, and dies with its parent. The access log, buffered, is how
+the traffic of each run is counted: the loopback interface's own counters would include everybody else's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from loopback.recording import ABBREVIATED_TYPE
+from loopback.traffic import Traffic
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+HOST = "127.0.0.1"
+START_S = 10.0
+#: longer than the access log's flush time
+FLUSH_S = 0.3
+PR_SET_PDEATHSIG = 1
+
+CONFIG = """\
+daemon off;
+{user}
+worker_processes {workers};
+pid {folder}/nginx.pid;
+error_log {folder}/error.log crit;
+events {{ worker_connections 4096; multi_accept on; }}
+http {{
+  log_format traffic '$status $bytes_sent $request_length $request_uri';
+  access_log {folder}/access.log traffic buffer=256k flush=100ms;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_timeout 3600s;
+  keepalive_requests 1000000;
+  open_file_cache max=20000 inactive=3600s;
+  open_file_cache_valid 3600s;
+  types {{ }}
+  map $http_accept $form {{
+    default ,full;
+    "~{abbreviated}" ,abbreviated;
+  }}
+  server {{
+    listen {host}:{port} backlog=1024;
+    root {site};
+    error_page 404 @missing;
+    location @missing {{ default_type application/json; return 404 '{{"error":"Not found"}}'; }}
+    location ^~ /-/npm/v1/security/ {{ default_type application/json; return 200 '{{}}'; }}
+    location ~ /-/.*\\.tgz$ {{
+      default_type application/octet-stream;
+      add_header Cache-Control "public, immutable, max-age=31557600";
+    }}
+    location ~ ,full$ {{
+      internal;
+      default_type application/json;
+      gzip_static always;
+      gunzip on;
+      add_header Vary "Accept-Encoding, Accept";
+      add_header Cache-Control "public, max-age=300";
+    }}
+    location ~ ,abbreviated$ {{
+      internal;
+      default_type {abbreviated_type};
+      gzip_static always;
+      gunzip on;
+      add_header Vary "Accept-Encoding, Accept";
+      add_header Cache-Control "public, max-age=300";
+    }}
+    location / {{ rewrite ^(.*)$ $1$form last; }}
+  }}
+}}
+"""
+
+
+class NginxError(Exception):
+    """nginx did not start, or died."""
+
+
+class NginxReplay:
+    """Serves a copy of a recording (`Recording.copy_for`) by nginx.
+
+    Args:
+        site: the copy's folder; it names this very port.
+        port: on 127.0.0.1.
+        workers: nginx's worker processes; one keeps up with two cores of clients.
+    """
+
+    def __init__(self, site: str, port: int, *, workers: int = 1) -> None:
+        self.url = f"http://{HOST}:{port}"
+        self._port = port
+        self._folder = tempfile.mkdtemp(prefix="replay-nginx-")
+        self._log_path = os.path.join(self._folder, "access.log")
+        self._log_offset = 0
+        self._seen = Traffic()
+        self._process: subprocess.Popen[bytes] | None = None
+        config = CONFIG.format(
+            # as root nginx would serve as "nobody", who may not read the recording
+            user="user root;" if os.geteuid() == 0 else "",
+            workers=workers,
+            folder=self._folder,
+            site=site,
+            host=HOST,
+            port=port,
+            abbreviated=ABBREVIATED_TYPE.replace(".", "\\.").replace("+", "\\+"),
+            abbreviated_type=ABBREVIATED_TYPE,
+        )
+        with open(os.path.join(self._folder, "nginx.conf"), "w", encoding="utf-8") as file:
+            file.write(config)
+
+    def __enter__(self) -> Self:
+        error_log = os.path.join(self._folder, "error.log")
+        self._process = subprocess.Popen(
+            ["nginx", "-e", error_log, "-p", self._folder, "-c", os.path.join(self._folder, "nginx.conf")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the parent has no other thread that holds a lock here
+        )
+        self._wait_until_ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate(timeout=START_S)
+        shutil.rmtree(self._folder)
+
+    def join(self) -> None:
+        """Wait until nginx ends."""
+        if self._process is not None:
+            self._process.wait()
+
+    def traffic(self) -> Traffic:
+        """All traffic so far. Waits until nginx has written its log."""
+        time.sleep(FLUSH_S)
+        with open(self._log_path, "rb") as log:
+            log.seek(self._log_offset)
+            lines = log.read()
+        whole = lines[: lines.rfind(b"\n") + 1]
+        self._log_offset += len(whole)
+        for line in whole.splitlines():
+            status, sent, received, path = line.split(b" ", 3)
+            miss = frozenset({path.decode("latin-1")}) if status == b"404" else frozenset()
+            self._seen = self._seen.plus(Traffic(1, int(received), int(sent), miss))
+        return self._seen
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                output = self._process.communicate()[1].decode(errors="replace").strip()
+                raise NginxError(f"nginx ended with status {self._process.returncode}: {output}")
+            with socket.socket() as probe:
+                if probe.connect_ex((HOST, self._port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise NginxError(f"nginx does not answer on port {self._port}")
+
+
+def found() -> bool:
+    """Whether nginx is installed."""
+    return shutil.which("nginx") is not None
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,103 @@
+"""Whom to trust: finds the certification authorities for libcurl, whose wheel brings none.
+
+Authorities of the settings replace the system's, as npm's ``ca`` and ``cafile`` do; those of ``NODE_EXTRA_CA_CERTS``
+are added to the system's, as Node.js does. libcurl keeps the parsed authorities for all connections if they come from
+one file, and parses 140 certificates per connection if they come as text, so texts are joined in a file in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Where distributions keep the system's authorities in one file: Debian, Fedora, SUSE, older Red Hat, Alpine, BSD.
+SYSTEM_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CaBundle:
+    """What libcurl is told to trust.
+
+    Attributes:
+        path: PEM file, possibly one in memory that lives as long as this process; empty: none was found.
+        folder: folder of hashed certificates beside it, or empty.
+        sources: where the authorities come from, for messages.
+        problem: why connections with TLS cannot be made at all; empty: they can.
+    """
+
+    path: str
+    folder: str = ""
+    sources: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def find_ca_bundle(ca_file: str, ca_pem: str, environment: Mapping[str, str]) -> CaBundle:
+    """Choose the authorities.
+
+    Args:
+        ca_file: PEM file that replaces the system's authorities; empty: none.
+        ca_pem: PEM text that does so; both together are joined.
+        environment: ``SSL_CERT_FILE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_DIR`` and ``NODE_EXTRA_CA_CERTS`` count.
+
+    Returns:
+        A bundle whose `problem` is set where a file that was asked for cannot be read: no failure is silent.
+    """
+    if ca_pem:
+        return _joined(ca_pem.encode(), [ca_file] if ca_file else [], ("the setting ca",))
+    if ca_file:
+        return CaBundle(ca_file, sources=(ca_file,), problem=_unreadable(ca_file))
+    system = _system_file(environment)
+    folder = environment.get("SSL_CERT_DIR", "")
+    extra = environment.get("NODE_EXTRA_CA_CERTS", "")
+    if not extra or extra == system:
+        return CaBundle(system, folder, (system,) if system else ())
+    bundle = _joined(b"", [system, extra] if system else [extra], ())
+    return CaBundle(bundle.path, folder, bundle.sources, bundle.problem)
+
+
+def _system_file(environment: Mapping[str, str]) -> str:
+    asked = (environment.get("SSL_CERT_FILE", ""), environment.get("CURL_CA_BUNDLE", ""))
+    for path in (*asked, *SYSTEM_FILES):
+        if path and not _unreadable(path):
+            return path
+    return _certifi()
+
+
+def _certifi() -> str:
+    # slim container images have no authorities at all; requests, which pmpipe needs anyway, brings certifi
+    try:
+        import certifi
+    except ImportError:
+        return ""
+    return certifi.where()
+
+
+def _unreadable(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        return f"the CA file {path} cannot be read: {error.strerror}"
+    return ""
+
+
+def _joined(text: bytes, paths: list[str], sources: tuple[str, ...]) -> CaBundle:
+    parts = [text]
+    for path in paths:
+        problem = _unreadable(path)
+        if problem:
+            return CaBundle("", sources=(*sources, *paths), problem=problem)
+        with open(path, "rb") as file:
+            parts.append(file.read())
+    descriptor = os.memfd_create("ca-bundle")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(b"\n".join(parts))
+    return CaBundle(f"/proc/self/fd/{descriptor}", sources=(*sources, *paths))

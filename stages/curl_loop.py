@@ -1,0 +1,147 @@
+"""libcurl on an event loop: the multi-socket API, with libcurl's sockets and its timer registered on the loop.
+
+libcurl says by callbacks which sockets it waits for and when it wants to be called; the loop calls back. libcurl must
+not be entered again from one of its callbacks, so everything that starts, ends or resumes a transfer does so from a
+callback of the loop. pycurl prints an exception of a callback and goes on, which would be a hang later, so every
+callback here is guarded and hands what it caught to `on_crash`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import pycurl
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+#: Called in an ``except`` block with what no code expected; does not return.
+CrashHandler = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A transfer that ended: the handle, libcurl's error code (0: none) and its message."""
+
+    handle: Any
+    code: int
+    message: str
+
+
+FinishedHandler = Callable[[list[Finished]], None]
+
+
+def guarded(function: _Function, on_crash: CrashHandler) -> _Function:
+    """The same callback, except that whatever it raises goes to `on_crash`."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except BaseException:
+            # the caller is libcurl's C code: nothing can pass through it
+            on_crash()
+            raise
+
+    return cast("_Function", call)
+
+
+class CurlLoop:
+    """Runs libcurl transfers on `loop`.
+
+    Args:
+        loop: the event loop, not necessarily running yet.
+        kept_connections: how many idle connections stay open.
+        on_finished: gets each transfer that ended once, outside of libcurl; it has to remove their handles, and may add
+            others.
+        on_crash: see `CrashHandler`.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        kept_connections: int,
+        on_finished: FinishedHandler,
+        on_crash: CrashHandler,
+    ) -> None:
+        self._loop = loop
+        self._on_finished = on_finished
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, kept_connections)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, guarded(self._watch, on_crash))
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, guarded(self._set_timer, on_crash))
+        self._timer: asyncio.Handle | None = None
+        #: all and only sockets that libcurl waits for, with what for
+        self._watched: dict[int, int] = {}
+        #: all and only handles that were added and not removed
+        self._handles: set[Any] = set()
+
+    def add(self, handle: Any) -> None:
+        """Start the transfer of an easy handle."""
+        self._multi.add_handle(handle)
+        self._handles.add(handle)
+
+    def remove(self, handle: Any) -> None:
+        """Take a handle out, finished or not; it can be added again."""
+        self._handles.remove(handle)
+        self._multi.remove_handle(handle)
+
+    def resume(self, handle: Any) -> None:
+        """Let a paused transfer go on; its write callback may be called before this returns."""
+        handle.pause(pycurl.PAUSE_CONT)
+
+    def close(self) -> None:
+        """End all transfers and connections without telling anybody."""
+        for handle in list(self._handles):
+            self.remove(handle)
+        self._multi.close()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        before = self._watched.pop(descriptor, 0)
+        now = 0 if what == pycurl.POLL_REMOVE else what
+        if now:
+            self._watched[descriptor] = now
+        changed = before ^ now
+        if changed & pycurl.POLL_IN:
+            if now & pycurl.POLL_IN:
+                self._loop.add_reader(descriptor, self._act, descriptor, pycurl.CSELECT_IN)
+            else:
+                self._loop.remove_reader(descriptor)
+        if changed & pycurl.POLL_OUT:
+            if now & pycurl.POLL_OUT:
+                self._loop.add_writer(descriptor, self._act, descriptor, pycurl.CSELECT_OUT)
+            else:
+                self._loop.remove_writer(descriptor)
+
+    def _set_timer(self, wait_ms: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wait_ms == 0:
+            self._timer = self._loop.call_soon(self._tick)
+        elif wait_ms > 0:
+            self._timer = self._loop.call_later(wait_ms / 1000, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _act(self, descriptor: int, events: int) -> None:
+        _, running = self._multi.socket_action(descriptor, events)
+        # asking libcurl for finished transfers builds three objects a call; most events finish none
+        if running < len(self._handles):
+            self._reap()
+
+    def _reap(self) -> None:
+        finished: list[Finished] = []
+        queued = 1
+        while queued:
+            queued, succeeded, failed = self._multi.info_read()
+            finished += [Finished(handle, 0, "") for handle in succeeded]
+            finished += [Finished(handle, code, message) for handle, code, message in failed]
+        if finished:
+            self._on_finished(finished)

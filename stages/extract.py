@@ -1,0 +1,203 @@
+"""The extract stage: verify a tarball, unpack it, and make it a store entry.
+
+The bytes are read where fetch has put them, in the shared arena, and go through memory only: digest, inflate, walk over
+the headers, decide where every file goes. Not before all of that has succeeded is anything written, so a package is
+never written in part because of what is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pmpipe.errors import ArchiveError, FilesystemError, IntegrityError, PmpipeError
+from pmpipe.npm.integrity import Digest, strongest
+from pmpipe.npm.text import printable
+from stages.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path
+from stages.entry_writer import Content, StagedEntry, discard, store_trouble, whole_index
+from stages.inflate import inflate, is_gzip
+from stages.layout import Layout
+from stages.messages import (
+    ArchiveLimits,
+    Extract,
+    Extracted,
+    Failed,
+    IntegrityText,
+    Job,
+    PackageFolder,
+    Result,
+    SharedBytes,
+    TarballFile,
+)
+from stages.package_json import read_facts
+from stages.packlist import PackedFile, pack_folder, read_packed
+from stages.tar import Member, read_members
+from stages.worker import Handler
+
+SourceT = TypeVar("SourceT")
+
+#: Of the warnings of one package, so many are passed on; the rest is only counted.
+_MAXIMUM_WARNINGS = 20
+
+
+def make_handler(arena: mmap.mmap) -> Handler:
+    """The handler of `Extract` jobs.
+
+    Args:
+        arena: where the bytes of a `SharedBytes` lie. It is only read.
+
+    Returns:
+        A handler that yields one `Extracted` or `Failed` for a job. While it works, the process's umask is 0.
+    """
+    shared = memoryview(arena)
+
+    def handle(job: Job) -> Iterator[Result]:
+        assert isinstance(job, Extract), job
+        try:
+            with _umask_of_zero():
+                yield _extract(job, shared)
+        except PmpipeError as error:
+            what = error.what if isinstance(error, IntegrityError) else f"{printable(job.label)}: {error.what}"
+            yield Failed(job.job, error.code, what, error.details, error.hint)
+
+    return handle
+
+
+@contextmanager
+def _umask_of_zero() -> Iterator[None]:
+    """Let files have exactly the modes that they are created with, which spares a chmod each."""
+    former = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(former)
+
+
+def _extract(job: Extract, shared: memoryview) -> Extracted:
+    source = job.source
+    if isinstance(source, PackageFolder):
+        return _extract_folder(job, source.path)
+    if isinstance(source, TarballFile):
+        with memoryview(_read_file(source.path, job.limits)) as content:
+            return _extract_tarball(job, content)
+    assert isinstance(source, SharedBytes)
+    with shared[source.offset : source.offset + source.length] as content:
+        return _extract_tarball(job, content)
+
+
+def _extract_tarball(job: Extract, content: memoryview) -> Extracted:
+    digest = _verified_digest(job, content)
+    integrity = job.integrity or IntegrityText(str(digest))
+    entry = git_entry_path(job.store, job.key) if job.key else digest_entry_path(job.store, digest)
+    if (present := _present(job, entry)) is not None:
+        return _extracted(job, entry, present, integrity, [])
+    with memoryview(inflate(content, job.limits) if is_gzip(content) else content) as tar:
+        layout: Layout[Member] = Layout(job.limits.entries)
+        for member in read_members(tar, job.limits):
+            if member.regular:
+                layout.add(member.name, member, executable=member.executable)
+            else:
+                layout.check_folder(member.name)
+
+        def read(member: Member) -> memoryview:
+            return tar[member.offset : member.offset + member.size]
+
+        index = _write(job, layout, read, entry, integrity)
+    return _extracted(job, entry, index, integrity, layout.warnings)
+
+
+def _extract_folder(job: Extract, folder: str) -> Extracted:
+    entry = git_entry_path(job.store, job.key)
+    try:
+        if (present := _present(job, entry)) is not None:
+            return _extracted(job, entry, present, job.integrity, [])
+        layout: Layout[PackedFile] = Layout(job.limits.entries)
+        for file in pack_folder(folder, job.limits):
+            # a tarball's members have one segment more, and npm makes a tarball of the folder
+            layout.add(b"package/" + file.path, file, executable=file.executable)
+        index = _write(job, layout, read_packed, entry, job.integrity)
+        return _extracted(job, entry, index, job.integrity, layout.warnings)
+    finally:
+        discard(folder)
+
+
+def _write(
+    job: Extract, layout: Layout[SourceT], read: Callable[[SourceT], Content], entry: EntryPath, integrity: str
+) -> EntryIndex:
+    """Make the entry; returns the index of what is in its place afterwards."""
+    layout.finish()
+    files = layout.files
+    facts = read_facts(files, layout.folders, lambda path: bytes(read(files[path])))
+    with StagedEntry(job.store, durable=job.durable) as staged:
+        index = staged.write(layout, read, facts, integrity)
+        return staged.publish(entry, index, replace=job.replace)
+
+
+def _verified_digest(job: Extract, content: memoryview) -> Digest:
+    """The digest that names the tarball's entry: the expected one that it matches, or its sha512 if none is expected.
+
+    Raises:
+        IntegrityError: it matches none, or none of what is expected is a digest.
+    """
+    if not job.integrity:
+        return Digest("sha512", hashlib.sha512(content).hexdigest())
+    expected = strongest(job.integrity)
+    found = Digest(expected[0].algorithm, hashlib.new(expected[0].algorithm, content).hexdigest())
+    if found not in expected:
+        raise IntegrityError(
+            f"integrity mismatch for {printable(job.label)}",
+            details=(
+                f"tarball:  {len(content):,} bytes",
+                f"expected: {' or '.join(map(str, expected))}   got: {found}",
+            ),
+            hint="if it was republished, remove it from package-lock.json and install again",
+        )
+    return found
+
+
+def _present(job: Extract, entry: EntryPath) -> EntryIndex | None:
+    """The index of the entry if another installer has made it meanwhile."""
+    if job.replace:
+        return None
+    with store_trouble(entry, "read"):
+        return whole_index(entry)
+
+
+def _extracted(job: Extract, entry: EntryPath, index: EntryIndex, integrity: str, warnings: Sequence[str]) -> Extracted:
+    shown = [f"{printable(job.label)}: {warning}" for warning in warnings[:_MAXIMUM_WARNINGS]]
+    if len(warnings) > _MAXIMUM_WARNINGS:
+        shown.append(f"{printable(job.label)}: {len(warnings) - _MAXIMUM_WARNINGS:,} more of the kind")
+    return Extracted(job.job, entry, IntegrityText(integrity), len(index.paths), sum(index.sizes), tuple(shown))
+
+
+def _read_file(path: str, limits: ArchiveLimits) -> bytearray:
+    """A tarball on disk.
+
+    Raises:
+        FilesystemError: it cannot be read, or is no regular file.
+        ArchiveError: it is longer than anything that may come out of it.
+    """
+    try:
+        # a FIFO or device in its place must not block
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise FilesystemError(f"cannot read {printable(path)}: it is no regular file")
+            if status.st_size > limits.all_files:
+                raise ArchiveError(f"{printable(path)} is longer than {limits.all_files:,} bytes, which is the limit")
+            content = bytearray(status.st_size)
+            length = 0
+            with memoryview(content) as view:
+                while count := os.readv(fd, [view[length:]]):
+                    length += count
+            return content[:length] if length < len(content) else content
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise FilesystemError(f"cannot read {printable(path)}: {error.strerror}") from error

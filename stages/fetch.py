@@ -1,0 +1,117 @@
+"""The fetch stage: network -> bytes, by one uvloop event loop that drives libcurl's transfers.
+
+What the parts are: `fetch_worker` takes jobs and sends results, `transfer` is one download with its attempts,
+`lane` is one libcurl handle with its options, `curl_loop` joins libcurl's sockets and timers to the event loop,
+`arena_sink` brings a body into the shared arena within the budget, `transfer_failure` says what went wrong,
+`ca_bundle` finds whom to trust, `git` checks out commits.
+
+This module is what the supervisor imports: libcurl, asyncio and uvloop are loaded in the forked process only.
+"""
+
+from __future__ import annotations
+
+import os
+from mmap import mmap
+
+import msgspec
+
+from stages.channel import Channel
+from stages.worker import CRASH_STATUS, JobBoard, crash
+
+
+class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the network is used; defaults are npm's where npm has the setting.
+
+    Attributes:
+        user_agent: value of the User-Agent header.
+        maximum_connections: how many downloads run at a time. Measured on loopback with 3,300 tarballs: from 16 to 64
+            connections the processor time is the same, so the number only has to cover the network's latency.
+        http2: offer HTTP/2 on https. Off by default: many connections have many congestion windows, and on loopback
+            the two cost the same.
+        connect_timeout_s: for name, connection, proxy and TLS together.
+        timeout_s: a transfer slower than `low_speed_bytes_per_s` for so long has failed (``fetch-timeout``).
+        low_speed_bytes_per_s: see `timeout_s`.
+        retries: attempts beyond the first (``fetch-retries``).
+        retry_factor: ``fetch-retry-factor``.
+        retry_minimum_s: wait before the first retry (``fetch-retry-mintimeout``).
+        retry_maximum_s: longest wait before a retry (``fetch-retry-maxtimeout``); Retry-After never makes it longer
+            than 60 s.
+        https_proxy: proxy URL for https, possibly with credentials; empty: none, whatever the environment says.
+        http_proxy: the same for http.
+        no_proxy: comma-separated hosts that are reached directly.
+        ca_file: PEM file to trust instead of the system's authorities; empty: none.
+        ca_pem: PEM text to trust instead of the system's authorities; empty: none.
+        strict_ssl: whether certificates are verified.
+        client_cert_pem: PEM text of the client's certificate; empty: none.
+        client_key_pem: PEM text of its key.
+        local_address: address to connect from; empty: any.
+        maximum_git_jobs: how many git commands run at a time.
+        held_tarballs: no download starts while so many completed tarballs wait for their `Release`.
+        held_bytes: budget for tarballs between their first byte and their `Release`; exceeded only by one that is
+            larger alone.
+    """
+
+    user_agent: str = "pmpipe"
+    maximum_connections: int = 48
+    http2: bool = False
+    connect_timeout_s: float = 60.0
+    timeout_s: float = 300.0
+    low_speed_bytes_per_s: int = 32
+    retries: int = 2
+    retry_factor: float = 10.0
+    retry_minimum_s: float = 10.0
+    retry_maximum_s: float = 60.0
+    https_proxy: str = ""
+    http_proxy: str = ""
+    no_proxy: str = ""
+    ca_file: str = ""
+    ca_pem: str = ""
+    strict_ssl: bool = True
+    client_cert_pem: str = ""
+    client_key_pem: str = ""
+    local_address: str = ""
+    maximum_git_jobs: int = 8
+    held_tarballs: int = 8
+    held_bytes: int = 64 << 20
+
+
+def retry_wait_s(settings: FetchSettings, attempts: int) -> float:
+    """How long to wait after so many failed attempts (at least one).
+
+    Source: npm's promise-retry without randomising: minimum times factor^(attempts - 1), at most the maximum.
+    """
+    # the exponent is bounded so that a large fetch-retries cannot overflow the float
+    wait_s = settings.retry_minimum_s * settings.retry_factor ** min(attempts - 1, 64)
+    return float(min(wait_s, settings.retry_maximum_s))
+
+
+def run_fetch(settings: FetchSettings, arena: mmap, jobs: Channel, results: Channel, board: JobBoard) -> None:
+    """Carry out fetch jobs until the channel of jobs ends; what is under way then is given up.
+
+    To be called in the forked worker after `become_worker`. Anything unexpected ends the process with a `Crashed`
+    result.
+
+    Args:
+        settings: how the network is used.
+        arena: the shared mapping; this process is the only one that writes to it.
+        jobs: batches of `FetchTarball`, `FetchGit` and `Release`.
+        results: gets `Fetched` and `Failed`.
+        board: is told which job is in hand.
+    """
+    try:
+        from stages.fetch_worker import FetchWorker
+
+        FetchWorker(settings, arena, jobs, results, board).run()
+    except BaseException:  # noqa: BLE001 - whatever it is, the run must fail with this traceback
+        crash_for_good(board, results)
+
+
+def crash_for_good(board: JobBoard, results: Channel) -> None:
+    """`stages.worker.crash`, certain to end this process even if nobody is left to be told. Does not return.
+
+    Called from within libcurl's callbacks, where an exception would be printed and forgotten.
+    """
+    try:
+        crash(board, results)
+    finally:
+        os._exit(CRASH_STATUS)

@@ -1,0 +1,305 @@
+"""The fetch process at work: jobs in, transfers and git commands, results out.
+
+Everything happens in callbacks of one event loop. After each event `_pump` does what has become possible: resumes
+bodies that waited for room, and starts what is waiting, as far as the rules of back-pressure allow:
+
+- a download starts only while less than `held_tarballs` completed ones and less than `held_bytes` lie between fetch
+  and extract, and while no body that has begun waits for room: those go first;
+- a body that has begun waits (libcurl pauses it) while it would exceed `held_bytes`; see `stages.arena_sink`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections import deque
+from dataclasses import dataclass
+from mmap import mmap
+from typing import Any, NoReturn
+
+import uvloop
+
+from stages.arena import ArenaAllocator
+from stages.arena_sink import ArenaSink, HeldBudget
+from stages.ca_bundle import find_ca_bundle
+from stages.channel import Channel, ChannelEnded
+from stages.curl_loop import CurlLoop, Finished
+from stages.fetch import FetchSettings, crash_for_good
+from stages.git import GitSettings, fetch_git
+from stages.lane import Lane
+from stages.messages import Failed, Fetched, FetchGit, FetchTarball, Job, Release, Result, decode_jobs, encode
+from stages.transfer import Again, Completed, GaveUp, Transfer, check_request
+from stages.transfer_failure import Failure, no_authorities
+from stages.worker import IDLE, JobBoard, chunked
+
+#: Descriptors that are not connections: the loop's own, git's pipes, the CA file while it is read.
+_SPARE_DESCRIPTORS = 16
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """A place for one download at a time; `started` orders downloads by age."""
+
+    lane: Lane
+    transfer: Transfer
+    sink: ArenaSink
+    started: int
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A download that has to be started, for the first time or again."""
+
+    transfer: Transfer
+    sink: ArenaSink
+
+
+class FetchWorker:
+    """See `stages.fetch.run_fetch`."""
+
+    def __init__(self, settings: FetchSettings, arena: mmap, jobs: Channel, results: Channel, board: JobBoard) -> None:
+        self._settings = settings
+        self._arena = arena
+        self._jobs = jobs
+        self._results = results
+        self._board = board
+        self._allocator = ArenaAllocator(len(arena))
+        self._budget = HeldBudget(settings.held_bytes)
+        self._ca_bundle = find_ca_bundle(settings.ca_file, settings.ca_pem, os.environ)
+        self._connections = _possible_connections(settings.maximum_connections)
+        self._loop = uvloop.new_event_loop()
+        self._curl = CurlLoop(self._loop, self._connections + 8, self._on_finished, self._crash)
+        #: the channel of jobs has ended: nothing is started or sent any more
+        self._ended = False
+        self._starts = 0
+        #: downloads that are to be started, in this order
+        self._waiting: deque[_Waiting] = deque()
+        #: all and only downloads under way, by libcurl handle
+        self._active: dict[Any, _Slot] = {}
+        #: lanes that carry nothing
+        self._free_lanes: list[Lane] = []
+        #: all and only active downloads whose body waits for room
+        self._paused: dict[Lane, _Slot] = {}
+        #: all and only downloads that wait for their next attempt, with their timer
+        self._retrying: dict[_Waiting, asyncio.TimerHandle] = {}
+        #: completed tarballs that were not released: arena offset -> bytes counted in the budget
+        self._unreleased: dict[int, int] = {}
+        #: why no job can use an origin
+        self._down: dict[str, Failure] = {}
+        self._git_settings = GitSettings.of(settings)
+        self._git_waiting: deque[FetchGit] = deque()
+        self._git_tasks: set[asyncio.Task[None]] = set()
+        self._outbox: list[Result] = []
+
+    def run(self) -> None:
+        """Work until the channel of jobs ends."""
+        self._loop.set_exception_handler(self._on_loop_exception)
+        self._loop.add_reader(self._jobs.fileno(), self._on_jobs)
+        self._loop.run_forever()
+        self._curl.close()
+        if self._git_tasks:
+            for task in self._git_tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait(self._git_tasks))
+        self._loop.close()
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def _on_jobs(self) -> None:
+        try:
+            while (datagram := self._jobs.get_nowait()) is not None:
+                for job in decode_jobs(datagram):
+                    self._board.take(job.job)
+                    self._accept(job)
+        except ChannelEnded:
+            self._ended = True
+            self._loop.remove_reader(self._jobs.fileno())
+            self._loop.stop()
+            return
+        self._pump()
+
+    def _accept(self, job: Job) -> None:
+        if isinstance(job, FetchTarball):
+            self._accept_tarball(job)
+        elif isinstance(job, Release):
+            self._budget.release(self._unreleased.pop(job.offset))
+            self._allocator.free(job.offset, self._arena)
+        elif isinstance(job, FetchGit):
+            self._git_waiting.append(job)
+        else:
+            raise TypeError(f"fetch got a job of another stage: {job!r}")
+
+    def _accept_tarball(self, job: FetchTarball) -> None:
+        url = check_request(job.url, job.authorization)
+        if isinstance(url, Failure):
+            what = f"{job.label} could not be fetched: {url.what}"
+            self._outbox.append(Failed(job.job, url.code, what, url.details, url.hint, url.cause))
+            return
+        sink = ArenaSink(self._arena, self._allocator, self._budget, job.maximum_bytes)
+        transfer = Transfer(
+            job=job.job,
+            label=job.label,
+            first=url,
+            authorization=job.authorization,
+            sink=sink,
+            settings=self._settings,
+        )
+        self._waiting.append(_Waiting(transfer, sink))
+
+    # -- downloads ------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Do what has become possible; to be called after every event, and never from within libcurl."""
+        if self._ended:
+            return
+        if self._paused:
+            self._resume_paused()
+        while self._waiting and self._may_start():
+            self._start(self._waiting.popleft())
+        while self._git_waiting and len(self._git_tasks) < self._settings.maximum_git_jobs:
+            self._start_git(self._git_waiting.popleft())
+        if self._outbox:
+            outbox, self._outbox = self._outbox, []
+            for batch in chunked(outbox):
+                self._results.put(encode(batch))
+        if not (self._active or self._waiting or self._retrying or self._git_tasks):
+            self._board.take(IDLE)
+
+    def _may_start(self) -> bool:
+        return (
+            len(self._active) < self._connections
+            and not self._paused
+            and not self._budget.exhausted
+            and len(self._unreleased) < self._settings.held_tarballs
+        )
+
+    def _start(self, waiting: _Waiting) -> None:
+        transfer = waiting.transfer
+        obstacle = self._obstacle(transfer)
+        if obstacle is not None:
+            self._outbox.append(transfer.give_up(obstacle).failed)
+            return
+        self._board.take(transfer.job)
+        lane = self._free_lanes.pop() if self._free_lanes else self._new_lane()
+        request = transfer.next_request()
+        lane.carry(request.url, request.headers, transfer.sink)
+        self._starts += 1
+        self._active[lane.handle] = _Slot(lane, transfer, waiting.sink, self._starts)
+        self._curl.add(lane.handle)
+
+    def _obstacle(self, transfer: Transfer) -> Failure | None:
+        """Why the request need not be made."""
+        if self._ca_bundle.problem and self._settings.strict_ssl and transfer.url.scheme == "https":
+            return no_authorities(self._ca_bundle.problem, transfer.url)
+        return self._down.get(transfer.url.origin)
+
+    def _new_lane(self) -> Lane:
+        lane: Lane = Lane(self._settings, self._ca_bundle, self._on_pause, lambda: self._crash_in(lane))
+        return lane
+
+    def _on_pause(self, lane: Lane) -> None:
+        # called from within libcurl: only a note is made
+        self._paused[lane] = self._active[lane.handle]
+
+    def _resume_paused(self) -> None:
+        for lane, slot in sorted(self._paused.items(), key=lambda item: item[1].started):
+            if slot.sink.can_go_on:
+                del self._paused[lane]
+                self._curl.resume(lane.handle)
+
+    def _on_finished(self, batch: list[Finished]) -> None:
+        for finished in batch:
+            slot = self._active.pop(finished.handle)
+            self._board.take(slot.transfer.job)
+            self._paused.pop(slot.lane, None)
+            self._curl.remove(finished.handle)
+            ending = slot.lane.ending(finished.code, finished.message)
+            self._free_lanes.append(slot.lane)
+            step = slot.transfer.handle(ending)
+            if isinstance(step, Completed):
+                self._complete(slot, step)
+            elif isinstance(step, Again):
+                self._repeat(_Waiting(slot.transfer, slot.sink), step.wait_s)
+            else:
+                self._give_up(step)
+        self._pump()
+
+    def _complete(self, slot: _Slot, step: Completed) -> None:
+        source = slot.sink.finish()
+        self._unreleased[source.offset] = slot.sink.space
+        self._outbox.append(Fetched(slot.transfer.job, source, step.wire_bytes, step.attempts))
+
+    def _repeat(self, waiting: _Waiting, wait_s: float) -> None:
+        if wait_s <= 0:
+            self._waiting.appendleft(waiting)
+        else:
+            self._retrying[waiting] = self._loop.call_later(wait_s, self._on_retry, waiting)
+
+    def _on_retry(self, waiting: _Waiting) -> None:
+        del self._retrying[waiting]
+        self._waiting.appendleft(waiting)
+        self._pump()
+
+    def _give_up(self, step: GaveUp) -> None:
+        self._outbox.append(step.failed)
+        if not step.origin_down:
+            return
+        self._down[step.origin_down] = step.failure
+        # those that wait for another attempt need not wait for this answer
+        for waiting, timer in list(self._retrying.items()):
+            if waiting.transfer.url.origin == step.origin_down:
+                timer.cancel()
+                del self._retrying[waiting]
+                self._waiting.appendleft(waiting)
+
+    # -- git ------------------------------------------------------------------------------------------------------
+
+    def _start_git(self, job: FetchGit) -> None:
+        self._board.take(job.job)
+        task = self._loop.create_task(self._run_git(job))
+        self._git_tasks.add(task)
+
+    async def _run_git(self, job: FetchGit) -> None:
+        try:
+            result = await fetch_git(job, self._git_settings)
+        except Exception:
+            # a task's exception would only be seen by somebody who asks the task for it
+            self._board.take(job.job)
+            self._crash()
+            raise
+        task = asyncio.current_task()
+        if task is not None:
+            self._git_tasks.discard(task)
+        self._outbox.append(result)
+        self._pump()
+
+    # -- bugs -----------------------------------------------------------------------------------------------------
+
+    def _on_loop_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        try:
+            _raise(context.get("exception") or RuntimeError(context["message"]))
+        except BaseException:  # noqa: BLE001 - the crash report is of the exception that is being handled
+            self._crash()
+
+    def _crash_in(self, lane: Lane) -> None:
+        slot = self._active.get(lane.handle)
+        if slot is not None:
+            self._board.take(slot.transfer.job)
+        self._crash()
+
+    def _crash(self) -> None:
+        crash_for_good(self._board, self._results)
+
+
+def _raise(exception: BaseException) -> NoReturn:
+    raise exception
+
+
+def _possible_connections(wanted: int) -> int:
+    """As many connections as are wanted and as the limit on open files leaves room for; at least one."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    open_now = len(os.listdir("/proc/self/fd"))
+    return max(1, min(wanted, soft - open_now - _SPARE_DESCRIPTORS))

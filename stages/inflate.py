@@ -1,0 +1,124 @@
+"""Gunzip within bounds: what comes out is known to fit before room is made for it.
+
+libdeflate does nearly all of it: a third faster than zlib, but only for one gzip member of a known size. The size is
+in the last four bytes, and whoever made the file wrote what they liked there: it decides which way to go, never what is
+believed. Whatever libdeflate cannot vouch for (several members, padding, a size that lies) is streamed twice, once to
+see how long it is and that it is whole, and once into a buffer of that length.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import deflate
+from isal import igzip_lib
+
+from pmpipe.errors import ArchiveError
+from stages.messages import ArchiveLimits
+
+_GZIP_MAGIC = b"\x1f\x8b"
+#: A gzip member cannot be shorter: header, one empty block, trailer.
+_SHORTEST_MEMBER = 18
+_TRAILER = struct.Struct("<II")
+
+#: Headers, padding and long names that one file in a tar can need besides its content, more than generously.
+_OVERHEAD_BYTES = 4096
+
+_INPUT_CHUNK = 64 << 10
+_OUTPUT_CHUNK = 1 << 20
+
+#: More members than any tool makes of a tarball; each costs a new decompressor and a copy of the input at hand.
+_MAXIMUM_MEMBERS = 1 << 16
+
+
+def is_gzip(content: memoryview) -> bool:
+    """Whether the content claims to be gzipped."""
+    return content[:2] == _GZIP_MAGIC
+
+
+def inflate(compressed: memoryview, limits: ArchiveLimits) -> bytearray:
+    """The tar in a .tgz.
+
+    Args:
+        compressed: the whole file; it is not copied.
+        limits: the result is at most `ratio` times as long as the input, and no longer than `entries` files of
+            together `all_files` bytes can make it.
+
+    Raises:
+        ArchiveError: it is truncated or damaged, has something other than zeros behind its end, or is too long.
+
+    Source: RFC 1952; zlib's and node's treatment of several members.
+    """
+    ratio_cap = len(compressed) * limits.ratio
+    cap = min(ratio_cap, limits.all_files + limits.entries * _OVERHEAD_BYTES)
+    if len(compressed) >= _SHORTEST_MEMBER:
+        checksum, size = _TRAILER.unpack_from(compressed, len(compressed) - _TRAILER.size)
+        if 0 < size <= cap:
+            content = _one_member(compressed, checksum, size)
+            if content is not None:
+                return content
+    length = 0
+    for chunk in _stream(compressed):
+        length += len(chunk)
+        if length > cap:
+            what = f"{limits.ratio:,} times as long as the tarball" if cap == ratio_cap else f"{cap:,} bytes"
+            raise ArchiveError(f"unpacked it is longer than {what}, which is the limit")
+    content = bytearray(length)
+    position = 0
+    for chunk in _stream(compressed):
+        content[position : position + len(chunk)] = chunk
+        position += len(chunk)
+    return content
+
+
+def _one_member(compressed: memoryview, checksum: int, size: int) -> bytearray | None:
+    """The content if the file is one whole gzip member of that size and checksum and nothing else."""
+    try:
+        content: bytearray = deflate.gzip_decompress(compressed, size)
+    except deflate.DeflateError:
+        # it does not say why; the slow way will
+        return None
+    # it stops after the first member, and compares with that one's trailer: only if it is also the file's last
+    # eight bytes, the member was all there is
+    if len(content) == size and deflate.crc32(content) == checksum:
+        return content
+    return None
+
+
+def _stream(compressed: memoryview) -> Iterator[bytes]:
+    """The content of all members, in pieces of bounded size.
+
+    Raises:
+        ArchiveError: a member is cut off or damaged, or what follows is neither a member nor zeros.
+    """
+    position = 0
+    for _ in range(_MAXIMUM_MEMBERS):
+        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        while not member.eof:
+            piece = compressed[position : position + _INPUT_CHUNK] if member.needs_input else b""
+            position += len(piece)
+            if member.needs_input and not piece:
+                raise ArchiveError("it is cut off: the gzip data have no end")
+            try:
+                yield member.decompress(piece, _OUTPUT_CHUNK)
+            except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub forgets the base class
+                raise ArchiveError(f"its gzip data are damaged: {error}") from error
+        position -= len(member.unused_data)
+        if _ends(compressed[position:]):
+            return
+    raise ArchiveError(f"it has more than {_MAXIMUM_MEMBERS:,} gzip members, which is the limit")
+
+
+def _ends(rest: memoryview) -> bool:
+    """Whether nothing but padding follows; otherwise another member starts.
+
+    Raises:
+        ArchiveError: something else does.
+    """
+    if is_gzip(rest):
+        return False
+    # zeros are padding to node's zlib, too
+    if bytes(rest).count(0) != len(rest):
+        raise ArchiveError(f"there are {len(rest):,} bytes of something else behind the end of the gzip data")
+    return True

@@ -1,0 +1,204 @@
+"""A lane: one libcurl handle with its options, which carries one request after another.
+
+Options and callbacks are set once per lane, so that a request sets no more than its URL. Header lines go into a plain
+list by its own ``append`` (no Python code runs per header) and are looked at when the first byte of a body is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pycurl
+
+from stages.ca_bundle import CaBundle
+from stages.curl_loop import CrashHandler, guarded
+from stages.fetch import FetchSettings
+from stages.sink import BodyTooLongError, Sink
+from stages.transfer_failure import Ending
+
+#: What libcurl reads at a time. Measured: 16 KiB costs a third more processor time, beyond 64 KiB nothing is gained.
+_BUFFER_BYTES = 256 << 10
+
+#: As much of an error's body as may hold a readable reason.
+_EXCERPT_BYTES = 4 << 10
+
+#: An error's or redirect's body that is longer is not read to its end.
+_IGNORED_BODY_BYTES = 1 << 20
+
+
+class Lane:
+    """An easy handle of its own, reused for one request after another.
+
+    Args:
+        settings: how the network is used.
+        ca_bundle: whom to trust.
+        on_pause: called when the sink had no room; the lane has to be resumed through `CurlLoop.resume`.
+        on_crash: see `CrashHandler`.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        ca_bundle: CaBundle,
+        on_pause: Callable[[Lane], None],
+        on_crash: CrashHandler,
+    ) -> None:
+        self.handle = pycurl.Curl()
+        self._settings = settings
+        self._on_pause = on_pause
+        self._headers: tuple[str, ...] = ()
+        self._proxy: str | None = None
+        #: header lines of all responses of this request, a proxy's and interim ones included
+        self._head: list[bytes] = []
+        self._sink: Sink | None = None
+        self._begun = False
+        self._refused: _RefusedBody | None = None
+        self._too_long = 0
+        self._set_options(ca_bundle)
+        self.handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
+        self.handle.setopt(pycurl.WRITEFUNCTION, guarded(self._write, on_crash))
+
+    def carry(self, url: str, headers: tuple[str, ...], sink: Sink) -> None:
+        """Prepare the next request; the handle is then to be added to a `CurlLoop`.
+
+        Args:
+            url: as `pmpipe.npm.url.Url.href` has it.
+            headers: further header lines.
+            sink: gets the body of a successful response.
+        """
+        self._head.clear()
+        self._sink, self._begun, self._refused, self._too_long = sink, False, None, 0
+        self.handle.setopt(pycurl.URL, url)
+        if headers != self._headers:
+            # pycurl takes an empty list for "no change": the former header lines, a token among them, would stay
+            self.handle.unsetopt(pycurl.HTTPHEADER)
+            if headers:
+                self.handle.setopt(pycurl.HTTPHEADER, list(headers))
+            self._headers = headers
+        proxy = self._settings.https_proxy if url.startswith("https:") else self._settings.http_proxy
+        if proxy != self._proxy:
+            # the empty string also keeps libcurl from looking at the environment
+            self.handle.setopt(pycurl.PROXY, proxy.encode())
+            self._proxy = proxy
+
+    def ending(self, code: int, message: str) -> Ending:
+        """What became of the request, after it was taken out of the `CurlLoop`."""
+        info = self.handle.getinfo
+        self._sink = None
+        status = info(pycurl.RESPONSE_CODE)
+        if code == 0 and 200 <= status < 300:
+            return Ending(status=status, received_bytes=info(pycurl.SIZE_DOWNLOAD_T))
+        return Ending(
+            status=status,
+            redirect_url=info(pycurl.REDIRECT_URL) or "",
+            retry_after_s=info(pycurl.RETRY_AFTER),
+            connect_status=info(pycurl.HTTP_CONNECTCODE),
+            code=code,
+            message=message,
+            os_errno=info(pycurl.OS_ERRNO),
+            excerpt=bytes(self._refused.excerpt) if self._refused else b"",
+            received_bytes=info(pycurl.SIZE_DOWNLOAD_T),
+            too_long=self._too_long,
+        )
+
+    def _write(self, data: bytes) -> int | None:
+        """The write callback: None takes all, a negative number ends the transfer."""
+        sink = self._sink
+        if sink is None:
+            raise RuntimeError("a body arrived on a lane that carries nothing")
+        try:
+            if not self._begun:
+                self._begin(sink)
+            if self._refused is not None:
+                return self._refused.write(data)
+            if sink.write(data):
+                return None
+        except BodyTooLongError as error:
+            self._too_long = error.length
+            return -1
+        self._on_pause(self)
+        return int(pycurl.WRITEFUNC_PAUSE)
+
+    def _begin(self, sink: Sink) -> None:
+        status, length = _read_head(self._head)
+        if 200 <= status < 300:
+            sink.begin(length)
+        else:
+            self._refused = _RefusedBody()
+        self._begun = True
+
+    def _set_options(self, ca_bundle: CaBundle) -> None:
+        settings, option = self._settings, self.handle.setopt
+        option(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        # redirects are followed by hand: only so it is certain which headers go where
+        option(pycurl.FOLLOWLOCATION, 0)
+        option(pycurl.NOSIGNAL, 1)
+        option(pycurl.TCP_NODELAY, 1)
+        option(pycurl.TCP_KEEPALIVE, 1)
+        option(pycurl.BUFFERSIZE, _BUFFER_BYTES)
+        option(pycurl.HTTP09_ALLOWED, 0)
+        option(pycurl.USERAGENT, settings.user_agent.encode())
+        # a token belongs to the registry, not to the proxy on the way
+        option(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
+        option(pycurl.CONNECTTIMEOUT_MS, max(1, round(settings.connect_timeout_s * 1000)))
+        option(pycurl.LOW_SPEED_LIMIT, max(1, settings.low_speed_bytes_per_s))
+        option(pycurl.LOW_SPEED_TIME, max(1, round(settings.timeout_s)))
+        option(pycurl.NOPROXY, settings.no_proxy.encode())
+        if settings.http2:
+            option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+            option(pycurl.PIPEWAIT, 1)
+        else:
+            option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        if settings.local_address:
+            option(pycurl.INTERFACE, f"host!{settings.local_address}".encode())
+        self._set_tls_options(ca_bundle)
+
+    def _set_tls_options(self, ca_bundle: CaBundle) -> None:
+        settings, option = self._settings, self.handle.setopt
+        option(pycurl.SSL_VERIFYPEER, int(settings.strict_ssl))
+        option(pycurl.SSL_VERIFYHOST, 2 if settings.strict_ssl else 0)
+        option(pycurl.PROXY_SSL_VERIFYPEER, int(settings.strict_ssl))
+        option(pycurl.PROXY_SSL_VERIFYHOST, 2 if settings.strict_ssl else 0)
+        if ca_bundle.path:
+            option(pycurl.CAINFO, ca_bundle.path)
+            option(pycurl.PROXY_CAINFO, ca_bundle.path)
+        if ca_bundle.folder:
+            option(pycurl.CAPATH, ca_bundle.folder)
+            option(pycurl.PROXY_CAPATH, ca_bundle.folder)
+        if settings.client_cert_pem:
+            option(pycurl.SSLCERT_BLOB, settings.client_cert_pem)
+            option(pycurl.SSLKEY_BLOB, settings.client_key_pem)
+
+
+class _RefusedBody:
+    """The body of a response that is no success: a few bytes are kept, a long one is not read to its end."""
+
+    __slots__ = ("_left", "excerpt")
+
+    def __init__(self) -> None:
+        self.excerpt = bytearray()
+        self._left = _IGNORED_BODY_BYTES
+
+    def write(self, data: bytes) -> int | None:
+        self._left -= len(data)
+        if len(self.excerpt) < _EXCERPT_BYTES:
+            self.excerpt += data[: _EXCERPT_BYTES - len(self.excerpt)]
+        return None if self._left > 0 else -1
+
+
+def _read_head(lines: list[bytes]) -> tuple[int, int | None]:
+    """Status and body length (None: not known) of the last response among header lines."""
+    length: int | None = None
+    chunked = False
+    for line in reversed(lines):
+        if line.startswith(b"HTTP/"):
+            return int(line.split(None, 2)[1]), None if chunked else length
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name == b"content-length":
+            digits = value.strip()
+            # libcurl has refused what is no number; what it lets pass must not raise here
+            length = int(digits) if digits.isdigit() and len(digits) < 20 else None
+        elif name == b"transfer-encoding":
+            chunked = True
+    raise RuntimeError("a body arrived without a response's head")

@@ -1,0 +1,222 @@
+"""One download: its attempts, its redirects, and what it says in the end. No I/O, no libcurl, no clock.
+
+A `Transfer` is asked what to request next, is told how that ended, and answers with a step::
+
+    next_request() -> Request            the URL and headers of the next request
+    handle(Ending) -> Completed | Again | GaveUp
+
+Redirects are followed here and not by libcurl: the Authorization header goes to the scheme, host and port that it was
+given for and to no other, https is never left for http, and a loop ends after 20 steps. Each attempt starts from the
+first URL again, since what a redirect points to may be signed and expire.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pmpipe.errors import ConfigError, RegistryError
+from pmpipe.npm.url import InvalidUrlError, Url, parse_url
+from stages.fetch import FetchSettings, retry_wait_s
+from stages.messages import Failed, JobId
+from stages.sink import Sink
+from stages.transfer_failure import Ending, Failure, failure_of, shown_url
+
+MAXIMUM_REDIRECTS = 20
+
+#: Retry-After is kept up to this; a registry that wants more is one that is down.
+MAXIMUM_RETRY_AFTER_S = 60
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask libcurl for: an absolute URL, and header lines beside libcurl's own."""
+
+    url: str
+    headers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The sink has the whole body. `wire_bytes` counts the bodies of all attempts."""
+
+    wire_bytes: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The next request is to be made after `wait_s` seconds; 0: at once."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """No further attempt will be made.
+
+    `failed` is the job's result, `failure` the cause in it; `origin_down` is a ``scheme://host:port`` that no job can
+    use, or empty.
+    """
+
+    failed: Failed
+    failure: Failure
+    origin_down: str = ""
+
+
+Step: TypeAlias = Completed | Again | GaveUp
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Transfer:
+    """A download from its job to its result.
+
+    Attributes:
+        job: the job's number.
+        label: ``name@version`` for messages.
+        first: where each attempt starts.
+        authorization: value of the Authorization header for the origin of `first`, or empty.
+        headers: further header lines, sent to every host.
+        sink: gets the body.
+        settings: retries and proxies.
+    """
+
+    job: JobId
+    label: str
+    first: Url
+    authorization: str = field(repr=False)
+    headers: tuple[str, ...] = ()
+    sink: Sink
+    settings: FetchSettings = field(repr=False)
+    _url: Url = field(init=False)
+    _attempts: int = field(init=False, default=0)
+    #: redirects of this attempt
+    _redirects: int = field(init=False, default=0)
+    _wire_bytes: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._url = self.first
+
+    @property
+    def url(self) -> Url:
+        """Where the next request goes."""
+        return self._url
+
+    def next_request(self) -> Request:
+        """The request that comes next; to be called once for each."""
+        if not self._redirects:
+            self._attempts += 1
+        if self.authorization and self._url.origin == self.first.origin:
+            return Request(self._url.href, (*self.headers, f"Authorization: {self.authorization}"))
+        return Request(self._url.href, self.headers)
+
+    def handle(self, ending: Ending) -> Step:
+        """Take the end of the request that `next_request` gave, and say how to go on.
+
+        The sink is rewound unless the step is `Completed`.
+        """
+        self._wire_bytes += ending.received_bytes
+        if not ending.code and 200 <= ending.status < 300 and ending.status != 206:
+            return Completed(self._wire_bytes, self._attempts)
+        self.sink.rewind()
+        if ending.status in _REDIRECTS and ending.redirect_url:
+            return self._redirect(ending.redirect_url)
+        failure = failure_of(ending, self._url, by_proxy=self._by_proxy())
+        allowed = min(self.settings.retries + 1, failure.worth_attempts)
+        if self._attempts >= allowed:
+            return self.give_up(failure)
+        wait_s = retry_wait_s(self.settings, self._attempts)
+        if failure.retry_after_s:
+            wait_s = min(failure.retry_after_s, MAXIMUM_RETRY_AFTER_S)
+        self._redirects = 0
+        self._url = self.first
+        return Again(wait_s)
+
+    def give_up(self, failure: Failure) -> GaveUp:
+        """The failed job's result, for this cause; the sink has been rewound, or nothing was asked for yet."""
+        attempts = {0: "not tried", 1: "1 attempt"}.get(self._attempts, f"{self._attempts} attempts")
+        details = [f"url: {shown_url(self.first.href)} ({attempts})"]
+        if self._url is not self.first:
+            details.append(f"redirected to: {shown_url(self._url.href)}")
+        details += [without_secrets(line, self.authorization) for line in failure.details]
+        failed = Failed(
+            job=self.job,
+            code=failure.code,
+            what=without_secrets(f"{self.label} could not be fetched: {failure.what}", self.authorization),
+            details=tuple(details),
+            hint=failure.hint,
+            cause=failure.cause,
+            host_is_down=failure.host_is_down,
+        )
+        return GaveUp(failed, failure, self._url.origin if failure.host_is_down else "")
+
+    def _redirect(self, location: str) -> Step:
+        before = self._url
+        try:
+            self._url = parse_url(location)
+        except InvalidUrlError as error:
+            what = f"{before.netloc} redirects to a URL that cannot be used: {error}"
+            details = (f"redirected to: {shown_url(location)}",)
+            return self.give_up(Failure(what=what, details=details, cause=f"bad redirect from {before.netloc}"))
+        if before.scheme == "https" and self._url.scheme == "http":
+            what = f"{before.netloc} redirects from https to http, which is not followed"
+            hint = "the registry or its proxy has to be mended, or its http URL configured on purpose"
+            return self.give_up(Failure(what=what, hint=hint, cause=f"insecure redirect from {before.netloc}"))
+        self._redirects += 1
+        if self._redirects > MAXIMUM_REDIRECTS:
+            what = f"more than {MAXIMUM_REDIRECTS} redirects"
+            return self.give_up(Failure(what=what, cause=f"redirect loop at {before.netloc}"))
+        return Again(0)
+
+    def _by_proxy(self) -> bool:
+        settings = self.settings
+        return bool(settings.https_proxy if self._url.scheme == "https" else settings.http_proxy)
+
+
+def check_request(url: str, authorization: str) -> Url | Failure:
+    """Read a job's URL, and see that its Authorization value is one header line.
+
+    Returns:
+        The URL, or why nothing can be asked for.
+    """
+    try:
+        parsed = parse_url(url)
+    except InvalidUrlError as error:
+        return Failure(
+            what=f"its URL cannot be used: {error}",
+            code=RegistryError.code,
+            details=(f"url: {shown_url(url)}",),
+            hint="check the entry's resolved in package-lock.json, and the setting registry",
+            cause="",
+        )
+    if authorization and not (authorization.isascii() and authorization.isprintable()):
+        return Failure(
+            what=f"the credentials for {parsed.netloc} contain characters that no header can carry",
+            code=ConfigError.code,
+            hint="check the token in .npmrc; one read from a file or variable may end with a newline",
+            cause=f"unusable credentials for {parsed.netloc}",
+        )
+    return parsed
+
+
+def without_secrets(text: str, authorization: str) -> str:
+    """The text with the credentials of an Authorization value blotted out: servers quote what they were sent."""
+    _, _, credentials = authorization.partition(" ")
+    for secret in _secrets(credentials or authorization):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets(credentials: str) -> list[str]:
+    secrets = [credentials] if credentials else []
+    try:
+        decoded = base64.b64decode(credentials, validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return secrets
+    # a password of a letter or two would blot out every word of the message
+    secrets += [part for part in decoded.partition(":")[2:] if len(part) > 3]
+    return secrets

@@ -1,0 +1,281 @@
+"""What went wrong with a download, in words: an attempt's `Ending` becomes a `Failure`.
+
+Two things are decided here and nowhere else: whether another attempt may help, and whether every other download from
+the same host would fail the same way. No message contains an Authorization value, a user or password of a URL, or a
+query (signed URLs carry their secret there).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import msgspec
+
+from pmpipe.errors import ArchiveError, ConfigError, RegistryError
+from pmpipe.npm.text import printable
+from pmpipe.npm.url import InvalidUrlError, Url, parse_url
+
+# libcurl's error codes: pycurl has no name for some of them, and this module needs no libcurl
+URL_MALFORMAT = 3
+COULDNT_RESOLVE_PROXY = 5
+COULDNT_RESOLVE_HOST = 6
+COULDNT_CONNECT = 7
+PARTIAL_FILE = 18
+OPERATION_TIMEDOUT = 28
+SSL_CONNECT_ERROR = 35
+TOO_LARGE = 63
+PROXY = 97
+
+#: 52 empty answer, 55 and 56 broken while sending and receiving, 16 and 92 HTTP/2 stream or framing, 18, 28
+_BROKEN_CONNECTION = frozenset({PARTIAL_FILE, OPERATION_TIMEDOUT, 16, 52, 55, 56, 92, 95, 96})
+
+#: 35 the handshake, 51, 60, 83, 90, 91 and 98 a certificate, 58 our own, 59 cipher, 77 and 82 CA files, the engine
+_TLS = frozenset({SSL_CONNECT_ERROR, 51, 53, 54, 58, 59, 60, 66, 77, 80, 82, 83, 90, 91, 98})
+
+#: As many attempts as the settings allow.
+_AS_CONFIGURED = 1 << 30
+
+#: A name server that is overloaded says so at once, and it is asked dozens of times in a moment.
+_NAME_RETRY_S = 1
+
+#: Answers after which the same request may succeed (npm's list; all of 500 and above as well).
+_TRANSIENT_STATUS = frozenset({408, 420, 429})
+
+_USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
+
+_REGISTRY_HINT = "check that the registry is up, and the settings registry, proxy and https-proxy"
+_TLS_HINT = (
+    "if the registry's certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
+    "strict-ssl=false switches the check off"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended, as libcurl tells it.
+
+    Attributes:
+        status: HTTP status, or 0 where no response came.
+        redirect_url: absolute URL of a Location header, or empty.
+        retry_after_s: the Retry-After header in seconds, whichever form it had; 0: none.
+        connect_status: the proxy's status for CONNECT, or 0.
+        code: libcurl's error code; 0: none.
+        message: libcurl's message for it.
+        os_errno: the system's error number behind it, or 0.
+        excerpt: the beginning of the body of a response that is no success.
+        received_bytes: the body's bytes.
+        too_long: what the sink refused to take, in bytes; 0: nothing.
+    """
+
+    status: int
+    redirect_url: str = ""
+    retry_after_s: int = 0
+    connect_status: int = 0
+    code: int = 0
+    message: str = ""
+    os_errno: int = 0
+    excerpt: bytes = b""
+    received_bytes: int = 0
+    too_long: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an attempt failed.
+
+    Attributes:
+        what: the cause in a few words, to stand after a package's name.
+        code: the `code` of a class in `pmpipe.errors`.
+        details: further lines.
+        hint: what to do, or empty.
+        cause: groups like failures, for example ``401 from registry.example``.
+        host_is_down: every other download from this host would fail the same way.
+        worth_attempts: so many attempts make sense at most, whatever the settings allow.
+        retry_after_s: wait so long before the next attempt; 0: as the settings say.
+    """
+
+    what: str
+    code: str = RegistryError.code
+    details: tuple[str, ...] = field(default=())
+    hint: str = ""
+    cause: str
+    host_is_down: bool = False
+    worth_attempts: int = 1
+    retry_after_s: int = 0
+
+
+def shown_url(url: str) -> str:
+    """A URL for a message: without user, password, query and fragment, and printable."""
+    try:
+        parsed = parse_url(url)
+    except InvalidUrlError:
+        # nobody knows where the secrets would be in this one
+        return printable(_USER_IN_TEXT.sub("", url.split("?", 1)[0].split("#", 1)[0]), 200)
+    return f"{parsed.origin}{printable(parsed.path)}{'?…' if parsed.suffix.startswith('?') else ''}"
+
+
+def failure_of(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
+    """Classify an attempt that was no success and no redirect.
+
+    Args:
+        ending: what libcurl said.
+        url: what was asked for.
+        by_proxy: whether a proxy is configured for it.
+    """
+    if ending.too_long:
+        return too_long(ending.too_long, url)
+    if ending.connect_status >= 400:
+        return _refused_by_proxy(ending.connect_status, url)
+    if ending.status and not 200 <= ending.status < 300:
+        return _refused_by_status(ending, url, by_proxy=by_proxy)
+    if ending.code:
+        return _broken(ending, url, by_proxy=by_proxy)
+    return Failure(what=f"unexpected status {ending.status}", cause=f"{ending.status} from {url.netloc}")
+
+
+def too_long(length: int, url: Url) -> Failure:
+    """The body has, or was announced with, more bytes than the limit."""
+    return Failure(
+        what=f"the tarball is larger than the limit ({length:,} bytes or more)",
+        code=ArchiveError.code,
+        cause=f"tarball too large from {url.netloc}",
+    )
+
+
+def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
+    status = ending.status
+    reason = _reason(status)
+    said = _said(ending.excerpt)
+    hint = ""
+    if status in {401, 403}:
+        hint = f"log in to {url.netloc} (npm login), or put its _authToken into .npmrc; check which registry is meant"
+    elif status == 404:
+        hint = f"check the name and version, and that {url.netloc} has it; a private package may need a login"
+    elif status == 407:
+        hint = "put the proxy's user and password into the settings proxy and https-proxy"
+    return Failure(
+        what=f"{reason} from {'the proxy for ' if status == 407 and by_proxy else ''}{url.netloc}",
+        details=(f"server says: {said}",) if said else (),
+        hint=hint,
+        cause=f"{status} from {url.netloc}",
+        host_is_down=status == 407,
+        worth_attempts=_worth_attempts(status),
+        retry_after_s=ending.retry_after_s,
+    )
+
+
+def _refused_by_proxy(status: int, url: Url) -> Failure:
+    return Failure(
+        what=f"the proxy refused the connection to {url.netloc}: {_reason(status)}",
+        hint="check the settings https-proxy and noproxy, and the proxy's user and password",
+        cause=f"{status} from the proxy for {url.netloc}",
+        host_is_down=True,
+        worth_attempts=_worth_attempts(status),
+    )
+
+
+def _broken(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
+    code = ending.code
+    said = printable(_USER_IN_TEXT.sub("", ending.message), 300)
+    if code in _TLS:
+        return _tls(ending, said, url)
+    if code in {COULDNT_RESOLVE_HOST, COULDNT_RESOLVE_PROXY}:
+        kind = "proxy" if code == COULDNT_RESOLVE_PROXY else "host"
+        return Failure(
+            what=f"the {kind} name cannot be resolved (for {url.netloc})",
+            details=(said,),
+            hint=_REGISTRY_HINT,
+            cause=f"name of {url.netloc} cannot be resolved",
+            host_is_down=True,
+            worth_attempts=2,
+            retry_after_s=_NAME_RETRY_S,
+        )
+    if code == COULDNT_CONNECT:
+        return _not_connected(ending, said, url, by_proxy=by_proxy)
+    if code == PARTIAL_FILE:
+        return _interrupted(f"{url.netloc} sent less than it had announced", said, url)
+    if code == OPERATION_TIMEDOUT:
+        return _interrupted(f"{url.netloc} was too slow", said, url)
+    if code in _BROKEN_CONNECTION:
+        return _interrupted(f"the connection to {url.netloc} broke", said, url)
+    down = code in {PROXY, URL_MALFORMAT}
+    hint = _REGISTRY_HINT if down else ""
+    return Failure(
+        what=f"{said or f'libcurl error {code}'} ({url.netloc})",
+        hint=hint,
+        cause=f"libcurl error {code} at {url.netloc}",
+        host_is_down=down,
+    )
+
+
+def _tls(ending: Ending, said: str, url: Url) -> Failure:
+    # a peer that hangs up during the handshake is no certificate trouble
+    hung_up = ending.code == SSL_CONNECT_ERROR and (ending.os_errno != 0 or "unexpected eof" in said.lower())
+    return Failure(
+        what=f"no trusted TLS connection to {url.netloc}: {said}",
+        hint=_REGISTRY_HINT if hung_up else _TLS_HINT,
+        cause=f"TLS failure at {url.netloc}",
+        host_is_down=True,
+        worth_attempts=_AS_CONFIGURED if hung_up else 1,
+    )
+
+
+def no_authorities(problem: str, url: Url) -> Failure:
+    """There is nothing to verify a certificate with."""
+    return Failure(
+        what=f"no trusted TLS connection to {url.netloc}: {problem}",
+        code=ConfigError.code,
+        hint="check the setting cafile, and the variables SSL_CERT_FILE and NODE_EXTRA_CA_CERTS",
+        cause=problem,
+        host_is_down=True,
+    )
+
+
+def _not_connected(ending: Ending, said: str, url: Url, *, by_proxy: bool) -> Failure:
+    what = f"{url.netloc} cannot be reached" + (" through the proxy" if by_proxy else "")
+    reason = errno.errorcode.get(ending.os_errno, "")
+    return Failure(
+        what=f"{what} ({reason})" if reason else what,
+        details=(said,),
+        hint=_REGISTRY_HINT,
+        cause=f"no connection to {url.netloc}",
+        # too many open files are our own shortage, not the host's
+        host_is_down=ending.os_errno not in {errno.EMFILE, errno.ENFILE},
+        worth_attempts=_AS_CONFIGURED,
+    )
+
+
+def _interrupted(what: str, said: str, url: Url) -> Failure:
+    return Failure(
+        what=what, details=(said,), cause=f"broken downloads from {url.netloc}", worth_attempts=_AS_CONFIGURED
+    )
+
+
+def _worth_attempts(status: int) -> int:
+    return _AS_CONFIGURED if status in _TRANSIENT_STATUS or status >= 500 else 1
+
+
+def _reason(status: int) -> str:
+    # the server's own words for it are not asked: they may say anything
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _said(excerpt: bytes) -> str:
+    """The reason in an error's body, as registries give it: ``{"error": "..."}`` or ``{"message": "..."}``."""
+    try:
+        document = msgspec.json.decode(excerpt)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    for name in ("error", "message"):
+        text = document.get(name)
+        if isinstance(text, str) and text:
+            return printable(text, 200)
+    return ""

@@ -1,0 +1,12 @@
+"""What all tests share: where the helpers are, and the loopback registry's fixtures."""
+
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+# scripts/ holds the loopback registry, which benchmarks and tests share
+for folder in (TESTS, TESTS.parent / "scripts"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from support.registry import certificate, registry  # noqa: E402, F401

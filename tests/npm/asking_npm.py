@@ -1,0 +1,34 @@
+"""Asks the modules inside npm itself: one node process for a whole list of questions, one JSON line for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def npm_modules() -> str:
+    """The folder with the modules that npm is made of."""
+    npm = shutil.which("npm")
+    assert npm is not None, "tests marked npm need npm on the PATH"
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(npm))), "node_modules")
+
+
+def ask_npm(script: str, questions: Sequence[Any]) -> list[Any]:
+    """Run a script of this folder with one question per line on its input; give the answers in the same order."""
+    answered = subprocess.run(
+        ["node", os.path.join(_HERE, script), npm_modules()],
+        input="".join(json.dumps(question) + "\n" for question in questions),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    answers = [json.loads(line) for line in answered.stdout.split("\n")[:-1]]
+    assert len(answers) == len(questions)
+    return answers

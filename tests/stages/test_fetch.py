@@ -1,0 +1,473 @@
+"""The fetch stage as a process of its own, against a registry that behaves, or not."""
+
+import mmap
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+from fetch_process import ARENA_BYTES, FetchProcess, impatient, texts_of
+from support.registry import PackageRegistry, faults
+
+from pmpipe.errors import ArchiveError, RegistryError
+from stages.messages import Crashed, JobId, Remove
+from stages.worker import CRASH_STATUS
+
+#: more than a socket's buffers hold, so that a body cannot be complete while nobody reads it
+BIG = os.urandom(1 << 20) * 3
+SMALL = b"a tarball of a few bytes"
+
+
+@pytest.fixture
+def small(registry: PackageRegistry) -> str:
+    return registry.serve("/small/-/small-1.0.0.tgz", SMALL)
+
+
+@pytest.fixture
+def big(registry: PackageRegistry) -> str:
+    return registry.serve("/big/-/big-1.0.0.tgz", BIG)
+
+
+def attempts(registry: PackageRegistry, pattern: str = "*.tgz") -> int:
+    return len(registry.requests_for(pattern))
+
+
+# -- what goes right ----------------------------------------------------------------------------------------------
+
+
+def test_brings_a_tarball_into_the_arena(registry, big):
+    with FetchProcess() as fetch:
+        fetch.order(big)
+        result = fetch.fetched()
+        assert fetch.content(result) == BIG
+        assert (result.wire_bytes, result.attempts) == (len(BIG), 1)
+
+
+def test_brings_a_tarball_of_unknown_length(registry, big):
+    registry.misbehave("*", faults.chunked())
+    with FetchProcess() as fetch:
+        assert fetch.fetch(big) == BIG
+
+
+def test_brings_an_empty_body_as_no_bytes(registry):
+    with FetchProcess() as fetch:
+        assert fetch.fetch(registry.serve("/empty.tgz", b"")) == b""
+
+
+def test_keeps_tarballs_apart(registry):
+    bodies = [os.urandom(size) for size in (1, 4095, 4096, 4097, 100_000) for _ in range(6)]
+    urls = [registry.serve(f"/{index}.tgz", body) for index, body in enumerate(bodies)]
+    with FetchProcess(impatient(held_tarballs=len(urls))) as fetch:
+        jobs = {fetch.order(url): body for url, body in zip(urls, bodies, strict=True)}
+        results = [fetch.fetched() for _ in jobs]
+        assert {result.job: fetch.content(result) for result in results} == jobs
+
+
+def test_asks_for_the_bytes_as_stored(registry, small):
+    with FetchProcess(impatient(user_agent="pmpipe/1 for tests")) as fetch:
+        fetch.fetch(small)
+    (request,) = registry.requests
+    assert request.header("accept-encoding") is None
+    assert request.header("authorization") is None
+    assert request.header("user-agent") == "pmpipe/1 for tests"
+
+
+def test_decodes_nothing_whatever_the_server_calls_it(registry, small):
+    registry.misbehave("*", faults.header("Content-Encoding", "gzip"))
+    with FetchProcess() as fetch:
+        assert fetch.fetch(small) == SMALL
+
+
+def test_sends_the_authorization_of_the_job(registry, small):
+    with FetchProcess() as fetch:
+        fetch.fetch(small, authorization="Bearer secret-token")
+        fetch.fetch(small)
+    assert [request.header("authorization") for request in registry.requests] == ["Bearer secret-token", None]
+
+
+# -- back-pressure ------------------------------------------------------------------------------------------------
+
+
+def test_runs_no_more_downloads_than_connections(registry, small):
+    gate = threading.Event()
+    registry.misbehave("*", faults.hold(gate))
+    with FetchProcess(impatient(maximum_connections=2)) as fetch:
+        for _ in range(4):
+            fetch.order(small)
+        registry.wait_for_requests("*.tgz", 2)
+        fetch.settle()
+        assert attempts(registry) == 2
+        gate.set()
+        for _ in range(4):
+            fetch.fetched()
+
+
+def test_starts_nothing_while_enough_tarballs_wait_for_extract(registry, small):
+    with FetchProcess(impatient(maximum_connections=1, held_tarballs=2)) as fetch:
+        for _ in range(3):
+            fetch.order(small)
+        first, _ = fetch.fetched(), fetch.fetched()
+        assert fetch.settle() == []
+        assert attempts(registry) == 2
+        fetch.release(first)
+        assert fetch.content(fetch.fetched()) == SMALL
+
+
+def test_lets_a_body_wait_while_the_bytes_are_held(registry, big):
+    gate = threading.Event()
+    registry.misbehave("*", faults.hold(gate))
+    with FetchProcess(impatient(held_bytes=len(BIG) + 1)) as fetch:
+        fetch.order(big)
+        fetch.order(big)
+        registry.wait_for_requests("*.tgz", 2)
+        gate.set()
+        first = fetch.fetched()
+        assert fetch.settle() == []
+        fetch.release(first)
+        assert fetch.content(fetch.fetched()) == BIG
+    assert attempts(registry) == 2
+
+
+def test_takes_a_tarball_larger_than_the_budget_when_nothing_else_is_held(registry, big):
+    with FetchProcess(impatient(held_bytes=1000)) as fetch:
+        assert fetch.fetch(big) == BIG
+
+
+@pytest.mark.parametrize("coding", [faults.chunked(), faults.header("X-Length", "known")])
+def test_bodies_that_exceed_the_budget_together_all_arrive(registry, big, coding):
+    gate = threading.Event()
+    registry.misbehave("*", coding, faults.hold(gate, at=1000))
+    with FetchProcess(impatient(held_bytes=2 << 20)) as fetch:
+        for _ in range(4):
+            fetch.order(big)
+        registry.wait_for_requests("*.tgz", 4)
+        gate.set()
+        for _ in range(4):
+            result = fetch.fetched()
+            assert fetch.content(result) == BIG
+            fetch.release(result)
+
+
+def test_gives_the_room_of_a_failed_attempt_back(registry, big):
+    registry.misbehave("*", faults.short_body(), first=3)
+    with FetchProcess(impatient(held_bytes=len(BIG), retries=0)) as fetch:
+        for _ in range(3):
+            fetch.fail(big)
+        fetch.order(big)
+        fetch.order(big)
+        for _ in range(2):
+            fetch.release(fetch.fetched())
+
+
+@pytest.mark.parametrize("coding", [faults.chunked(), faults.header("X-Length", "known")])
+def test_refuses_a_body_over_the_limit(registry, big, coding):
+    registry.misbehave("*", coding)
+    with FetchProcess() as fetch:
+        failed = fetch.fail(big, maximum_bytes=len(BIG) - 1)
+        assert failed.code == ArchiveError.code
+        assert "larger than the limit" in failed.what
+        assert fetch.fetch(big, maximum_bytes=len(BIG)) == BIG
+    assert attempts(registry) == 2
+
+
+def test_manages_with_few_descriptors(registry, small):
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    with FetchProcess(impatient(held_tarballs=200), prepare=limit) as fetch:
+        for _ in range(150):
+            fetch.order(small)
+        for _ in range(150):
+            fetch.fetched()
+
+
+# -- what is tried again ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 420, 429, 500, 502, 503, 504])
+def test_tries_a_transient_status_again(registry, small, status):
+    registry.misbehave("*", faults.status(status), first=2)
+    with FetchProcess() as fetch:
+        fetch.order(small)
+        result = fetch.fetched()
+        assert (fetch.content(result), result.attempts) == (SMALL, 3)
+
+
+def test_gives_up_on_a_status_that_stays(registry, small):
+    registry.misbehave("*", faults.status(503, body=b'{"error":"closed for \\u001b[31mrepairs"}'))
+    with FetchProcess() as fetch:
+        failed = fetch.fail(small)
+    assert attempts(registry) == 3
+    assert failed.code == RegistryError.code
+    assert "p0@1.0.0" in failed.what
+    assert "503 Service Unavailable" in failed.what
+    assert "(3 attempts)" in failed.details[0]
+    assert r"server says: closed for \x1b[31mrepairs" in failed.details
+    assert failed.cause == f"503 from 127.0.0.1:{registry.port}"
+    assert not failed.host_is_down
+
+
+def seconds_until_second_attempt(registry: PackageRegistry, url: str, retry_after: str) -> float:
+    registry.misbehave("*", faults.status(429, retry_after=retry_after), first=1)
+    with FetchProcess() as fetch:
+        started = time.monotonic()
+        fetch.order(url)
+        assert fetch.fetched().attempts == 2
+        return time.monotonic() - started
+
+
+def test_keeps_retry_after_in_seconds(registry, small):
+    assert seconds_until_second_attempt(registry, small, "1") >= 0.99
+
+
+def test_keeps_retry_after_as_a_date(registry, small):
+    # whole seconds on the wire: a date three seconds ahead is at least two away
+    date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=3), usegmt=True)
+    assert seconds_until_second_attempt(registry, small, date) >= 0.99
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.reset(at=1000),
+        faults.reset(),
+        faults.hang_up(),
+        faults.hang_up(with_reset=True),
+        faults.short_body(),
+        faults.unfinished_chunks(),
+    ],
+    ids=["reset in the body", "reset after the head", "hung up", "reset", "short body", "unfinished chunks"],
+)
+class TestBrokenConnections:
+    def test_are_tried_again(self, registry, big, fault):
+        registry.misbehave("*", fault, first=2)
+        with FetchProcess() as fetch:
+            fetch.order(big)
+            result = fetch.fetched()
+            assert (fetch.content(result), result.attempts) == (BIG, 3)
+
+    def test_fail_if_they_stay(self, registry, big, fault):
+        registry.misbehave("*", fault)
+        with FetchProcess() as fetch:
+            failed = fetch.fail(big)
+        assert failed.code == RegistryError.code
+        assert "(3 attempts)" in failed.details[0]
+        assert not failed.host_is_down
+
+
+def test_a_body_that_stands_still_times_out(registry, big):
+    registry.misbehave("*", faults.hold(threading.Event(), at=1000))
+    with FetchProcess(impatient(timeout_s=1.0, retries=0)) as fetch:
+        failed = fetch.fail(big)
+    assert "too slow" in failed.what
+
+
+def test_a_body_that_drips_times_out(registry, big):
+    registry.misbehave("*", faults.slow(20))
+    with FetchProcess(impatient(timeout_s=1.0, retries=0)) as fetch:
+        assert "too slow" in fetch.fail(big).what
+
+
+# -- what is final ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
+def test_asks_once_where_another_attempt_cannot_help(registry, small, status):
+    registry.misbehave("*", faults.status(status))
+    with FetchProcess() as fetch:
+        failed = fetch.fail(small)
+    assert attempts(registry) == 1
+    assert str(status) in failed.what
+    assert failed.cause == f"{status} from 127.0.0.1:{registry.port}"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_says_how_to_log_in(registry, small, status):
+    registry.misbehave("*", faults.status(status))
+    with FetchProcess() as fetch:
+        hint = fetch.fail(small).hint
+    assert "npm login" in hint
+    assert f"127.0.0.1:{registry.port}" in hint
+
+
+def test_a_refused_connection_means_that_the_host_is_down(registry):
+    with PackageRegistry() as other:
+        port = other.port
+    with FetchProcess() as fetch:
+        failed = fetch.fail(f"http://127.0.0.1:{port}/a.tgz")
+        assert failed.host_is_down
+        assert "ECONNREFUSED" in failed.what
+        assert "(3 attempts)" in failed.details[0]
+        assert "registry" in failed.hint
+        second = fetch.fail(f"http://127.0.0.1:{port}/b.tgz")
+        assert second.cause == failed.cause
+        assert "(not tried)" in second.details[0]
+        # other hosts are not concerned
+        assert fetch.fetch(registry.serve("/c.tgz", SMALL)) == SMALL
+
+
+def test_those_that_wait_for_another_attempt_learn_that_the_host_is_down():
+    with PackageRegistry() as other:
+        port = other.port
+    with FetchProcess(impatient(maximum_connections=1, retries=1, retry_minimum_s=1, retry_maximum_s=1)) as fetch:
+        for index in range(30):
+            fetch.order(f"http://127.0.0.1:{port}/{index}.tgz")
+        assert len({fetch.failed().job for _ in range(30)}) == 30
+
+
+def test_a_name_that_cannot_be_resolved_is_named():
+    # a label of 64 letters is refused by the resolver itself, without a question to any server
+    host = "a" * 64 + ".example"
+    with FetchProcess() as fetch:
+        failed = fetch.fail(f"http://{host}/a.tgz")
+    assert failed.host_is_down
+    assert host in failed.what
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a.tgz", "gopher://127.0.0.1/a", "/a.tgz", ""])
+def test_opens_nothing_but_http_and_https(url):
+    with FetchProcess() as fetch:
+        failed = fetch.fail(url)
+    assert "its URL cannot be used" in failed.what
+
+
+def test_refuses_credentials_that_no_header_can_carry(registry, small):
+    with FetchProcess() as fetch:
+        failed = fetch.fail(small, authorization="Bearer secret\r\nX-Injected: 1")
+    assert registry.requests == []
+    assert "secret" not in texts_of(failed)
+
+
+def test_secrets_stay_out_of_messages(registry, small):
+    echo = b'{"error":"bad token npm_5ecret for user"}'
+    registry.misbehave("*", faults.status(401, body=echo))
+    url = small.replace("://", "://me:passw0rd@") + "?signature=5igned"
+    with FetchProcess() as fetch:
+        shown = texts_of(fetch.fail(url, authorization="Bearer npm_5ecret"))
+    assert "server says: bad token *** for user" in shown
+    for secret in ("5ecret", "passw0rd", "5igned"):
+        assert secret not in shown
+
+
+# -- redirects ----------------------------------------------------------------------------------------------------
+
+
+def test_follows_a_redirect_and_keeps_the_token_at_the_same_origin(registry, small):
+    registry.misbehave("/moved.tgz", faults.redirect("/small/-/small-1.0.0.tgz"))
+    with FetchProcess() as fetch:
+        assert fetch.fetch(registry.url + "/moved.tgz", authorization="Bearer t0ken") == SMALL
+    assert [request.header("authorization") for request in registry.requests] == ["Bearer t0ken"] * 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["other port", "other host and port"])
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_the_token_never_goes_to_another_origin(registry, host, code):
+    with PackageRegistry() as other:
+        other.serve("/a.tgz", SMALL)
+        registry.misbehave("*", faults.redirect(f"http://{host}:{other.port}/a.tgz", code))
+        with FetchProcess() as fetch:
+            assert fetch.fetch(registry.url + "/a.tgz", authorization="Bearer t0ken") == SMALL
+        assert [request.header("authorization") for request in other.requests] == [None]
+
+
+def test_the_token_does_not_stay_on_the_connection_for_the_next_download(registry, small):
+    with FetchProcess(impatient(maximum_connections=1)) as fetch:
+        fetch.fetch(small, authorization="Bearer t0ken")
+        fetch.fetch(small)
+    assert registry.requests[1].header("authorization") is None
+
+
+def test_the_token_goes_to_the_same_host_but_not_to_its_other_name(registry, small):
+    registry.misbehave("/moved.tgz", faults.redirect(small.replace("127.0.0.1", "localhost")))
+    with FetchProcess() as fetch:
+        assert fetch.fetch(registry.url + "/moved.tgz", authorization="Bearer t0ken") == SMALL
+    assert [request.header("authorization") for request in registry.requests] == ["Bearer t0ken", None]
+
+
+def test_a_redirect_loop_ends(registry):
+    registry.misbehave("*", faults.redirect("/loop.tgz"))
+    with FetchProcess() as fetch:
+        failed = fetch.fail(registry.url + "/loop.tgz")
+    assert attempts(registry) == 21
+    assert "more than 20 redirects" in failed.what
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/a.tgz", "http://a b/"])
+def test_a_redirect_leads_nowhere_but_to_http_and_https(registry, location):
+    registry.misbehave("*", faults.redirect(location))
+    with FetchProcess() as fetch:
+        assert f"127.0.0.1:{registry.port}" in fetch.fail(registry.url + "/a.tgz").what
+    assert attempts(registry) == 1
+
+
+def test_a_redirected_attempt_starts_again_from_the_first_url(registry, small):
+    registry.misbehave("/moved.tgz", faults.redirect("/small/-/small-1.0.0.tgz"))
+    registry.misbehave("/small/*", faults.status(500), first=1)
+    with FetchProcess() as fetch:
+        fetch.fetch(registry.url + "/moved.tgz")
+    assert [request.path.rpartition("/")[2] for request in registry.requests] == [
+        "moved.tgz",
+        "small-1.0.0.tgz",
+    ] * 2
+
+
+# -- the process --------------------------------------------------------------------------------------------------
+
+
+def test_ends_with_its_jobs_while_downloads_are_under_way(registry, big):
+    registry.misbehave("*", faults.hold(threading.Event(), at=1000))
+    with FetchProcess() as fetch:
+        fetch.order(big)
+        registry.wait_for_requests("*.tgz")
+
+
+def test_ends_when_it_has_never_had_a_job():
+    with FetchProcess():
+        pass
+
+
+def test_notes_the_job_in_hand(registry, big):
+    registry.misbehave("*", faults.hold(threading.Event(), at=1000))
+    with FetchProcess() as fetch:
+        job = fetch.order(big)
+        registry.wait_for_requests("*.tgz")
+        assert fetch.board.in_hand() == job
+
+
+def test_a_job_of_another_stage_is_a_crash():
+    with FetchProcess(expected_exit=CRASH_STATUS) as fetch:
+        fetch.send(Remove(JobId(7), "/nowhere"))
+        crashed = fetch.next_result()
+        assert isinstance(crashed, Crashed)
+        assert crashed.job == 7
+        assert "job of another stage" in crashed.traceback
+
+
+def test_an_exception_within_libcurl_is_a_crash(registry, big):
+    read_only = mmap.mmap(-1, ARENA_BYTES, prot=mmap.PROT_READ)
+    with FetchProcess(arena=read_only, expected_exit=CRASH_STATUS) as fetch:
+        job = fetch.order(big)
+        crashed = fetch.next_result()
+        assert isinstance(crashed, Crashed)
+        assert crashed.job == job
+        assert "arena_sink" in crashed.traceback
+
+
+def test_a_release_of_what_was_not_fetched_is_a_crash(registry, small):
+    with FetchProcess(expected_exit=CRASH_STATUS) as fetch:
+        fetch.order(small)
+        result = fetch.fetched()
+        fetch.release(result)
+        fetch.release(result)
+        assert isinstance(fetch.next_result(), Crashed)
+
+
+def test_the_supervisor_can_import_the_settings_without_the_network_stack():
+    script = "import stages.fetch, sys; print([m for m in ('asyncio', 'pycurl', 'uvloop') if m in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "[]\n"

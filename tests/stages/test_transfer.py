@@ -1,0 +1,266 @@
+"""A transfer's decisions, one ending at a time: no network, no clock."""
+
+import errno
+
+import pytest
+
+from pmpipe.errors import ConfigError, RegistryError
+from pmpipe.npm.url import Url, parse_url
+from stages.fetch import FetchSettings, retry_wait_s
+from stages.messages import JobId
+from stages.transfer import Again, Completed, GaveUp, Transfer, check_request
+from stages.transfer_failure import Ending, Failure, shown_url
+
+URL = "https://registry.example/react/-/react-19.1.0.tgz"
+
+
+class CountingSink:
+    """A sink that takes everything and counts how often it had to start over."""
+
+    def __init__(self) -> None:
+        self.rewinds = 0
+
+    def begin(self, length: int | None) -> None:
+        pass
+
+    def write(self, data: bytes) -> bool:
+        return True
+
+    def rewind(self) -> None:
+        self.rewinds += 1
+
+
+def transfer_of(url: str = URL, *, authorization: str = "", **settings: object) -> Transfer:
+    return Transfer(
+        job=JobId(1),
+        label="react@19.1.0",
+        first=parse_url(url),
+        authorization=authorization,
+        sink=CountingSink(),
+        settings=FetchSettings(**settings),
+    )
+
+
+def ended(transfer: Transfer, **ending: object) -> Completed | Again | GaveUp:
+    transfer.next_request()
+    return transfer.handle(Ending(**{"status": 0, **ending}))
+
+
+def failure_after(transfer: Transfer, **ending: object) -> GaveUp:
+    while isinstance(step := ended(transfer, **ending), Again):
+        pass
+    assert isinstance(step, GaveUp)
+    return step
+
+
+# -- waits --------------------------------------------------------------------------------------------------------
+
+
+def test_waits_as_npm_does_by_default():
+    settings = FetchSettings()
+    assert [retry_wait_s(settings, attempts) for attempts in (1, 2, 3)] == [10, 60, 60]
+
+
+def test_waits_follow_the_settings_however_many_retries_there_are():
+    settings = FetchSettings(retry_minimum_s=1, retry_factor=2, retry_maximum_s=1e9)
+    assert [retry_wait_s(settings, attempts) for attempts in (1, 2, 3, 4)] == [1, 2, 4, 8]
+    assert retry_wait_s(settings, 10_000) == 1e9
+
+
+def test_each_failed_attempt_waits_longer_and_the_last_one_gives_up():
+    transfer = transfer_of()
+    steps = [ended(transfer, status=500) for _ in range(3)]
+    assert steps[:2] == [Again(10), Again(60)]
+    assert isinstance(steps[2], GaveUp)
+    assert transfer.sink.rewinds == 3
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(1, 1), (59, 59), (61, 60), (21_600, 60)])
+def test_retry_after_counts_up_to_a_minute(asked_s, waited_s):
+    assert ended(transfer_of(), status=429, retry_after_s=asked_s) == Again(waited_s)
+
+
+def test_no_retries_means_one_attempt():
+    assert isinstance(ended(transfer_of(retries=0), status=500), GaveUp)
+
+
+def test_an_unresolved_name_is_asked_once_more_after_a_second():
+    transfer = transfer_of(retries=10)
+    assert ended(transfer, code=6) == Again(1)
+    assert isinstance(ended(transfer, code=6), GaveUp)
+
+
+def test_counts_the_bytes_of_all_attempts():
+    transfer = transfer_of()
+    ended(transfer, status=200, code=18, received_bytes=100)
+    assert ended(transfer, status=200, received_bytes=250) == Completed(350, 2)
+
+
+# -- outcomes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [206, 300, 304, 100])
+def test_a_status_that_no_request_asked_for_is_a_failure(status):
+    assert str(status) in failure_after(transfer_of(), status=status).failed.what
+
+
+def test_a_redirect_without_a_location_is_a_failure():
+    assert "302" in failure_after(transfer_of(), status=302).failed.what
+
+
+@pytest.mark.parametrize("code", [51, 58, 60, 77])
+def test_certificate_trouble_is_final_and_concerns_the_host(code):
+    step = failure_after(transfer_of(), code=code, message="unable to get local issuer certificate")
+    assert step.failed.host_is_down
+    assert step.origin_down == "https://registry.example"
+    assert "(1 attempt)" in step.failed.details[0]
+    assert "cafile" in step.failed.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "os_errno", "attempts"),
+    [
+        ("TLS connect error: error:0A00010B:SSL routines::wrong version number", 0, "1 attempt"),
+        ("TLS connect error: unexpected eof while reading", 0, "3 attempts"),
+        ("Recv failure: Connection reset by peer", errno.ECONNRESET, "3 attempts"),
+    ],
+)
+def test_a_handshake_is_tried_again_only_if_the_peer_hung_up(message, os_errno, attempts):
+    step = failure_after(transfer_of(), code=35, message=message, os_errno=os_errno)
+    assert f"({attempts})" in step.failed.details[0]
+
+
+def test_too_many_open_files_do_not_condemn_the_host():
+    step = failure_after(transfer_of(), code=7, os_errno=errno.EMFILE)
+    assert not step.failed.host_is_down
+    assert "EMFILE" in step.failed.what
+
+
+def test_an_unknown_libcurl_error_is_a_failure_with_its_words():
+    step = failure_after(transfer_of(), code=8, message="Weird server reply")
+    assert "Weird server reply" in step.failed.what
+    assert step.failed.cause == "libcurl error 8 at registry.example"
+
+
+def test_users_in_messages_of_libcurl_are_left_out():
+    step = failure_after(transfer_of(), code=5, message="Could not resolve proxy: me:passw0rd@proxy.example")
+    assert "passw0rd" not in "".join((step.failed.what, *step.failed.details))
+
+
+def test_a_basic_password_is_blotted_out():
+    # me:passw0rd
+    transfer = transfer_of(authorization="Basic bWU6cGFzc3cwcmQ=")
+    step = failure_after(transfer, status=401, excerpt=b'{"error":"passw0rd or bWU6cGFzc3cwcmQ= is wrong"}')
+    assert "server says: *** or *** is wrong" in step.failed.details
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "said"),
+    [
+        (b'{"error":"not found"}', "server says: not found"),
+        (b'{"message":"gone"}', "server says: gone"),
+        (b"<!doctype html><h1>404</h1>", None),
+        (b'{"error":{"code":1}}', None),
+        (b'["error"]', None),
+        (b'{"error":"cut off', None),
+        (b"\xff\xfe", None),
+        (b"", None),
+    ],
+)
+def test_quotes_a_reason_only_where_registries_put_it(excerpt, said):
+    details = failure_after(transfer_of(), status=404, excerpt=excerpt).failed.details
+    assert (details[1] if len(details) > 1 else None) == said
+
+
+# -- redirects ----------------------------------------------------------------------------------------------------
+
+
+def header_after_redirect(location: str) -> tuple[str, ...]:
+    transfer = transfer_of(authorization="Bearer t0ken")
+    assert ended(transfer, status=302, redirect_url=location) == Again(0)
+    return transfer.next_request().headers
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://registry.example/other.tgz",
+        "https://REGISTRY.example:443/other.tgz",
+        "https://registry.example/a?b=@other.example",
+    ],
+)
+def test_the_token_stays_at_its_origin(location):
+    assert header_after_redirect(location) == ("Authorization: Bearer t0ken",)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://other.example/a.tgz",
+        "https://registry.example:8443/a.tgz",
+        "https://registry.example.other.example/a.tgz",
+        "https://registry.example@other.example/a.tgz",
+        "https://registry.example:443@other.example/a.tgz",
+        "https://sub.registry.example/a.tgz",
+        "https://registry.example./a.tgz",
+    ],
+)
+def test_the_token_goes_nowhere_else(location):
+    assert header_after_redirect(location) == ()
+
+
+@pytest.mark.parametrize(
+    "location", ["https://other.example\\@registry.example/", "https://", "file:///etc/passwd", "http://registry.example/"]
+)
+def test_a_redirect_that_could_be_misread_or_is_insecure_is_not_followed(location):
+    assert isinstance(ended(transfer_of(), status=302, redirect_url=location), GaveUp)
+
+
+def test_names_where_a_redirect_led():
+    transfer = transfer_of()
+    ended(transfer, status=302, redirect_url="https://cdn.example/a.tgz?signature=5igned")
+    failed = failure_after(transfer, status=403).failed
+    assert failed.details[1] == "redirected to: https://cdn.example/a.tgz?…"
+    assert failed.cause == "403 from cdn.example"
+
+
+def test_a_host_behind_a_redirect_is_the_one_that_is_down():
+    transfer = transfer_of(retries=0)
+    ended(transfer, status=302, redirect_url="https://cdn.example/a.tgz")
+    step = ended(transfer, code=7, os_errno=errno.ECONNREFUSED)
+    assert isinstance(step, GaveUp)
+    assert step.origin_down == "https://cdn.example"
+
+
+# -- what a job may ask for ---------------------------------------------------------------------------------------
+
+
+def test_a_usable_request_is_read():
+    assert isinstance(check_request(URL, "Bearer t0ken"), Url)
+
+
+@pytest.mark.parametrize("authorization", ["Bearer a\nb", "Bearer a\r", "Bearer \x00", "Bearer café"])
+def test_credentials_that_no_header_can_carry_are_a_fault_of_the_configuration(authorization):
+    failure = check_request(URL, authorization)
+    assert isinstance(failure, Failure)
+    assert failure.code == ConfigError.code
+
+
+@pytest.mark.parametrize("url", ["", "react", "file:///a", "https://a b/", "https://a\\b", "https:///a"])
+def test_a_url_that_cannot_be_used_is_a_failure(url):
+    failure = check_request(url, "")
+    assert isinstance(failure, Failure)
+    assert failure.code == RegistryError.code
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:pass@registry.example/a.tgz?sig=1#x", "https://registry.example/a.tgz?…"),
+        ("https://registry.example:8443/a%20b", "https://registry.example:8443/a%20b"),
+        ("https://me:pass@bad host/a?sig=1", "https://bad host/a"),
+        ("me:pass@\x1b[31m", r"\x1b[31m"),
+    ],
+)
+def test_shows_urls_without_secrets(url, shown):
+    assert shown_url(url) == shown
