@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from pmpipe.npm.bins import BinCandidate, bin_folder_of, choose_bins, normalize_bins
+from pmpipe.npm.bins import (
+    BinCandidate,
+    BinName,
+    BinTarget,
+    bin_folder_of,
+    bins_of_folder,
+    bins_of_manifest,
+    choose_bins,
+    normalize_bins,
+)
+from pmpipe.npm.declared import Declared
 from pmpipe.npm.lock_graph import LockGraph
 from pmpipe.npm.lockfile import package_name
+from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.selection import Selection
 from pmpipe.plan import BinLinks, PlacementNumber
@@ -36,7 +48,7 @@ def plan_bins(graph: LockGraph, selection: Selection, project: str, changes: Cha
         project: absolute path of the project.
         changes: what the run changes.
     """
-    for chosen in choose_bins(_candidates(graph, selection)):
+    for chosen in choose_bins(_candidates(graph, selection, project)):
         location = PackagePath(chosen.location)
         bin_folder = f"{project}/{chosen.bin_folder}"
         if not changes.needs_bins(location, bin_folder):
@@ -58,12 +70,28 @@ def _filled_by(location: PackagePath, graph: LockGraph, changes: Changes) -> Pla
     return changes.placement_of(location)
 
 
-def _candidates(graph: LockGraph, selection: Selection) -> Iterator[BinCandidate]:
+def _candidates(graph: LockGraph, selection: Selection, project: str) -> Iterator[BinCandidate]:
     entries = graph.lock.entries
     for path in selection.packages:
         entry = entries[path]
-        declared = graph.declared(path) if entry.link else entry
-        if declared.bin:
-            bins = normalize_bins(package_name(path, declared), declared.bin)
-            if bins:
-                yield BinCandidate(path, entry.link, bins)
+        if entry.link:
+            bins = _bins_of_folder(graph.declared(path), f"{project}/{graph.target(path)}")
+        elif entry.bin:
+            bins = normalize_bins(package_name(path, entry), entry.bin)
+        else:
+            continue
+        if bins:
+            yield BinCandidate(path, entry.link, bins)
+
+
+def _bins_of_folder(declared: Declared, folder: str) -> Mapping[BinName, BinTarget]:
+    """The executables of a folder that a link leads to, as its package.json on disk has them."""
+    if declared.bin or not isinstance(declared, Manifest) or not declared.bin_folder:
+        return bins_of_manifest(declared.name or "", declared.bin)
+    base = os.path.join(folder, declared.bin_folder)
+    below = (
+        os.path.relpath(os.path.join(where, name), base)
+        for where, folders, files in os.walk(base)
+        for name in (*folders, *files)
+    )
+    return bins_of_folder(declared.bin_folder, below)

@@ -14,7 +14,7 @@ import enum
 from collections import deque
 from dataclasses import dataclass, field
 
-from pmpipe.plan import GitCommit, LocalTarball, PackageNumber, Plan, RemoteTarball
+from pmpipe.plan import GitCommit, LocalTarball, Origin, PackageNumber, Plan, RemoteTarball
 from stages.messages import Failed, Source, TarballFile
 
 
@@ -45,6 +45,8 @@ class Downloads:
     _to_fetch: deque[PackageNumber] = field(default_factory=deque)
     #: all and only packages in state FETCHED, with the place of their bytes
     _to_extract: deque[tuple[PackageNumber, Source]] = field(default_factory=deque)
+    #: origins that were asked for
+    _origins: dict[PackageNumber, Origin] = field(default_factory=dict)
     #: why a package is FAILED; absent where nobody wanted it any more
     _reasons: dict[PackageNumber, Failed] = field(default_factory=dict)
     #: scheme://host:port that refuses every connection -> the failure that told so
@@ -59,6 +61,13 @@ class Downloads:
         for index, state in enumerate(self.states):
             if state is PackageState.WAITING:
                 self._queue(PackageNumber(index))
+
+    def origin(self, number: PackageNumber) -> Origin:
+        """Where a package that the store lacks comes from."""
+        origin = self._origins.get(number)
+        if origin is None:
+            origin = self._origins[number] = self.plan.origin_of(self.plan.packages[number].location)
+        return origin
 
     def is_stored(self, number: PackageNumber) -> bool:
         """The store holds the package's complete entry."""
@@ -119,14 +128,14 @@ class Downloads:
         return self._dead_hosts.get(self._host(number))
 
     def _queue(self, number: PackageNumber) -> None:
-        origin = self.plan.packages[number].origin
+        origin = self.origin(number)
         if isinstance(origin, LocalTarball):
             self.fetched(number, TarballFile(origin.path))
         else:
             self._to_fetch.append(number)
 
     def _host(self, number: PackageNumber) -> str:
-        origin = self.plan.packages[number].origin
+        origin = self.origin(number)
         if isinstance(origin, RemoteTarball):
             return "/".join(origin.url.split("/", 3)[:3])
         return origin.repositories[0] if isinstance(origin, GitCommit) else ""

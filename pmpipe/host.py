@@ -198,7 +198,7 @@ def elf_interpreter(path: str) -> str:
             head = file.read(16 * 1024)
     except OSError:
         return ""
-    if head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (1, 2):
+    if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (1, 2):
         return ""
     is_64_bit, order = head[4] == 2, "little" if head[5] == 1 else "big"
 

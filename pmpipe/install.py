@@ -31,6 +31,7 @@ from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler, Settings
 from pmpipe.transaction import ModulesFolder
+from pmpipe.workers import BATCH
 from stages.entry import entry_path
 from stages.fetch import FetchSettings
 
@@ -199,7 +200,13 @@ class Install:
         sizes, request = self.request.sizes, self.request
         store = self.means.store
         settings = Settings(
-            dict(sizes.places), store.folder, store.staging, LIMITS, durable=request.durable, offline=request.offline
+            dict(sizes.places),
+            store.folder,
+            store.staging,
+            LIMITS,
+            BATCH,
+            durable=request.durable,
+            offline=request.offline,
         )
         scheduler = Scheduler(plan, settings)
         stage_s = drive(scheduler, stages_for(sizes, request.fetch), lambda: request.watch(scheduler))

@@ -12,6 +12,9 @@ from stages.messages import CloneJob, Crashed, ExtractJob, Failed, FetchJob, Job
 class StageName(str, enum.Enum):
     """The four kinds of worker process."""
 
+    # Enum's own hash is a Python function, and these are keys that every event looks up
+    __hash__ = str.__hash__
+
     FETCH = "fetch"
     EXTRACT = "extract"
     CLONE = "clone"

@@ -84,6 +84,10 @@ class Placements:
                 return number
         return None
 
+    def ready_count(self) -> int:
+        """How many folders can be filled now, or a few more."""
+        return len(self._to_clone)
+
     def next_to_remove(self) -> PlacementNumber | None:
         """Take the next folder that is to go again; None when there is none."""
         return self._to_remove.popleft() if self._to_remove else None

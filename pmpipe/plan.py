@@ -52,7 +52,7 @@ class Package:
 
     Attributes:
         label: ``name@version`` for messages.
-        origin: where the bytes come from when the store does not have them.
+        location: the first location that wants it, by which its origin is found.
         integrity: SRI as the lockfile has it, or empty.
         entry: absolute path of the store entry; empty where it is known only after extraction.
         key: names the store entry of a git commit, which has no digest; else empty.
@@ -61,7 +61,7 @@ class Package:
     """
 
     label: str
-    origin: Origin
+    location: str
     integrity: str
     entry: str
     key: str
@@ -126,6 +126,10 @@ class FolderLink:
 Link: TypeAlias = BinLinks | FolderLink
 
 
+def _no_origin(location: str) -> Origin:
+    raise AssertionError(f"nobody says where {location} comes from")
+
+
 def _nothing_else(location: str) -> frozenset[str]:
     return frozenset((location,))
 
@@ -138,6 +142,7 @@ class Plan:
         packages: each tarball once.
         placements: parents before the placements within them.
         links: bins and folder links.
+        origin_of: where the package at a location comes from; asked only when it must be fetched.
         left_out_with: the locations that are left out together with a location that cannot be had: the optional
             package that needs it, and what only that one needs.
         required_by: the chain of packages that asks for a location, for messages.
@@ -146,5 +151,6 @@ class Plan:
     packages: list[Package] = field(default_factory=list)
     placements: list[Placement] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    origin_of: Callable[[str], Origin] = _no_origin
     left_out_with: Callable[[str], frozenset[str]] = _nothing_else
     required_by: Callable[[str], str] = str

@@ -18,7 +18,7 @@ from pmpipe.npm.lockfile import Entry, link_target, package_name
 from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
 from pmpipe.npm.registry import Registries
 from pmpipe.npm.selection import Selection
-from pmpipe.plan import FolderLink, GitCommit, Link, Package, PackageNumber, Placement, PlacementNumber, Plan
+from pmpipe.plan import FolderLink, Link, Origin, Package, PackageNumber, Placement, PlacementNumber, Plan
 from pmpipe.sources import entry_candidates, git_key, label_of, origin_of
 from pmpipe.store import Store
 from pmpipe.transaction import Exchange, ModulesFolder
@@ -143,9 +143,14 @@ class Planner:
             plan.links = self._links
         else:
             self.work.late_links = self._links
+        plan.origin_of = self._origin_of
         plan.left_out_with = self.wanted.left_out_with
         plan.required_by = lambda location: self.wanted.graph.chain(PackagePath(location))
         return self.work
+
+    def _origin_of(self, location: str) -> Origin:
+        path = PackagePath(location)
+        return origin_of(path, self.wanted.graph.lock.entries[path], self.means.registries, self.wanted.project)
 
     # -- what stays -----------------------------------------------------------------------------------------------
 
@@ -231,9 +236,9 @@ class Planner:
         return None
 
     def _package(self, path: PackagePath, entry: Entry) -> PackageNumber:
-        origin = origin_of(path, entry, self.means.registries, self.wanted.project)
-        candidates = entry_candidates(self.means.store.folder, entry, origin)
-        identity: object = candidates or origin
+        candidates = entry_candidates(self.means.store.folder, entry)
+        # without a digest the address is all that two places can have in common
+        identity: object = candidates or (label_of(path, entry), entry.resolved)
         number = self._packages.get(identity)
         if number is None:
             number = PackageNumber(len(self.work.plan.packages))
@@ -242,10 +247,10 @@ class Planner:
             self.work.plan.packages.append(
                 Package(
                     label=label_of(path, entry),
-                    origin=origin,
+                    location=path,
                     integrity=entry.integrity or "",
                     entry=usable[0] if usable else "",
-                    key=git_key(origin) if isinstance(origin, GitCommit) else "",
+                    key=git_key(entry),
                     stored=bool(usable),
                     damaged=not self.means.damaged.isdisjoint(candidates),
                 )

@@ -9,10 +9,9 @@ from pmpipe.checking import CheckTask, Finding
 from pmpipe.driving import check
 from pmpipe.errors import StoreError
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.registry import Registries
 from pmpipe.pipeline import Sizes
 from pmpipe.planner import Wanted
-from pmpipe.sources import entry_candidates, origin_of
+from pmpipe.sources import entry_candidates
 from pmpipe.store import Store
 
 
@@ -41,7 +40,7 @@ class Diagnosis:
         return not (self.damaged or self.unverifiable)
 
 
-def diagnose(wanted: Wanted, store: Store, registries: Registries, sizes: Sizes) -> Diagnosis:
+def diagnose(wanted: Wanted, store: Store, sizes: Sizes) -> Diagnosis:
     """Compare every file of every installed package with what was unpacked from its tarball.
 
     A hardlinked file that was edited has changed in the store too; so where a package differs, its store entry is
@@ -51,7 +50,7 @@ def diagnose(wanted: Wanted, store: Store, registries: Registries, sizes: Sizes)
         PmpipeError: a folder cannot be read, or a worker died.
     """
     diagnosis = Diagnosis()
-    tasks = list(_tasks(wanted, store, registries, diagnosis))
+    tasks = list(_tasks(wanted, store, diagnosis))
     diagnosis.checked = len(tasks)
     by_label = {task.label: task for task in tasks}
     suspects: dict[str, CheckTask] = {}
@@ -69,13 +68,12 @@ def diagnose(wanted: Wanted, store: Store, registries: Registries, sizes: Sizes)
     return diagnosis
 
 
-def _tasks(wanted: Wanted, store: Store, registries: Registries, diagnosis: Diagnosis) -> Iterable[CheckTask]:
+def _tasks(wanted: Wanted, store: Store, diagnosis: Diagnosis) -> Iterable[CheckTask]:
     for path in wanted.selection.packages:
         entry = wanted.graph.lock.entries[path]
         if entry.link or entry.in_bundle:
             continue
-        origin = origin_of(path, entry, registries, wanted.project)
-        found = [one for one in entry_candidates(store.folder, entry, origin) if store.has(one)]
+        found = [one for one in entry_candidates(store.folder, entry) if store.has(one)]
         if found:
             yield CheckTask(path, found[0], f"{wanted.project}/{path}")
         else:

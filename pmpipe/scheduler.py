@@ -70,6 +70,7 @@ class Settings:
         store: absolute path of the store's version folder.
         staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
         limits: caps on archives.
+        clone_lot: when many placements are ready, they are given out in lots of this size.
         durable: entries are flushed to the disk before they appear.
         offline: nothing may be fetched.
     """
@@ -78,6 +79,7 @@ class Settings:
     store: str
     staging: str
     limits: ArchiveLimits
+    clone_lot: int = 1
     durable: bool = False
     offline: bool = False
 
@@ -296,7 +298,7 @@ class Scheduler:
                 self._lose(number, offline)
             else:
                 job = self._begin(_Fetching(number))
-                origin = package.origin
+                origin = self.downloads.origin(number)
                 if isinstance(origin, GitCommit):
                     folder = f"{self.settings.staging}/git-{job}"
                     git = FetchGit(job, package.label, origin.repositories, origin.commit, origin.subfolder, folder)
@@ -330,6 +332,8 @@ class Scheduler:
             yield Start(StageName.CLONE, job)
 
     def _start_clones(self) -> Iterator[Order]:
+        if not self._is_worth_a_lot():
+            return
         while self._has_place(StageName.CLONE) and (number := self.placements.next_to_clone()) is not None:
             placement = self.plan.placements[number]
             job = Clone(
@@ -341,6 +345,14 @@ class Scheduler:
                 placement.only,
             )
             yield Start(StageName.CLONE, job)
+
+    def _is_worth_a_lot(self) -> bool:
+        """Whether to give out clones now: all that are ready, or at least a lot of them.
+
+        One job for each result would cost a datagram and a wake-up of two processes for every package.
+        """
+        free = self.settings.places[StageName.CLONE] - self._used[StageName.CLONE]
+        return free >= min(self.placements.ready_count(), self.settings.clone_lot)
 
     def _start_links(self) -> Iterator[Order]:
         while self._has_place(StageName.LINK) and (number := self.placements.next_to_link()) is not None:

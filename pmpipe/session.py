@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pmpipe import __version__, host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
 from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
-from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.platform import Engines, Platform
 from pmpipe.npm.selection import DependencyKinds, Selection, SelectionOptions, optional_set, select
@@ -20,6 +20,9 @@ from pmpipe.planner import Means, Wanted
 from pmpipe.project import Project, read_project
 from pmpipe.store import Store
 from stages.fetch import FetchSettings
+
+#: Names listed in a warning about many packages.
+_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -39,13 +42,17 @@ class Session:
     warnings: list[str]
 
     @classmethod
-    def open(cls, flags: Mapping[str, object], environ: Mapping[str, str]) -> Session:
-        """Find and read the project that the flags or the working folder name.
+    def open(cls, flags: Mapping[str, object], environ: Mapping[str, str], folder: str) -> Session:
+        """Read a project.
+
+        Args:
+            flags: what the command line says, by npm's setting names.
+            environ: the process's environment.
+            folder: absolute path of the project, from `find_project`.
 
         Raises:
             PmpipeError: a setting, package.json or lockfile cannot be used.
         """
-        folder = find_project(str(flags.get("prefix") or ""))
         config = Config.load(flags, environ, folder)
         return cls(config, read_project(folder), environ, list(config.warnings))
 
@@ -78,7 +85,7 @@ class Session:
         )
         problems = check_lock(graph, options)
         fatal = [problem for problem in problems if problem.is_fatal]
-        self.warnings.extend(_as_warning(problem, graph) for problem in problems if not problem.is_fatal)
+        self.warnings.extend(_as_warnings([problem for problem in problems if not problem.is_fatal], graph))
         if fatal:
             error = out_of_sync(fatal, graph)
             if resolving_would_help:
@@ -170,13 +177,14 @@ class Session:
         )
 
 
-def find_project(prefix: str) -> str:
-    """The absolute path of the project's folder: the one named, else the nearest upwards that has a package.json.
+def find_project(flags: Mapping[str, object]) -> str:
+    """The absolute path of the project's folder: the ``prefix`` flag's, else the nearest upwards with a package.json.
 
     Source: npm's find-prefix; a folder with node_modules counts there too, and so it does here.
     """
+    prefix = flags.get("prefix")
     if prefix:
-        return os.path.abspath(prefix)
+        return os.path.abspath(str(prefix))
     start = folder = os.getcwd()
     while True:
         if os.path.exists(f"{folder}/package.json") or os.path.isdir(f"{folder}/node_modules"):
@@ -193,5 +201,12 @@ def _connections(config: Config) -> int:
     return chosen if chosen != SETTINGS["maxsockets"].default else FetchSettings().maximum_connections
 
 
-def _as_warning(problem: LockProblem, graph: LockGraph) -> str:
-    return f"{problem} (required by {graph.chain(problem.source)})"
+def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]:
+    """One line for all entries that optional dependencies lack: a registry without other platforms makes hundreds."""
+    lacking = sorted({str(problem.name) for problem in problems if problem.type is EdgeType.OPTIONAL})
+    others = [problem for problem in problems if problem.type is not EdgeType.OPTIONAL]
+    lines = [f"{problem} (required by {graph.chain(problem.source)})" for problem in others]
+    if lacking:
+        named = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")
+        lines.append(f"{graph.lock.file} lacks entries that optional dependencies ask for: {named}")
+    return lines

@@ -70,26 +70,27 @@ def _repositories(url: str) -> tuple[str, ...]:
     return (f"https://{hosted['host']}/{hosted['path']}", plain) if hosted else (plain,)
 
 
-def entry_candidates(store: str, entry: Entry, origin: Origin) -> tuple[str, ...]:
+def entry_candidates(store: str, entry: Entry) -> tuple[str, ...]:
     """Where the store may have a package already; empty where that is known only after its tarball was read.
 
     Args:
         store: absolute path of the store's version folder.
         entry: the lockfile's entry.
-        origin: as `origin_of` says.
     """
-    if isinstance(origin, GitCommit):
-        return (git_entry_path(store, git_key(origin)),)
+    key = git_key(entry)
+    if key:
+        return (git_entry_path(store, key),)
     try:
         return tuple(digest_entry_path(store, digest) for digest in strongest(entry.integrity or ""))
     except IntegrityError:
         return ()
 
 
-def git_key(origin: GitCommit) -> str:
-    """What names the store entry of a git commit: repository, commit and subfolder, hashed."""
-    text = "\0".join((origin.repositories[-1], origin.commit, origin.subfolder))
-    return hashlib.sha256(text.encode()).hexdigest()
+def git_key(entry: Entry) -> str:
+    """What names the store entry of a git commit: repository, commit and subfolder, hashed. Empty for all else."""
+    if entry.resolved is None or not entry.resolved.startswith("git"):
+        return ""
+    return hashlib.sha256(entry.resolved.encode()).hexdigest() if _GIT.fullmatch(entry.resolved) else ""
 
 
 def has_digest(entry: Entry) -> bool:

@@ -27,7 +27,7 @@ from stages.worker import IDLE, JobBoard, become_worker
 WorkerMain = Callable[[Channel, Channel, JobBoard], None]
 
 #: Jobs in one datagram at most; more would only delay the first result.
-_BATCH = 16
+BATCH = 16
 
 #: How long (seconds) workers may take to end in peace, and after SIGTERM, before they are killed.
 _PEACE_S = 1.0
@@ -111,7 +111,7 @@ class Workers:
         while self._started[stage] < min(self._by_name[stage].count, in_flight):
             self._start(stage)
         # small lots while there are idle workers, so that all of them get some
-        size = max(1, min(_BATCH, len(jobs) // self._by_name[stage].count))
+        size = max(1, min(BATCH, len(jobs) // self._by_name[stage].count))
         self._outbox[stage].extend(encode(jobs[start : start + size]) for start in range(0, len(jobs), size))
         self.flush()
 

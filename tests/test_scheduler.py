@@ -16,6 +16,7 @@ from pmpipe.plan import (
     BinLinks,
     GitCommit,
     LocalTarball,
+    Origin,
     Package,
     PackageNumber,
     Placement,
@@ -52,12 +53,20 @@ PLACES = {StageName.FETCH: 3, StageName.EXTRACT: 2, StageName.CLONE: 2, StageNam
 
 
 def make_scheduler(plan: Plan, *, offline: bool = False) -> Scheduler:
+    plan.origin_of = origin_of
     return Scheduler(plan, Settings(PLACES, "/store/v1", "/store/v1/staging", LIMITS, offline=offline))
 
 
 def remote(name: str, *, stored: bool = False) -> Package:
-    origin = RemoteTarball(f"https://registry.example/{name}/-/{name}-1.0.0.tgz", "")
-    return Package(f"{name}@1.0.0", origin, "", f"/store/v1/{name}" if stored else "", "", stored)
+    return Package(f"{name}@1.0.0", name, "", f"/store/v1/{name}" if stored else "", "", stored)
+
+
+def origin_of(name: str) -> Origin:
+    if name.startswith("git"):
+        return GitCommit(("https://git.example/a",), "0" * 40, "")
+    if name.startswith("file"):
+        return LocalTarball("/app/a.tgz")
+    return RemoteTarball(f"https://registry.example/{name}/-/{name}-1.0.0.tgz", "")
 
 
 def place(package: int, location: str, *, parent: int | None = None, optional: bool = False) -> Placement:
@@ -115,13 +124,13 @@ def test_empty_plan_finishes_at_once() -> None:
 
 
 def test_local_tarball_goes_to_extract_without_fetch() -> None:
-    package = Package("a@1.0.0", LocalTarball("/app/a.tgz"), "", "", "", stored=False)
+    package = Package("a@1.0.0", "file", "", "", "", stored=False)
     given_out = run_to_end(make_scheduler(Plan([package], [place(0, "node_modules/a")])))
     assert [type(job) for job in given_out] == [Extract, Clone]
 
 
 def test_git_commit_is_fetched_by_git() -> None:
-    package = Package("a@1.0.0", GitCommit(("https://git.example/a",), "0" * 40, ""), "", "", "key", stored=False)
+    package = Package("a@1.0.0", "git", "", "", "key", stored=False)
     given_out = run_to_end(make_scheduler(Plan([package], [place(0, "node_modules/a")])))
     assert [type(job) for job in given_out] == [FetchGit, Extract, Clone]
 
@@ -289,7 +298,7 @@ def plans(draw: st.DrawFn) -> Plan:
         inside = (p.location for p in placements if p.optional and p.location.startswith(location + "/"))
         return frozenset((location, *inside))
 
-    return Plan(packages, placements, list(links), left_out_with)
+    return Plan(packages, placements, list(links), left_out_with=left_out_with)
 
 
 def answer(job: Job, kind: str) -> Result:
@@ -300,7 +309,7 @@ def answer(job: Job, kind: str) -> Result:
     if kind == "damaged" and isinstance(job, Clone):
         return Damaged(job.job, "index torn")
     if kind == "crash":
-        return Crashed(job.job, "Traceback …")
+        return Crashed(job.job, "clone", "Traceback …")
     return succeed(job)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output
+from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.wording import megabytes, plural, some_of
 from pmpipe.errors import LockfileError, UsageError
@@ -18,7 +18,7 @@ from pmpipe.npm.lock_graph import LockGraph
 from pmpipe.npm.selection import Selection
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import diagnose
-from pmpipe.session import Session
+from pmpipe.session import Session, find_project
 from pmpipe.sources import has_digest, lacks_digest, origin_of
 from pmpipe.store import Store
 
@@ -35,11 +35,11 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             f"pmpipe {line.command} takes no package names yet, got {some_of(line.words)}",
             hint="resolving is not there yet: add packages with npm, then install from the lockfile",
         )
-    session = Session.open(line.settings, environ)
-    output = Output(session.config.loglevel, json=session.config.json)
-    with project_lock(session.project.folder, output.waiting):
-        # what another run has changed meanwhile counts
-        session = Session.open(line.settings, environ)
+    folder = find_project(line.settings)
+    with project_lock(folder, waiting):
+        # only now: another run may have changed what is read here
+        session = Session.open(line.settings, environ, folder)
+        output = Output(session.config.loglevel, json=session.config.json)
         store = session.store()
         store.open()
         try:
@@ -106,7 +106,7 @@ def _check_digests(graph: LockGraph, selection: Selection, session: Session, *, 
 
 def _repaired(install: Install, session: Session, output: Output) -> Summary:
     """Examine the whole tree, then install with the files that must be restored."""
-    diagnosis = diagnose(install.wanted, install.means.store, session.config.registries, install.request.sizes)
+    diagnosis = diagnose(install.wanted, install.means.store, install.request.sizes)
     install.diagnosis = diagnosis
     install.means = session.means(install.means.store, diagnosis.damaged_entries)
     for path in (*diagnosis.missing, *diagnosis.changed):

@@ -57,6 +57,7 @@ class Output:
 
         print(ujson.dumps(document, indent=2, ensure_ascii=False, escape_forward_slashes=False))
 
-    def waiting(self) -> None:
-        """Another run holds the project."""
-        self.note("pmpipe: another pmpipe is at work in this project, waiting for it to end")
+
+def waiting() -> None:
+    """Another run holds the project."""
+    print("pmpipe: another pmpipe is at work in this project, waiting for it to end", file=sys.stderr)

@@ -25,7 +25,7 @@ def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
         PmpipeError: the store cannot be read.
     """
     action = line.words[0] if len(line.words) == 1 else ""
-    config = Config.load(line.settings, environ, find_project(str(line.settings.get("prefix") or "")))
+    config = Config.load(line.settings, environ, find_project(line.settings))
     store = Store(config.store_dir)
     output = Output(config.loglevel, json=config.json)
     if action == "path":

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output
+from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
 from pmpipe.npm.text import printable
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import Diagnosis, diagnose
-from pmpipe.session import Session
+from pmpipe.session import Session, find_project
 
 
 def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -22,16 +22,17 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
     """
     if line.words:
         raise UsageError(f"pmpipe verify takes no names, got {some_of(line.words)}")
-    session = Session.open(line.settings, environ)
-    output = Output(session.config.loglevel, json=session.config.json)
-    with project_lock(session.project.folder, output.waiting):
+    folder = find_project(line.settings)
+    with project_lock(folder, waiting):
+        session = Session.open(line.settings, environ, folder)
+        output = Output(session.config.loglevel, json=session.config.json)
         graph = session.graph()
         selection = session.select(graph)
         store = session.store()
         store.open()
         try:
             wanted = session.wanted(graph, selection)
-            diagnosis = diagnose(wanted, store, session.config.registries, session.sizes())
+            diagnosis = diagnose(wanted, store, session.sizes())
         finally:
             store.close()
     _show(diagnosis, output)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import msgspec
 
-from pmpipe.npm.url import parse_url
+from pmpipe.errors import ConfigError
+from pmpipe.npm.settings import SETTINGS
+from pmpipe.npm.url import InvalidUrlError, parse_url
 
 _VARIABLES = ("https_proxy", "http_proxy", "proxy", "no_proxy")
 
@@ -29,13 +32,14 @@ class Proxies(msgspec.Struct, frozen=True):
         return f"Proxies(configured={bool(self.configured)}, excluded={self.excluded!r})"
 
     def for_url(self, url: str) -> str:
-        """The proxy's URL, or an empty string for a direct connection.
+        """The proxy's URL, its port always written out, or an empty string for a direct connection.
 
         Args:
             url: an absolute http or https URL.
 
         Raises:
             InvalidUrlError: `url` is none.
+            ConfigError: the environment names a proxy that cannot be used.
 
         Source: npm's agent. As there, ``*`` in ``noproxy`` is no wildcard, and ports in it match nothing.
         """
@@ -43,7 +47,7 @@ class Proxies(msgspec.Struct, frozen=True):
         proxy = self.configured or self._from_environment(target.scheme)
         if not proxy or self._is_excluded(target.host):
             return ""
-        return proxy if "://" in proxy else f"http://{proxy}"
+        return _with_port(proxy)
 
     def _from_environment(self, scheme: str) -> str:
         get = self.environment.get
@@ -59,6 +63,21 @@ class Proxies(msgspec.Struct, frozen=True):
             if wanted and labels[-len(wanted) :] == wanted:
                 return True
         return False
+
+
+@functools.lru_cache(maxsize=8)
+def _with_port(proxy: str) -> str:
+    # where a port is left out, libcurl takes 1080 and Node.js the scheme's own
+    try:
+        url = parse_url(proxy if "://" in proxy else f"http://{proxy}", SETTINGS["proxy"].choices)
+    except InvalidUrlError as error:
+        raise ConfigError(
+            f"the proxy that the environment names cannot be used: {error}",
+            hint="correct the variables https_proxy and http_proxy; they take http://host:port",
+        ) from error
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme, 1080)
+    user = f"{url.userinfo}@" if url.userinfo else ""
+    return f"{url.scheme}://{user}{url.host}:{port}"
 
 
 def proxies(configured: str | None, excluded: tuple[str, ...], environ: Mapping[str, str]) -> Proxies:

@@ -24,6 +24,8 @@ from pmpipe.npm.optional_set import optional_set
 from pmpipe.npm.package_path import ROOT, PackagePath, is_installed
 from pmpipe.npm.platform import Engines, Platform, unsupported_engines, unsupported_platform
 
+__all__ = ["DependencyKinds", "Selection", "SelectionOptions", "is_bundled", "optional_set", "select"]
+
 
 class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What decides about entries.

@@ -146,17 +146,17 @@ SETTINGS: dict[str, Setting] = {
 }
 
 _OTHER_NAMES = (
-    "_auth access all allow-same-version allow-directory allow-file allow-git allow-remote audit-level auth-type "
-    "browser bypass-2fa cache-max cache-min call cidr color commit-hooks depth description diff diff-ignore-all- "
-    "space diff-name-only diff-no-prefix diff-dst-prefix diff-src-prefix diff-text diff-unified editor expect- "
-    "result-count expect-results expires git-tag-version heading if-present include-staged include-attestations "
-    "init-author-email init-author-name init-author-url init-license init-module init-type init-version init- "
-    "private link logs-dir logs-max long name message node-gyp orgs otp package pack-destination packages parseable "
-    "allow-scripts-pending allow-scripts-pin preid provenance provenance-file read-only rebuild-bundle sbom-format "
-    "sbom-type scopes packages-all packages-and-scopes-permission orgs-permission password token-description "
-    "searchexclude searchlimit searchopts searchstaleness shell sign-git-commit sign-git-tag tag-version-prefix "
-    "timing umask unicode update-notifier usage user-agent version versions viewer which yes npm-version global- "
-    "prefix local-prefix "
+    "access all allow-directory allow-file allow-git allow-remote allow-same-version allow-scripts-pending "
+    "allow-scripts-pin audit-level auth-type browser bypass-2fa cache-max cache-min call cidr color commit-hooks "
+    "depth description diff diff-dst-prefix diff-ignore-all-space diff-name-only diff-no-prefix diff-src-prefix "
+    "diff-text diff-unified editor expect-result-count expect-results expires git-tag-version heading if-present "
+    "include-attestations include-staged init-author-email init-author-name init-author-url init-license "
+    "init-module init-private init-type init-version link logs-dir logs-max long message name node-gyp orgs "
+    "orgs-permission otp pack-destination package packages packages-all packages-and-scopes-permission parseable "
+    "password preid provenance provenance-file read-only rebuild-bundle sbom-format sbom-type scopes searchexclude "
+    "searchlimit searchopts searchstaleness shell sign-git-commit sign-git-tag tag-version-prefix timing "
+    "token-description umask unicode update-notifier usage user-agent version versions viewer which yes _auth "
+    "npm-version global-prefix local-prefix "
 )
 
 #: Settings of npm that have no meaning for pmpipe yet: kept, never checked, and not reported as unknown.

@@ -10,6 +10,7 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from heapq import heappop, heappush
 
 from pmpipe.npm.collation import CollationKey, english_key
@@ -76,13 +77,20 @@ class Builder:
         self.links: dict[Node, None] = {}
         self.changed = False
 
-    def build(self) -> Waiting[None]:
+    def build(self, explicit: Mapping[str, frozenset[str]]) -> Waiting[None]:
         """Complete the tree.
+
+        Args:
+            explicit: see `pmpipe.resolver.project.Project`.
 
         Raises:
             PeerConflictError: peers contradict each other, and that is not to be let pass.
         """
         self._queue_problems()
+        for location, names in explicit.items():
+            node = self.tree.nodes[location]
+            self.explicit.update({edge: None for edge in node.edges_out.values() if edge.name in names})
+            self.queue.push(node)
         self._queue_updates()
         self.queue.push(self.tree.root)
         while True:
@@ -92,12 +100,12 @@ class Builder:
             elif not self._follow_links():
                 return
 
-    def finish(self, *, from_lock: bool, suspicious: bool) -> None:
+    def finish(self, *, from_lock: bool) -> None:
         """Work out the flags, remove what nobody needs, and judge what could not be loaded.
 
         Args:
-            from_lock: the tree began with nodes from an old lock, whose flags may no longer hold.
-            suspicious: the lock was made for another package.json.
+            from_lock: the tree began with nodes from an old lock, whose flags may no longer hold, and of which some
+                may be needed no more.
 
         Raises:
             PmpipeError: something required could not be loaded.
@@ -111,9 +119,9 @@ class Builder:
             work_out_flags(root)
         else:
             root.flags.set_all(value=False)
-        if from_lock and (self.changed or suspicious):
+        if from_lock:
             for node in list(nodes.values()):
-                if node.flags.extraneous and node.tree is self.tree and node.parent is not None:
+                if node.flags.extraneous and node.tree is self.tree:
                     self.tree.remove(node)
         for node in self.sets.failures:
             if not node.flags.optional:

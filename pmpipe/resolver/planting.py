@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+import msgspec
 
 from pmpipe.errors import LockfileError, ManifestError
+from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
-from pmpipe.resolver.package import DependencyPool, Kind
-from pmpipe.resolver.project import Project
-from pmpipe.resolver.source import package_from_json
-from pmpipe.resolver.tree import Tree, absolute, name_from_folder
+from pmpipe.resolver.package import DependencyPool, Kind, Package
+from pmpipe.resolver.peer_sets import Waiting
+from pmpipe.resolver.project import LockedEntry, Project
+from pmpipe.resolver.request import RequestKind
+from pmpipe.resolver.source import AskManifest, FedManifest, Source, package_from_json
+from pmpipe.resolver.tree import Tree, absolute, location_of, name_from_folder
 
 
 class OverrideConflictError(ManifestError):
@@ -25,31 +29,114 @@ class OverrideConflictError(ManifestError):
     code = "PM_OVERRIDE"
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Planted:
     """A tree to begin with.
 
     Attributes:
-        tree: it.
-        from_lock: it has nodes of an old lock.
-        suspicious: the old lock was made for other manifests, so that it may hold what nobody needs any more.
+        tree: it; first the project alone.
+        project: what it is made from.
+        pool: of all dependencies.
     """
 
     tree: Tree
-    from_lock: bool
-    suspicious: bool
+    project: Project
+    pool: DependencyPool
 
     @property
-    def is_fresh(self) -> bool:
-        """Whether everything has to be looked up."""
-        return not self.from_lock
+    def from_lock(self) -> bool:
+        """Whether the tree has nodes of an old lock."""
+        return bool(self.project.locked)
+
+    def plant_lock(self, source: Source) -> Waiting[None]:
+        """Add what is in the old lock.
+
+        Raises:
+            LockfileError: a link has no target.
+        """
+        locked = self.project.locked
+        if not locked:
+            return
+        links: dict[str, LockedEntry] = {}
+        for location, entry in locked.items():
+            if entry.link:
+                links[location] = entry
+            elif location:
+                self._plant_entry(location, entry)
+            self.tree.locked_specs[location] = _specs_of(entry)
+        for location, entry in links.items():
+            target = self._target_of(location, entry)
+            self._plant_link(location, target)
+            if target.parent is None:
+                yield from self._refresh(target, source)
+        for node in self.tree.nodes.values():
+            if node is not self.tree.root:
+                node.flags.set_all(value=True)
+        work_out_flags(self.tree.root, with_root=False)
+
+    def _plant_entry(self, location: str, entry: LockedEntry) -> None:
+        name = name_from_folder(location)
+        resolved = entry.resolved if isinstance(entry.resolved, str) else ""
+        if resolved.startswith("file:"):
+            resolved = f"file:{absolute(self.project.folder, resolved.removeprefix('file:'))}"
+        integrity = entry.integrity if isinstance(entry.integrity, str) else ""
+        manifest = entry if entry.name else msgspec.structs.replace(entry, name=name)
+        node = Node(name, Package(manifest, self.pool, resolved=resolved, integrity=integrity))
+        node.has_shrinkwrap = bool(entry.has_shrinkwrap)
+        parent = self._parent_of(location)
+        if parent is None:
+            self.tree.attach_top(node, location)
+        else:
+            self.tree.attach(node, parent)
+
+    def _parent_of(self, location: str) -> Node | None:
+        above, folder, _ = location.rpartition("node_modules/")
+        return self.tree.nodes.get(above.rstrip("/")) if folder else None
+
+    def _target_of(self, location: str, entry: LockedEntry) -> Node:
+        resolved = entry.resolved if isinstance(entry.resolved, str) else ""
+        target_location = location_of(absolute(self.project.folder, resolved), self.project.folder)
+        target = self.tree.nodes.get(target_location)
+        if target is None:
+            raise LockfileError(
+                f"the lockfile links {location} to {target_location}, but has no entry for that",
+                hint="remove package-lock.json and install again",
+            )
+        return target
+
+    def _plant_link(self, location: str, target: Node) -> None:
+        link = Node(name_from_folder(location), target.package)
+        link.target = target
+        parent = self._parent_of(location)
+        if parent is not None:
+            self.tree.attach(link, parent)
+
+    def _refresh(self, target: Node, source: Source) -> Waiting[None]:
+        """Read a link target's package.json, which the user may have changed since."""
+        manifest = self.project.workspaces.get(target.location)
+        if manifest is None:
+            ask = AskManifest(
+                RequestKind.FOLDER, absolute(self.project.folder, target.location), "", "", target.package.name
+            )
+            while ask not in source.answers:
+                yield ask
+            fed = source.answers[ask]
+            if not isinstance(fed, FedManifest):
+                return
+            manifest = fed.manifest
+        target.package = package_from_json(manifest, self.pool)
+        for link in target.links_in:
+            link.package = target.package
+        self.tree.reload_edges(target)
+        for link in target.links_in:
+            for edge in link.edges_in:
+                self.tree.judge(edge)
 
 
 def plant_project(project: Project, pool: DependencyPool, options: ResolveOptions) -> Planted:
-    """The tree of a project before anything has been resolved anew.
+    """The tree of a project before anything has been resolved.
 
     Raises:
-        LockfileError: a link of the old lock has no target.
         ManifestError: an override contradicts the project's own dependency.
     """
     package = package_from_json(project.manifest, pool)
@@ -59,41 +146,27 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
         root.rule = OverrideRule(overrides)
     tree = Tree(root, project.folder, install_links=options.install_links)
     root.flags.set_all(value=False)
-    names = {
-        location: str(manifest.get("name") or name_from_folder(absolute(project.folder, location)))
-        for location, manifest in project.workspaces.items()
-    }
-    for location, name in names.items():
-        spec = f"file:{absolute(project.folder, location)}"
-        tree.add_edge(root, pool.dependency(name, spec, Kind.WORKSPACE), root.rule)
-    tree.load_edges(root)
-    suspicious = False
-    if project.locked is not None:
-        suspicious = _plant_lock(tree, project, pool)
     for location, manifest in project.workspaces.items():
-        _plant_workspace(tree, names[location], location, manifest, pool)
+        folder = absolute(project.folder, location)
+        name = manifest.get("name")
+        named = name if isinstance(name, str) and name else name_from_folder(folder)
+        tree.add_edge(root, pool.dependency(named, f"file:{folder}", Kind.WORKSPACE), root.rule)
+    tree.load_edges(root)
     _check_overrides(root)
-    return Planted(tree, bool(project.locked), suspicious)
+    return Planted(tree, project, pool)
 
 
-def _plant_workspace(tree: Tree, name: str, location: str, manifest: Mapping[str, Any], pool: DependencyPool) -> None:
-    target = tree.nodes.get(location)
-    if target is None:
-        target = Node(name, package_from_json(manifest, pool), location=location)
-        # npm finds workspaces by their edges, like everything else; only the target has to be known by then
-        tree.known_targets[location] = target
-
-
-def _plant_lock(tree: Tree, project: Project, pool: DependencyPool) -> bool:
-    locked = project.locked or {}
-    links: dict[str, Mapping[str, Any]] = {}
-    for location in sorted(locked, key=lambda location: location.count("/")):
-        if not location:
-            continue
-        entry = locked[location]
-        if entry.get("link"):
-            links[location] = entry
-    raise LockfileError(f"not yet {len(links)}")
+def _specs_of(entry: LockedEntry) -> dict[str, str]:
+    specs: dict[str, str] = {}
+    for group in (
+        entry.peer_dependencies,
+        entry.dev_dependencies,
+        entry.optional_dependencies,
+        entry.dependencies,
+    ):
+        if isinstance(group, dict):
+            specs.update({name: spec for name, spec in group.items() if isinstance(spec, str)})
+    return specs
 
 
 def _check_overrides(root: Node) -> None:

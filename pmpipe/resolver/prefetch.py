@@ -57,7 +57,10 @@ class Prefetcher:
         self._walked[package] = None
         pending = [package]
         while pending:
-            for dependency in pending.pop().edges(with_dev=with_dev):
+            needing = pending.pop()
+            for dependency in needing.edges(with_dev=with_dev):
+                if dependency.name in needing.bundled:
+                    continue
                 found = self._want(dependency)
                 if found is not None and found not in self._walked:
                     self._walked[found] = None

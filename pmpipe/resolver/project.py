@@ -6,6 +6,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from pmpipe.npm.packument import Json, RawManifest
+
+
+class LockedEntry(RawManifest, frozen=True, rename="camel"):
+    """One entry of ``packages`` in an old lockfile: a manifest, and where the package came from."""
+
+    resolved: Json = None
+    integrity: Json = None
+    link: Json = None
+    in_bundle: Json = None
+    has_shrinkwrap: Json = None
+
+
+class _LockedPackages(msgspec.Struct, frozen=True):
+    packages: dict[str, LockedEntry] = {}
+
+
+_LOCKED = msgspec.json.Decoder(_LockedPackages)
+
+
+def locked_entries(lockfile: bytes) -> dict[str, LockedEntry]:
+    """The entries of a lockfile of version 2 or 3 that `pmpipe.npm.lockfile` has found harmless.
+
+    Raises:
+        msgspec.MsgspecError: it is none.
+    """
+    return _LOCKED.decode(lockfile).packages
+
 
 @dataclass(slots=True, frozen=True)
 class Project:
@@ -15,12 +45,13 @@ class Project:
         folder: absolute path.
         manifest: the project's package.json.
         workspaces: the workspaces' package.json files, by location (``packages/a``), in npm's order.
-        locked: ``packages`` of the old lockfile, by location; None if there is none.
-        locked_version: of the old lockfile's format.
+        locked: the old lockfile's entries, by location; None if there is none, or all of it is to be updated.
+        explicit: per location of the project (empty) or a workspace the names of dependencies that the user asked for
+            just now, so that what is there is replaced even if it would do.
     """
 
     folder: str
     manifest: Mapping[str, Any]
     workspaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    locked: Mapping[str, Mapping[str, Any]] | None = None
-    locked_version: int = 3
+    locked: Mapping[str, LockedEntry] | None = None
+    explicit: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -62,7 +62,7 @@ class Resolver:
         self._sets = PeerSets(self._tree, self._source, self.options, empty)
         self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options)
         self._prefetcher = Prefetcher(self._source, _overridden_names(self._tree.root.rule))
-        self._run: Waiting[None] = self._builder.build()
+        self._run: Waiting[None] = self._plant_and_build()
         self._waiting: Ask | None = None
         self._done = False
 
@@ -73,9 +73,10 @@ class Resolver:
 
     def start(self) -> list[Event]:
         """Begin; the first things to be fetched."""
-        if self._planted.is_fresh:
-            for node in (self._tree.root, *self._tree.tops):
-                self._prefetcher.walk(node.package, with_dev=True)
+        if not self._planted.from_lock:
+            self._prefetcher.walk(self._tree.root.package, with_dev=True)
+            for manifest in self._planted.project.workspaces.values():
+                self._prefetcher.walk(package_from_json(manifest, self._source.pool), with_dev=True)
         self._advance()
         return self._events()
 
@@ -109,8 +110,12 @@ class Resolver:
             PmpipeError: a required package could not be had.
         """
         assert self._done
-        self._builder.finish(from_lock=self._planted.from_lock, suspicious=self._planted.suspicious)
+        self._builder.finish(from_lock=self._planted.from_lock)
         return IdealTree(self._tree, tuple(self._builder.placer.overruled))
+
+    def _plant_and_build(self) -> Waiting[None]:
+        yield from self._planted.plant_lock(self._source)
+        yield from self._builder.build(self._planted.project.explicit)
 
     def _advance(self) -> None:
         """Build until something is missing that has not been fed."""
