@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
 from stages.messages import Check, Checked, Crashed, Damaged, Failed, JobId
 
 
-@dataclass(slots=True, frozen=True)
-class CheckTask:
+class CheckTask(msgspec.Struct, frozen=True, gc=False):
     """A folder and the store entry whose index says what should be in it; both absolute paths.
 
     To check the store itself, `folder` is the entry's own.

@@ -13,26 +13,28 @@ succeeds (see `pmpipe.transaction`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.checking import CheckTask
 from pmpipe.driving import check, drive
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
-from pmpipe.installed import HIDDEN_LOCKFILE, Installed, survey
-from pmpipe.npm.hidden_lockfile import hidden_lockfile
+from pmpipe.installed import Installed, survey
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import Counts
 from pmpipe.pipeline import LIMITS, Sizes, stages_for
 from pmpipe.placements import PlacementState
 from pmpipe.plan import Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
+from pmpipe.project import HIDDEN_LOCKFILE
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler, Settings
+from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.transaction import ModulesFolder
 from pmpipe.workers import BATCH
-from stages.entry import entry_path
 from stages.fetch import FetchSettings
 
 
@@ -45,9 +47,9 @@ class Request:
         durable: store entries are flushed to the disk.
         offline: nothing may be fetched.
         dry_run: plan only.
-        workspaces: absolute paths of the project's workspaces; ``ci`` empties their node_modules too.
         sizes: processes and queues.
         fetch: how the network is used.
+        hidden_lockfile: makes its text for the locations that are installed.
         watch: called with the scheduler at every wake-up.
     """
 
@@ -55,9 +57,9 @@ class Request:
     durable: bool
     offline: bool
     dry_run: bool
-    workspaces: tuple[str, ...]
     sizes: Sizes
     fetch: FetchSettings
+    hidden_lockfile: Callable[[Collection[PackagePath]], bytes]
     watch: Callable[[Scheduler], None]
 
 
@@ -117,7 +119,7 @@ class Install:
         installed = self._survey()
         for path in self.diagnosis.unverifiable:
             # nothing says how its files should be: it is built anew
-            installed.entries.pop(path, None)
+            installed.packages.pop(path, None)
         work = Planner(self.wanted, self.means, self._folders, installed, self.diagnosis.damaged).make()
         self.summary.kept = work.kept
         self.summary.removed = work.removed
@@ -133,8 +135,9 @@ class Install:
 
     def _find_folders(self) -> dict[str, ModulesFolder]:
         project = self.wanted.project
-        paths = {f"{project}/{modules_folder_of(path)}" for path in self.wanted.selection.packages}
-        for folder in (project, *self.request.workspaces):
+        tree = self.wanted.tree
+        paths = {f"{project}/{modules_folder_of(package.location)}" for package in tree.packages}
+        for folder in (project, *(os.path.normpath(f"{project}/{path}") for path in tree.workspaces)):
             if os.path.lexists(f"{folder}/node_modules"):
                 paths.add(f"{folder}/node_modules")
         return {path: ModulesFolder(path, self.request.fresh or not _is_folder(path)) for path in sorted(paths)}
@@ -143,26 +146,23 @@ class Install:
         patched = [folder for folder in self._folders.values() if not folder.fresh]
         if not patched:
             return Installed()
-        entries = self.wanted.graph.lock.entries
-        wanted = {path: entries[path] for path in self.wanted.selection.packages}
-        installed = survey(self.wanted.project, patched, wanted)
+        installed = survey(self.wanted.project, patched, self.wanted.tree)
         if installed.doubtful:
             self._resolve_doubts(installed)
         return installed
 
     def _resolve_doubts(self, installed: Installed) -> None:
         """Compare with the store what has changed since the hidden lockfile was written; believe only what agrees."""
+        store = self.means.store
         tasks = []
-        for path in sorted(installed.doubtful):
-            entry = self.wanted.graph.lock.entries.get(path)
+        for package in self.wanted.tree.packages:
             # scripts change the files of their own package, and rightly so
-            if entry is None or entry.has_install_script or entry.in_bundle or not entry.integrity:
-                continue
-            store_entry = entry_path(self.means.store.folder, entry.integrity)
-            if self.means.store.has(store_entry):
-                tasks.append(CheckTask(path, store_entry, f"{self.wanted.project}/{path}"))
+            if package.location in installed.doubtful and not package.has_install_script and not package.in_bundle:
+                folder = f"{self.wanted.project}/{package.location}"
+                stored = filter(store.has, entry_candidates(store.folder, package))
+                tasks += [CheckTask(package.location, entry, folder) for entry in stored]
         for finding in check(tasks, self.request.sizes):
-            installed.entries.pop(PackagePath(finding.task.label), None)
+            installed.packages.pop(PackagePath(finding.task.label), None)
 
     # -- the change -----------------------------------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ class Install:
     def _make_late_links(self, links: Iterable[Link], scheduler: Scheduler) -> None:
         states = scheduler.placements.states
         made = [
-            replace(link, after=None)
+            msgspec.structs.replace(link, after=None)
             for link in links
             if link.after is None or states[link.after] is PlacementState.PLACED
         ]
@@ -236,25 +236,24 @@ class Install:
         summary.left_out = sorted(scheduler.placements.left_out())
         for failure in scheduler.optional_failures:
             summary.warnings.append(f"the optional {failure.location} is left out: {failure.failed.what}")
-        entries = self.wanted.graph.lock.entries
+        lacking = {package.location for package in self.wanted.tree.packages if lacks_digest(package)}
         for placement in scheduler.plan.placements:
             location = PackagePath(placement.location)
-            computed = scheduler.downloads.integrities.get(placement.package)
-            if computed and not entries[location].integrity and computed.startswith("sha512-"):
-                summary.recorded[location] = computed
+            if location in lacking and placement.package in scheduler.downloads.integrities:
+                summary.recorded[location] = scheduler.downloads.integrities[placement.package]
 
     # -- the hidden lockfile --------------------------------------------------------------------------------------
 
     def _write_hidden_lockfile(self, left_out: frozenset[str]) -> None:
         project = self.wanted.project
-        listed = self.wanted.selection.listed()
+        listed = self.wanted.tree.listed()
         if left_out:
             listed = frozenset(path for path in listed if not _lies_in(path, left_out))
         if not os.path.isdir(f"{project}/node_modules"):
             return  # a project without dependencies
         partial = f"{project}/{HIDDEN_LOCKFILE}.partial"
         with open(partial, "wb") as file:
-            file.write(hidden_lockfile(self.wanted.graph.lock, listed))
+            file.write(self.request.hidden_lockfile(listed))
         os.rename(partial, f"{project}/{HIDDEN_LOCKFILE}")
 
     def _touch_hidden_lockfile(self) -> None:

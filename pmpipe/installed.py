@@ -14,16 +14,23 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pmpipe.errors import LockfileError
-from pmpipe.npm.lockfile import Entry, Lockfile, read_lockfile
 from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
+from pmpipe.project import HIDDEN_LOCKFILE
 from pmpipe.transaction import ModulesFolder
-
-#: npm's name of the file, within the project.
-HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
+from pmpipe.wanted import WantedTree
 
 #: npm's tolerance: writing the file itself makes its folder a little newer.
 _TOLERANCE_NS = 10_000_000
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """What a location holds, as far as is known; texts are empty where it is not."""
+
+    name: str
+    version: str
+    integrity: str = ""
+    is_link: bool = False
+    in_bundle: bool = False
 
 
 class _Identity(msgspec.Struct, frozen=True):
@@ -36,21 +43,21 @@ class Installed:
     """The state of a tree.
 
     Attributes:
-        entries: what is believed to be there, by location; without what `missing` holds.
+        packages: what is believed to be there, by location.
         doubtful: locations whose folder changed since the hidden lockfile was written, and that are still there.
         extraneous: absolute paths of package folders and links that nothing lists.
         changed_bins: ``.bin`` folders that are missing or changed, by absolute path.
-        trusted: there was a hidden lockfile; otherwise the entries come from each folder's package.json.
+        trusted: there was a hidden lockfile; otherwise it is what each folder's package.json says.
     """
 
-    entries: dict[PackagePath, Entry] = field(default_factory=dict)
+    packages: dict[PackagePath, Standing] = field(default_factory=dict)
     doubtful: set[PackagePath] = field(default_factory=set)
     extraneous: list[str] = field(default_factory=list)
     changed_bins: set[str] = field(default_factory=set)
     trusted: bool = False
 
 
-def survey(project: str, folders: Iterable[ModulesFolder], wanted: Mapping[PackagePath, Entry]) -> Installed:
+def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -> Installed:
     """Look at what is there.
 
     Args:
@@ -60,7 +67,7 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: Mapping[Packa
     """
     hidden, written_ns = _read_hidden(project)
     found = Installed(trusted=hidden is not None)
-    claimed = hidden.entries if hidden is not None else _read_folders(project, wanted)
+    claimed = hidden if hidden is not None else _read_folders(project, wanted)
     disbelieved: set[str] = set()
     for folder in folders:
         journal = folder.journal()
@@ -69,60 +76,68 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: Mapping[Packa
             if journal.everything:
                 prefix = f"{os.path.relpath(folder.path, project)}/"
                 disbelieved.update(path for path in claimed if path.startswith(prefix))
-    for path, entry in claimed.items():
-        if path in disbelieved or not is_installed(path):
+    for path, standing in claimed.items():
+        if path in disbelieved:
             continue
-        state = _look_at(f"{project}/{path}", entry)
+        state = _look_at(f"{project}/{path}", standing)
         if state is None:
             continue
-        found.entries[path] = entry
-        if state > written_ns and not entry.link:
+        found.packages[path] = standing
+        if state > written_ns and not standing.is_link:
             found.doubtful.add(path)
     _survey_folders(project, found, claimed, folders, written_ns)
     return found
 
 
-def _read_hidden(project: str) -> tuple[Lockfile | None, int]:
-    path = f"{project}/{HIDDEN_LOCKFILE}"
-    try:
-        with open(path, "rb") as file:
-            written_ns = os.fstat(file.fileno()).st_mtime_ns
-            return read_lockfile(file.read(), HIDDEN_LOCKFILE), written_ns + _TOLERANCE_NS
-    except (OSError, LockfileError):
-        # it is a cache: without a usable one every folder is asked for itself
+def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]:
+    """What the hidden lockfile lists, and up to when (ns) a folder may have changed to be older than it."""
+    from pmpipe.npm.lockfile import package_name
+    from pmpipe.project import read_hidden_lockfile
+
+    lock = read_hidden_lockfile(project)
+    if lock is None:
         return None, 0
+    written_ns = os.stat(f"{project}/{HIDDEN_LOCKFILE}").st_mtime_ns
+    listed = {
+        path: Standing(
+            package_name(path, entry), entry.version or "", entry.integrity or "", entry.link, entry.in_bundle
+        )
+        for path, entry in lock.entries.items()
+        if is_installed(path)
+    }
+    return listed, written_ns + _TOLERANCE_NS
 
 
-def _look_at(path: str, entry: Entry) -> int | None:
-    """The folder's modification time in ns; None if it is not there, or is not what the entry says."""
+def _look_at(path: str, standing: Standing) -> int | None:
+    """The folder's modification time in ns; None if it is not there, or is not what is expected."""
     try:
         found = os.lstat(path)
     except OSError:
         return None
-    expected = stat.S_ISLNK if entry.link else stat.S_ISDIR
+    expected = stat.S_ISLNK if standing.is_link else stat.S_ISDIR
     return found.st_mtime_ns if expected(found.st_mode) else None
 
 
-def _read_folders(project: str, wanted: Mapping[PackagePath, Entry]) -> dict[PackagePath, Entry]:
-    """What the folders' own package.json say; an entry as wanted where name and version agree."""
-    found: dict[PackagePath, Entry] = {}
-    for path, entry in wanted.items():
-        if entry.link or not is_installed(path):
+def _read_folders(project: str, wanted: WantedTree) -> dict[PackagePath, Standing]:
+    """What the folders' own package.json say, where no hidden lockfile does."""
+    found: dict[PackagePath, Standing] = {}
+    for package in wanted.packages:
+        if package.link_target is not None:
+            found[package.location] = Standing(package.name, package.version, is_link=True)
             continue
         try:
-            with open(f"{project}/{path}/package.json", "rb") as file:
+            with open(f"{project}/{package.location}/package.json", "rb") as file:
                 identity = msgspec.json.decode(file.read(), type=_Identity)
         except (OSError, msgspec.MsgspecError):
-            continue
-        same = identity.version == entry.version
-        found[path] = entry if same else Entry(version=identity.version)
+            continue  # whatever it is, it is not what is wanted
+        found[package.location] = Standing(identity.name or "", identity.version or "", in_bundle=package.in_bundle)
     return found
 
 
 def _survey_folders(
     project: str,
     found: Installed,
-    claimed: Mapping[PackagePath, Entry],
+    claimed: Mapping[PackagePath, Standing],
     folders: Iterable[ModulesFolder],
     written_ns: int,
 ) -> None:
@@ -149,7 +164,12 @@ def _survey_folders(
 def _names_in(root: str, written_ns: int, *, changed: bool) -> Iterator[str]:
     """Names of packages in a node_modules folder, from those of its folders that are newer than the lockfile."""
     with os.scandir(root) as listing:
-        entries = [entry for entry in listing if not entry.name.startswith(".")]
+        # a plain file is no package, and not ours to remove
+        entries = [
+            entry
+            for entry in listing
+            if not entry.name.startswith(".") and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
+        ]
     for entry in entries:
         if not entry.name.startswith("@"):
             if changed:

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from stages.messages import CloneJob, Crashed, ExtractJob, Failed, FetchJob, JobId, LinkJob, Result
 
 
@@ -24,8 +26,7 @@ class StageName(str, enum.Enum):
 # -- events (besides the results of `stages.messages`) ----------------------------------------------------------------
 
 
-@dataclass(slots=True, frozen=True)
-class WorkerDied:
+class WorkerDied(msgspec.Struct, frozen=True, gc=False):
     """A stage process ended although its work was not done.
 
     Attributes:
@@ -41,8 +42,7 @@ class WorkerDied:
     in_hand: JobId
 
 
-@dataclass(slots=True, frozen=True)
-class Interrupted:
+class Interrupted(msgspec.Struct, frozen=True, gc=False):
     """The user or the system asked for the end: SIGINT or SIGTERM."""
 
     signal_number: int
@@ -54,28 +54,24 @@ Event: TypeAlias = Result | WorkerDied | Interrupted
 # -- orders -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, frozen=True)
-class Start:
+class Start(msgspec.Struct, frozen=True, gc=False):
     """Give a job to a stage; there is a free place for it."""
 
     stage: StageName
     job: FetchJob | ExtractJob | CloneJob | LinkJob
 
 
-@dataclass(slots=True, frozen=True)
-class ReleaseTarball:
+class ReleaseTarball(msgspec.Struct, frozen=True, gc=False):
     """Tell fetch that the arena's space at `offset` is free."""
 
     offset: int
 
 
-@dataclass(slots=True, frozen=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True, gc=False):
     """Nothing is in flight and nothing more can be done: end the workers in peace."""
 
 
-@dataclass(slots=True, frozen=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """End all workers at once, for this reason."""
 
     reason: WorkerDied | Interrupted | Crashed
@@ -87,8 +83,7 @@ Order: TypeAlias = Start | ReleaseTarball | Finish | Stop
 # -- what a run leaves to be told -------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, frozen=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """An expected failure, and the location in the tree that it concerns."""
 
     location: str

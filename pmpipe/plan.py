@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NewType, TypeAlias
 
+import msgspec
+
 #: Position in `Plan.packages`.
 PackageNumber = NewType("PackageNumber", int)
 
@@ -19,23 +21,20 @@ PlacementNumber = NewType("PlacementNumber", int)
 LinkNumber = NewType("LinkNumber", int)
 
 
-@dataclass(slots=True, frozen=True)
-class RemoteTarball:
+class RemoteTarball(msgspec.Struct, frozen=True, gc=False):
     """A tarball on a registry or any other http host; `authorization` is a header's value or empty."""
 
     url: str
     authorization: str
 
 
-@dataclass(slots=True, frozen=True)
-class LocalTarball:
+class LocalTarball(msgspec.Struct, frozen=True, gc=False):
     """A ``file:`` tarball; absolute path."""
 
     path: str
 
 
-@dataclass(slots=True, frozen=True)
-class GitCommit:
+class GitCommit(msgspec.Struct, frozen=True, gc=False):
     """One commit of a git repository; URLs to try in order, and a package's subfolder or an empty string."""
 
     repositories: tuple[str, ...]
@@ -46,8 +45,7 @@ class GitCommit:
 Origin: TypeAlias = RemoteTarball | LocalTarball | GitCommit
 
 
-@dataclass(slots=True, frozen=True)
-class Package:
+class Package(msgspec.Struct, frozen=True, gc=False):
     """One tarball: it is fetched once and extracted once, however many places want it.
 
     Attributes:
@@ -69,8 +67,7 @@ class Package:
     damaged: bool = False
 
 
-@dataclass(slots=True, frozen=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True, gc=False):
     """One folder of `node_modules` that is to be filled from a package.
 
     Attributes:
@@ -94,8 +91,7 @@ class Placement:
     only: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, frozen=True)
-class BinLinks:
+class BinLinks(msgspec.Struct, frozen=True, gc=False):
     """The executables of one placed or linked package.
 
     Attributes:
@@ -113,8 +109,7 @@ class BinLinks:
     after: PlacementNumber | None
 
 
-@dataclass(slots=True, frozen=True)
-class FolderLink:
+class FolderLink(msgspec.Struct, frozen=True, gc=False):
     """A symbolic link at `path` to the folder `target`, both absolute: a workspace or a ``file:`` folder."""
 
     label: str

@@ -8,20 +8,17 @@ location is kept if what stands there has the same name, version and integrity; 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pmpipe.bin_plan import plan_bins
 from pmpipe.installed import Installed
-from pmpipe.npm.lock_graph import LockGraph
-from pmpipe.npm.lockfile import Entry, link_target, package_name
-from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
+from pmpipe.npm.package_path import PackagePath, is_installed
 from pmpipe.npm.registry import Registries
-from pmpipe.npm.selection import Selection
-from pmpipe.plan import FolderLink, Link, Origin, Package, PackageNumber, Placement, PlacementNumber, Plan
-from pmpipe.sources import entry_candidates, git_key, label_of, origin_of
+from pmpipe.plan import BinLinks, FolderLink, Link, Origin, Package, PackageNumber, Placement, PlacementNumber, Plan
+from pmpipe.sources import entry_candidates, git_key, origin_of
 from pmpipe.store import Store
 from pmpipe.transaction import Exchange, ModulesFolder
+from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 #: Files to restore in one job: with the longest paths there are, they still fit in a datagram.
 _REPAIR_LOT = 16
@@ -29,21 +26,19 @@ _REPAIR_LOT = 16
 
 @dataclass(slots=True, frozen=True)
 class Wanted:
-    """The tree that is to stand at the end.
+    """The tree that is to stand at the end, in one project.
 
     Attributes:
         project: absolute path of the project.
-        graph: the lockfile and the package.json files.
-        selection: which entries are to be installed here.
-        optional: whether the install can do without a location.
+        tree: what is to stand there.
         left_out_with: what is left out together with a location that cannot be had.
+        required_by: the chain of packages that asks for a location, for messages.
     """
 
     project: str
-    graph: LockGraph
-    selection: Selection
-    optional: Callable[[PackagePath], bool]
+    tree: WantedTree
     left_out_with: Callable[[str], frozenset[str]]
+    required_by: Callable[[str], str]
 
 
 @dataclass(slots=True, frozen=True)
@@ -112,7 +107,8 @@ class Planner:
     repairs: Mapping[PackagePath, Sequence[str]] = field(default_factory=dict)
     work: Work = field(default_factory=Work)
     #: store entry, or the origin where it has none, -> the package that was planned for it
-    _packages: dict[object, PackageNumber] = field(default_factory=dict)
+    _numbers: dict[object, PackageNumber] = field(default_factory=dict)
+    _packages_at: dict[PackagePath, WantedPackage] = field(default_factory=dict)
     #: location -> its placement, all and only those planned so far
     _placed: dict[PackagePath, PlacementNumber] = field(default_factory=dict)
     _links: list[Link] = field(default_factory=list)
@@ -126,18 +122,20 @@ class Planner:
             LockfileError: an entry does not say where its package is to be had.
             ConfigError: a scope's registry cannot be used.
         """
-        entries = self.wanted.graph.lock.entries
-        selected = self.wanted.selection.packages
-        placeable = [path for path in selected if not entries[path].link and not entries[path].in_bundle]
-        replaced = self._replaced(placeable, selected)
-        for path in placeable:
-            self._plan_location(path, entries[path], replaced)
-        for path in selected:
-            if entries[path].link:
-                self._plan_link(path, entries[path])
-        self._plan_removals(frozenset(selected))
+        packages = self.wanted.tree.packages
+        self._packages_at = {package.location: package for package in packages}
+        replaced = self._replaced()
+        for package in packages:
+            if package.link_target is None and not package.in_bundle:
+                self._plan_location(package, replaced)
+        # before the executables: those of a linked folder are linked through its link, and the stage keeps the order
+        for package in packages:
+            if package.link_target is not None:
+                self._plan_link(package, package.link_target)
+        self._plan_removals()
         if self.means.with_bins:
-            self._links.extend(plan_bins(self.wanted.graph, self.wanted.selection, self.wanted.project, self))
+            for bins in self.wanted.tree.bins:
+                self._plan_bins(bins)
         plan = self.work.plan
         if all(folder.fresh for folder in self.folders.values()):
             plan.links = self._links
@@ -145,50 +143,46 @@ class Planner:
             self.work.late_links = self._links
         plan.origin_of = self._origin_of
         plan.left_out_with = self.wanted.left_out_with
-        plan.required_by = lambda location: self.wanted.graph.chain(PackagePath(location))
+        plan.required_by = self.wanted.required_by
         return self.work
 
     def _origin_of(self, location: str) -> Origin:
-        path = PackagePath(location)
-        return origin_of(path, self.wanted.graph.lock.entries[path], self.means.registries, self.wanted.project)
+        return origin_of(self._packages_at[PackagePath(location)], self.means.registries, self.wanted.project)
 
     # -- what stays -----------------------------------------------------------------------------------------------
 
-    def _replaced(self, placeable: Sequence[PackagePath], selected: Iterable[PackagePath]) -> set[PackagePath]:
+    def _replaced(self) -> set[PackagePath]:
         """Locations in patched folders that must be built anew by themselves."""
-        entries = self.wanted.graph.lock.entries
-        replaced = {path for path in placeable if not self._folder_of(path).fresh and not self._stands(path)}
-        for path in selected:
-            # a bundled package comes in the tarball of the package it lies in
-            if entries[path].in_bundle and not self._folder_of(path).fresh and not self._stands(path):
-                replaced.add(self._bundler(path))
+        replaced = set()
+        for package in self.wanted.tree.packages:
+            if package.link_target is None and not self._is_fresh(package.location) and not self._stands(package):
+                # a bundled package comes in the tarball of the package it lies in
+                replaced.add(self._bundler(package).location)
         return replaced
 
-    def _stands(self, path: PackagePath) -> bool:
-        have = self.installed.entries.get(path)
+    def _stands(self, want: WantedPackage) -> bool:
+        have = self.installed.packages.get(want.location)
         if have is None:
             return False
-        want = self.wanted.graph.lock.entries[path]
         same_source = have.integrity == want.integrity or not (have.integrity and want.integrity)
-        return same_source and have.version == want.version and package_name(path, have) == package_name(path, want)
+        return same_source and have.version == want.version and have.name == want.name
 
-    def _bundler(self, path: PackagePath) -> PackagePath:
-        entries = self.wanted.graph.lock.entries
-        while entries[path].in_bundle:
-            path = holder_of(path)
-        return path
+    def _bundler(self, package: WantedPackage) -> WantedPackage:
+        while package.in_bundle:
+            package = self._packages_at[package.holder]
+        return package
 
     # -- what comes -----------------------------------------------------------------------------------------------
 
-    def _plan_location(self, path: PackagePath, entry: Entry, replaced: set[PackagePath]) -> None:
+    def _plan_location(self, package: WantedPackage, replaced: set[PackagePath]) -> None:
+        path = package.location
         folder = self._folder_of(path)
         destination = f"{self.wanted.project}/{path}"
-        parent = self._placed.get(holder_of(path))
         if not folder.fresh:
             unit = self._unit_of(path)
             if unit is None and path not in replaced:
                 self.work.kept += 1
-                self._plan_repair(path, entry)
+                self._plan_repair(package)
                 return
             if unit is None:
                 self._units[path] = folder.stage(destination)
@@ -196,35 +190,32 @@ class Planner:
                 destination = self._units[path].staged
             else:
                 destination = self._units[unit].staged + path[len(unit) :]
+        parent = self._placed.get(package.holder)
         self._placed[path] = PlacementNumber(len(self.work.plan.placements))
-        self._place(path, entry, destination, parent)
+        self._place(package, destination, parent)
 
     def _place(
-        self,
-        path: PackagePath,
-        entry: Entry,
-        destination: str,
-        parent: PlacementNumber | None = None,
-        only: tuple[str, ...] = (),
+        self, package: WantedPackage, destination: str, parent: PlacementNumber | None, only: tuple[str, ...] = ()
     ) -> None:
         placement = Placement(
-            label=label_of(path, entry),
-            location=path,
-            package=self._package(path, entry),
+            label=package.label,
+            location=package.location,
+            package=self._package(package),
             destination=destination,
             parent=parent,
-            optional=self.wanted.optional(path),
-            method="copy" if entry.has_install_script else self.means.clone_method,
+            optional=package.optional,
+            # so that a script cannot write into the store
+            method="copy" if package.has_install_script else self.means.clone_method,
             only=only,
         )
         self.work.plan.placements.append(placement)
 
-    def _plan_repair(self, path: PackagePath, entry: Entry) -> None:
+    def _plan_repair(self, package: WantedPackage) -> None:
         """Restore single files in a package that stays; a long list in lots that fit in a datagram."""
-        files = self.repairs.get(path, ())
+        files = self.repairs.get(package.location, ())
         for start in range(0, len(files), _REPAIR_LOT):
             lot = tuple(files[start : start + _REPAIR_LOT])
-            self._place(path, entry, f"{self.wanted.project}/{path}", only=lot)
+            self._place(package, f"{self.wanted.project}/{package.location}", None, lot)
 
     def _unit_of(self, path: PackagePath) -> PackagePath | None:
         """The unit that the location lies in."""
@@ -235,71 +226,69 @@ class Planner:
                 return above
         return None
 
-    def _package(self, path: PackagePath, entry: Entry) -> PackageNumber:
-        candidates = entry_candidates(self.means.store.folder, entry)
+    def _package(self, package: WantedPackage) -> PackageNumber:
+        store = self.means.store
+        candidates = entry_candidates(store.folder, package)
         # without a digest the address is all that two places can have in common
-        identity: object = candidates or (label_of(path, entry), entry.resolved)
-        number = self._packages.get(identity)
+        identity: object = candidates or (package.label, package.resolved)
+        number = self._numbers.get(identity)
         if number is None:
             number = PackageNumber(len(self.work.plan.packages))
-            self._packages[identity] = number
-            usable = [one for one in candidates if one not in self.means.damaged and self.means.store.has(one)]
+            self._numbers[identity] = number
+            usable = [one for one in candidates if one not in self.means.damaged and store.has(one)]
             self.work.plan.packages.append(
                 Package(
-                    label=label_of(path, entry),
-                    location=path,
-                    integrity=entry.integrity or "",
+                    label=package.label,
+                    location=package.location,
+                    integrity=package.integrity,
                     entry=usable[0] if usable else "",
-                    key=git_key(entry),
+                    key=git_key(package),
                     stored=bool(usable),
                     damaged=not self.means.damaged.isdisjoint(candidates),
                 )
             )
         return number
 
-    def _plan_link(self, path: PackagePath, entry: Entry) -> None:
+    def _plan_link(self, package: WantedPackage, link_target: str) -> None:
+        path = package.location
         link = f"{self.wanted.project}/{path}"
-        target = os.path.normpath(f"{self.wanted.project}/{link_target(entry)}")
-        if not self._folder_of(path).fresh and path in self.installed.entries and _leads_to(link, target):
+        target = os.path.normpath(f"{self.wanted.project}/{link_target}")
+        if not self._is_fresh(path) and path in self.installed.packages and _leads_to(link, target):
             self.work.kept += 1
             return
-        self._links.append(FolderLink(path, link, target, self._placed.get(holder_of(path))))
+        self._links.append(FolderLink(path, link, target, self._placed.get(package.holder)))
 
     # -- what goes ------------------------------------------------------------------------------------------------
 
-    def _plan_removals(self, selected: frozenset[PackagePath]) -> None:
+    def _plan_removals(self) -> None:
         gone = [
-            path
-            for path in self.installed.entries
-            if path not in selected and is_installed(path) and not self._is_fresh(path) and not self._in_bundler(path)
+            f"{self.wanted.project}/{path}"
+            for path, have in self.installed.packages.items()
+            # a bundled package that the lock does not list belongs to the files of the package around it
+            if path not in self._packages_at and not have.in_bundle and not self._is_fresh(path)
         ]
-        paths = [f"{self.wanted.project}/{path}" for path in gone] + self.installed.extraneous
-        for path in sorted(paths):
+        for path in sorted([*gone, *self.installed.extraneous]):
             folder = self._folder_at(path)
-            if folder is None or folder.fresh or self._goes_anyway(path):
+            if folder is None or folder.fresh or self._goes_anyway(path, folder):
                 continue
             self.work.removed.append(os.path.relpath(path, self.wanted.project))
             self.work.exchanges.setdefault(folder.path, []).append(Exchange(path, ""))
 
-    def _in_bundler(self, path: PackagePath) -> bool:
-        """A bundled package that the lock does not list: it belongs to the files of the package around it."""
-        return self.installed.entries[path].in_bundle
-
-    def _goes_anyway(self, path: str) -> bool:
+    def _goes_anyway(self, path: str, folder: ModulesFolder) -> bool:
         """Something around it is exchanged or removed."""
-        folder = self._folder_at(path)
-        exchanges = self.work.exchanges.get(folder.path, ()) if folder else ()
+        exchanges = self.work.exchanges.get(folder.path, ())
         return any(path.startswith(f"{exchange.destination}/") for exchange in exchanges)
 
     # -- executables ----------------------------------------------------------------------------------------------
 
-    def needs_bins(self, path: PackagePath, bin_folder: str) -> bool:
-        """Whether a package's links in a ``.bin`` folder must be made: it changes, or the folder did."""
-        return path in self._placed or self._is_fresh(path) or bin_folder in self.installed.changed_bins
-
-    def placement_of(self, path: PackagePath) -> PlacementNumber | None:
-        """The placement that fills a location, if it is part of this run."""
-        return self._placed.get(path)
+    def _plan_bins(self, bins: WantedBins) -> None:
+        """Link a location's executables where the location changes in this run, or its ``.bin`` folder has changed."""
+        bin_folder = f"{self.wanted.project}/{bins.bin_folder}"
+        changes = bins.location in self._placed or self._is_fresh(bins.location)
+        if changes or bin_folder in self.installed.changed_bins:
+            package = f"{self.wanted.project}/{bins.location}"
+            after = self._placed.get(bins.filled_by) if bins.filled_by is not None else None
+            self._links.append(BinLinks(bins.location, package, bin_folder, bins.bins, after))
 
     # -- modules folders ------------------------------------------------------------------------------------------
 
@@ -312,13 +301,6 @@ class Planner:
     def _folder_at(self, path: str) -> ModulesFolder | None:
         relative = os.path.relpath(path, self.wanted.project)
         return self.folders.get(f"{self.wanted.project}/{modules_folder_of(relative)}")
-
-
-def holder_of(path: PackagePath) -> PackagePath:
-    """The folder whose node_modules the location lies in."""
-    split = split_installed(path)
-    assert split is not None, f"{path} is not in a node_modules folder"
-    return split[0]
 
 
 def modules_folder_of(path: str) -> str:

@@ -9,6 +9,7 @@ Source: npm's ``@npmcli/map-workspaces`` and ``@npmcli/arborist``, ``lib/arboris
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ def read_hidden_lockfile(folder: str) -> Lockfile | None:
     Raises:
         FilesystemError: the file exists, but cannot be read.
     """
-    data = _read(folder, HIDDEN_LOCKFILE)
+    data = read_file(folder, HIDDEN_LOCKFILE)
     if data is None:
         return None
     try:
@@ -85,7 +86,7 @@ def read_hidden_lockfile(folder: str) -> Lockfile | None:
 
 def _read_lock(folder: str) -> Lockfile | None:
     for name in LOCKFILES:
-        data = _read(folder, name)
+        data = read_file(folder, name)
         # npm goes on to the next if a file is empty
         if data:
             return read_lockfile(data, name)
@@ -94,11 +95,16 @@ def _read_lock(folder: str) -> Lockfile | None:
 
 def _read_manifest(folder: str, path: PackagePath) -> Manifest | None:
     name = f"{path}/{MANIFEST}" if path else MANIFEST
-    data = _read(folder, name)
+    data = read_file(folder, name)
     return read_manifest(data, name) if data is not None else None
 
 
-def _read(folder: str, name: str) -> bytes | None:
+def read_file(folder: str, name: str) -> bytes | None:
+    """The content of a project's file; None if there is none.
+
+    Raises:
+        FilesystemError: it exists, but cannot be read.
+    """
     path = os.path.join(folder, name)
     try:
         with open(path, "rb") as file:
@@ -132,7 +138,9 @@ def _read_workspaces(folder: str, root: Manifest) -> tuple[dict[str, PackagePath
         # a folder without package.json is no workspace
         if manifest is not None and path not in manifests:
             manifests[path] = manifest
-            by_name.setdefault(manifest.name or name_from_path(path), []).append(path)
+            by_name.setdefault(
+                manifest.name or name_from_path(os.path.normpath(os.path.join(folder, path))), []
+            ).append(path)
     conflicts = {name: paths for name, paths in by_name.items() if len(paths) > 1}
     if conflicts:
         raise ManifestError(
@@ -153,6 +161,8 @@ def find_folders(folder: str, patterns: Sequence[str]) -> list[PackagePath]:
     found: dict[PackagePath, None] = {}
     for pattern in chosen.wanted:
         paths = {path for one in expand_braces(pattern) for path in _walk(folder, "", segments(one))}
+        # the project itself is a workspace only if it is called by its name
+        paths = {ROOT} if pattern == "." else paths - {ROOT, "."}
         found.update((PackagePath(path), None) for path in sorted(paths) if not _is_unwanted(path, chosen.unwanted))
     return list(found)
 
@@ -164,7 +174,7 @@ def _is_unwanted(path: str, unwanted: Sequence[str]) -> bool:
 def _walk(folder: str, path: str, rest: Sequence[str]) -> Iterator[str]:
     if not rest:
         if os.path.isdir(os.path.join(folder, path)):
-            yield path
+            yield posixpath.normpath(path) if ".." in path else path
         return
     segment, rest = rest[0], rest[1:]
     if segment == ANY_DEPTH:

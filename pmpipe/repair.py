@@ -69,15 +69,14 @@ def diagnose(wanted: Wanted, store: Store, sizes: Sizes) -> Diagnosis:
 
 
 def _tasks(wanted: Wanted, store: Store, diagnosis: Diagnosis) -> Iterable[CheckTask]:
-    for path in wanted.selection.packages:
-        entry = wanted.graph.lock.entries[path]
-        if entry.link or entry.in_bundle:
+    for package in wanted.tree.packages:
+        if package.link_target is not None or package.in_bundle:
             continue
-        found = [one for one in entry_candidates(store.folder, entry) if store.has(one)]
+        found = [one for one in entry_candidates(store.folder, package) if store.has(one)]
         if found:
-            yield CheckTask(path, found[0], f"{wanted.project}/{path}")
+            yield CheckTask(package.location, found[0], f"{wanted.project}/{package.location}")
         else:
-            diagnosis.unverifiable.append(path)
+            diagnosis.unverifiable.append(package.location)
 
 
 def _check(tasks: Iterable[CheckTask], sizes: Sizes) -> Sequence[Finding]:

@@ -1,49 +1,52 @@
-"""What every command on a project begins with: settings, project, lockfile, selection, store."""
+"""What every command on a project begins with: settings, project, lockfile, wanted tree."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pmpipe import __version__, host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
-from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
-from pmpipe.npm.lock_graph import EdgeType, LockGraph
+from pmpipe.memory import Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.platform import Engines, Platform
-from pmpipe.npm.selection import DependencyKinds, Selection, SelectionOptions, optional_set, select
 from pmpipe.npm.settings import SETTINGS
 from pmpipe.pipeline import Sizes, sizes_for
 from pmpipe.planner import Means, Wanted
-from pmpipe.project import Project, read_project
+from pmpipe.programs import find_program
+from pmpipe.project import LOCKFILES, MANIFEST, read_file
 from pmpipe.store import Store
+from pmpipe.wanted import WantedTree
 from stages.fetch import FetchSettings
 
-#: Names listed in a warning about many packages.
-_NAMED = 3
+if TYPE_CHECKING:
+    from pmpipe.locked import LockedProject
 
 
-@dataclass(slots=True)
 class Session:
     """One project with its settings.
 
-    Attributes:
+    Args:
         config: all settings.
-        project: package.json files and lockfile.
+        folder: absolute path of the project.
         environ: the process's environment.
-        warnings: what was odd but harmless so far, one line each.
+
+    Attributes:
+        lock_file: the lockfile's name.
+        lock: the lockfile's bytes.
     """
 
-    config: Config
-    project: Project
-    environ: Mapping[str, str]
-    warnings: list[str]
+    def __init__(self, config: Config, folder: str, environ: Mapping[str, str]) -> None:
+        self.config = config
+        self.folder = folder
+        self.environ = environ
+        self.lock_file, self.lock = _read_lock(folder)
 
     @classmethod
     def open(cls, flags: Mapping[str, object], environ: Mapping[str, str], folder: str) -> Session:
-        """Read a project.
+        """Read a project's settings and lockfile.
 
         Args:
             flags: what the command line says, by npm's setting names.
@@ -51,88 +54,76 @@ class Session:
             folder: absolute path of the project, from `find_project`.
 
         Raises:
-            PmpipeError: a setting, package.json or lockfile cannot be used.
+            PmpipeError: a setting or the lockfile cannot be used.
         """
-        config = Config.load(flags, environ, folder)
-        return cls(config, read_project(folder), environ, list(config.warnings))
+        # --dir says where the project is; unlike npm's --prefix it does not move the global .npmrc there
+        return cls(Config.load({**flags, "prefix": None}, environ, folder), folder, environ)
 
-    def graph(self) -> LockGraph:
-        """The lockfile's graph.
+    # -- the wanted tree ------------------------------------------------------------------------------------------
 
-        Raises:
-            LockfileError: there is no lockfile.
-        """
-        if self.project.lock is None:
-            raise LockfileError(
-                f"there is no package-lock.json in {self.project.folder}",
-                hint="resolving is not there yet: `npm install --package-lock-only` writes one",
-            )
-        return LockGraph(self.project.lock, self.project.manifests, legacy_peer_deps=self.config.legacy_peer_deps)
+    @cached_property
+    def locked(self) -> LockedProject:
+        """The project read, its lockfile parsed and checked; only for what is not remembered."""
+        from pmpipe.locked import read_locked_project
 
-    def check(self, graph: LockGraph, *, resolving_would_help: bool) -> None:
-        """Refuse a lockfile that does not satisfy the package.json files.
+        return read_locked_project(self.folder, self.config, self.environ)
+
+    def wanted(self, store: Store) -> Wanted:
+        """The tree that is to stand at the end.
 
         Args:
-            graph: the lockfile's.
-            resolving_would_help: the command is one that would resolve anew, once that is there.
+            store: where trees are remembered; opened.
 
         Raises:
-            LockfileOutOfSyncError: with everything that is off.
+            PmpipeError: a package.json or the lockfile cannot be used, they do not fit together, or a required package
+                does not fit this host.
         """
-        config = self.config
-        options = CheckOptions(
-            strict_peer_deps=config.strict_peer_deps, force=config.force, home=self.environ.get("HOME", "")
+        return Wanted(
+            self.folder,
+            self._tree(store),
+            # the project is parsed only if one of the two is asked
+            left_out_with=lambda location: self.locked.left_out_with(location),  # noqa: PLW0108
+            required_by=lambda location: self.locked.graph.chain(PackagePath(location)),
         )
-        problems = check_lock(graph, options)
-        fatal = [problem for problem in problems if problem.is_fatal]
-        self.warnings.extend(_as_warnings([problem for problem in problems if not problem.is_fatal], graph))
-        if fatal:
-            error = out_of_sync(fatal, graph)
-            if resolving_would_help:
-                error.hint = (
-                    "resolving is not there yet: `npm install --package-lock-only` brings the lockfile up to date"
-                )
-            raise error
 
-    def select(self, graph: LockGraph) -> Selection:
-        """Choose what is to be installed on this host.
+    def _tree(self, store: Store) -> WantedTree:
+        key = self.tree_key
+        tree = recall(store.folder, key, self.folder)
+        if tree is None:
+            tree = self.locked.tree
+            if store.writable and self.locked.is_memorable:
+                manifests = self.locked.project.manifests
+                read = digests_of(self.folder, [MANIFEST, *(f"{path}/{MANIFEST}" for path in manifests.folders)])
+                patterns, found = self.locked.workspace_folders
+                remember(store.folder, key, Remembered(read, patterns, found, tree))
+        return tree
 
-        Raises:
-            PlatformError: a required package does not support this host.
-            EngineError: under engine-strict, a required package does not support this Node.js.
-        """
+    @cached_property
+    def tree_key(self) -> str:
+        """What the wanted tree is remembered under: a digest of lockfile, root package.json, settings and platform."""
         config = self.config
-        here = host.platform()
-        wanted = Platform(config.os or here.os, config.cpu or here.cpu, config.libc or here.libc)
-        needs_engines = any(entry.engines for entry in graph.lock.entries.values())
-        options = SelectionOptions(
-            host=here,
-            platform=wanted,
-            engines=Engines(host.node_version(self.environ) or "") if needs_engines else Engines(),
-            omit=frozenset(config.omit),
-            include=frozenset(config.include),
-            engine_strict=config.engine_strict,
-            force=config.force,
-        )
-        selection = select(graph, options)
-        self.warnings.extend(selection.warnings)
-        return selection
+        node = find_program("node", self.environ)
+        settings = {
+            "root": (read_file(self.folder, MANIFEST) or b"").decode("utf-8", "backslashreplace"),
+            "file": self.lock_file,
+            "omit": sorted(config.omit),
+            "include": sorted(config.include),
+            "platform": [config.os, config.cpu, config.libc, str(host.platform())],
+            "peers": [config.legacy_peer_deps, config.strict_peer_deps, config.force, config.engine_strict],
+            "home": self.environ.get("HOME", ""),
+            # not its version: asking for that takes longer than all else
+            "node": [os.path.realpath(node), *_identity(node)] if node else [],
+        }
+        return tree_key(self.lock, settings)
 
-    def wanted(self, graph: LockGraph, selection: Selection) -> Wanted:
-        """The tree that is to stand at the end."""
-        kinds = DependencyKinds(graph)
+    def hidden_lockfile(self, installed: Collection[PackagePath]) -> bytes:
+        """The text of the hidden lockfile for the locations that are installed."""
+        from pmpipe.npm.hidden_lockfile import hidden_lockfile
+        from pmpipe.npm.lockfile import read_lockfile
 
-        def left_out_with(location: str) -> frozenset[str]:
-            gone = optional_set(graph, [PackagePath(location)], already=selection.left_out)
-            inside = (path for path in selection.packages if any(path.startswith(f"{one}/") for one in gone))
-            return frozenset((*gone, *inside))
+        return hidden_lockfile(read_lockfile(self.lock, self.lock_file), installed)
 
-        return Wanted(self.project.folder, graph, selection, kinds.is_optional, left_out_with)
-
-    def workspace_folders(self) -> tuple[str, ...]:
-        """Absolute paths of the project's workspaces."""
-        paths = self.project.manifests.workspaces.values()
-        return tuple(os.path.normpath(f"{self.project.folder}/{path}") for path in paths)
+    # -- means ----------------------------------------------------------------------------------------------------
 
     def store(self) -> Store:
         """The store, not opened yet."""
@@ -152,21 +143,18 @@ class Session:
         """How the network is used."""
         config = self.config
         proxies = config.proxies
-
-        def first(*names: str) -> str:
-            return next((value for name in names if (value := proxies.environment.get(name))), "")
-
+        system = os.uname()
         return FetchSettings(
-            user_agent=f"pmpipe/{__version__} npm/? node/? {os.uname().sysname.lower()} {os.uname().machine}",
+            user_agent=f"pmpipe/{__version__} npm/? node/? {system.sysname.lower()} {system.machine}",
             maximum_connections=_connections(config),
             timeout_s=config.fetch_timeout / 1000,
             retries=config.fetch_retries,
             retry_factor=config.fetch_retry_factor,
             retry_minimum_s=config.fetch_retry_mintimeout / 1000,
             retry_maximum_s=config.fetch_retry_maxtimeout / 1000,
-            http_proxy=proxies.configured or first("https_proxy", "http_proxy", "proxy"),
-            https_proxy=proxies.configured or first("https_proxy"),
-            no_proxy=",".join(proxies.excluded) or first("no_proxy"),
+            http_proxy=proxies.for_scheme("http"),
+            https_proxy=proxies.for_scheme("https"),
+            no_proxy=",".join(proxies.excluded) or proxies.environment.get("no_proxy", ""),
             ca_file=config.cafile,
             ca_pem="\n".join(config.ca),
             strict_ssl=config.strict_ssl,
@@ -195,18 +183,29 @@ def find_project(flags: Mapping[str, object]) -> str:
         folder = above
 
 
+def _read_lock(folder: str) -> tuple[str, bytes]:
+    for name in LOCKFILES:
+        data = read_file(folder, name)
+        if data:
+            return name, data
+    if not os.path.exists(f"{folder}/{MANIFEST}"):
+        from pmpipe.errors import ManifestError
+
+        raise ManifestError(
+            f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
+        )
+    raise LockfileError(
+        f"there is no package-lock.json in {folder}",
+        hint="resolving is not there yet: `npm install --package-lock-only` writes one",
+    )
+
+
+def _identity(program: str) -> tuple[int, int, int]:
+    found = os.stat(program)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def _connections(config: Config) -> int:
     """Transfers at a time: npm's default is meant for a tool that does everything else in the same process."""
     chosen = config.maxsockets
     return chosen if chosen != SETTINGS["maxsockets"].default else FetchSettings().maximum_connections
-
-
-def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]:
-    """One line for all entries that optional dependencies lack: a registry without other platforms makes hundreds."""
-    lacking = sorted({str(problem.name) for problem in problems if problem.type is EdgeType.OPTIONAL})
-    others = [problem for problem in problems if problem.type is not EdgeType.OPTIONAL]
-    lines = [f"{problem} (required by {graph.chain(problem.source)})" for problem in others]
-    if lacking:
-        named = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")
-        lines.append(f"{graph.lock.file} lacks entries that optional dependencies ask for: {named}")
-    return lines

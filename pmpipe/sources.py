@@ -1,4 +1,4 @@
-"""Where the bytes of a locked package come from, and where the store keeps them."""
+"""Where the bytes of a wanted package come from, and where the store keeps them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import re
 
 from pmpipe.errors import IntegrityError, LockfileError
 from pmpipe.npm.integrity import parse, strongest
-from pmpipe.npm.lockfile import Entry, package_name
-from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.registry import Registries
 from pmpipe.npm.url import InvalidUrlError
 from pmpipe.plan import GitCommit, LocalTarball, Origin, RemoteTarball
+from pmpipe.wanted import WantedPackage
 from stages.entry import digest_entry_path, git_entry_path
 
 _GIT = re.compile(r"(?P<url>git(?:\+[a-z]+)?://[^#]+)#(?P<commit>[0-9a-fA-F]+)(?:::?path:(?P<folder>[^\s]+))?")
@@ -24,17 +23,11 @@ _SSH_USER = re.compile(r"ssh://git@(?P<host>github\.com|gitlab\.com|bitbucket\.o
 _LONGEST_URL = 8192
 
 
-def label_of(path: PackagePath, entry: Entry) -> str:
-    """``name@version`` for messages."""
-    return f"{package_name(path, entry)}@{entry.version or entry.resolved or 'unknown'}"
-
-
-def origin_of(path: PackagePath, entry: Entry, registries: Registries, project: str) -> Origin:
+def origin_of(package: WantedPackage, registries: Registries, project: str) -> Origin:
     """Where to fetch a package that is not in the store.
 
     Args:
-        path: the lockfile's key.
-        entry: the lockfile's entry; neither a link nor bundled.
+        package: neither a link nor bundled.
         registries: which registry serves which name, and with which credentials.
         project: absolute path of the project, for ``file:`` tarballs.
 
@@ -42,26 +35,26 @@ def origin_of(path: PackagePath, entry: Entry, registries: Registries, project: 
         LockfileError: neither ``resolved`` nor name and version say where it is.
         ConfigError: the registry of its scope is not usable.
     """
-    resolved = entry.resolved
-    if resolved and resolved.startswith("file:"):
-        return LocalTarball(os.path.normpath(os.path.join(project, resolved[len("file:") :])))
-    git = _GIT.fullmatch(resolved) if resolved else None
+    if package.resolved.startswith("file:"):
+        return LocalTarball(os.path.normpath(os.path.join(project, package.resolved[len("file:") :])))
+    git = _GIT.fullmatch(package.resolved)
     if git is not None:
         return GitCommit(_repositories(git["url"]), git["commit"].lower(), git["folder"] or "")
-    name = package_name(path, entry)
     try:
-        url = registries.tarball_location(resolved) if resolved else _derived_url(name, entry, registries)
+        url = registries.tarball_location(package.resolved) if package.resolved else _derived_url(package, registries)
+        request = registries.request_for(url, package.name)
     except InvalidUrlError as error:
-        raise LockfileError(f"{path} is resolved to {resolved!r}, which is no address: {error}") from error
-    if len(url) > _LONGEST_URL:
-        raise LockfileError(f"{path} is resolved to a URL of {len(url)} characters")
-    return RemoteTarball(url, registries.credential_for(url, name).authorization)
+        what = f"{package.location} is resolved to {package.resolved[:200]!r}, which is no address: {error}"
+        raise LockfileError(what) from error
+    if len(request.url) > _LONGEST_URL:
+        raise LockfileError(f"{package.location} is resolved to a URL of {len(request.url)} characters")
+    return RemoteTarball(request.url, request.credential.authorization)
 
 
-def _derived_url(name: str, entry: Entry, registries: Registries) -> str:
-    if not entry.version:
+def _derived_url(package: WantedPackage, registries: Registries) -> str:
+    if not package.version:
         raise InvalidUrlError("the entry has neither resolved nor version")
-    return registries.tarball_url(name, entry.version)
+    return registries.tarball_url(package.name, package.version)
 
 
 def _repositories(url: str) -> tuple[str, ...]:
@@ -70,34 +63,31 @@ def _repositories(url: str) -> tuple[str, ...]:
     return (f"https://{hosted['host']}/{hosted['path']}", plain) if hosted else (plain,)
 
 
-def entry_candidates(store: str, entry: Entry) -> tuple[str, ...]:
+def entry_candidates(store: str, package: WantedPackage) -> tuple[str, ...]:
     """Where the store may have a package already; empty where that is known only after its tarball was read.
 
     Args:
         store: absolute path of the store's version folder.
-        entry: the lockfile's entry.
+        package: neither a link nor bundled.
     """
-    key = git_key(entry)
+    key = git_key(package)
     if key:
         return (git_entry_path(store, key),)
     try:
-        return tuple(digest_entry_path(store, digest) for digest in strongest(entry.integrity or ""))
+        return tuple([digest_entry_path(store, digest) for digest in strongest(package.integrity)])
     except IntegrityError:
         return ()
 
 
-def git_key(entry: Entry) -> str:
+def git_key(package: WantedPackage) -> str:
     """What names the store entry of a git commit: repository, commit and subfolder, hashed. Empty for all else."""
-    if entry.resolved is None or not entry.resolved.startswith("git"):
+    if not package.resolved.startswith("git"):
         return ""
-    return hashlib.sha256(entry.resolved.encode()).hexdigest() if _GIT.fullmatch(entry.resolved) else ""
+    return hashlib.sha256(package.resolved.encode()).hexdigest() if _GIT.fullmatch(package.resolved) else ""
 
 
-def has_digest(entry: Entry) -> bool:
-    """Whether the lockfile has a digest for the package that can be used."""
-    return bool(entry.integrity and parse(entry.integrity))
-
-
-def lacks_digest(entry: Entry, origin: Origin) -> bool:
+def lacks_digest(package: WantedPackage) -> bool:
     """Whether a package comes over the network with nothing to verify it by."""
-    return isinstance(origin, RemoteTarball) and not has_digest(entry)
+    if package.link_target is not None or package.in_bundle or parse(package.integrity):
+        return False
+    return not package.resolved.startswith("file:") and not git_key(package)

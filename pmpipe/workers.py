@@ -21,7 +21,7 @@ from multiprocessing.context import ForkContext, ForkProcess
 from pmpipe.orders import StageName, WorkerDied
 from stages.channel import Channel
 from stages.messages import Job, encode
-from stages.worker import IDLE, JobBoard, become_worker
+from stages.worker import IDLE, JobBoard, become_worker, crash
 
 #: What a stage's process runs, given its jobs' channel, the results' channel, and its place on the job board.
 WorkerMain = Callable[[Channel, Channel, JobBoard], None]
@@ -203,4 +203,7 @@ def _run_worker(
     main: WorkerMain, channels: Sequence[Channel], jobs: Channel, results: Channel, board: JobBoard
 ) -> None:
     become_worker(channels, jobs, results)
-    main(jobs, results, board)
+    try:
+        main(jobs, results, board)
+    except Exception:  # noqa: BLE001 - also what no job's handler raised fails the run with its traceback
+        crash(board, results)

@@ -14,12 +14,11 @@ from pmpipe.cli.wording import megabytes, plural, some_of
 from pmpipe.errors import LockfileError, UsageError
 from pmpipe.install import Install, Request, Summary
 from pmpipe.lock_record import record_digests
-from pmpipe.npm.lock_graph import LockGraph
-from pmpipe.npm.selection import Selection
+from pmpipe.planner import Wanted
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import diagnose
 from pmpipe.session import Session, find_project
-from pmpipe.sources import has_digest, lacks_digest, origin_of
+from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
 
 
@@ -52,56 +51,45 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
 
 def _install(line: CommandLine, session: Session, store: Store, output: Output) -> Summary:
     config = session.config
-    graph = session.graph()
-    is_ci = line.command == "ci"
-    session.check(graph, resolving_would_help=not is_ci)
-    selection = session.select(graph)
-    _check_digests(graph, selection, session, is_ci=is_ci)
+    wanted = session.wanted(store)
+    warnings = [*config.warnings, *wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
     sizes = session.sizes()
     progress = Progress.for_terminal(enabled=config.progress and output.shows("notice") and not config.json)
     request = Request(
-        fresh=is_ci,
+        fresh=line.command == "ci",
         durable=line.durable,
         offline=config.offline,
         dry_run=config.dry_run,
-        workspaces=session.workspace_folders(),
         sizes=sizes,
         fetch=session.fetch_settings(sizes),
+        hidden_lockfile=session.hidden_lockfile,
         watch=progress.show,
     )
-    install = Install(session.wanted(graph, selection), session.means(store), request)
+    install = Install(wanted, session.means(store), request)
     try:
         summary = _repaired(install, session, output) if line.repair else install.run()
     finally:
         progress.close()
     if summary.recorded and config.package_lock:
-        record_digests(f"{session.project.folder}/{graph.lock.file}", summary.recorded)
-    summary.scripts_skipped = sum(graph.lock.entries[path].has_install_script for path in selection.packages)
+        record_digests(f"{session.folder}/{session.lock_file}", summary.recorded)
+    summary.scripts_skipped = sum(package.has_install_script for package in wanted.tree.packages)
     if summary.scripts_skipped and summary.placed and not config.ignore_scripts:
         skipped = plural(summary.scripts_skipped, "package has", "packages have")
-        session.warnings.append(f"{skipped} install scripts; pmpipe does not run them yet (`npm rebuild` does)")
-    summary.warnings[:0] = session.warnings
+        warnings.append(f"{skipped} install scripts; pmpipe does not run them yet (`npm rebuild` does)")
+    summary.warnings[:0] = warnings
     return summary
 
 
-def _check_digests(graph: LockGraph, selection: Selection, session: Session, *, is_ci: bool) -> None:
-    """What comes over the network must be verifiable: `ci` insists, `install` records what it computes."""
-    lacking = []
-    for path in selection.packages:
-        entry = graph.lock.entries[path]
-        if entry.link or entry.in_bundle or (entry.integrity and has_digest(entry)):
-            continue
-        if lacks_digest(entry, origin_of(path, entry, session.config.registries, session.project.folder)):
-            lacking.append(path)
+def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str]:
+    """Warnings about packages from the network that nothing verifies: `ci` refuses them, `install` records digests."""
+    lacking = [package.location for package in wanted.tree.packages if lacks_digest(package)]
     if lacking and is_ci:
         raise LockfileError(
-            f"{graph.lock.file} has no usable integrity for {plural(len(lacking), 'package')} from the network",
+            f"{session.lock_file} has no usable integrity for {plural(len(lacking), 'package')} from the network",
             details=lacking[:20],
             hint="`pmpipe install` computes and records it",
         )
-    session.warnings += [
-        f"{path} has no usable integrity in {graph.lock.file}; it will be recorded" for path in lacking
-    ]
+    return [f"{path} has no usable integrity in {session.lock_file}; it will be recorded" for path in lacking]
 
 
 def _repaired(install: Install, session: Session, output: Output) -> Summary:

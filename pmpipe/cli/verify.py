@@ -26,13 +26,10 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
     with project_lock(folder, waiting):
         session = Session.open(line.settings, environ, folder)
         output = Output(session.config.loglevel, json=session.config.json)
-        graph = session.graph()
-        selection = session.select(graph)
         store = session.store()
         store.open()
         try:
-            wanted = session.wanted(graph, selection)
-            diagnosis = diagnose(wanted, store, session.sizes())
+            diagnosis = diagnose(session.wanted(store), store, session.sizes())
         finally:
             store.close()
     _show(diagnosis, output)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from pmpipe.npm.lock_graph import Edge, EdgeType, LockGraph
+from pmpipe.npm.lock_graph import OPTIONAL_EDGES, PEER_EDGES, EdgeType, LockGraph
 from pmpipe.npm.package_path import PackagePath
 
 
@@ -25,19 +25,19 @@ class DependencyKinds:
 
     @cached_property
     def _not_dev(self) -> frozenset[PackagePath]:
-        return self._graph.reached_by(lambda edge: edge.type is not EdgeType.DEV)
+        return self._graph.reached_without(EdgeType.DEV)
 
     @cached_property
     def _not_optional(self) -> frozenset[PackagePath]:
-        return self._graph.reached_by(is_required)
+        return self._graph.reached_without(*OPTIONAL_EDGES)
 
     @cached_property
     def _not_peer(self) -> frozenset[PackagePath]:
-        return self._graph.reached_by(_is_no_peer)
+        return self._graph.reached_without(*PEER_EDGES)
 
     @cached_property
     def _neither_dev_nor_optional(self) -> frozenset[PackagePath]:
-        return self._graph.reached_by(lambda edge: edge.type is not EdgeType.DEV and is_required(edge))
+        return self._graph.reached_without(EdgeType.DEV, *OPTIONAL_EDGES)
 
     def is_optional(self, path: PackagePath) -> bool:
         """Whether the install can do without the package at this path."""
@@ -55,13 +55,3 @@ class DependencyKinds:
         if {"dev", "optional"} <= omit and path not in self._neither_dev_nor_optional:
             return "dev and optional"
         return ""
-
-
-# members of an enum in sets are hashed in Python code: comparing is three times as fast
-def is_required(edge: Edge) -> bool:
-    """Whether the package that an edge leaves cannot do without what it leads to."""
-    return edge.type is not EdgeType.OPTIONAL and edge.type is not EdgeType.PEER_OPTIONAL
-
-
-def _is_no_peer(edge: Edge) -> bool:
-    return edge.type is not EdgeType.PEER and edge.type is not EdgeType.PEER_OPTIONAL

@@ -130,7 +130,7 @@ def _problems_of(
         # what comes in the package's tarball is what its author packed
         if edge.name in bundled or edge.type is EdgeType.PEER_OPTIONAL:
             continue
-        if edge.target is None or _is_hidden_peer(graph, edge):
+        if edge.target is None or (edge.type is EdgeType.PEER and _is_hidden_peer(graph, edge)):
             is_fatal = edge.type is not EdgeType.OPTIONAL
             yield _problem(graph, edge, satisfaction, ProblemKind.MISSING, is_fatal=is_fatal)
         elif not satisfaction.is_satisfied(edge) and not _is_shrinkwrapped(graph, edge.target):
@@ -142,8 +142,7 @@ def _problems_of(
 
 def _is_hidden_peer(graph: LockGraph, edge: Edge) -> bool:
     """Whether a peer lies in the node_modules of the package that has it, where those that share it cannot see it."""
-    is_installed_by_itself = edge.target is not None and graph.holder(edge.target) == edge.source
-    return edge.type is EdgeType.PEER and is_installed_by_itself and is_installed(edge.source)
+    return edge.target is not None and graph.holder(edge.target) == edge.source and is_installed(edge.source)
 
 
 def _is_fatal_mismatch(graph: LockGraph, edge: Edge, satisfaction: Satisfaction, options: CheckOptions) -> bool:

@@ -10,7 +10,8 @@ Source: npm's ``@npmcli/arborist``, ``lib/node.js`` and ``lib/calc-dep-flags.js`
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -33,7 +34,8 @@ class EdgeType(enum.Enum):
     WORKSPACE = "workspace"
 
 
-PEER_EDGES = frozenset((EdgeType.PEER, EdgeType.PEER_OPTIONAL))
+OPTIONAL_EDGES = (EdgeType.OPTIONAL, EdgeType.PEER_OPTIONAL)
+PEER_EDGES = (EdgeType.PEER, EdgeType.PEER_OPTIONAL)
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False):
@@ -123,9 +125,12 @@ class LockGraph:
     def label(self, path: PackagePath) -> str:
         """``name@version`` for messages."""
         declared = self.declared(path)
-        name = declared.name or installed_name(path) if not is_installed(path) else installed_name(path)
-        version = f"@{declared.version}" if declared.version else ""
-        return f"{name or 'the project'}{version}" if path else (declared.name or "the project")
+        if path == ROOT:
+            return declared.name or "the project"
+        name = installed_name(path)
+        if not is_installed(path):
+            name = declared.name or name
+        return f"{name}@{declared.version}" if declared.version else name
 
     def parent(self, path: PackagePath) -> PackagePath | None:
         """The package whose folder the path lies in, if it is part of the lockfile; None for the root and outsiders."""
@@ -171,12 +176,14 @@ class LockGraph:
     @cached_property
     def edges_into(self) -> Mapping[PackagePath, list[Edge]]:
         """The edges that lead to each entry, links included, from packages that are reachable."""
-        into: dict[PackagePath, list[Edge]] = {}
-        for path in self.reachable:
-            for edge in self.edges.get(path, ()):
-                if edge.target is not None:
-                    into.setdefault(edge.target, []).append(edge)
-        return into
+        into: defaultdict[PackagePath, list[Edge]] = defaultdict(list)
+        reachable = self.reachable
+        for path, edges in self.edges.items():
+            if edges and path in reachable:
+                for edge in edges:
+                    if edge.target is not None:
+                        into[edge.target].append(edge)
+        return dict(into)
 
     def find(self, name: str, source: PackagePath) -> PackagePath | None:
         """The entry that node finds from the package at `source` under a name."""
@@ -258,21 +265,21 @@ class LockGraph:
 
         A package that is wanted by optional peer dependencies alone is not.
         """
-        peer_optional = EdgeType.PEER_OPTIONAL
-        return self.reached_by(lambda edge: edge.type is not peer_optional)
+        return self.reached_without(EdgeType.PEER_OPTIONAL)
 
-    def reached_by(self, follows: Callable[[Edge], bool]) -> frozenset[PackagePath]:
-        """What can be reached from the root over edges for which `follows` holds, links and their targets included."""
-        entries = self.lock.entries
+    def reached_without(self, *types: EdgeType) -> frozenset[PackagePath]:
+        """What can be reached from the root over edges of all other types, links and their targets included."""
+        entries, edges = self.lock.entries, self.edges
         seen = {ROOT}
         waiting = [ROOT]
+        found: Iterable[PackagePath | None]
         while waiting:
             path = waiting.pop()
-            entry = entries.get(path)
-            if entry is not None and entry.link:
-                found: Iterable[PackagePath | None] = (link_target(entry),)
+            if path in edges:
+                # a tuple compares by identity first; a set would hash the enum, in Python code
+                found = [edge.target for edge in edges[path] if edge.type not in types]
             else:
-                found = [edge.target for edge in self.edges.get(path, ()) if follows(edge)]
+                found = (link_target(entries[path]),)
             for target in found:
                 if target is not None and target not in seen:
                     seen.add(target)

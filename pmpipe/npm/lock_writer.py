@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ _LAST_RANK = len(_FIRST_KEYS)
 _ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 _MAX_ARRAY_INDEX = 2**32 - 2
 _DEFAULT_INDENT = 2
+_MAX_REMEMBERED_KEYS = 16
 
 
 class Formatting(msgspec.Struct, frozen=True):
@@ -77,21 +79,31 @@ def write_lockfile(document: Mapping[str, Any], formatting: Formatting | None = 
 def _in_order(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return _plain_number(value) if isinstance(value, float) else value
-    # the tail of objects, and of integer-like keys, is short or absent: most entries are sorted by one key alone
+    objects = frozenset(key for key, member in value.items() if isinstance(member, Mapping))
+    if len(value) <= _MAX_REMEMBERED_KEYS:
+        return {key: _in_order(value[key]) for key in _remembered_order(tuple(value), objects)}
+    return {key: _in_order(value[key]) for key in _order(tuple(value), objects)}
+
+
+# most entries of a lockfile have the same few sets of keys
+@lru_cache(maxsize=4096)
+def _remembered_order(keys: tuple[str, ...], objects: frozenset[str]) -> tuple[str, ...]:
+    return tuple(_order(keys, objects))
+
+
+def _order(keys: tuple[str, ...], objects: frozenset[str]) -> list[str]:
     plain: list[tuple[int, CollationKey, str]] = []
-    objects: list[tuple[int, CollationKey, str]] = []
+    nested: list[tuple[int, CollationKey, str]] = []
     has_index = False
-    for key, member in value.items():
-        rank = _FIRST_KEYS.get(key, _LAST_RANK)
-        line = (rank, english_key(key), key)
-        (objects if isinstance(member, Mapping) else plain).append(line)
+    for key in keys:
+        (nested if key in objects else plain).append((_FIRST_KEYS.get(key, _LAST_RANK), english_key(key), key))
         has_index = has_index or (key[:1].isdigit() and _is_array_index(key))
     plain.sort(key=_without_name)
-    objects.sort(key=_without_name)
-    ordered = [line[2] for line in (*plain, *objects)]
+    nested.sort(key=_without_name)
+    ordered = [line[2] for line in (*plain, *nested)]
     if has_index:
         ordered.sort(key=lambda key: int(key) if _is_array_index(key) else _MAX_ARRAY_INDEX + 1)
-    return {key: _in_order(value[key]) for key in ordered}
+    return ordered
 
 
 def _without_name(line: tuple[int, CollationKey, str]) -> tuple[int, CollationKey]:

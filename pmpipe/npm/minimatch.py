@@ -4,9 +4,9 @@ With the options that npm-packlist uses: case does not matter, a leading dot is 
 segment is compared with the last segment of a path, and a leading ``!`` is kept apart (`Pattern.negated`) for the
 caller.
 
-A pattern is expanded at its braces, split at its slashes, and each segment becomes a regular expression; ``**`` stands
-for any number of segments. Sections between two ``**`` have fixed lengths, so the leftmost place of each is as good as
-any and no search ever goes back.
+A pattern is expanded at its braces and split at its slashes; ``**`` stands for any number of segments. All alternatives
+together become two regular expressions, one for last segments and one for whole paths. Whether something below a folder
+could match is decided segment by segment.
 
 Source: minimatch 10 (`match`, `matchOne`), Bash's manual on braces and extended globs.
 """
@@ -14,7 +14,7 @@ Source: minimatch 10 (`match`, `matchOne`), Bash's manual on braces and extended
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,10 +43,11 @@ _POSIX_CLASSES = {
     "word": r"\w",
     "xdigit": "A-Fa-f0-9",
 }
+_SEGMENT_END = r"(?:/|\Z)"
 _EXTENDED = "!?+*@"
 _REPEAT = {"?": "?", "+": "+", "*": "*", "@": ""}
 
-#: Compiled segments; None stands for ``**``.
+#: One segment: its regular expression, compiled; None stands for ``**``.
 Segment = re.Pattern[str] | None
 
 
@@ -56,22 +57,28 @@ class Pattern:
 
     Attributes:
         negated: it had an odd number of ``!`` in front.
-        alternatives: what it expanded to, as compiled segments.
-        is_relative: one of them has a single segment, a slash at its end left aside.
+        is_relative: one of the alternatives has a single segment, a slash at its end left aside.
+        base: matches a path's last segment as the alternatives of one segment do; None if there are none.
+        path: matches a whole path as the others do; None if there are none.
+        alternatives: the others, as segments.
     """
 
     negated: bool
-    alternatives: tuple[tuple[Segment, ...], ...]
     is_relative: bool
+    base: re.Pattern[str] | None
+    path: re.Pattern[str] | None
+    alternatives: tuple[tuple[Segment, ...], ...]
 
-    def matches(self, parts: Sequence[str], *, partial: bool = False) -> bool:
-        """Whether the pattern, its ``!`` left aside, matches a path.
+    def matches(self, path: str) -> bool:
+        """Whether the pattern, its ``!`` left aside, matches a path, which may begin and end with a slash."""
+        if self.base is not None and self.base.fullmatch(path.rstrip("/").rpartition("/")[2]):
+            return True
+        return self.path is not None and self.path.fullmatch(path) is not None
 
-        Args:
-            parts: the path split at its slashes: ``/a/`` is ``["", "a", ""]``.
-            partial: it is enough that a path below could match.
-        """
-        return any(_matches(segments, parts, partial=partial) for segments in self.alternatives)
+    def may_match_below(self, path: str) -> bool:
+        """Whether it matches the path, or could match one that goes on from there."""
+        parts = path.split("/")
+        return self.matches(path) or any(_starts(segments, parts) for segments in self.alternatives)
 
 
 @lru_cache(maxsize=4096)
@@ -80,11 +87,28 @@ def compile_pattern(text: str) -> Pattern:
     bare = text.lstrip("!")
     negated = (len(text) - len(bare)) % 2 == 1
     if not bare or len(bare) > _MAXIMUM_LENGTH:
-        return Pattern(negated, (), is_relative=False)
+        return Pattern(negated, False, None, None, ())
     split = [_simplified(_SLASHES.split(one)) for one in expand_braces(bare)]
     is_relative = any(len(parts) <= (1 if parts[-1] else 2) for parts in split)
-    compiled = (tuple(None if part == "**" else _compile_segment(part) for part in parts) for parts in split)
-    return Pattern(negated, tuple(dict.fromkeys(compiled)), is_relative)
+    longer = [parts for parts in split if len(parts) > 1]
+    return Pattern(
+        negated,
+        is_relative,
+        _any_of(_segment_expression(parts[0]) if parts != ["**"] else ".+" for parts in split if len(parts) == 1),
+        _any_of(map(_path_expression, longer)),
+        tuple(
+            tuple(None if part == "**" else _compiled(_segment_expression(part)) for part in parts) for parts in longer
+        ),
+    )
+
+
+def _any_of(expressions: Iterable[str]) -> re.Pattern[str] | None:
+    joined = "|".join(dict.fromkeys(expressions))
+    return _compiled(joined) if joined else None
+
+
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.IGNORECASE | re.DOTALL)
 
 
 def expand_braces(text: str) -> list[str]:
@@ -165,80 +189,33 @@ def _simplified(parts: list[str]) -> list[str]:
     return kept or [""]
 
 
-def _matches(segments: tuple[Segment, ...], parts: Sequence[str], *, partial: bool) -> bool:
-    if len(segments) == 1:
-        base = next((part for part in reversed(parts) if part), "")
-        parts = [base]
-    if None not in segments:
-        return _matches_plainly(segments, parts, partial=partial)
-    first = segments.index(None)
-    head, rest = segments[:first], parts[len(segments[:first]) :]
-    if not _all_match(head, parts) or (len(parts) < len(head) and not partial):
-        return False
+def _path_expression(parts: list[str]) -> str:
+    """A regular expression for whole paths."""
+    expression = ""
+    for part in parts[:-1]:
+        expression += "(?:[^/]*/)*?" if part == "**" else _segment_expression(part) + "/"
+    # ** at the end stands for at least one segment, anything else also matches the folder of its name
+    return expression + (".*" if parts[-1] == "**" else _segment_expression(parts[-1]) + "/?")
+
+
+def _starts(segments: tuple[Segment, ...], parts: Sequence[str]) -> bool:
+    """Whether the path so far is a start of what the segments match."""
     # a path below can always go on in a way that suits what follows a **
-    if partial:
-        return True
-    return _matches_after(segments[first + 1 :], rest)
-
-
-def _matches_plainly(segments: tuple[Segment, ...], parts: Sequence[str], *, partial: bool) -> bool:
-    if not _all_match(segments, parts):
+    head = segments[: segments.index(None)] if None in segments else segments
+    if len(parts) > len(head) and len(head) == len(segments):
         return False
-    if len(parts) <= len(segments):
-        return len(parts) == len(segments) or partial
-    return len(parts) == len(segments) + 1 and parts[-1] == ""
-
-
-def _matches_after(segments: tuple[Segment, ...], parts: Sequence[str]) -> bool:
-    """Whether what follows the first ``**`` matches some end of the parts."""
-    *sections, tail = _sections(segments)
-    end = len(parts)
-    if tail:
-        if len(tail) > end:
-            return False
-        if not _all_match(tail, parts[end - len(tail) :]):
-            # a/**/* is to match a/b/, too
-            if parts[-1] or len(tail) == end or not _all_match(tail, parts[end - len(tail) - 1 :]):
-                return False
-            end -= 1
-        end -= len(tail)
-    position = 0
-    for section in sections:
-        while position + len(section) <= end and not _all_match(section, parts[position:]):
-            position += 1
-        position += len(section)
-        if position > end:
-            return False
-    # ** at the end stands for at least one segment
-    return bool(tail) or position < len(parts)
-
-
-def _sections(segments: tuple[Segment, ...]) -> Iterator[tuple[Segment, ...]]:
-    start = 0
-    for index, segment in enumerate(segments):
-        if segment is None:
-            yield segments[start:index]
-            start = index + 1
-    yield segments[start:]
-
-
-def _all_match(segments: tuple[Segment, ...], parts: Sequence[str]) -> bool:
-    """Whether the parts match as far as there are both segments and parts."""
     return all(
-        segment is not None and segment.fullmatch(part) is not None
-        for segment, part in zip(segments, parts, strict=False)
+        segment is not None and segment.fullmatch(part) is not None for segment, part in zip(head, parts, strict=False)
     )
 
 
 @lru_cache(maxsize=4096)
-def _compile_segment(text: str) -> re.Pattern[str]:
-    body = _translate(text, nested=False)
-    if text and not text.strip("*"):
-        body = ".+"
+def _segment_expression(text: str) -> str:
+    body = "[^/]+" if text and not text.strip("*") else _translate(text, nested=False)
     if any(character in text for character in "*?[(") and text not in {".", ".."}:
         # no wildcard ever stands for the folder itself or its parent
-        body = r"(?!\.{1,2}\Z)" + body
-    return re.compile(body, re.IGNORECASE | re.DOTALL)
+        body = rf"(?!\.{{1,2}}{_SEGMENT_END})" + body
+    return body
 
 
 def _translate(text: str, *, nested: bool) -> str:
@@ -261,7 +238,7 @@ def _translate(text: str, *, nested: bool) -> str:
             if character == "*":
                 while text[index : index + 1] == "*" and not _closing(text, index + 1):
                     index += 1
-            parts.append({"*": ".*?", "?": "."}.get(character) or re.escape(character))
+            parts.append({"*": "[^/]*?", "?": "[^/]"}.get(character) or re.escape(character))
     return "".join(parts)
 
 
@@ -282,8 +259,8 @@ def _extended(kind: str, inside: str, following: str, *, nested: bool) -> str:
     if kind != "!":
         return f"(?:{branches}){_REPEAT[kind]}"
     # "not this, with what follows": only so does !(a)b say no to ab and yes to aab
-    rest = "" if nested else _translate(following, nested=True) + r"\Z"
-    return f"(?:(?!(?:{branches}){rest}).*?)"
+    rest = "" if nested else _translate(following, nested=True) + _SEGMENT_END
+    return f"(?:(?!(?:{branches}){rest})[^/]*?)"
 
 
 def _branches(inside: str) -> list[str]:
@@ -317,7 +294,7 @@ def _bracket(text: str, start: int) -> tuple[str, int] | None:
         index += 1
     if index >= len(text) or not content:
         return None
-    expression = f"[{'^' if negated else ''}{content}]"
+    expression = f"(?!/)[{'^' if negated else ''}{content}]"
     try:
         re.compile(expression)
     except re.error:

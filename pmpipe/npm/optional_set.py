@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pmpipe.npm.dependency_kinds import is_required
-from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.lock_graph import OPTIONAL_EDGES, LockGraph
 from pmpipe.npm.package_path import PackagePath
 
 
@@ -66,7 +65,7 @@ def _closure(start: set[PackagePath], following: Callable[[PackagePath], Iterabl
 
 
 def _required_from(graph: LockGraph, path: PackagePath) -> list[PackagePath]:
-    return [edge.source for edge in graph.edges_into.get(path, ()) if is_required(edge)]
+    return [edge.source for edge in graph.edges_into.get(path, ()) if edge.type not in OPTIONAL_EDGES]
 
 
 def _targets(graph: LockGraph, path: PackagePath) -> list[PackagePath]:

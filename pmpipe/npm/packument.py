@@ -52,6 +52,7 @@ class RawManifest(msgspec.Struct, frozen=True, rename="camel"):
     has_install_script: Json = None
     scripts: Json = None
     overrides: Json = None
+    dev_engines: Json = None
     shrinkwrapped: Json = msgspec.field(default=None, name="_hasShrinkwrap")
     dist: Dist | None = None
 

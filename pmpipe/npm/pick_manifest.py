@@ -12,12 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pmpipe.npm.packument import Json, Packument, RawManifest
-from pmpipe.npm.semver import Range, Version, parse_range, parse_version, satisfies
+from pmpipe.npm.semver import Range, VersionKey, parse_range, parse_version, satisfies
+from pmpipe.npm.semver_version import loose_version
 
 # npm's order among versions that satisfy, best first
 _BEST, _ENGINE_FITS, _CURRENT, _ANY = range(4)
+
+
+class _Candidate(NamedTuple):
+    key: VersionKey
+    text: str
+
+    def order(self) -> VersionKey:
+        return self.key
 
 
 @dataclass(slots=True, frozen=True)
@@ -120,27 +130,42 @@ def _pick_from_range(packument: Packument, wanted: str, options: PickOptions) ->
                 and _is_before(packument, preferred, options)
             ):
                 return manifest
-    return _best(packument, _satisfying(packument, wanted_range), options)
+    found = _satisfying(packument, wanted_range)
+    if not found:
+        return None
+    # sorting is not needed as long as the highest version has nothing against it
+    highest = max(found, key=_Candidate.order).text
+    manifest = packument.manifest(highest)
+    if manifest is not None and _rank(manifest, options) == _BEST and _is_before(packument, highest, options):
+        return manifest
+    return _best(packument, found, options)
 
 
-def _satisfying(packument: Packument, wanted: Range) -> list[str]:
-    """The versions that satisfy, highest first; those that are level keep the packument's order."""
-    found: list[tuple[Version, str]] = []
+def _satisfying(packument: Packument, wanted: Range) -> list[_Candidate]:
+    """The versions that satisfy, in the packument's order."""
+    found: list[_Candidate] = []
+    test = wanted.test
     for text in _candidates(packument, wanted):
-        version = parse_version(text)
-        if version is not None and wanted.test(version):
-            found.append((version, text))
-    found.sort(key=lambda pair: pair[0].key, reverse=True)
-    return [text for _, text in found]
+        version = loose_version(text)
+        if version is not None and test(version):
+            found.append(_Candidate(version.key, text))
+    return found
 
 
 def _candidates(packument: Packument, wanted: Range) -> Iterable[str]:
-    """The versions that may satisfy: where all must have the same major, the others need not be read."""
+    """The versions that may satisfy, judged by their first characters and their dashes, before any is read.
+
+    Where all that satisfy have one major, other majors are left out; where no comparator names a prerelease, so are
+    prereleases. A registry's versions are normalised; those that are not (a leading zero, v or space) are kept.
+    """
     major = _only_major(wanted)
-    if not major:
-        return packument.versions
-    # a registry's versions are normalised; what is not (a leading v or zero) cannot be told by its first characters
-    return [text for text in packument.versions if text.startswith(major) or not "1" <= text[:1] <= "9"]
+    texts: Iterable[str] = packument.versions
+    if major:
+        texts = [text for text in texts if text.startswith(major) or not "1" <= text[:1] <= "9"]
+    if wanted.needs_comparators or any(window.prerelease_triples for window in wanted.windows):
+        return texts
+    # the build metadata of a release may hold a dash
+    return [text for text in texts if "-" not in text or "+" in text]
 
 
 def _only_major(wanted: Range) -> str:
@@ -154,17 +179,24 @@ def _only_major(wanted: Range) -> str:
     return f"{major}." if limit[0] == major or limit[:4] == (int(major) + 1, 0, 0, 0) else ""
 
 
-def _best(packument: Packument, versions: list[str], options: PickOptions) -> RawManifest | None:
+def _best(packument: Packument, found: list[_Candidate], options: PickOptions) -> RawManifest | None:
     ranked: dict[int, RawManifest] = {}
-    for text in versions:
-        if not _is_before(packument, text, options):
+    # those that are level keep the packument's order
+    for candidate in sorted(found, key=_Candidate.order, reverse=True):
+        if not _is_before(packument, candidate.text, options):
             continue
-        manifest = packument.manifest(text)
+        manifest = packument.manifest(candidate.text)
         if manifest is None:
             continue
-        fits = engine_fits(manifest.engines, options.node_version, options.npm_version)
-        rank = (_BEST if fits else _CURRENT) if not manifest.deprecated else (_ENGINE_FITS if fits else _ANY)
+        rank = _rank(manifest, options)
         if rank == _BEST:
             return manifest
         ranked.setdefault(rank, manifest)
     return ranked[min(ranked)] if ranked else None
+
+
+def _rank(manifest: RawManifest, options: PickOptions) -> int:
+    fits = engine_fits(manifest.engines, options.node_version, options.npm_version)
+    if manifest.deprecated:
+        return _ENGINE_FITS if fits else _ANY
+    return _BEST if fits else _CURRENT

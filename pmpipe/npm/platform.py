@@ -5,6 +5,8 @@ Source: npm's ``npm-install-checks``.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from pmpipe.npm.declared import Declared
@@ -59,10 +61,14 @@ def unsupported_engines(declared: Declared, engines: Engines) -> str:
     return ", ".join(
         f"{engine} {wanted}"
         for engine, version in (("node", engines.node), ("npm", engines.npm))
-        if version
-        and (wanted := declared.engines.get(engine))
-        and not satisfies(version, wanted, include_prerelease=True, loose=False)
+        if version and (wanted := declared.engines.get(engine)) and not _supports(version, wanted)
     )
+
+
+# a few dozen ranges stand in thousands of packages
+@lru_cache(maxsize=4096)
+def _supports(version: str, wanted: str) -> bool:
+    return satisfies(version, wanted, include_prerelease=True, loose=False)
 
 
 def _is_listed(value: str, wanted: list[str] | str) -> bool:

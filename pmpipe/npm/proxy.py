@@ -18,7 +18,7 @@ class Proxies(msgspec.Struct, frozen=True):
     """Proxies from the settings and from the environment. Its text form shows no password.
 
     Attributes:
-        configured: ``https-proxy``, else ``proxy``: for every URL; or empty.
+        configured: ``https-proxy``, else ``proxy``: for every URL; with its port; or empty.
         excluded: ``noproxy``: hosts and domains to reach directly; empty: the environment's.
         environment: the variables ``https_proxy``, ``http_proxy``, ``proxy`` and ``no_proxy`` that are set, by their
             names in lower case.
@@ -44,10 +44,18 @@ class Proxies(msgspec.Struct, frozen=True):
         Source: npm's agent. As there, ``*`` in ``noproxy`` is no wildcard, and ports in it match nothing.
         """
         target = parse_url(url)
-        proxy = self.configured or self._from_environment(target.scheme)
-        if not proxy or self._is_excluded(target.host):
-            return ""
-        return _with_port(proxy)
+        return "" if self._is_excluded(target.host) else self.for_scheme(target.scheme)
+
+    def for_scheme(self, scheme: str) -> str:
+        """The proxy for all URLs of a scheme that are not excluded, its port always written out; empty for none.
+
+        Args:
+            scheme: "http" or "https".
+
+        Raises:
+            ConfigError: the environment names a proxy that cannot be used.
+        """
+        return self.configured or _with_port(self._from_environment(scheme))
 
     def _from_environment(self, scheme: str) -> str:
         get = self.environment.get
@@ -67,6 +75,8 @@ class Proxies(msgspec.Struct, frozen=True):
 
 @functools.lru_cache(maxsize=8)
 def _with_port(proxy: str) -> str:
+    if not proxy:
+        return ""
     # where a port is left out, libcurl takes 1080 and Node.js the scheme's own
     try:
         url = parse_url(proxy if "://" in proxy else f"http://{proxy}", SETTINGS["proxy"].choices)
@@ -84,4 +94,4 @@ def proxies(configured: str | None, excluded: tuple[str, ...], environ: Mapping[
     """Put the settings and the environment together; of two spellings of a variable the later one counts."""
     environment = {name.lower(): value for name, value in environ.items() if name.lower() in _VARIABLES}
     hosts = tuple(part.strip() for entry in excluded for part in entry.split(",") if part.strip())
-    return Proxies(configured or "", hosts, environment)
+    return Proxies(_with_port(configured or ""), hosts, environment)

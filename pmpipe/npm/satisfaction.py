@@ -74,6 +74,8 @@ class Satisfaction:
         """
         assert edge.target is not None, "an edge without a target is satisfied by nothing"
         rule = self._overrides.rule(edge)
+        if rule is None and _plainly_satisfies(self._version(edge.target), edge.requested):
+            return True
         if rule is None or rule.parent is None or self._keeps_own_specs(edge.target):
             return self._accepts(edge, edge.requested, None)
         if self._accepts(edge, self.spec(edge), rule):
@@ -103,10 +105,7 @@ class Satisfaction:
         assert target is not None
         if not requested or requested == ANY:
             return True
-        version = self._version(target)
-        if _plainly_satisfies(version, requested) or (
-            _IS_RANGE(requested) is not None and satisfies(version, requested)
-        ):
+        if _IS_RANGE(requested) is not None and satisfies(self._version(target), requested):
             return True
         spec = self._read(edge, requested, rule)
         return spec is not None and self._fits(edge, target, spec)

@@ -103,9 +103,9 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
         packages.append(path)
     if left_out:
         packages = [path for path in packages if not _lies_in(graph, path, left_out)]
-    folders = frozenset(path for path in graph.reachable if path in entries and path != ROOT and not is_installed(path))
-    extraneous = frozenset(path for path in entries if path not in graph.reachable)
-    return Selection(tuple(packages), folders, left_out, extraneous - {ROOT}, tuple(warnings))
+    folders = frozenset(path for path in graph.reachable if path and graph.holder(path) is None)
+    extraneous = frozenset(entries.keys() - graph.reachable)
+    return Selection(tuple(packages), folders, left_out, extraneous, tuple(warnings))
 
 
 # -- platforms and engines ----------------------------------------------------------------------------------------

@@ -100,26 +100,26 @@ class Builder:
             elif not self._follow_links():
                 return
 
-    def finish(self, *, from_lock: bool) -> None:
+    def finish(self, *, may_hold_useless: bool) -> None:
         """Work out the flags, remove what nobody needs, and judge what could not be loaded.
 
         Args:
-            from_lock: the tree began with nodes from an old lock, whose flags may no longer hold, and of which some
-                may be needed no more.
+            may_hold_useless: the tree began with nodes from an old lock, whose flags may no longer hold, and of which
+                some may be needed no more.
 
         Raises:
             PmpipeError: something required could not be loaded.
         """
         root = self.tree.root
         nodes = self.tree.nodes
-        if from_lock and self.changed:
+        if may_hold_useless and self.changed:
             for node in nodes.values():
                 node.flags.set_all(value=True)
-        if not from_lock or self.changed:
+        if not may_hold_useless or self.changed:
             work_out_flags(root)
         else:
             root.flags.set_all(value=False)
-        if from_lock:
+        if may_hold_useless:
             for node in list(nodes.values()):
                 if node.flags.extraneous and node.tree is self.tree:
                     self.tree.remove(node)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from pmpipe.npm.semver import parse_version
+from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.dep_sets import needed_by_none_else, peer_entry_sets
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.package import NameKey
@@ -215,7 +215,7 @@ def _sum_up(check: Check, state: Verdict) -> Verdict:
 
 
 def _is_not_older(candidate: Node, current: Node) -> bool:
-    new, old = parse_version(candidate.version), parse_version(current.version)
+    new, old = loose_version(candidate.version), loose_version(current.version)
     return new is not None and old is not None and new.key >= old.key
 
 
@@ -275,7 +275,7 @@ def can_dedupe(node: Node, *, prefer_dedupe: bool = False, explicit: bool = Fals
         return False
     if prefer_dedupe:
         return True
-    mine, theirs = parse_version(node.version), parse_version(other.version)
+    mine, theirs = loose_version(node.version), loose_version(other.version)
     if mine is not None and theirs is not None and theirs.key >= mine.key:
         return theirs.key == mine.key or not _is_overridden(node) or explicit
     return explicit

@@ -31,6 +31,7 @@ class ResolveOptions:
         updates: names of which newer versions are wanted wherever they stand.
         release_age_exclude: names for which `pick.before` does not hold.
         os, cpu, libc: of the host, for packages that exclude some; empty texts do not check.
+        omit: of ``dev``, ``optional`` and ``peer``, what will not be installed and need not fit the host.
         engine_strict: a required package that does not fit the Node.js is an error.
     """
 
@@ -46,4 +47,5 @@ class ResolveOptions:
     os: str = ""
     cpu: str = ""
     libc: str = ""
+    omit: frozenset[str] = frozenset()
     engine_strict: bool = False

@@ -155,7 +155,7 @@ class OverrideRule:
 
 def narrower(first: OverrideRule, second: OverrideRule) -> OverrideRule | None:
     """The rule that holds where both do, or None if they contradict each other."""
-    if any(rule.same_as(first) for rule in second.ancestry()):
+    if first is second or any(rule.same_as(first) for rule in second.ancestry()):
         return second
     if any(rule.same_as(second) for rule in first.ancestry()):
         return first

@@ -10,12 +10,18 @@ from __future__ import annotations
 from enum import Enum
 from functools import lru_cache
 from posixpath import basename, normpath
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pmpipe.npm.packument import Json, RawManifest
 
+if TYPE_CHECKING:
+    from pmpipe.resolver.request import Request
+
 #: A child's or dependency's name as folders of a case-insensitive filesystem would see it; npm keeps those apart.
 NameKey: TypeAlias = str
+
+
+_NO_SPECS: dict[str, str] = {}
 
 
 class Kind(Enum):
@@ -51,9 +57,10 @@ class Dependency:
         peer, optional, dev: whether the kind is a peer's, an optional one, a development one.
         answers: whether a package satisfies it; filled by `pmpipe.resolver.satisfy`, for specs that mean the same
             whoever asks. Kept here because a look-up is all that most questions then cost.
+        request: what the spec asks for, for such specs, once it has been read.
     """
 
-    __slots__ = ("accept", "answers", "dev", "key", "kind", "name", "optional", "peer", "spec")
+    __slots__ = ("accept", "answers", "dev", "key", "kind", "name", "optional", "peer", "request", "spec")
 
     def __init__(self, name: str, spec: str, kind: Kind, accept: str | None) -> None:
         self.name = name
@@ -65,6 +72,7 @@ class Dependency:
         self.optional = kind is Kind.OPTIONAL or kind is Kind.PEER_OPTIONAL
         self.dev = kind is Kind.DEV
         self.answers: dict[Package, bool] = {}
+        self.request: Request | None = None
 
     def __repr__(self) -> str:
         return f"Dependency({self.name}@{self.spec}, {self.kind.value})"
@@ -130,8 +138,8 @@ class Package:
         self.optional_dependencies = _specs(manifest.optional_dependencies)
         self.dependencies = _specs(manifest.dependencies)
         # manifests of old name what is optional twice, for tools that did not know better
-        for name in self.optional_dependencies:
-            self.dependencies.pop(name, None)
+        if self.optional_dependencies and self.dependencies:
+            self.dependencies = {n: s for n, s in self.dependencies.items() if n not in self.optional_dependencies}
         self.peer_dependencies = _specs(manifest.peer_dependencies)
         self.dev_dependencies = _specs(manifest.dev_dependencies)
         self.bundled = _bundled(manifest, self.dependencies)
@@ -206,8 +214,14 @@ class Package:
 
 
 def _specs(value: Json) -> dict[str, str]:
-    if not isinstance(value, dict):
-        return {}
+    if not value or not isinstance(value, dict):
+        return _NO_SPECS
+    for spec in value.values():
+        if type(spec) is not str:
+            break
+    else:
+        if "" not in value:
+            return value
     return {name: spec for name, spec in value.items() if name and isinstance(spec, str)}
 
 

@@ -23,7 +23,7 @@ from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_set_conflict
-from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request
+from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, request_of
 from pmpipe.resolver.satisfy import base_folder, satisfies
 from pmpipe.resolver.source import Ask, Source
 from pmpipe.resolver.tree import Tree, location_of, name_from_folder
@@ -182,8 +182,12 @@ class PeerSets:
     # --- one package
 
     def _request(self, edge: Edge) -> Request | PmpipeError:
-        spec = edge.spec
         try:
+            if edge.rule is None or not edge.rule.key_spec:
+                request = request_of(edge.dependency)
+                if request is not None:
+                    return request
+            spec = edge.spec
             return read_request(edge.name, spec, base_folder(edge.origin, edge) if is_about_a_place(spec) else "")
         except InvalidSpecError as error:
             return error

@@ -44,9 +44,9 @@ class Planted:
     pool: DependencyPool
 
     @property
-    def from_lock(self) -> bool:
-        """Whether the tree has nodes of an old lock."""
-        return bool(self.project.locked)
+    def may_hold_useless(self) -> bool:
+        """Whether npm looks for what nobody needs in the end: it does if there was a lock, even if it is ignored."""
+        return bool(self.project.locked) or self.project.update_all
 
     def plant_lock(self, source: Source) -> Waiting[None]:
         """Add what is in the old lock.
@@ -56,6 +56,7 @@ class Planted:
         """
         locked = self.project.locked
         if not locked:
+            self._plant_workspaces()
             return
         links: dict[str, LockedEntry] = {}
         for location, entry in locked.items():
@@ -73,6 +74,18 @@ class Planted:
             if node is not self.tree.root:
                 node.flags.set_all(value=True)
         work_out_flags(self.tree.root, with_root=False)
+
+    def _plant_workspaces(self) -> None:
+        """Without a lock npm begins with what is on the disk, so that it knows early what workspaces ask for."""
+        if self.project.update_all:
+            return
+        rule = self.tree.root.rule
+        for location, manifest in self.project.workspaces.items():
+            package = package_from_json(manifest, self.pool)
+            node = Node(name_from_folder(absolute(self.project.folder, location)), package, location=location)
+            if rule is not None:
+                node.rule = rule.rule_for_package(package)
+            self.tree.attach_top(node, location)
 
     def _plant_entry(self, location: str, entry: LockedEntry) -> None:
         name = name_from_folder(location)

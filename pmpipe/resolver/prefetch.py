@@ -8,13 +8,15 @@ that. What it asks for too much costs a request; what it misses the builder asks
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 import msgspec
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.packument import Packument
-from pmpipe.npm.semver import parse_version
+from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.package import Dependency, Kind, Package
-from pmpipe.resolver.request import Request, is_about_a_place, read_request
+from pmpipe.resolver.request import Request, request_of
 from pmpipe.resolver.source import AskPackument, Source
 
 
@@ -38,12 +40,12 @@ class Prefetcher:
     Attributes:
         wants: per package the requests that have been seen, until its packument arrives.
         picked: per package the versions that the walk has been through.
-        overridden: names that overrides are about; what their dependents ask for may not be what they get.
+        excluded: names of workspaces, and of what overrides are about: their dependents may not get what they ask for.
     """
 
-    def __init__(self, source: Source, overridden: frozenset[str] = frozenset()) -> None:
+    def __init__(self, source: Source, excluded: AbstractSet[str] = frozenset()) -> None:
         self.source = source
-        self.overridden = overridden
+        self.excluded = excluded
         self.wants: dict[str, dict[Request, None]] = {}
         self.picked: dict[str, dict[str, None]] = {}
         self._walked: dict[Package, None] = {}
@@ -85,15 +87,15 @@ class Prefetcher:
         return resolved
 
     def _want(self, dependency: Dependency) -> Package | None:
-        if dependency.kind is Kind.WORKSPACE or dependency.name in self.overridden:
+        if dependency.kind is Kind.WORKSPACE or dependency.name in self.excluded:
             return None
-        if dependency.kind is Kind.PEER_OPTIONAL or is_about_a_place(dependency.spec) and "npm:" not in dependency.spec:
+        if dependency.kind is Kind.PEER_OPTIONAL:
             return None
         try:
-            request = read_request(dependency.name, dependency.spec)
+            request = request_of(dependency)
         except InvalidSpecError:
             return None
-        if not request.is_registry:
+        if request is None or not request.is_registry:
             return None
         ask = self.source.packument_ask(request.name)
         fed = self.source.answers.get(ask)
@@ -110,7 +112,7 @@ class Prefetcher:
         picked = self.picked.setdefault(request.name, {})
         if request.range is not None:
             for text in picked:
-                version = parse_version(text)
+                version = loose_version(text)
                 if version is not None and request.range.test(version):
                     return None
         package = self.source.package(request)

@@ -46,6 +46,7 @@ class Project:
         manifest: the project's package.json.
         workspaces: the workspaces' package.json files, by location (``packages/a``), in npm's order.
         locked: the old lockfile's entries, by location; None if there is none, or all of it is to be updated.
+        update_all: there is a lock, but nothing of it is to be kept (``npm update`` without names).
         explicit: per location of the project (empty) or a workspace the names of dependencies that the user asked for
             just now, so that what is there is replaced even if it would do.
     """
@@ -54,4 +55,5 @@ class Project:
     manifest: Mapping[str, Any]
     workspaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     locked: Mapping[str, LockedEntry] | None = None
+    update_all: bool = False
     explicit: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -28,6 +29,9 @@ from pmpipe.npm.spec_types import (
     VersionSpec,
     WorkspaceSpec,
 )
+
+if TYPE_CHECKING:
+    from pmpipe.resolver.package import Dependency
 
 _TARBALL_SUFFIXES = (".tgz", ".tar.gz", ".tar")
 
@@ -95,9 +99,23 @@ def read_request(name: str, spec: str, folder: str = "") -> Request:
     return _from_spec(name, spec, parse_spec(name, spec, folder or None, home="/"))
 
 
+def request_of(dependency: Dependency) -> Request | None:
+    """What a dependency asks for, whoever asks; None if that depends on the folder of its package.
+
+    Raises:
+        InvalidSpecError: see `read_request`.
+    """
+    request = dependency.request
+    if request is None and not is_about_a_place(dependency.spec):
+        request = dependency.request = read_request(dependency.name, dependency.spec)
+    return request
+
+
 def is_about_a_place(spec: str) -> bool:
     """Whether a spec may mean different things to different packages, because it may be a relative path."""
-    return ":" in spec or "/" in spec or spec.endswith(_TARBALL_SUFFIXES)
+    if ":" in spec or "/" in spec:
+        return not spec.startswith("npm:")
+    return spec.endswith(_TARBALL_SUFFIXES)
 
 
 def same_repository(request: Request, resolved: str, *, compare_commits: bool) -> bool:

@@ -10,11 +10,12 @@ from pmpipe.errors import PmpipeError
 from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
+from pmpipe.resolver.fitness import check_fitness
 from pmpipe.resolver.lock_entries import lock_document
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
-from pmpipe.resolver.package import DependencyPool
+from pmpipe.resolver.package import DependencyPool, Kind
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.planting import plant_project
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
@@ -32,10 +33,12 @@ class IdealTree:
     Attributes:
         tree: the nodes.
         overruled: peer conflicts that were let pass and deserve a warning.
+        unfit: required packages whose ``engines`` do not fit, which deserve one too.
     """
 
     tree: Tree
     overruled: tuple[Edge, ...]
+    unfit: tuple[Node, ...]
 
     def lock_document(self, *, lockfile_version: int = 3, omit_registry_resolved: bool = False) -> dict[str, Any]:
         """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
@@ -61,7 +64,8 @@ class Resolver:
         empty = package_from_json({}, pool)
         self._sets = PeerSets(self._tree, self._source, self.options, empty)
         self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options)
-        self._prefetcher = Prefetcher(self._source, _overridden_names(self._tree.root.rule))
+        workspaces = {edge.name for edge in self._tree.root.edges_out.values() if edge.dependency.kind is Kind.WORKSPACE}
+        self._prefetcher = Prefetcher(self._source, workspaces | _overridden_names(self._tree.root.rule))
         self._run: Waiting[None] = self._plant_and_build()
         self._waiting: Ask | None = None
         self._done = False
@@ -73,7 +77,7 @@ class Resolver:
 
     def start(self) -> list[Event]:
         """Begin; the first things to be fetched."""
-        if not self._planted.from_lock:
+        if not self._planted.project.locked:
             self._prefetcher.walk(self._tree.root.package, with_dev=True)
             for manifest in self._planted.project.workspaces.values():
                 self._prefetcher.walk(package_from_json(manifest, self._source.pool), with_dev=True)
@@ -107,11 +111,12 @@ class Resolver:
         """The finished tree.
 
         Raises:
-            PmpipeError: a required package could not be had.
+            PmpipeError: a required package could not be had, or does not support this host.
         """
         assert self._done
-        self._builder.finish(from_lock=self._planted.from_lock)
-        return IdealTree(self._tree, tuple(self._builder.placer.overruled))
+        self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
+        unfit = check_fitness(self._tree.nodes.values(), self.options)
+        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit))
 
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)
@@ -139,15 +144,15 @@ class Resolver:
         return events
 
 
-def _overridden_names(rule: OverrideRule | None) -> frozenset[str]:
-    if rule is None:
-        return frozenset()
+def _overridden_names(rule: OverrideRule | None) -> set[str]:
     names: set[str] = set()
+    if rule is None:
+        return names
     pending = [rule]
     for one in pending:
         names.add(one.name)
         pending.extend(one.children.values())
-    return frozenset(names)
+    return names
 
 
 __all__ = ["Event", "IdealTree", "PmpipeError", "Resolver"]

@@ -13,7 +13,8 @@ from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.semver import parse_range, parse_version
+from pmpipe.npm.semver import parse_range
+from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.package import Dependency
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, same_repository
 
@@ -103,7 +104,7 @@ def _accepts(edge: Edge, spec: str, node: Node) -> bool:
     if request.range is not None:
         if request.wanted in ("*", ""):
             return True
-        version = parse_version(node.version)
+        version = loose_version(node.version)
         return version is not None and request.range.test(version)
     return _accepts_rare(request, node, edge)
 
@@ -133,7 +134,7 @@ def _is_that_commit(request: Request, node: Node, edge: Edge) -> bool:
     if not same_repository(request, node.resolved, compare_commits=is_commit):
         return False
     if request.git_range:
-        wanted, version = parse_range(request.git_range), parse_version(node.version)
+        wanted, version = parse_range(request.git_range), loose_version(node.version)
         return wanted is not None and version is not None and wanted.test(version)
     if is_commit:
         return True

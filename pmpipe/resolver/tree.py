@@ -33,7 +33,6 @@ class Tree:
         "edges",
         "install_links",
         "is_apart",
-        "known_targets",
         "locked_specs",
         "nodes",
         "project_folder",
@@ -50,7 +49,6 @@ class Tree:
         self.by_name: dict[str, dict[Node, None]] = {}
         self.edges: dict[NameKey, dict[Edge, None]] = {}
         self.tops: dict[Node, None] = {}
-        self.known_targets: dict[str, Node] = {}
         self.locked_specs: dict[str, dict[str, str]] = {}
         self._enter(root)
 
@@ -251,16 +249,23 @@ class Tree:
         if edge.rule is not None:
             self._rule_leaves(target, edge.rule)
 
-    def _connect_all(self, key: NameKey) -> None:
-        edges = self.edges.get(key)
-        if edges:
-            for edge in list(edges):
-                self.connect(edge)
+    def _connect_to(self, node: Node) -> None:
+        """Let those find a new node who should: below its parent, and finding nothing or something further up so far."""
+        edges = self.edges.get(node.key)
+        if not edges:
+            return
+        holders: set[Node | None] = set()
+        above = node.up.up if node.up is not None else None
+        while above is not None:
+            holders.add(above)
+            above = above.parent or above.folder_parent
+        for edge in [edge for edge in edges if edge.target is None or edge.target.parent in holders]:
+            self.connect(edge)
 
     # --- override rules
 
     def _rule_arrives(self, node: Node, rule: OverrideRule | None) -> None:
-        if rule is None or rule.same_as(node.rule):
+        if rule is None or rule is node.rule or rule.same_as(node.rule):
             return
         merged = rule if node.rule is None else narrower(node.rule, rule)
         if merged is None or merged.same_as(node.rule):
@@ -310,7 +315,7 @@ class Tree:
             self._enter(member)
         if node.target is not None and not self.is_apart:
             self.adopt_target(node)
-        self._connect_all(node.key)
+        self._connect_to(node)
         for member in _family(node):
             if not member.edges_out:
                 self.load_edges(member)

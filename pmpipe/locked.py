@@ -1,0 +1,115 @@
+"""A project with its lockfile, read, checked against each other, and the wanted tree that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pmpipe import host
+from pmpipe.config import Config
+from pmpipe.errors import LockfileError
+from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
+from pmpipe.npm.lock_graph import EdgeType, LockGraph
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.platform import Engines, Platform
+from pmpipe.npm.selection import Selection, SelectionOptions, optional_set, select
+from pmpipe.project import Project, find_folders, read_project
+from pmpipe.wanted import WantedTree
+from pmpipe.wanted_builder import wanted_tree
+
+#: Names listed in a warning about many packages.
+_NAMED = 3
+
+
+@dataclass(slots=True, frozen=True)
+class LockedProject:
+    """A project whose lockfile satisfies its package.json files.
+
+    Attributes:
+        project: package.json files and lockfile.
+        graph: the lockfile's graph.
+        selection: which entries are to be installed on this host.
+        tree: what is to stand in node_modules.
+    """
+
+    project: Project
+    graph: LockGraph
+    selection: Selection
+    tree: WantedTree
+
+    def left_out_with(self, location: str) -> frozenset[str]:
+        """What is left out together with an optional location that cannot be had, what lies in it included."""
+        gone = optional_set(self.graph, [PackagePath(location)], already=self.selection.left_out)
+        inside = (path for path in self.selection.packages if any(path.startswith(f"{one}/") for one in gone))
+        return frozenset((*gone, *inside))
+
+    @property
+    def workspace_folders(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The root's workspace patterns, and all folders that they find, workspaces or not."""
+        patterns = tuple(self.project.manifests.root.workspace_patterns())
+        return patterns, tuple(find_folders(self.project.folder, patterns)) if patterns else ()
+
+    @property
+    def is_memorable(self) -> bool:
+        """The tree follows from the lockfile, the package.json files and the settings alone.
+
+        A folder of executables (``directories.bin``) of a workspace is something that it depends on besides.
+        """
+        return not any(manifest.bin_folder for manifest in self.project.manifests.folders.values())
+
+
+def read_locked_project(folder: str, config: Config, environ: Mapping[str, str]) -> LockedProject:
+    """Read a project, and refuse a lockfile that does not satisfy its package.json files.
+
+    Args:
+        folder: absolute path of the project.
+        config: all settings.
+        environ: the process's environment: where node and the user's home are.
+
+    Raises:
+        LockfileOutOfSyncError: with everything that is off.
+        LockfileError: the lockfile cannot be used, or there is none.
+        ManifestError: a package.json cannot be used.
+        PlatformError: a required package does not support this host.
+        EngineError: under engine-strict, a required package does not support this Node.js.
+    """
+    project = read_project(folder)
+    if project.lock is None:
+        raise LockfileError(f"there is no package-lock.json in {folder}")
+    graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)
+    options = CheckOptions(strict_peer_deps=config.strict_peer_deps, force=config.force, home=environ.get("HOME", ""))
+    problems = check_lock(graph, options)
+    fatal = [problem for problem in problems if problem.is_fatal]
+    if fatal:
+        error = out_of_sync(fatal, graph)
+        error.hint = "resolving is not there yet: `npm install --package-lock-only` brings the lockfile up to date"
+        raise error
+    selection = _select(graph, config, environ)
+    warnings = (*_as_warnings(problems, graph), *selection.warnings)
+    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings))
+
+
+def _select(graph: LockGraph, config: Config, environ: Mapping[str, str]) -> Selection:
+    here = host.platform()
+    needs_engines = any(entry.engines for entry in graph.lock.entries.values())
+    options = SelectionOptions(
+        host=here,
+        platform=Platform(config.os or here.os, config.cpu or here.cpu, config.libc or here.libc),
+        engines=Engines(host.node_version(environ) or "") if needs_engines else Engines(),
+        omit=frozenset(config.omit),
+        include=frozenset(config.include),
+        engine_strict=config.engine_strict,
+        force=config.force,
+    )
+    return select(graph, options)
+
+
+def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]:
+    """One line for all entries that optional dependencies lack: a registry without other platforms makes hundreds."""
+    lacking = sorted({problem.name for problem in problems if problem.type is EdgeType.OPTIONAL})
+    others = [problem for problem in problems if problem.type is not EdgeType.OPTIONAL]
+    lines = [f"{problem} (required by {graph.chain(problem.source)})" for problem in others]
+    if lacking:
+        named = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")
+        lines.append(f"{graph.lock.file} lacks entries that optional dependencies ask for: {named}")
+    return lines

@@ -1,0 +1,112 @@
+"""Remembering wanted trees: the same inputs give the same tree, so it need not be worked out again.
+
+Checking a lockfile against the package.json files, selecting and ordering takes longer than everything else that an
+install with nothing to do does. Its outcome depends on the lockfile, the package.json files, some settings and the
+platform. A tree is kept under a digest of those inputs that are known before anything is parsed; the others (the
+package.json files that were read, and which folders the workspace patterns found) are kept with it and compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from pmpipe import __version__
+from pmpipe.wanted import WantedTree
+
+#: Trees kept in one store; the ones that were used longest ago go first.
+_KEPT = 64
+
+
+class Remembered(msgspec.Struct, frozen=True, array_like=True):
+    """A tree, and what it depends on beside its key.
+
+    Attributes:
+        manifests: path of each package.json that was read, relative to the project -> its digest; empty if absent.
+        patterns: the root's workspace patterns.
+        found: the folders that they found.
+        tree: the tree.
+    """
+
+    manifests: dict[str, str]
+    patterns: tuple[str, ...]
+    found: tuple[str, ...]
+    tree: WantedTree
+
+
+_decoder = msgspec.msgpack.Decoder(Remembered)
+
+
+def tree_key(lock: bytes, settings: Mapping[str, object]) -> str:
+    """What a tree is kept under.
+
+    Args:
+        lock: the lockfile as it stands on the disk.
+        settings: everything else that decides, apart from package.json files.
+    """
+    digest = hashlib.sha256(msgspec.json.encode([__version__, {**settings}], order="sorted"))
+    digest.update(lock)
+    return digest.hexdigest()
+
+
+def recall(store: str, key: str, project: str) -> WantedTree | None:
+    """The tree that was kept, if what it depends on is still the same.
+
+    Args:
+        store: absolute path of the store's version folder.
+        key: from `tree_key`.
+        project: absolute path of the project.
+    """
+    path = f"{store}/trees/{key}"
+    try:
+        with open(path, "rb") as file:
+            remembered = _decoder.decode(file.read())
+    except (FileNotFoundError, NotADirectoryError, PermissionError, msgspec.MsgspecError):
+        return None  # not kept, or torn by a power cut: it is worked out again
+    if any(digest_of_file(f"{project}/{name}") != digest for name, digest in remembered.manifests.items()):
+        return None
+    if remembered.patterns:
+        from pmpipe.project import find_folders
+
+        if tuple(find_folders(project, remembered.patterns)) != remembered.found:
+            return None
+    return remembered.tree
+
+
+def remember(store: str, key: str, remembered: Remembered) -> None:
+    """Keep a tree. The store must be writable.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder = f"{store}/trees"
+    os.makedirs(folder, exist_ok=True)
+    partial = f"{store}/staging/tree-{os.getpid()}"
+    with open(partial, "wb") as file:
+        file.write(msgspec.msgpack.encode(remembered))
+    os.rename(partial, f"{folder}/{key}")
+    _forget_oldest(folder)
+
+
+def _forget_oldest(folder: str) -> None:
+    with os.scandir(folder) as listing:
+        by_age = sorted(listing, key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+    for entry in by_age[_KEPT:]:
+        os.unlink(entry.path)
+
+
+def digest_of_file(path: str) -> str:
+    """A digest of the file's content; empty if there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def digests_of(project: str, paths: Iterable[str]) -> dict[str, str]:
+    """Digests of a project's files by their relative paths."""
+    return {path: digest_of_file(f"{project}/{path}") for path in paths}

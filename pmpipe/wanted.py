@@ -1,0 +1,85 @@
+"""The wanted tree: what is to stand in node_modules at the end, and all that a plan needs to know about it.
+
+It follows from the lockfile, the package.json files, the settings and the platform, and from nothing else; so it can be
+remembered between runs (see `pmpipe.memory`), and it knows no absolute path.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pmpipe.npm.package_path import PackagePath, split_installed
+
+
+class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One location of node_modules.
+
+    Attributes:
+        location: the lockfile's key.
+        holder: the location or folder whose node_modules it lies in.
+        name: the package's own name, which differs from its folder's for aliases.
+        version: empty if the lockfile has none.
+        integrity: SRI as the lockfile has it; empty if it has none.
+        resolved: the lockfile's ``resolved``; empty if it has none.
+        link_target: for a link the folder it leads to, relative to the project (``.`` is the project); else None.
+        in_bundle: it comes in the tarball of the package it lies in.
+        optional: the install can do without it.
+        has_install_script: scripts of its own may change its files.
+    """
+
+    location: PackagePath
+    holder: PackagePath
+    name: str
+    version: str
+    integrity: str
+    resolved: str
+    link_target: str | None
+    in_bundle: bool
+    optional: bool
+    has_install_script: bool
+
+    @property
+    def label(self) -> str:
+        """``name@version`` for messages."""
+        return f"{self.name}@{self.version or self.resolved or 'unknown'}"
+
+
+class WantedBins(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The executables that one location brings into one ``.bin`` folder; paths are relative to the project.
+
+    `filled_by` is the location whose tarball brings the files: another one for bundled packages, None for links.
+    """
+
+    location: PackagePath
+    bin_folder: str
+    bins: tuple[tuple[str, str], ...]
+    filled_by: PackagePath | None
+
+
+class WantedTree(msgspec.Struct, frozen=True, array_like=True):
+    """All locations, parents before what lies in them.
+
+    Attributes:
+        packages: what is to be placed, linked, or comes bundled.
+        bins: which executables are linked.
+        folders: folders of the project and beside it that links lead to; the hidden lockfile lists them, too.
+        workspaces: folders of the project's workspaces.
+        warnings: what is odd but harmless, one line each.
+    """
+
+    packages: tuple[WantedPackage, ...]
+    bins: tuple[WantedBins, ...]
+    folders: tuple[PackagePath, ...]
+    workspaces: tuple[PackagePath, ...]
+    warnings: tuple[str, ...]
+
+    def listed(self) -> frozenset[PackagePath]:
+        """The entries that the hidden lockfile has after the install."""
+        return frozenset([package.location for package in self.packages]).union(self.folders)
+
+
+def holder_of(path: PackagePath) -> PackagePath:
+    """The location or folder whose node_modules a location lies in."""
+    split = split_installed(path)
+    assert split is not None, f"{path} is not in a node_modules folder"
+    return split[0]

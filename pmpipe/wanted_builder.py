@@ -1,0 +1,102 @@
+"""Making the wanted tree from a lockfile's selection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from pmpipe.npm.bins import (
+    BinCandidate,
+    BinName,
+    BinTarget,
+    bins_of_folder,
+    bins_of_manifest,
+    choose_bins,
+    normalize_bins,
+)
+from pmpipe.npm.declared import Declared
+from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.lockfile import Entry, link_target, package_name
+from pmpipe.npm.manifest import Manifest
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.selection import DependencyKinds, Selection
+from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
+
+
+def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: tuple[str, ...]) -> WantedTree:
+    """The tree that a selection of lockfile entries makes.
+
+    Args:
+        graph: the lockfile and the package.json files.
+        selection: which entries are to be installed.
+        project: absolute path of the project; ``directories.bin`` of its workspaces are listed.
+        warnings: what is to be told with it.
+    """
+    kinds = DependencyKinds(graph)
+    entries = graph.lock.entries
+    return WantedTree(
+        packages=tuple(_package(path, entries[path], kinds) for path in selection.packages),
+        bins=tuple(_bins(graph, selection, project)),
+        folders=tuple(sorted(selection.folders)),
+        workspaces=tuple(graph.project.workspaces.values()),
+        warnings=warnings,
+    )
+
+
+def _package(path: PackagePath, entry: Entry, kinds: DependencyKinds) -> WantedPackage:
+    return WantedPackage(
+        location=path,
+        holder=holder_of(path),
+        name=package_name(path, entry),
+        version=entry.version or "",
+        integrity=entry.integrity or "",
+        resolved=entry.resolved or "",
+        link_target=(link_target(entry) or ".") if entry.link else None,
+        in_bundle=entry.in_bundle,
+        optional=kinds.is_optional(path),
+        has_install_script=entry.has_install_script,
+    )
+
+
+# -- executables --------------------------------------------------------------------------------------------------
+
+
+def _bins(graph: LockGraph, selection: Selection, project: str) -> Iterator[WantedBins]:
+    """Which names in which ``.bin`` folder go to which location; a name goes to one only."""
+    for chosen in choose_bins(_candidates(graph, selection, project)):
+        location = PackagePath(chosen.location)
+        filled_by = None if graph.lock.entries[location].link else _filled_by(location, graph)
+        yield WantedBins(location, chosen.bin_folder, chosen.bins, filled_by)
+
+
+def _filled_by(location: PackagePath, graph: LockGraph) -> PackagePath:
+    while graph.lock.entries[location].in_bundle:
+        location = holder_of(location)
+    return location
+
+
+def _candidates(graph: LockGraph, selection: Selection, project: str) -> Iterator[BinCandidate]:
+    entries = graph.lock.entries
+    for path in selection.packages:
+        entry = entries[path]
+        if entry.link:
+            bins = _bins_of_folder(graph.declared(path), f"{project}/{graph.target(path)}")
+        elif entry.bin:
+            bins = normalize_bins(package_name(path, entry), entry.bin)
+        else:
+            continue
+        if bins:
+            yield BinCandidate(path, entry.link, bins)
+
+
+def _bins_of_folder(declared: Declared, folder: str) -> Mapping[BinName, BinTarget]:
+    """The executables of a folder that a link leads to, as its package.json on disk has them."""
+    if declared.bin or not isinstance(declared, Manifest) or not declared.bin_folder:
+        return bins_of_manifest(declared.name or "", declared.bin)
+    base = os.path.join(folder, declared.bin_folder)
+    below = (
+        os.path.relpath(os.path.join(where, name), base)
+        for where, folders, files in os.walk(base)
+        for name in (*folders, *files)
+    )
+    return bins_of_folder(declared.bin_folder, below)
