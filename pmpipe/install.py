@@ -28,11 +28,11 @@ from pmpipe.pipeline import LIMITS, Sizes, stages_for
 from pmpipe.placements import PlacementState
 from pmpipe.plan import Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
-from pmpipe.project import HIDDEN_LOCKFILE
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler, Settings
 from pmpipe.sources import entry_candidates, lacks_digest
+from pmpipe.standing import HIDDEN_LOCKFILE, forget
 from pmpipe.transaction import ModulesFolder
 from pmpipe.workers import BATCH
 from stages.fetch import FetchSettings
@@ -168,6 +168,8 @@ class Install:
 
     def _carry_out(self, work: Work) -> None:
         self._require_store(work)
+        if self.means.store.writable:
+            forget(self.means.store.folder, self.wanted.project)
         try:
             for folder in self._folders.values():
                 folder.begin(work.changed(folder, self.wanted.project))

@@ -15,12 +15,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
-from pmpipe.project import HIDDEN_LOCKFILE
+from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
 from pmpipe.wanted import WantedTree
-
-#: npm's tolerance: writing the file itself makes its folder a little newer.
-_TOLERANCE_NS = 10_000_000
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -105,7 +102,7 @@ def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]
         for path, entry in lock.entries.items()
         if is_installed(path)
     }
-    return listed, written_ns + _TOLERANCE_NS
+    return listed, written_ns + TOLERANCE_NS
 
 
 def _look_at(path: str, standing: Standing) -> int | None:

@@ -21,19 +21,34 @@ from pmpipe.wanted import WantedTree
 _KEPT = 64
 
 
-class Remembered(msgspec.Struct, frozen=True, array_like=True):
-    """A tree, and what it depends on beside its key.
+class Inputs(msgspec.Struct, frozen=True, array_like=True):
+    """What a tree depends on beside its key.
 
     Attributes:
         manifests: path of each package.json that was read, relative to the project -> its digest; empty if absent.
         patterns: the root's workspace patterns.
         found: the folders that they found.
-        tree: the tree.
     """
 
     manifests: dict[str, str]
     patterns: tuple[str, ...]
     found: tuple[str, ...]
+
+    def hold(self, project: str) -> bool:
+        """Whether all of it is still the same."""
+        if any(digest_of_file(f"{project}/{name}") != digest for name, digest in self.manifests.items()):
+            return False
+        if self.patterns:
+            from pmpipe.project import find_folders
+
+            return tuple(find_folders(project, self.patterns)) == self.found
+        return True
+
+
+class Remembered(msgspec.Struct, frozen=True, array_like=True):
+    """A tree, and what it depends on beside its key."""
+
+    inputs: Inputs
     tree: WantedTree
 
 
@@ -52,7 +67,7 @@ def tree_key(lock: bytes, settings: Mapping[str, object]) -> str:
     return digest.hexdigest()
 
 
-def recall(store: str, key: str, project: str) -> WantedTree | None:
+def recall(store: str, key: str, project: str) -> Remembered | None:
     """The tree that was kept, if what it depends on is still the same.
 
     Args:
@@ -66,14 +81,7 @@ def recall(store: str, key: str, project: str) -> WantedTree | None:
             remembered = _decoder.decode(file.read())
     except (FileNotFoundError, NotADirectoryError, PermissionError, msgspec.MsgspecError):
         return None  # not kept, or torn by a power cut: it is worked out again
-    if any(digest_of_file(f"{project}/{name}") != digest for name, digest in remembered.manifests.items()):
-        return None
-    if remembered.patterns:
-        from pmpipe.project import find_folders
-
-        if tuple(find_folders(project, remembered.patterns)) != remembered.found:
-            return None
-    return remembered.tree
+    return remembered if remembered.inputs.hold(project) else None
 
 
 def remember(store: str, key: str, remembered: Remembered) -> None:

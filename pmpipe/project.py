@@ -19,11 +19,8 @@ from pmpipe.npm.lock_graph import ProjectManifests
 from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
 from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
-
-MANIFEST = "package.json"
-#: the names of a lockfile, the one that counts first
-LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")
-HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
+from pmpipe.project_files import LOCKFILES, MANIFEST, read_file
+from pmpipe.standing import HIDDEN_LOCKFILE
 
 
 @dataclass(slots=True, frozen=True)
@@ -97,22 +94,6 @@ def _read_manifest(folder: str, path: PackagePath) -> Manifest | None:
     name = f"{path}/{MANIFEST}" if path else MANIFEST
     data = read_file(folder, name)
     return read_manifest(data, name) if data is not None else None
-
-
-def read_file(folder: str, name: str) -> bytes | None:
-    """The content of a project's file; None if there is none.
-
-    Raises:
-        FilesystemError: it exists, but cannot be read.
-    """
-    path = os.path.join(folder, name)
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise FilesystemError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _linked_folders(lock: Lockfile | None) -> Iterator[PackagePath]:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pmpipe import __version__, host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
-from pmpipe.memory import Remembered, digests_of, recall, remember, tree_key
+from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.settings import SETTINGS
-from pmpipe.pipeline import Sizes, sizes_for
-from pmpipe.planner import Means, Wanted
 from pmpipe.programs import find_program
-from pmpipe.project import LOCKFILES, MANIFEST, read_file
-from pmpipe.store import Store
-from pmpipe.wanted import WantedTree
-from stages.fetch import FetchSettings
+from pmpipe.project_files import LOCKFILES, MANIFEST, read_file
+from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
 
 if TYPE_CHECKING:
+    # a run with nothing to do pays for none of these
     from pmpipe.locked import LockedProject
+    from pmpipe.pipeline import Sizes
+    from pmpipe.planner import Means, Wanted
+    from pmpipe.store import Store
+    from stages.fetch import FetchSettings
 
 
 class Session:
@@ -36,6 +38,7 @@ class Session:
     Attributes:
         lock_file: the lockfile's name.
         lock: the lockfile's bytes.
+        warnings: what was odd but harmless so far, one line each.
     """
 
     def __init__(self, config: Config, folder: str, environ: Mapping[str, str]) -> None:
@@ -43,6 +46,7 @@ class Session:
         self.folder = folder
         self.environ = environ
         self.lock_file, self.lock = _read_lock(folder)
+        self.warnings = [*config.warnings]
 
     @classmethod
     def open(cls, flags: Mapping[str, object], environ: Mapping[str, str], folder: str) -> Session:
@@ -78,25 +82,60 @@ class Session:
             PmpipeError: a package.json or the lockfile cannot be used, they do not fit together, or a required package
                 does not fit this host.
         """
+        from pmpipe.planner import Wanted
+
         return Wanted(
             self.folder,
-            self._tree(store),
+            self._remembered(store).tree,
             # the project is parsed only if one of the two is asked
             left_out_with=lambda location: self.locked.left_out_with(location),  # noqa: PLW0108
             required_by=lambda location: self.locked.graph.chain(PackagePath(location)),
         )
 
-    def _tree(self, store: Store) -> WantedTree:
-        key = self.tree_key
-        tree = recall(store.folder, key, self.folder)
-        if tree is None:
-            tree = self.locked.tree
+    def _remembered(self, store: Store) -> Remembered:
+        remembered = recall(store.folder, self.tree_key, self.folder)
+        if remembered is None:
+            remembered = Remembered(self._inputs(), self.locked.tree)
             if store.writable and self.locked.is_memorable:
-                manifests = self.locked.project.manifests
-                read = digests_of(self.folder, [MANIFEST, *(f"{path}/{MANIFEST}" for path in manifests.folders)])
-                patterns, found = self.locked.workspace_folders
-                remember(store.folder, key, Remembered(read, patterns, found, tree))
-        return tree
+                with self._optional_write("remember the tree"):
+                    remember(store.folder, self.tree_key, remembered)
+        return remembered
+
+    def _inputs(self) -> Inputs:
+        manifests = self.locked.project.manifests
+        read = [MANIFEST, *(f"{path}/{MANIFEST}" for path in manifests.folders)]
+        return Inputs(digests_of(self.folder, read), *self.locked.workspace_folders)
+
+    # -- what the last install left -------------------------------------------------------------------------------
+
+    def is_done(self) -> bool:
+        """Everything is as the last install left it, and nothing that it followed from has changed."""
+        config = self.config
+        return stands(f"{config.store_dir}/{STORE_VERSION}", self.folder, self.tree_key, with_bins=config.bin_links)
+
+    def note_done(self, store: Store) -> None:
+        """Record how the install that has just succeeded leaves the project."""
+        remembered = recall(store.folder, self.tree_key, self.folder)
+        if remembered is not None and store.writable and os.path.exists(f"{self.folder}/{HIDDEN_LOCKFILE}"):
+            with self._optional_write("record the install"):
+                write_record(
+                    store.folder,
+                    self.folder,
+                    self.tree_key,
+                    remembered.inputs,
+                    remembered.tree,
+                    with_bins=self.config.bin_links,
+                )
+
+    @contextmanager
+    def _optional_write(self, doing: str) -> Iterator[None]:
+        """What only saves time the next time is no reason to fail; the user is told."""
+        try:
+            yield
+        except OSError as error:
+            self.warnings.append(f"could not {doing} in the store: {error.strerror or error}")
+
+    # -- the wanted tree's key ------------------------------------------------------------------------------------
 
     @cached_property
     def tree_key(self) -> str:
@@ -127,20 +166,28 @@ class Session:
 
     def store(self) -> Store:
         """The store, not opened yet."""
+        from pmpipe.store import Store
+
         return Store(self.config.store_dir)
 
     def means(self, store: Store, damaged: frozenset[str] = frozenset()) -> Means:
         """What packages are made from."""
+        from pmpipe.planner import Means
+
         config = self.config
         return Means(store, config.registries, config.clone_method, damaged, with_bins=config.bin_links)
 
     def sizes(self) -> Sizes:
         """How large the pipeline is on this host."""
+        from pmpipe.pipeline import sizes_for
+
         counts = host.worker_counts()
         return sizes_for(counts.extract, counts.clone, _connections(self.config))
 
     def fetch_settings(self, sizes: Sizes) -> FetchSettings:
         """How the network is used."""
+        from stages.fetch import FetchSettings
+
         config = self.config
         proxies = config.proxies
         system = os.uname()
@@ -207,5 +254,7 @@ def _identity(program: str) -> tuple[int, int, int]:
 
 def _connections(config: Config) -> int:
     """Transfers at a time: npm's default is meant for a tool that does everything else in the same process."""
+    from stages.fetch import FetchSettings
+
     chosen = config.maxsockets
     return chosen if chosen != SETTINGS["maxsockets"].default else FetchSettings().maximum_connections

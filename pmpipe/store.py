@@ -21,11 +21,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pmpipe.errors import StoreError
+from pmpipe.standing import STORE_VERSION
 from stages.entry import INDEX_NAME, EntryPath
 from stages.remove import remove_tree
-
-#: Changes with the layout; another version lives beside this one.
-VERSION = "v1"
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -48,7 +46,7 @@ class Store:
     _lock_fd: int = -1
 
     def __post_init__(self) -> None:
-        self.folder = f"{self.root}/{VERSION}"
+        self.folder = f"{self.root}/{STORE_VERSION}"
         self.staging = f"{self.folder}/staging"
 
     def open(self) -> None:

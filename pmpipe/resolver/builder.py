@@ -29,10 +29,11 @@ from pmpipe.resolver.tree import Tree, absolute
 class StepQueue:
     """Nodes to be looked at: those in fewer ``node_modules`` first, then by path."""
 
-    __slots__ = ("_folder", "_heap", "_queued")
+    __slots__ = ("_count", "_folder", "_heap", "_queued")
 
     def __init__(self, project_folder: str) -> None:
         self._folder = project_folder
+        self._count = 0
         self._heap: list[tuple[int, CollationKey, int, Node]] = []
         self._queued: dict[Node, None] = {}
 
@@ -43,7 +44,9 @@ class StepQueue:
             path = f"{self._folder}/{node.location}"
             if node.location.startswith(".."):
                 path = absolute(self._folder, node.location)
-            heappush(self._heap, (node.depth, english_key(path), len(self._heap), node))
+            # a node and its replacement have one path; the older one comes first
+            self._count += 1
+            heappush(self._heap, (node.depth, english_key(path), self._count, node))
 
     def pop(self) -> Node | None:
         """The next node, or None."""

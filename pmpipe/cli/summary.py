@@ -1,0 +1,59 @@
+"""What an install tells at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pmpipe.cli.output import Output
+from pmpipe.cli.wording import megabytes, plural
+
+if TYPE_CHECKING:
+    from pmpipe.install import Summary
+
+
+def show_nothing_to_do(output: Output, seconds: float) -> None:
+    """The tree is as the last install left it."""
+    if output.json:
+        output.document({"placed": 0, "removed": [], "warnings": [], "seconds": round(seconds, 4)})
+    else:
+        output.say(f"up to date, nothing to do ({seconds:.2f} s)")
+
+
+def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> None:
+    """The numbers that matter, or the JSON document."""
+    output.warn(summary.warnings)
+    if output.json:
+        output.document(_document(summary, seconds))
+        return
+    if not (summary.placed or summary.removed or summary.counts.linked):
+        output.say(f"up to date: {plural(summary.kept, 'package')}, nothing to do ({seconds:.2f} s)")
+        return
+    counts = summary.counts
+    parts = [f"{'would place' if dry_run else 'placed'} {plural(summary.placed, 'package')}"]
+    parts += [f"removed {len(summary.removed):,}"] if summary.removed else []
+    parts += [f"kept {summary.kept:,}"] if summary.kept else []
+    output.say(f"{', '.join(parts)} in {seconds:.2f} s")
+    ways = (("reflinked", counts.reflinked), ("hardlinked", counts.hardlinked), ("copied", counts.copied))
+    files = ", ".join(f"{count:,} files {how}" for how, count in ways if count)
+    fetched = f"{plural(counts.fetched, 'tarball')} fetched ({megabytes(counts.wire_bytes)})" if counts.fetched else ""
+    details = "; ".join(
+        part for part in (fetched, files, f"{plural(counts.linked, 'link')}" if counts.linked else "") if part
+    )
+    if details:
+        output.say(f"  {details}")
+
+
+def _document(summary: Summary, seconds: float) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "placed": summary.placed,
+        "kept": summary.kept,
+        "removed": summary.removed,
+        "leftOut": summary.left_out,
+        "scriptsSkipped": summary.scripts_skipped,
+        "counts": asdict(summary.counts),
+        "warnings": summary.warnings,
+        "seconds": round(seconds, 4),
+        "stageSeconds": {stage: round(busy, 4) for stage, busy in summary.stage_s.items()},
+    }

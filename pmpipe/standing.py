@@ -1,0 +1,149 @@
+"""Is everything as the last install left it? Answered without reading the lockfile's entries or starting a process.
+
+At the end of an install a record of the project goes into the store: what the tree followed from (`tree_key` and
+`Inputs`), the hidden lockfile's identity, and every folder and link that was in place. If all of it is still the same,
+and no folder is newer than the hidden lockfile, there is nothing to do: an added, removed or exchanged package would
+have made its parent folder newer. It is the comparison that npm makes with its hidden lockfile, for one ``lstat`` per
+package. What was edited in place is found by `pmpipe verify`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+
+import msgspec
+
+from pmpipe.memory import Inputs
+from pmpipe.wanted import WantedTree
+
+#: Changes with the store's layout; another version lives beside this one.
+STORE_VERSION = "v1"
+
+#: npm's name of the file, within the project.
+HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
+
+#: npm's tolerance: writing the file itself makes its folder a little newer.
+TOLERANCE_NS = 10_000_000
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """How an install left a project.
+
+    Attributes:
+        key: what the tree is remembered under.
+        inputs: what it followed from besides.
+        with_bins: executables were linked.
+        hidden_lockfile: inode, size and modification time (ns).
+        folders: every package, scope, ``.bin`` and node_modules folder, relative to the project.
+        links: path of each linked package -> the link's text.
+        absent: workspaces' node_modules folders that did not exist.
+    """
+
+    key: str
+    inputs: Inputs
+    with_bins: bool
+    hidden_lockfile: tuple[int, int, int]
+    folders: tuple[str, ...]
+    links: dict[str, str]
+    absent: tuple[str, ...]
+
+
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def stands(store: str, project: str, key: str, *, with_bins: bool) -> bool:
+    """Whether the project is as the last install with this key left it.
+
+    Args:
+        store: absolute path of the store's version folder.
+        project: absolute path of the project.
+        key: from `pmpipe.memory.tree_key`.
+        with_bins: executables are to be linked.
+    """
+    try:
+        with open(_path(store, project), "rb") as file:
+            record = _decoder.decode(file.read())
+    except (OSError, msgspec.MsgspecError):
+        return False  # no record that can be used: the tree itself is looked at
+    if (record.key, record.with_bins) != (key, with_bins) or not record.inputs.hold(project):
+        return False
+    return _is_unchanged(project, record)
+
+
+def _is_unchanged(project: str, record: Record) -> bool:
+    try:
+        if _identity(project) != record.hidden_lockfile:
+            return False
+        newest = record.hidden_lockfile[2] + TOLERANCE_NS
+        lstat, is_folder = os.lstat, stat.S_ISDIR
+        for folder in record.folders:
+            found = lstat(f"{project}/{folder}")
+            if found.st_mtime_ns > newest or not is_folder(found.st_mode):
+                return False
+        if any(os.readlink(f"{project}/{path}") != text for path, text in record.links.items()):
+            return False
+    except OSError:
+        return False
+    return not any(os.path.lexists(f"{project}/{path}") for path in record.absent)
+
+
+def write_record(store: str, project: str, key: str, inputs: Inputs, tree: WantedTree, *, with_bins: bool) -> None:
+    """Note how an install has left the project; the store must be writable.
+
+    Raises:
+        OSError: the record cannot be written, or the tree is not there.
+    """
+    listed = tree.listed()
+    links = [package.location for package in tree.packages if package.link_target is not None]
+    folders = _folders(listed.difference(links), tree, with_bins=with_bins)
+    workspaces = [f"{path}/node_modules" for path in tree.workspaces]
+    record = Record(
+        key,
+        inputs,
+        with_bins,
+        _identity(project),
+        tuple(folder for folder in folders if os.path.isdir(f"{project}/{folder}")),
+        {path: os.readlink(f"{project}/{path}") for path in links},
+        tuple(path for path in workspaces if not os.path.lexists(f"{project}/{path}")),
+    )
+    os.makedirs(f"{store}/projects", exist_ok=True)
+    partial = f"{store}/staging/project-{os.getpid()}"
+    with open(partial, "wb") as file:
+        file.write(msgspec.msgpack.encode(record))
+    os.rename(partial, _path(store, project))
+
+
+def forget(store: str, project: str) -> None:
+    """Drop the record, if there is one, before the project is changed.
+
+    Raises:
+        OSError: it is there and cannot be removed.
+    """
+    try:
+        os.unlink(_path(store, project))
+    except FileNotFoundError:
+        return
+
+
+def _folders(locations: Iterable[str], tree: WantedTree, *, with_bins: bool) -> list[str]:
+    folders = {"node_modules", *(f"{path}/node_modules" for path in tree.workspaces)}
+    for location in locations:
+        # a workspace's own folder changes whenever somebody works in it
+        if "node_modules/" in location:
+            folders.add(location)
+            folders.add(os.path.dirname(location))
+    if with_bins:
+        folders.update(bins.bin_folder for bins in tree.bins)
+    return sorted(folders)
+
+
+def _identity(project: str) -> tuple[int, int, int]:
+    found = os.stat(f"{project}/{HIDDEN_LOCKFILE}")
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _path(store: str, project: str) -> str:
+    return f"{store}/projects/{hashlib.sha256(os.fsencode(os.path.realpath(project))).hexdigest()}"
