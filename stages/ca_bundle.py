@@ -31,12 +31,14 @@ class CaBundle:
         folder: folder of hashed certificates beside it, or empty.
         sources: where the authorities come from, for messages.
         problem: why connections with TLS cannot be made at all; empty: they can.
+        note: what to tell with a certificate that is not trusted; empty: nothing.
     """
 
     path: str
     folder: str = ""
     sources: tuple[str, ...] = ()
     problem: str = ""
+    note: str = ""
 
 
 def find_ca_bundle(ca_file: str, ca_pem: str, environment: Mapping[str, str]) -> CaBundle:
@@ -48,7 +50,8 @@ def find_ca_bundle(ca_file: str, ca_pem: str, environment: Mapping[str, str]) ->
         environment: ``SSL_CERT_FILE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_DIR`` and ``NODE_EXTRA_CA_CERTS`` count.
 
     Returns:
-        A bundle whose `problem` is set where a file that was asked for cannot be read: no failure is silent.
+        A bundle; its `problem` is set where a file of the settings cannot be read, its `note` where the extra one
+        cannot: Node.js goes on without that, and so do we, but a failure that may come of it says so.
     """
     if ca_pem:
         return _joined(ca_pem.encode(), [ca_file] if ca_file else [], ("the setting ca",))
@@ -59,8 +62,11 @@ def find_ca_bundle(ca_file: str, ca_pem: str, environment: Mapping[str, str]) ->
     extra = environment.get("NODE_EXTRA_CA_CERTS", "")
     if not extra or extra == system:
         return CaBundle(system, folder, (system,) if system else ())
+    unreadable = _unreadable(extra)
+    if unreadable:
+        return CaBundle(system, folder, (system,) if system else (), note=f"NODE_EXTRA_CA_CERTS: {unreadable}")
     bundle = _joined(b"", [system, extra] if system else [extra], ())
-    return CaBundle(bundle.path, folder, bundle.sources, bundle.problem)
+    return CaBundle(bundle.path, folder, bundle.sources)
 
 
 def _system_file(environment: Mapping[str, str]) -> str:

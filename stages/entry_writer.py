@@ -9,18 +9,18 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NoReturn, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import xxhash
 
-from pmpipe.errors import ArchiveError, StoreError
+from pmpipe.errors import StoreError
 from pmpipe.npm.text import printable
 from stages.entry import INDEX_NAME, EntryIndex, EntryPath, TornIndexError, encode_index, read_index
 from stages.layout import Layout
 from stages.package_json import PackageFacts
 from stages.remove import remove_tree
+from stages.store_trouble import store_error, store_trouble
 
 SourceT = TypeVar("SourceT")
 
@@ -49,36 +49,6 @@ _WINDOWS_HASHBANG = re.compile(rb"(#![^\n]+)\r\n")
 _HASHBANG_BYTES = 2048
 
 Content = bytes | bytearray | memoryview
-
-
-@contextmanager
-def store_trouble(path: str, verb: str = "write") -> Iterator[None]:
-    """Turn what the filesystem says about `path` into an error that names it.
-
-    Raises:
-        ArchiveError: a name is too long, which is the package's fault.
-        StoreError: anything else.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise ArchiveError(f"a path in it is too long: {printable(path, 200)}") from error
-        raise StoreError(
-            f"cannot {verb} {printable(path)}: {error.strerror or error}",
-            hint=_HINTS.get(error.errno or 0, ""),
-        ) from error
-
-
-_HINTS = {
-    errno.ENOSPC: "free some space, or choose another place with --store-dir",
-    errno.EDQUOT: "free some space, or choose another place with --store-dir",
-    errno.EROFS: "choose another place with --store-dir",
-    errno.EACCES: "make it writable for you, or choose another place with --store-dir",
-    errno.EPERM: "make it writable for you, or choose another place with --store-dir",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENFILE: "raise the system's limit of open files",
-}
 
 
 class StagedEntry:
@@ -207,7 +177,7 @@ class StagedEntry:
             for folder in layout.folders:
                 os.mkdir(folder, FOLDER_MODE, dir_fd=self._fd)
         except OSError as error:
-            self._fail(folder, error)
+            raise store_error(self._location(folder), error) from error
 
     def _write_file(self, path: bytes, content: Content, mode: int) -> None:
         try:
@@ -220,12 +190,10 @@ class StagedEntry:
             finally:
                 os.close(fd)
         except OSError as error:
-            self._fail(path, error)
+            raise store_error(self._location(path), error) from error
 
-    def _fail(self, path: bytes, error: OSError) -> NoReturn:
-        with store_trouble(os.path.join(self.path, os.fsdecode(path))):
-            raise error
-        raise AssertionError
+    def _location(self, path: bytes) -> str:
+        return os.path.join(self.path, os.fsdecode(path))
 
     def _flush_folders(self, layout: Layout[SourceT]) -> None:
         with store_trouble(self.path):

@@ -19,7 +19,7 @@ from pmpipe.errors import ArchiveError, FilesystemError, IntegrityError, PmpipeE
 from pmpipe.npm.integrity import Digest, strongest
 from pmpipe.npm.text import printable
 from stages.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path
-from stages.entry_writer import Content, StagedEntry, discard, store_trouble, whole_index
+from stages.entry_writer import Content, StagedEntry, discard, whole_index
 from stages.inflate import inflate, is_gzip
 from stages.layout import Layout
 from stages.messages import (
@@ -36,6 +36,7 @@ from stages.messages import (
 )
 from stages.package_json import read_facts
 from stages.packlist import PackedFile, pack_folder, read_packed
+from stages.store_trouble import store_trouble
 from stages.tar import Member, read_members
 from stages.worker import Handler
 
@@ -63,7 +64,10 @@ def make_handler(arena: mmap.mmap) -> Handler:
                 yield _extract(job, shared)
         except PmpipeError as error:
             what = error.what if isinstance(error, IntegrityError) else f"{printable(job.label)}: {error.what}"
-            yield Failed(job.job, error.code, what, error.details, error.hint)
+            system = error.__cause__
+            # a full disk fails many packages, and is one problem
+            cause = system.strerror or "" if isinstance(system, OSError) else ""
+            yield Failed(job.job, error.code, what, error.details, error.hint, cause)
 
     return handle
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from mmap import mmap
 from typing import Any, NoReturn
 
+import msgspec
 import uvloop
 
 from stages.arena import ArenaAllocator
@@ -163,7 +164,10 @@ class FetchWorker:
             outbox, self._outbox = self._outbox, []
             for batch in chunked(outbox):
                 self._results.put(encode(batch))
-        if not (self._active or self._waiting or self._retrying or self._git_tasks):
+        if self._active:
+            # of all that is under way the oldest: a crash is reported with a job that was not done
+            self._board.take(next(iter(self._active.values())).transfer.job)
+        elif not (self._waiting or self._retrying or self._git_tasks):
             self._board.take(IDLE)
 
     def _may_start(self) -> bool:
@@ -242,7 +246,10 @@ class FetchWorker:
         self._pump()
 
     def _give_up(self, step: GaveUp) -> None:
-        self._outbox.append(step.failed)
+        failed = step.failed
+        if step.failure.untrusted and self._ca_bundle.note:
+            failed = msgspec.structs.replace(failed, details=(*failed.details, self._ca_bundle.note))
+        self._outbox.append(failed)
         if not step.origin_down:
             return
         self._down[step.origin_down] = step.failure

@@ -2,8 +2,8 @@
 
 Nothing of a lockfile gets into git's options: the commit is a full hexadecimal id, repositories have one of a few
 schemes and no part that starts with a dash, and positional arguments stand behind ``--``. Each command may use only the
-transport that the repository's URL names; a local repository has to be named as ``file:`` (``git+file:`` in a lockfile),
-and no submodule is one. No hook or template of the user's is used.
+transport that the repository's URL names; a local repository has to be named as ``file:`` (in a lockfile:
+``git+file:``), and no submodule is one. No hook or template of the user's is used.
 
 The commit alone is asked for first, without its history; a server that does not give out commits by their id is asked
 for everything. The result is a folder without ``.git``.

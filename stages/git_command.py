@@ -32,7 +32,7 @@ _FOREIGN_VARIABLES = (
     "SSH_ASKPASS",
 )
 
-#: Settings of every command: no hooks, no helpers that outlive it, no advice in the output.
+#: Settings of every command: no hooks, no helpers that outlive it, no advice in the output, and packs stay packs.
 _CONFIG = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -40,6 +40,7 @@ _CONFIG = (
     "gc.auto=0",
     "maintenance.auto=false",
     "fetch.recurseSubmodules=false",
+    "fetch.unpackLimit=1",
 )
 
 #: Of a command's messages the end is kept.

@@ -6,6 +6,7 @@ list by its own ``append`` (no Python code runs per header) and are looked at wh
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pycurl
@@ -13,6 +14,7 @@ import pycurl
 from stages.ca_bundle import CaBundle
 from stages.curl_loop import CrashHandler, guarded
 from stages.fetch import FetchSettings
+from stages.response_head import read_head, retry_after_s
 from stages.sink import BodyTooLongError, Sink
 from stages.transfer_failure import Ending
 
@@ -91,7 +93,7 @@ class Lane:
         return Ending(
             status=status,
             redirect_url=info(pycurl.REDIRECT_URL) or "",
-            retry_after_s=info(pycurl.RETRY_AFTER),
+            retry_after_s=retry_after_s(self._head, time.time()),
             connect_status=info(pycurl.HTTP_CONNECTCODE),
             code=code,
             message=message,
@@ -120,9 +122,9 @@ class Lane:
         return int(pycurl.WRITEFUNC_PAUSE)
 
     def _begin(self, sink: Sink) -> None:
-        status, length = _read_head(self._head)
-        if 200 <= status < 300:
-            sink.begin(length)
+        head = read_head(self._head)
+        if 200 <= head.status < 300:
+            sink.begin(head.length)
         else:
             self._refused = _RefusedBody()
         self._begun = True
@@ -159,6 +161,9 @@ class Lane:
         option(pycurl.SSL_VERIFYHOST, 2 if settings.strict_ssl else 0)
         option(pycurl.PROXY_SSL_VERIFYPEER, int(settings.strict_ssl))
         option(pycurl.PROXY_SSL_VERIFYHOST, 2 if settings.strict_ssl else 0)
+        # a folder that libcurl was built with would add to the authorities that were asked for
+        self.handle.unsetopt(pycurl.CAPATH)
+        self.handle.unsetopt(pycurl.PROXY_CAPATH)
         if ca_bundle.path:
             option(pycurl.CAINFO, ca_bundle.path)
             option(pycurl.PROXY_CAINFO, ca_bundle.path)
@@ -184,21 +189,3 @@ class _RefusedBody:
         if len(self.excerpt) < _EXCERPT_BYTES:
             self.excerpt += data[: _EXCERPT_BYTES - len(self.excerpt)]
         return None if self._left > 0 else -1
-
-
-def _read_head(lines: list[bytes]) -> tuple[int, int | None]:
-    """Status and body length (None: not known) of the last response among header lines."""
-    length: int | None = None
-    chunked = False
-    for line in reversed(lines):
-        if line.startswith(b"HTTP/"):
-            return int(line.split(None, 2)[1]), None if chunked else length
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        if name == b"content-length":
-            digits = value.strip()
-            # libcurl has refused what is no number; what it lets pass must not raise here
-            length = int(digits) if digits.isdigit() and len(digits) < 20 else None
-        elif name == b"transfer-encoding":
-            chunked = True
-    raise RuntimeError("a body arrived without a response's head")

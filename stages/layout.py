@@ -92,7 +92,7 @@ class Layout(Generic[SourceT]):
             ArchiveError: the path may not be unpacked.
         """
         if b".." in name:
-            _refuse_parent_segments(name)
+            _refuse_parent_segments(name, name)
 
     def finish(self) -> None:
         """Check what can be known only of all files together.
@@ -137,7 +137,7 @@ class Layout(Generic[SourceT]):
         if root or (not first and path):
             path = path[root.end() :] if root else path
             self.warnings.append(f"{_shown(name)} is absolute, it was unpacked inside the package")
-        _refuse_parent_segments(name)
+        _refuse_parent_segments(name, path)
         if path.count(b"/") >= MAXIMUM_DEPTH:
             raise ArchiveError(f"{_shown(name)} is more than {MAXIMUM_DEPTH:,} folders deep")
         components = [component for component in path.split(b"/") if component not in (b"", b".")]
@@ -159,8 +159,9 @@ def _is_odd(name: bytes, path: bytes) -> bool:
     )
 
 
-def _refuse_parent_segments(name: bytes) -> None:
-    if b".." in name.replace(b"\\", b"/").split(b"/"):
+def _refuse_parent_segments(name: bytes, path: bytes) -> None:
+    # also in what is left when a root is gone: C:../x
+    if any(b".." in one.replace(b"\\", b"/").split(b"/") for one in (name, path)):
         raise ArchiveError(f"{_shown(name)} leaves the package: there is a .. in it")
 
 

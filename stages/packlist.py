@@ -1,9 +1,8 @@
 """Which files of a folder make up its package: npm-packlist's rules, for the checkout of a git dependency.
 
 What ``npm pack`` takes depends on ``files`` in package.json, on .npmignore or else .gitignore in every folder, and on
-two lists of npm's own, one that can be overruled and one that cannot. All of them are ignore rules in the manner of
-.gitignore, but matched by minimatch and asked in the opposite direction: a file is first put to the rules of the
-outermost folder, and each folder below may change the verdict.
+two lists of npm's own, one that can be overruled and one that cannot (`stages.ignore_rules`). Packages that are bundled
+go along, with rules of their own.
 
 Source: npm-packlist 10, ignore-walk 8, npm-bundled.
 """
@@ -12,14 +11,25 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pmpipe.errors import ArchiveError, StoreError
-from pmpipe.npm.minimatch import Pattern, compile_pattern
 from pmpipe.npm.text import printable
+from stages.ignore_rules import (
+    DEFAULT_RULES,
+    DEFAULTS,
+    GITIGNORE,
+    MANIFEST,
+    NPMIGNORE,
+    STRICT,
+    STRICT_PACKAGE_RULES,
+    STRICT_RULES,
+    RuledFolder,
+    compile_rules,
+    read_rules,
+)
 from stages.messages import ArchiveLimits
 from stages.package_json import PackageManifest, bin_targets, decode_manifest
 
@@ -27,62 +37,12 @@ from stages.package_json import PackageManifest, bin_targets, decode_manifest
 _MAXIMUM_RULE_BYTES = 4 << 20
 
 #: Each level asks the rules of all levels above; a deeper folder is refused.
-_MAXIMUM_DEPTH = 200
-
-_MANIFEST = "package.json"
-_NPMIGNORE = ".npmignore"
-_GITIGNORE = ".gitignore"
-#: Places in the order of rules for npm's own lists.
-_DEFAULTS = "defaults"
-_STRICT = "strict"
-
-_DEFAULT_RULES = (
-    ".npmignore",
-    ".gitignore",
-    "**/.git",
-    "**/.svn",
-    "**/.hg",
-    "**/CVS",
-    "**/.git/**",
-    "**/.svn/**",
-    "**/.hg/**",
-    "**/CVS/**",
-    "/.lock-wscript",
-    "/.wafpickle-*",
-    "/build/config.gypi",
-    "npm-debug.log",
-    "**/.npmrc",
-    ".*.swp",
-    ".DS_Store",
-    "**/.DS_Store/**",
-    "._*",
-    "**/._*/**",
-    "*.orig",
-    "/archived-packages/**",
-)
-_STRICT_RULES = ("/.git",)
-_STRICT_PACKAGE_RULES = (
-    *_STRICT_RULES,
-    "!/package.json",
-    "!/readme{,.*[^~$]}",
-    "!/copying{,.*[^~$]}",
-    "!/license{,.*[^~$]}",
-    "!/licence{,.*[^~$]}",
-    "/.git",
-    "/node_modules",
-    ".npmrc",
-    "/package-lock.json",
-    "/yarn.lock",
-    "/pnpm-lock.yaml",
-    "/bun.lockb",
-)
+_MAXIMUM_DEPTH = 100
 
 #: Whose rules are asked, in this order, in a package's own folder; in the folders below; in a bundled package's.
-_PACKAGE_ORDER = (_DEFAULTS, _MANIFEST, _NPMIGNORE, _GITIGNORE, _STRICT)
-_FOLDER_ORDER = (_DEFAULTS, _NPMIGNORE, _GITIGNORE, _STRICT)
-_BUNDLED_ORDER = (_MANIFEST, _STRICT)
-
-_LINE_END = re.compile("\r?\n")
+_PACKAGE_ORDER = (DEFAULTS, MANIFEST, NPMIGNORE, GITIGNORE, STRICT)
+_FOLDER_ORDER = (DEFAULTS, NPMIGNORE, GITIGNORE, STRICT)
+_BUNDLED_ORDER = (MANIFEST, STRICT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,66 +92,6 @@ def read_packed(file: PackedFile) -> bytes:
         raise StoreError(f"cannot read {printable(file.location)}: {error.strerror}") from error
 
 
-@dataclass(slots=True)
-class _Folder:
-    """A folder on the way, with its rules.
-
-    Attributes:
-        path: relative to the root of the walk, empty or with a slash at its end.
-        name: the last segment.
-        parent: the folder whose rules are asked first, None for a package's own folder.
-        order: whose rules are asked here.
-        exact: a rule above names this folder, so its files need not pass the rules above on their own.
-        required: files in it that a ``files`` above names.
-        rules: by the names in `order`.
-    """
-
-    path: str
-    name: str
-    parent: _Folder | None
-    order: Sequence[str]
-    exact: bool = False
-    required: list[str] = field(default_factory=list)
-    rules: dict[str, Sequence[Pattern]] = field(default_factory=dict)
-
-    def takes(self, entry: str, *, partial: bool = False, base: str = "") -> bool:
-        """Whether an entry passes the rules of this folder and of those above.
-
-        Args:
-            entry: its path relative to this folder; with a slash at its end it is asked for as a folder.
-            partial: whether something below the entry may pass.
-            base: the entry's own name, when a folder below asks.
-        """
-        included = True
-        if self.parent is not None:
-            included = self.parent.takes(f"{self.name}/{entry}", partial=partial, base=base or entry)
-            if not included and not self.exact:
-                return False
-        parts = re.split("/+", entry)
-        for name in self.order:
-            for rule in self.rules.get(name, ()):
-                # a rule can only turn the verdict round
-                if rule.negated != included and _applies(rule, parts, base, partial=partial):
-                    included = rule.negated
-        return included
-
-
-def _applies(rule: Pattern, parts: Sequence[str], base: str, *, partial: bool) -> bool:
-    rooted = ["", *parts]
-    if rule.matches(rooted) or rule.matches(parts):
-        return True
-    return partial and (
-        _applies_to_folder(rule, rooted, parts)
-        or (bool(base) and rule.is_relative and _applies_to_folder(rule, ["", base], [base]))
-    )
-
-
-def _applies_to_folder(rule: Pattern, rooted: Sequence[str], parts: Sequence[str]) -> bool:
-    if rule.matches([*rooted, ""]) or rule.matches([*parts, ""]):
-        return True
-    return rule.negated and (rule.matches(rooted, partial=True) or rule.matches(parts, partial=True))
-
-
 class _PackWalk:
     """Collects the files of a package and of those bundled with it.
 
@@ -220,13 +120,13 @@ class _PackWalk:
                 continue
             self._packages.add(path)
             manifest = self._manifest(path)
-            folder = _Folder(path, posixpath.basename(path.rstrip("/")), None, order)
-            folder.rules[_DEFAULTS] = _compiled(_DEFAULT_RULES)
+            folder = RuledFolder(path, posixpath.basename(path.rstrip("/")), None, order)
+            folder.rules[DEFAULTS] = compile_rules(DEFAULT_RULES)
             below = _PACKAGE_ORDER if manifest.workspaces is not None and not path else _FOLDER_ORDER
             self._folder(folder, manifest, below, 0)
             waiting.extend((bundled, _BUNDLED_ORDER) for bundled in self._bundled(path, manifest))
 
-    def _folder(self, folder: _Folder, manifest: PackageManifest | None, below: Sequence[str], depth: int) -> None:
+    def _folder(self, folder: RuledFolder, manifest: PackageManifest | None, below: Sequence[str], depth: int) -> None:
         """Take the files of a folder and of those in it; `manifest` is given for a package's own."""
         if depth > _MAXIMUM_DEPTH:
             raise ArchiveError(f"{printable(folder.path, 200)} is more than {_MAXIMUM_DEPTH} folders deep")
@@ -244,7 +144,7 @@ class _PackWalk:
             if stat.S_ISREG(status.st_mode) and as_file:
                 self._take(path, status)
             elif stat.S_ISDIR(status.st_mode) and as_folder:
-                child = _Folder(f"{path}/", entry, folder, below, exact=as_file or folder.takes(f"{entry}/"))
+                child = RuledFolder(f"{path}/", entry, folder, below, exact=as_file or folder.takes(f"{entry}/"))
                 child.required = [
                     posixpath.basename(file) for file in folder.required if posixpath.dirname(file) == entry
                 ]
@@ -261,38 +161,38 @@ class _PackWalk:
         name = os.fsencode(path)
         self.files[name] = PackedFile(name, self._absolute(path), bool(status.st_mode & stat.S_IXUSR))
 
-    def _read_rules(self, folder: _Folder, entries: Iterable[str], manifest: PackageManifest | None) -> None:
+    def _read_rules(self, folder: RuledFolder, entries: Iterable[str], manifest: PackageManifest | None) -> None:
         rules = folder.rules
         if manifest is None:
-            rules[_DEFAULTS] = _compiled(_DEFAULT_RULES)
-            rules[_STRICT] = _compiled((*_STRICT_RULES, *(f"!{file}" for file in folder.required)))
+            rules[DEFAULTS] = compile_rules(DEFAULT_RULES)
+            rules[STRICT] = compile_rules((*STRICT_RULES, *(f"!{file}" for file in folder.required)))
         for entry in entries:
             if entry not in folder.order:
                 continue
-            if entry == _MANIFEST and manifest is not None:
+            if entry == MANIFEST and manifest is not None:
                 self._read_manifest_rules(folder, manifest)
             else:
                 content = _read_regular(self._absolute(folder.path + entry), _MAXIMUM_RULE_BYTES)
-                rules[entry] = _compiled(_LINE_END.split(content.decode("utf-8", "replace")))
+                rules[entry] = read_rules(content)
         # files in package.json overrules both ignore files, and .npmignore overrules .gitignore
-        if _MANIFEST in rules:
-            rules.pop(_NPMIGNORE, None)
-        if _MANIFEST in rules or _NPMIGNORE in rules:
-            rules.pop(_GITIGNORE, None)
+        if MANIFEST in rules:
+            rules.pop(NPMIGNORE, None)
+        if MANIFEST in rules or NPMIGNORE in rules:
+            rules.pop(GITIGNORE, None)
 
-    def _read_manifest_rules(self, folder: _Folder, manifest: PackageManifest) -> None:
-        strict = list(_STRICT_PACKAGE_RULES)
+    def _read_manifest_rules(self, folder: RuledFolder, manifest: PackageManifest) -> None:
+        strict = list(STRICT_PACKAGE_RULES)
         if isinstance(manifest.files, list):
             included = ["*"]
             for given in manifest.files:
                 if isinstance(given, str):
                     self._include(given, folder, included, strict)
-            folder.rules[_MANIFEST] = _compiled(included)
+            folder.rules[MANIFEST] = compile_rules(included)
         strict += [f"!/{path}" for path in (manifest.browser, manifest.main) if path and isinstance(path, str)]
         strict += [f"!/{target.decode()}" for target in bin_targets(manifest)]
-        folder.rules[_STRICT] = _compiled(strict)
+        folder.rules[STRICT] = compile_rules(strict)
 
-    def _include(self, given: str, folder: _Folder, included: list[str], strict: list[str]) -> None:
+    def _include(self, given: str, folder: RuledFolder, included: list[str], strict: list[str]) -> None:
         """Turn one member of ``files`` into rules."""
         wanted = given.removeprefix(".") if given.startswith("./") else given
         if wanted.endswith("/*"):
@@ -314,7 +214,7 @@ class _PackWalk:
         dependencies = [*_names(manifest.dependencies), *_names(manifest.optional_dependencies)]
         if not path:
             given = manifest.bundle_dependencies or manifest.bundled_dependencies
-            wanted = set(dependencies) if given is True else set(_names(given))
+            wanted = set(_names(manifest.dependencies if given is True else given))
             dependencies = [name for name in dependencies if name in wanted]
         for name in dependencies:
             found = self._resolve(path, name)
@@ -336,7 +236,7 @@ class _PackWalk:
 
     def _manifest(self, path: str) -> PackageManifest:
         try:
-            return decode_manifest(_read_regular(self._absolute(path + _MANIFEST), _MAXIMUM_RULE_BYTES))
+            return decode_manifest(_read_regular(self._absolute(path + MANIFEST), _MAXIMUM_RULE_BYTES))
         except FileNotFoundError:
             return PackageManifest()
 
@@ -346,11 +246,6 @@ class _PackWalk:
 
 def _names(given: object) -> list[str]:
     return [name for name in given if isinstance(name, str)] if isinstance(given, list | dict) else []
-
-
-def _compiled(lines: Iterable[str]) -> list[Pattern]:
-    texts = (line.strip() for line in lines)
-    return [compile_pattern(text) for text in texts if text and not text.startswith("#")]
 
 
 def _read_regular(path: str, limit: int | None, flags: int = 0) -> bytes:

@@ -93,6 +93,7 @@ class Failure:
         hint: what to do, or empty.
         cause: groups like failures, for example ``401 from registry.example``.
         host_is_down: every other download from this host would fail the same way.
+        untrusted: the peer could not be verified.
         worth_attempts: so many attempts make sense at most, whatever the settings allow.
         retry_after_s: wait so long before the next attempt; 0: as the settings say.
     """
@@ -103,6 +104,7 @@ class Failure:
     hint: str = ""
     cause: str
     host_is_down: bool = False
+    untrusted: bool = False
     worth_attempts: int = 1
     retry_after_s: int = 0
 
@@ -219,6 +221,7 @@ def _tls(ending: Ending, said: str, url: Url) -> Failure:
         hint=_REGISTRY_HINT if hung_up else _TLS_HINT,
         cause=f"TLS failure at {url.netloc}",
         host_is_down=True,
+        untrusted=not hung_up,
         worth_attempts=_AS_CONFIGURED if hung_up else 1,
     )
 

@@ -38,12 +38,13 @@ def _wall(cell: Cell) -> str:
     return f"{_seconds(cell.wall())}{deviation}"
 
 
+PSS_HEADING = "peak PSS MB"
 COLUMNS = (
     Column("wall s", _wall),
     Column("user s", _median(lambda run: run.measured.user_s, _seconds)),
     Column("sys s", _median(lambda run: run.measured.system_s, _seconds)),
     Column("peak RSS MB", _median(lambda run: run.measured.peak_rss_bytes, _megabytes)),
-    Column("peak PSS MB", _median(lambda run: run.measured.peak_pss_bytes, _megabytes)),
+    Column(PSS_HEADING, _median(lambda run: run.measured.peak_pss_bytes, _megabytes)),
     Column("processes", _median(lambda run: run.measured.peak_processes, _count)),
     Column("minor faults", _median(lambda run: run.measured.minor_faults, _count)),
     Column("vol. switches", _median(lambda run: run.measured.voluntary_switches, _count)),
@@ -64,13 +65,12 @@ def markdown(report: Report) -> str:
     """The whole report."""
     machine = report.machine
     tools = ", ".join(f"{name} {version}" for name, version in report.tools.items())
-    lines = [
-        f"# {report.project}: {', '.join(cells_of(report))}",
-        "",
+    setting = (
         f"{machine.taken_at}; {tools}; {machine.rounds} rounds, seed {machine.seed}; {machine.cpus} cores, "
         f"{machine.memory_bytes / 1e9:.0f} GB, Linux {machine.kernel}, {machine.filesystem}, load before "
-        f"{machine.load_before:.1f}; replayed by {machine.server}. Medians; ± is the sample's standard deviation.",
-    ]
+        f"{machine.load_before:.1f}; replayed by {machine.server}. Medians; ± is the sample's standard deviation."
+    )
+    lines = [f"# {report.project}: {', '.join(cells_of(report))}", "", setting]
     for phase, cells in cells_of(report).items():
         lines += ["", f"## {phase}: {Phase(phase).meaning}", "", *_phase_table(cells), *_ratio_table(cells)]
     lines += _rejections(report)
@@ -82,11 +82,17 @@ def _row(cells: list[str]) -> str:
 
 
 def _phase_table(cells: dict[str, Cell]) -> list[str]:
-    rows = [_row(["", *(column.heading for column in COLUMNS)]), _row(["---"] + ["---:"] * len(COLUMNS))]
+    columns = _columns(cells)
+    rows = [_row(["", *(column.heading for column in columns)]), _row(["---"] + ["---:"] * len(columns))]
     for tool, cell in cells.items():
-        shown = [column.show(cell) for column in COLUMNS] if cell.valid else ["rejected"] + [""] * (len(COLUMNS) - 1)
+        shown = [column.show(cell) for column in columns] if cell.valid else ["rejected"] + [""] * (len(columns) - 1)
         rows.append(_row([tool, *shown]))
     return rows
+
+
+def _columns(cells: dict[str, Cell]) -> list[Column]:
+    with_pss = any(run.measured.peak_pss_bytes for cell in cells.values() for run in cell.runs)
+    return [column for column in COLUMNS if with_pss or column.heading != PSS_HEADING]
 
 
 def _ratio_table(cells: dict[str, Cell]) -> list[str]:

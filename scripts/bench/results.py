@@ -9,6 +9,7 @@ import msgspec
 
 from bench.disk import TreeSize
 from bench.measure import Measurement
+from bench.tools import Phase
 
 
 class RunTraffic(msgspec.Struct, frozen=True):
@@ -97,8 +98,9 @@ class Cell:
 
 
 def cells_of(report: Report) -> dict[str, dict[str, Cell]]:
-    """Phase -> tool -> cell, in the order of the report."""
-    phases = list(dict.fromkeys(run.phase for run in report.runs))
+    """Phase -> tool -> cell, in the order of `Phase` and of the report's tools."""
+    taken = {run.phase for run in report.runs}
+    phases = [phase.value for phase in Phase if phase.value in taken]
     return {
         phase: {
             tool: Cell(tool, phase, runs)

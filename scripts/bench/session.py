@@ -1,7 +1,7 @@
 """One benchmark: prepares each tool's lock and warm cache, then runs the cells, each in fresh folders.
 
-Nothing is deleted before the end where that would bill the next run: on ext4, inodes deleted in the last half minute are
-skipped one by one by whoever creates files then. On tmpfs a run's folders go at once, or memory would run out.
+Nothing is deleted before the end where that would bill the next run: on ext4, inodes deleted in the last half minute
+are skipped one by one by whoever creates files then. On tmpfs a run's folders go at once, or memory would run out.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from bench.tools import Phase, Places, Tool
 
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "bun.lock", "bun.lockb", "pnpm-lock.yaml", "yarn.lock")
 MEASURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "measure.py")
+#: twice the time for which ext4 passes over deleted inodes, with its writing back
+AFTER_DELETING_S = 60.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -51,6 +53,7 @@ class Settings:
         registry: the replay's address.
         settle_s: rest after each sync.
         pss: sample the proportional set size too.
+        clean_rounds: delete each round's folders when it is over, and wait until nobody pays for that.
     """
 
     project: str
@@ -61,6 +64,7 @@ class Settings:
     timeout_s: float
     settle_s: float = 0.5
     pss: bool = False
+    clean_rounds: bool = False
 
 
 @dataclass(slots=True)
@@ -80,6 +84,8 @@ class Session:
         self._settings = settings
         self._host = Host.current()
         self._run_count = 0
+        #: folders of finished runs that are still there
+        self._spent: list[str] = []
         os.makedirs(settings.work)
         self.filesystem = filesystem_type(settings.work)
 
@@ -94,7 +100,7 @@ class Session:
         Raises:
             PreparationError: the tool failed, or installed less than its lock says.
         """
-        lock = self._make_lock(tool, base_lock)
+        lock = self.make_lock(tool, base_lock)
         warm = self._places(tool, "warm", lock=lock)
         run = self._install(tool, Phase.LOCKED, warm, None)
         if run.rejected:
@@ -119,7 +125,15 @@ class Session:
                 run.round = number
                 runs.append(run)
                 tell(run)
+            if self._settings.clean_rounds and number < self._settings.rounds:
+                self._clean_round()
         return runs
+
+    def _clean_round(self) -> None:
+        while self._spent:
+            shutil.rmtree(self._spent.pop())
+        os.sync()
+        time.sleep(AFTER_DELETING_S)
 
     def clean(self) -> None:
         """Delete all that the session made."""
@@ -135,8 +149,11 @@ class Session:
         if phase is Phase.WARM:
             places = Places(places.project, warm.cache, warm.home)
         run = self._install(tool, phase, places, replay)
+        folder = os.path.join(self._settings.work, tool.name, name)
         if self.filesystem == "tmpfs":
-            shutil.rmtree(os.path.dirname(places.project))
+            shutil.rmtree(folder)
+        else:
+            self._spent.append(folder)
         return run
 
     def _install(self, tool: Tool, phase: Phase, places: Places, replay: Replay | None) -> Run:
@@ -223,7 +240,12 @@ class Session:
             shutil.copyfile(lock, os.path.join(places.project, os.path.basename(lock)))
         return places
 
-    def _make_lock(self, tool: Tool, base_lock: str | None) -> str:
+    def make_lock(self, tool: Tool, base_lock: str | None) -> str:
+        """The path of a tool's own lock; the base lock itself if that is its kind.
+
+        Raises:
+            PreparationError: the tool failed.
+        """
         if base_lock is not None and tool.takes_npm_lock and tool.lock_name == "package-lock.json":
             return base_lock
         attempts = [base_lock, None] if base_lock is not None and tool.takes_npm_lock else [None]
@@ -241,8 +263,8 @@ class Session:
     def _require_room(self, prepared: Sequence[Prepared], phases: Sequence[Phase]) -> None:
         cold = sum(phase in (Phase.COLD, Phase.LOCKED) for phase in phases)
         per_round = cold * sum(one.cold_bytes for one in prepared)
-        # on tmpfs each run goes at once
-        needed = per_round if self.filesystem == "tmpfs" else per_round * self._settings.rounds
+        at_once = self.filesystem == "tmpfs" or self._settings.clean_rounds
+        needed = per_round if at_once else per_round * self._settings.rounds
         free = shutil.disk_usage(self._settings.work).free
         if free < needed * 1.1:
             raise NoRoomError(f"{needed >> 20} MiB are needed in {self._settings.work}, {free >> 20} MiB are free")

@@ -112,11 +112,12 @@ class Tool(abc.ABC):
         """Say in the tool's own way what the project's npm files say."""
 
     def version(self) -> str:
-        """What it says of itself."""
-        output = subprocess.run(
-            [self.path, "--version"], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True
-        ).stdout
-        return output.strip().splitlines()[-1].removeprefix(self.name).strip(" v")
+        """What it says of itself, or "unknown" if it does not say."""
+        asked = subprocess.run(
+            [self.path, "--version"], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+        )
+        words = asked.stdout.split()
+        return words[-1].lstrip("v") if asked.returncode == 0 and words else "unknown"
 
 
 class Pmpipe(Tool):
@@ -233,7 +234,7 @@ KINDS: Mapping[str, type[Tool]] = {kind.name: kind for kind in (Pmpipe, Bun, Uto
 
 
 def pnpm_overrides(overrides: Mapping[str, Any], parent: str = "") -> dict[str, str]:
-    """Overrides as npm spells them, in pnpm's spelling: ``{a: {b: "1"}}`` is ``{"a>b": "1"}``, ``.`` the parent itself."""
+    """Overrides as npm spells them, in pnpm's spelling: ``{a: {b: "1"}}`` is ``{"a>b": "1"}``, ``.`` is a."""
     flat: dict[str, str] = {}
     for name, value in overrides.items():
         selector = parent if name == "." else f"{parent}>{name}" if parent else name

@@ -10,7 +10,6 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,6 +27,9 @@ START_S = 10.0
 #: longer than the access log's flush time
 FLUSH_S = 0.3
 PR_SET_PDEATHSIG = 1
+
+#: for a recording without ETags: a tool that is sent one asks again with If-None-Match, and then for other things
+NO_VALIDATORS = "etag off; if_modified_since off;"
 
 CONFIG = """\
 daemon off;
@@ -50,6 +52,7 @@ http {{
   keepalive_requests 1000000;
   open_file_cache max=20000 inactive=3600s;
   open_file_cache_valid 3600s;
+  {validators}
   types {{ }}
   map $http_accept $form {{
     default ,full;
@@ -63,6 +66,7 @@ http {{
     location ^~ /-/npm/v1/security/ {{ default_type application/json; return 200 '{{}}'; }}
     location ~ /-/.*\\.tgz$ {{
       default_type application/octet-stream;
+      {no_date}
       add_header Cache-Control "public, immutable, max-age=31557600";
     }}
     location ~ ,full$ {{
@@ -70,6 +74,7 @@ http {{
       default_type application/json;
       gzip_static always;
       gunzip on;
+      {no_date}
       add_header Vary "Accept-Encoding, Accept";
       add_header Cache-Control "public, max-age=300";
     }}
@@ -78,10 +83,12 @@ http {{
       default_type {abbreviated_type};
       gzip_static always;
       gunzip on;
+      {no_date}
       add_header Vary "Accept-Encoding, Accept";
       add_header Cache-Control "public, max-age=300";
     }}
-    location / {{ rewrite ^(.*)$ $1$form last; }}
+    # not ^(.*)$ and $1: the map's own regular expression would empty the capture
+    location / {{ rewrite ^ $uri$form last; }}
   }}
 }}
 """
@@ -98,45 +105,54 @@ class NginxReplay:
         site: the copy's folder; it names this very port.
         port: on 127.0.0.1.
         workers: nginx's worker processes; one keeps up with two cores of clients.
+        validators: whether to send ETag and Last-Modified (nginx's own, not the recorded ones).
     """
 
-    def __init__(self, site: str, port: int, *, workers: int = 1) -> None:
+    def __init__(self, site: str, port: int, *, workers: int = 1, validators: bool = True) -> None:
         self.url = f"http://{HOST}:{port}"
-        self._port = port
-        self._folder = tempfile.mkdtemp(prefix="replay-nginx-")
-        self._log_path = os.path.join(self._folder, "access.log")
+        self._settings = {
+            # as root nginx would serve as "nobody", who may not read the recording
+            "user": "user root;" if os.geteuid() == 0 else "",
+            "workers": workers,
+            "validators": "" if validators else NO_VALIDATORS,
+            # in each location, for headers that are added there replace those of the levels above
+            "no_date": "" if validators else 'add_header Last-Modified "";',
+            "site": site,
+            "host": HOST,
+            "port": port,
+            "abbreviated": ABBREVIATED_TYPE.replace(".", "\\.").replace("+", "\\+"),
+            "abbreviated_type": ABBREVIATED_TYPE,
+        }
+        self._folder = ""
         self._log_offset = 0
         self._seen = Traffic()
         self._process: subprocess.Popen[bytes] | None = None
-        config = CONFIG.format(
-            # as root nginx would serve as "nobody", who may not read the recording
-            user="user root;" if os.geteuid() == 0 else "",
-            workers=workers,
-            folder=self._folder,
-            site=site,
-            host=HOST,
-            port=port,
-            abbreviated=ABBREVIATED_TYPE.replace(".", "\\.").replace("+", "\\+"),
-            abbreviated_type=ABBREVIATED_TYPE,
-        )
-        with open(os.path.join(self._folder, "nginx.conf"), "w", encoding="utf-8") as file:
-            file.write(config)
 
     def __enter__(self) -> Self:
-        error_log = os.path.join(self._folder, "error.log")
+        self._folder = tempfile.mkdtemp(prefix="replay-nginx-")
+        config, error_log = os.path.join(self._folder, "nginx.conf"), os.path.join(self._folder, "error.log")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(CONFIG.format(folder=self._folder, **self._settings))
         self._process = subprocess.Popen(
-            ["nginx", "-e", error_log, "-p", self._folder, "-c", os.path.join(self._folder, "nginx.conf")],
+            ["nginx", "-e", error_log, "-p", self._folder, "-c", config],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the parent has no other thread that holds a lock here
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it takes no lock that another thread may hold
         )
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready(self._process)
+        except NginxError:
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.communicate(timeout=START_S)
@@ -150,7 +166,7 @@ class NginxReplay:
     def traffic(self) -> Traffic:
         """All traffic so far. Waits until nginx has written its log."""
         time.sleep(FLUSH_S)
-        with open(self._log_path, "rb") as log:
+        with open(os.path.join(self._folder, "access.log"), "rb") as log:
             log.seek(self._log_offset)
             lines = log.read()
         whole = lines[: lines.rfind(b"\n") + 1]
@@ -161,18 +177,18 @@ class NginxReplay:
             self._seen = self._seen.plus(Traffic(1, int(received), int(sent), miss))
         return self._seen
 
-    def _wait_until_ready(self) -> None:
-        assert self._process is not None
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        # nginx writes it once it listens; a connection would not tell, for the port may be somebody else's
+        pid_path = os.path.join(self._folder, "nginx.pid")
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                output = self._process.communicate()[1].decode(errors="replace").strip()
-                raise NginxError(f"nginx ended with status {self._process.returncode}: {output}")
-            with socket.socket() as probe:
-                if probe.connect_ex((HOST, self._port)) == 0:
-                    return
+            if process.poll() is not None:
+                output = process.communicate()[1].decode(errors="replace").strip()
+                raise NginxError(f"nginx ended with status {process.returncode}: {output}")
+            if os.path.exists(pid_path):
+                return
             time.sleep(0.02)
-        raise NginxError(f"nginx does not answer on port {self._port}")
+        raise NginxError(f"nginx did not start within {START_S:g} s")
 
 
 def found() -> bool:

@@ -94,8 +94,10 @@ def recorded_document(fetched: Fetched, form: Form, upstream_url: str) -> Docume
 
 
 def document_response(document: Document, request: Request, form: Form) -> Response:
-    """A recorded answer as a response: under gzip if it lies so and the client takes it."""
+    """A recorded answer as a response: under gzip if it lies so and the client takes it; 304 if the client has it."""
     stored = document.headers
+    if stored.etag and request.header("if-none-match") == stored.etag:
+        return Response(304, (("ETag", stored.etag),))
     as_it_lies = document.gzipped and "gzip" in (request.header("accept-encoding") or "")
     body = document.body if as_it_lies else document.plain()
     named = (

@@ -123,6 +123,14 @@ class Recording:
         """Every recorded file's name below ``site``."""
         yield from _files_below(self._site, "")
 
+    def has_validators(self) -> bool:
+        """Whether the registry sends ETags with its documents (the first one recorded speaks for all)."""
+        for name in self.names():
+            if name.endswith((Form.FULL.value, Form.ABBREVIATED.value)):
+                stored = msgspec.json.decode(_read(os.path.join(self._headers, name + ".json")), type=StoredHeaders)
+                return bool(stored.etag)
+        return False
+
     def copy_for(self, address: str) -> str:
         """Make or update the copy of the site that names this address (``http://127.0.0.1:4874``); its folder."""
         parts = urlsplit(address)

@@ -62,9 +62,6 @@ class PythonReplay(LoopbackServer):
         document = read_document(self._site, self._recording.headers_folder, request.path, form)
         if document is None:
             return NOT_FOUND
-        etag = document.headers.etag
-        if etag and request.header("if-none-match") == etag:
-            return Response(304, (("ETag", etag),))
         return document_response(document, request, form)
 
     def traffic(self) -> Traffic:
@@ -83,5 +80,5 @@ def open_replay(
     """A replay of a recording, not yet started (use it as a context manager)."""
     if kind == "nginx" or (kind == "auto" and nginx.found()):
         site = recording.copy_for(f"http://{HOST}:{port}")
-        return nginx.NginxReplay(site, port, workers=workers)
+        return nginx.NginxReplay(site, port, workers=workers, validators=recording.has_validators())
     return PythonReplay(recording, port, lifetime_s=lifetime_s)

@@ -60,6 +60,22 @@ const answers = {
     setEnvironment(env)
     return fresh('@npmcli/agent/lib/proxy.js').getProxy(url, { proxy, noProxy })?.href ?? ''
   },
+  platform: ({ target, platform }) => {
+    try {
+      require(path.join(modules, 'npm-install-checks')).checkPlatform(target, false, platform)
+    } catch (error) {
+      return error.code
+    }
+    return ''
+  },
+  engines: ({ engines, node, npm }) => {
+    try {
+      require(path.join(modules, 'npm-install-checks')).checkEngine({ engines }, npm, node)
+    } catch (error) {
+      return error.code
+    }
+    return ''
+  },
   host: () => {
     const current = require(path.join(modules, 'npm-install-checks')).currentEnv
     return { os: current.os(), cpu: current.cpu(), libc: current.libc(current.os()) ?? '' }

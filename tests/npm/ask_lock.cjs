@@ -1,5 +1,5 @@
 // Asks arborist what `npm ci` would make of a project's folder: what it refuses, what it installs, and the hidden lockfile.
-// One JSON question per line: {path, options}; one JSON answer per line.
+// One JSON question per line: {path, options}; one JSON answer per line; see asking_npm.py.
 'use strict'
 
 const path = require('node:path')
@@ -8,8 +8,6 @@ const readline = require('node:readline')
 const modules = process.argv[2]
 const Arborist = require(path.join(modules, '@npmcli', 'arborist'))
 const validateLockfile = require(path.join(modules, '..', 'lib', 'utils', 'validate-lockfile.js'))
-
-const list = tree => [...tree.inventory.values()]
 
 async function answer ({ path: folder, options }) {
   const opts = {
@@ -35,12 +33,7 @@ async function answer ({ path: folder, options }) {
     return { errors }
   }
   await ideal.reify(opts)
-  const tree = ideal.actualTree
-  return {
-    errors,
-    listed: list(tree).map(node => node.location).filter(Boolean).sort(),
-    hidden: tree.meta.toString(),
-  }
+  return { errors, hidden: ideal.actualTree.meta.toString() }
 }
 
 async function main () {

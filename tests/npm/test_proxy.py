@@ -7,6 +7,7 @@ import itertools
 import pytest
 from asking_npm import ask_npm
 
+from pmpipe.errors import ConfigError
 from pmpipe.npm.proxy import proxies
 
 URLS = ["https://registry.example/a", "http://a.registry.example:81/", "http://127.0.0.1:4873/a", "http://[::1]:1/"]
@@ -41,12 +42,32 @@ def test_takes_the_proxy_that_npm_takes():
     assert len(set(answers)) == 5
     for (url, configured, excluded, environ), expected in zip(cases, answers, strict=True):
         chosen = proxies(configured, (excluded,) if excluded else (), environ).for_url(url)
-        assert chosen == expected, (url, configured, excluded, environ)
+        assert chosen == expected.removesuffix("/"), (url, configured, excluded, environ)
 
 
 def test_proxy_variable_without_scheme_means_http():
     chosen = proxies(None, (), {"https_proxy": "proxy.example:3128"}).for_url("https://registry.example/")
     assert chosen == "http://proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "with_port"),
+    [
+        ("http://proxy.example", "http://proxy.example:80"),
+        ("http://proxy.example:80/", "http://proxy.example:80"),
+        ("https://u:p@proxy.example", "https://u:p@proxy.example:443"),
+        ("socks5://proxy.example", "socks5://proxy.example:1080"),
+        ("http://[::1]:3128/x", "http://[::1]:3128"),
+    ],
+)
+def test_port_of_a_proxy_is_always_written_out(proxy, with_port):
+    assert proxies(proxy, (), {}).for_url("https://registry.example/") == with_port
+
+
+def test_unusable_proxy_of_the_environment_is_an_error_without_its_password():
+    with pytest.raises(ConfigError, match="proxy") as raised:
+        proxies(None, (), {"https_proxy": "ftp://u:s3cret@proxy.example"}).for_url("https://registry.example/")
+    assert "s3cret" not in str(raised.value)
 
 
 def test_text_form_shows_no_password():

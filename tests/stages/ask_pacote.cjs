@@ -3,12 +3,14 @@
 // first of all: pacote's modules make the standard input non-blocking
 const lines = require('node:fs').readFileSync(0, 'utf8').split('\n').slice(0, -1)
 const path = require('node:path')
+const Arborist = require(path.join(process.argv[2], '@npmcli', 'arborist'))
 const pacote = require(path.join(process.argv[2], 'pacote'))
 const fixBin = require(path.join(process.argv[2], 'bin-links', 'lib', 'fix-bin.js'))
 
-// question: { tarball, destination, cache, bins: paths of executables }; answer: null or the error's message
+// question: { tarball: a file or a folder to be packed, destination, cache, bins: paths of executables };
+// answer: null or the error's message
 const unpack = async ({ tarball, destination, cache, bins }) => {
-  await pacote.extract(`file:${tarball}`, destination, { cache })
+  await pacote.extract(`file:${tarball}`, destination, { cache, Arborist, ignoreScripts: true })
   for (const bin of bins) {
     await fixBin(path.join(destination, bin), 0o755)
   }

@@ -8,7 +8,7 @@ import select
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from stages.channel import Channel
 from stages.fetch import FetchSettings, run_fetch
@@ -25,6 +25,9 @@ from stages.messages import (
     encode,
 )
 from stages.worker import JobBoard, become_worker
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 ANSWER_TIMEOUT_S = 60
 ARENA_BYTES = 64 << 20
@@ -51,7 +54,7 @@ class FetchProcess:
     arrived: list[Result] = field(default_factory=list)
     jobs_sent: int = 0
 
-    def __enter__(self) -> FetchProcess:
+    def __enter__(self) -> Self:
         context = multiprocessing.get_context("fork")
         self.jobs, self.results = Channel(context, 64, "jobs"), Channel(context, 64, "results")
         self.board = JobBoard(mmap.mmap(-1, mmap.PAGESIZE), 0, "fetch")
@@ -121,7 +124,7 @@ class FetchProcess:
         self.send(Release(result.job, result.source.offset))
 
     def settle(self) -> list[Result]:
-        """Everything that comes before the answer to a job that needs no network: the process has done what it could."""
+        """Everything that comes before the answer to a job that needs no network: all else is done."""
         job = self.order("no URL")
         before = []
         while (result := self.next_result()).job != job:

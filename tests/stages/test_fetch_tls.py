@@ -219,8 +219,9 @@ def test_extra_authorities_are_added_to_the_systems(certificate):
         assert second.read() in content
 
 
-def test_an_extra_file_that_cannot_be_read_is_no_silent_failure(tmp_path):
-    from stages.ca_bundle import find_ca_bundle
-
+def test_an_extra_file_that_cannot_be_read_is_named_with_the_failure_it_causes(secure, tmp_path, monkeypatch):
     missing = str(tmp_path / "missing.pem")
-    assert missing in find_ca_bundle("", "", {"NODE_EXTRA_CA_CERTS": missing}).problem
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", missing)
+    with FetchProcess() as fetch:
+        failed = fetch.fail(secure.url + "/a.tgz")
+    assert any(missing in line for line in failed.details)

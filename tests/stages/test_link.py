@@ -359,25 +359,23 @@ def write_project(root: Path) -> None:
 
 
 def candidates(root: Path) -> list[BinCandidate]:
-    found = []
-    for path in sorted(root.rglob("package.json")):
-        location = str(path.parent.relative_to(root))
-        if "node_modules" in location:
-            found.append((location, json.loads(path.read_text()), False))
-    for name in ("w", "f"):
-        found.append(
-            (f"node_modules/{name}", json.loads((root / "packages" / name / "package.json").read_text()), True)
-        )
-    return [BinCandidate(location, is_link, bins_in(root, manifest, is_link)) for location, manifest, is_link in found]
+    paths = [path.parent.relative_to(root) for path in sorted(root.rglob("package.json"))]
+    installed = [(path, path) for path in paths if "node_modules" in path.parts]
+    linked = [(Path("node_modules", name), Path("packages", name)) for name in ("w", "f")]
+    return [
+        BinCandidate(str(location), location != folder, bins_in(root / folder, is_link=location != folder))
+        for location, folder in [*installed, *linked]
+    ]
 
 
-def bins_in(root: Path, manifest: Mapping[str, Any], is_link: bool):
+def bins_in(folder: Path, *, is_link: bool):
+    manifest = json.loads((folder / "package.json").read_text())
     if not is_link:
         return normalize_bins(manifest["name"], manifest["bin"])
     if "bin" in manifest:
         return bins_of_manifest(manifest["name"], manifest["bin"])
-    folder = root / "packages" / manifest["name"] / manifest["directories"]["bin"]
-    below = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    bin_folder = folder / manifest["directories"]["bin"]
+    below = sorted(str(path.relative_to(bin_folder)) for path in bin_folder.rglob("*"))
     return bins_of_folder(manifest["directories"]["bin"], below)
 
 

@@ -173,7 +173,7 @@ def test_rejects_something_behind_the_end():
 @pytest.mark.parametrize("cut", [1, 511, 512, 600])
 def test_rejects_a_truncated_archive(cut):
     archive = member(b"package/a", b"x" * 1000)
-    with pytest.raises(ArchiveError, match="beyond the end|behind the end"):
+    with pytest.raises(ArchiveError, match=r"beyond the end|behind the end"):
         read_members(archive[:-cut], LIMITS)
 
 

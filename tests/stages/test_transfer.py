@@ -148,7 +148,7 @@ def test_users_in_messages_of_libcurl_are_left_out():
 
 
 def test_a_basic_password_is_blotted_out():
-    # me:passw0rd
+    # the credentials are those of the user "me" with the password of the excerpt
     transfer = transfer_of(authorization="Basic bWU6cGFzc3cwcmQ=")
     step = failure_after(transfer, status=401, excerpt=b'{"error":"passw0rd or bWU6cGFzc3cwcmQ= is wrong"}')
     assert "server says: *** or *** is wrong" in step.failed.details
@@ -210,7 +210,8 @@ def test_the_token_goes_nowhere_else(location):
 
 
 @pytest.mark.parametrize(
-    "location", ["https://other.example\\@registry.example/", "https://", "file:///etc/passwd", "http://registry.example/"]
+    "location",
+    ["https://other.example\\@registry.example/", "https://", "file:///etc/passwd", "http://registry.example/"],
 )
 def test_a_redirect_that_could_be_misread_or_is_insecure_is_not_followed(location):
     assert isinstance(ended(transfer_of(), status=302, redirect_url=location), GaveUp)
