@@ -202,7 +202,7 @@ class Workers:
 def _run_worker(
     main: WorkerMain, channels: Sequence[Channel], jobs: Channel, results: Channel, board: JobBoard
 ) -> None:
-    become_worker(channels, jobs, results)
+    become_worker(board.stage, channels, jobs, results)
     try:
         main(jobs, results, board)
     except Exception:  # noqa: BLE001 - also what no job's handler raised fails the run with its traceback

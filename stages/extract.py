@@ -64,12 +64,16 @@ def make_handler(arena: mmap.mmap) -> Handler:
                 yield _extract(job, shared)
         except PmpipeError as error:
             what = error.what if isinstance(error, IntegrityError) else f"{printable(job.label)}: {error.what}"
-            system = error.__cause__
-            # a full disk fails many packages, and is one problem
-            cause = system.strerror or "" if isinstance(system, OSError) else ""
-            yield Failed(job.job, error.code, what, error.details, error.hint, cause)
+            yield Failed(job.job, error.code, what, error.details, error.hint, _cause(error))
 
     return handle
+
+
+def _cause(error: PmpipeError) -> str:
+    """What failures have in common when they are one problem: a full disk fails many packages."""
+    # in a variable of `handle`, the error would keep itself alive, and with it all that the frames below it hold
+    system = error.__cause__
+    return system.strerror or "" if isinstance(system, OSError) else ""
 
 
 @contextmanager

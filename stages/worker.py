@@ -85,12 +85,13 @@ def crash(board: JobBoard, results: Channel) -> None:
     os._exit(CRASH_STATUS)
 
 
-def become_worker(channels: Sequence[Channel], jobs: Channel, results: Channel) -> None:
+def become_worker(stage: str, channels: Sequence[Channel], jobs: Channel, results: Channel) -> None:
     """What a freshly forked worker does first: leave Ctrl-C to the supervisor, and keep its own channel ends only.
 
     A worker that kept the sending end of a channel of jobs would never see that channel's end.
 
     Args:
+        stage: the worker's kind, for process listings.
         channels: all channels that exist in the supervisor at the time of the fork.
         jobs: the channel that this worker receives from.
         results: the channel that this worker sends to.
@@ -98,11 +99,21 @@ def become_worker(channels: Sequence[Channel], jobs: Channel, results: Channel) 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
+    _name_process(f"pmpipe-{stage}")
     for channel in channels:
         if channel is not jobs and channel is not results:
             channel.close()
     jobs.keep_receiving()
     results.keep_sending()
+
+
+def _name_process(name: str) -> None:
+    """Let ``ps`` and ``top`` tell the stages apart."""
+    try:
+        with open("/proc/self/comm", "w", encoding="ascii") as file:
+            file.write(name)
+    except OSError:
+        return  # a name is a convenience; some sandboxes have no writable /proc
 
 
 def chunked(results: Iterable[Result]) -> Iterable[Sequence[Result]]:

@@ -20,10 +20,14 @@ from pmpipe.resolver.dep_sets import optional_set
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.options import ResolveOptions
-from pmpipe.resolver.package import Kind
+from pmpipe.resolver.package import Kind, Package
+from pmpipe.resolver.peer_conflict import explain_endless
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
 from pmpipe.resolver.tree import Tree, absolute
+
+#: Legitimate rearrangements place a package in one spot a handful of times.
+_MAX_TURNS = 50
 
 
 class StepQueue:
@@ -65,6 +69,7 @@ class Builder:
         explicit: edges that the user asked for by name.
         links: links whose targets have not been looked at.
         changed: whether anything was placed.
+        turns: how often each package was placed at each location.
         requested: the user asked for a change, so that even optional peers that do not fit are looked at.
     """
 
@@ -79,6 +84,7 @@ class Builder:
         self.explicit: dict[Edge, None] = {}
         self.links: dict[Node, None] = {}
         self.changed = False
+        self.turns: dict[tuple[str, Package], int] = {}
 
     def build(self, explicit: Mapping[str, frozenset[str]]) -> Waiting[None]:
         """Complete the tree.
@@ -226,6 +232,7 @@ class Builder:
         if placed.failure is not None:
             self.sets.failures[placed] = None
         self.changed = True
+        self._count_turn(placement, placed)
         check = placement.check
         assert check is not None
         for edge in placed.edges_in:
@@ -238,6 +245,18 @@ class Builder:
         for node in placement.unsettled:
             self.seen.pop(node, None)
             self.queue.push(node)
+
+    def _count_turn(self, placement: Placement, placed: Node) -> None:
+        """Notice two versions that replace each other for ever; npm itself does not, and never ends."""
+        turn = (placed.location, placed.package)
+        self.turns[turn] = self.turns.get(turn, 0) + 1
+        if self.turns[turn] > _MAX_TURNS:
+            failures = (node.failure for node in self.sets.failures if node.location == placed.location)
+            failure = next((failure for failure in failures if failure is not None), None)
+            if failure is not None:
+                raise failure
+            rivals = [package for location, package in self.turns if location == placed.location]
+            raise explain_endless(placement.edge, placed, rivals)
 
     # --- links
 

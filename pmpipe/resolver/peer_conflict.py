@@ -5,9 +5,12 @@ The message answers three questions in this order: who wants what, what stands i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pmpipe.errors import PmpipeError
 from pmpipe.resolver.can_place import Check
 from pmpipe.resolver.node import Edge, Node
+from pmpipe.resolver.package import Package
 
 _MAX_DEPENDENTS = 3
 _MAX_STEPS = 8
@@ -95,6 +98,21 @@ def explain_set_conflict(edge: Edge, rival: Edge | None) -> PeerConflictError:
     return PeerConflictError(
         f"the peer dependencies of {chain(edge.origin)} contradict each other", details=tuple(details), hint=_HINT
     )
+
+
+def explain_endless(edge: Edge, placed: Node, rivals: Sequence[Package]) -> PeerConflictError:
+    """The error for versions that would replace each other for ever.
+
+    Args:
+        edge: for which the last one was placed.
+        placed: the last one. rivals: all that have been there, this one among them.
+    """
+    details = [f"{' and '.join(package.label for package in rivals)} replace each other at {placed.location}"]
+    details.append(describe(edge))
+    others = [other for other in placed.edges_in if other is not edge]
+    details += [f"  {describe(other)}" for other in others if other.error is not None][:_MAX_DEPENDENTS]
+    details += [f"  {describe(other)}" for other in others if other.error is None][:_MAX_DEPENDENTS]
+    return PeerConflictError(f"no version of {placed.name} satisfies all who share it", details=details, hint=_HINT)
 
 
 def _what_is_there(current: Node | None, wanted: Edge) -> list[str]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pmpipe.errors import InvalidSpecError
-
 from pmpipe.npm.hosted_git import HostedGit
 from pmpipe.npm.semver import Range, parse_range, parse_version
 from pmpipe.npm.spec import parse_spec

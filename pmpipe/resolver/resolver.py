@@ -64,7 +64,9 @@ class Resolver:
         empty = package_from_json({}, pool)
         self._sets = PeerSets(self._tree, self._source, self.options, empty)
         self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options)
-        workspaces = {edge.name for edge in self._tree.root.edges_out.values() if edge.dependency.kind is Kind.WORKSPACE}
+        workspaces = {
+            edge.name for edge in self._tree.root.edges_out.values() if edge.dependency.kind is Kind.WORKSPACE
+        }
         self._prefetcher = Prefetcher(self._source, workspaces | _overridden_names(self._tree.root.rule))
         self._run: Waiting[None] = self._plant_and_build()
         self._waiting: Ask | None = None

@@ -231,9 +231,7 @@ class Tree:
             edge.error = None if dependency.optional else EdgeError.MISSING
         elif dependency.peer and edge.origin is target.parent and edge.origin.parent is not None:
             edge.error = EdgeError.PEER_LOCAL
-        elif not satisfies(edge, target):
-            edge.error = EdgeError.INVALID
-        elif (
+        elif not satisfies(edge, target) or (
             edge.rule is not None and target.rule is not None and target.edges_out and conflict(edge.rule, target.rule)
         ):
             edge.error = EdgeError.INVALID

@@ -79,7 +79,7 @@ class FetchProcess:
         assert self.process.exitcode == self.expected_exit
 
     def _main(self) -> None:
-        become_worker([self.jobs, self.results], self.jobs, self.results)
+        become_worker("fetch", [self.jobs, self.results], self.jobs, self.results)
         self.prepare()
         run_fetch(self.settings, self.arena, self.jobs, self.results, self.board)
 
