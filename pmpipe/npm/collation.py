@@ -1,10 +1,10 @@
 """The English order of texts, by which npm sorts lockfiles, queues and peers.
 
-JavaScript's ``localeCompare(…, "en")`` is the Unicode Collation Algorithm with ICU's root order: first punctuation, then
-digits, then letters, whatever their case; only texts that are level so far are told apart by accents, and then by case,
-lower before upper. Package names and paths are ASCII but for oddities, so the ASCII part of that order is written out
-here; other characters are decomposed, and what is no accented letter comes behind the ASCII letters by code point, which
-is ICU's order of scripts for most of them, but not for all.
+JavaScript's ``localeCompare(…, "en")`` is the Unicode Collation Algorithm with ICU's root order: first punctuation,
+then digits, then letters, whatever their case; only texts that are level so far are told apart by accents, and then by
+case, lower before upper. Package names and paths are ASCII but for oddities, so the ASCII part of that order is
+written out here. Other characters are decomposed; what is no accented letter comes behind the ASCII letters by code
+point, which is ICU's order of scripts for most of them, but not for all.
 
 Source: Unicode Technical Standard 10; measured against ICU 78 in Node.js.
 """
