@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pmpipe.plan import GitCommit, LocalTarball, Origin, PackageNumber, Plan, RemoteTarball
-from stages.messages import Failed, Source, TarballFile
+from stages.messages import Failed, SharedBytes, Source, TarballFile
 
 
 class PackageState(enum.Enum):
@@ -81,13 +81,21 @@ class Downloads:
         self.states[number] = PackageState.FETCHING
         return number
 
-    def next_to_extract(self) -> tuple[PackageNumber, Source] | None:
-        """Take the next package to extract, now EXTRACTING, with the place of its bytes; None when none waits."""
-        if not self._to_extract:
-            return None
-        number, source = self._to_extract.popleft()
-        self.states[number] = PackageState.EXTRACTING
-        return number, source
+    def next_to_extract(self, large_bytes: int) -> tuple[PackageNumber, Source] | None:
+        """Take the next package to extract, now EXTRACTING, with the place of its bytes.
+
+        Args:
+            large_bytes: tarballs of this size or more have to wait.
+
+        Returns:
+            None when none waits that may be taken.
+        """
+        for position, (number, source) in enumerate(self._to_extract):
+            if not isinstance(source, SharedBytes) or source.length < large_bytes:
+                del self._to_extract[position]
+                self.states[number] = PackageState.EXTRACTING
+                return number, source
+        return None
 
     def fetched(self, number: PackageNumber, source: Source) -> None:
         """FETCHING -> FETCHED."""

@@ -24,15 +24,16 @@ from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.installed import Installed, survey
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import Counts
-from pmpipe.pipeline import LIMITS, Sizes, stages_for
+from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, stages_for
 from pmpipe.placements import PlacementState
 from pmpipe.plan import Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
-from pmpipe.scheduler import Scheduler, Settings
+from pmpipe.scheduler import Scheduler
 from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.standing import HIDDEN_LOCKFILE, forget
+from pmpipe.tasks import Settings
 from pmpipe.transaction import ModulesFolder
 from pmpipe.workers import BATCH
 from stages.fetch import FetchSettings
@@ -206,7 +207,8 @@ class Install:
             store.folder,
             store.staging,
             LIMITS,
-            BATCH,
+            clone_lot=BATCH,
+            large_tarball_bytes=LARGE_TARBALL_BYTES,
             durable=request.durable,
             offline=request.offline,
         )

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from pmpipe.downloads import Downloads
 from pmpipe.orders import (
@@ -35,9 +34,9 @@ from pmpipe.orders import (
     WorkerDied,
 )
 from pmpipe.placements import Placements
-from pmpipe.plan import FolderLink, GitCommit, LinkNumber, PackageNumber, PlacementNumber, Plan, RemoteTarball
+from pmpipe.plan import FolderLink, GitCommit, PackageNumber, PlacementNumber, Plan, RemoteTarball
+from pmpipe.tasks import ANY_SIZE, STAGE_OF, Cloning, Extracting, Fetching, Linking, Removing, Settings, Task
 from stages.messages import (
-    ArchiveLimits,
     Clone,
     Cloned,
     Crashed,
@@ -59,67 +58,6 @@ from stages.messages import (
     Source,
     Symlink,
 )
-
-
-@dataclass(slots=True, frozen=True)
-class Settings:
-    """What the jobs need besides the plan.
-
-    Attributes:
-        places: how many jobs each stage may have in flight, queued and in its workers' hands.
-        store: absolute path of the store's version folder.
-        staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
-        limits: caps on archives.
-        clone_lot: when many placements are ready, they are given out in lots of this size.
-        durable: entries are flushed to the disk before they appear.
-        offline: nothing may be fetched.
-    """
-
-    places: dict[StageName, int]
-    store: str
-    staging: str
-    limits: ArchiveLimits
-    clone_lot: int = 1
-    durable: bool = False
-    offline: bool = False
-
-
-@dataclass(slots=True, frozen=True)
-class _Fetching:
-    package: PackageNumber
-
-
-@dataclass(slots=True, frozen=True)
-class _Extracting:
-    package: PackageNumber
-    source: Source
-
-
-@dataclass(slots=True, frozen=True)
-class _Cloning:
-    placement: PlacementNumber
-    mended: bool  # the entry had been fetched again when this job was given out
-
-
-@dataclass(slots=True, frozen=True)
-class _Removing:
-    placement: PlacementNumber
-
-
-@dataclass(slots=True, frozen=True)
-class _Linking:
-    link: LinkNumber
-
-
-_Task: TypeAlias = _Fetching | _Extracting | _Cloning | _Removing | _Linking
-
-_STAGE_OF: dict[type[_Task], StageName] = {
-    _Fetching: StageName.FETCH,
-    _Extracting: StageName.EXTRACT,
-    _Cloning: StageName.CLONE,
-    _Removing: StageName.CLONE,
-    _Linking: StageName.LINK,
-}
 
 
 @dataclass(slots=True)
@@ -145,9 +83,11 @@ class Scheduler:
     downloads: Downloads = field(init=False)
     placements: Placements = field(init=False)
     #: all and only jobs that a stage has and has not answered
-    _in_flight: dict[JobId, _Task] = field(default_factory=dict)
+    _in_flight: dict[JobId, Task] = field(default_factory=dict)
     #: how many of them each stage has
     _used: dict[StageName, int] = field(init=False)
+    #: how many large tarballs are being extracted, at most one
+    _large_in_flight: int = 0
     _next_job: int = 0
 
     def __post_init__(self) -> None:
@@ -172,34 +112,35 @@ class Scheduler:
             self.finished = True
             return [Stop(event)]
         task = self._in_flight.pop(event.job)
-        self._used[_STAGE_OF[type(task)]] -= 1
+        self._used[STAGE_OF[type(task)]] -= 1
         orders: list[Order] = []
-        if isinstance(task, _Extracting) and isinstance(task.source, SharedBytes):
+        if isinstance(task, Extracting) and isinstance(task.source, SharedBytes):
             # extract is done with the shared bytes, whatever came of them
             orders.append(ReleaseTarball(task.source.offset))
+            self._large_in_flight -= self._is_large(task.source)
         self._take_in(task, event)
         orders.extend(self._give_out())
         return orders
 
     # -- what each result means -----------------------------------------------------------------------------------
 
-    def _take_in(self, task: _Task, result: Result) -> None:
+    def _take_in(self, task: Task, result: Result) -> None:
         match task, result:
             case _, Failed():
                 self._failed(task, result)
-            case _Fetching(package), Fetched(source=source):
+            case Fetching(package), Fetched(source=source):
                 self.counts.fetched += 1
                 self.counts.wire_bytes += result.wire_bytes
                 self.downloads.fetched(package, source)
-            case _Extracting(package), Extracted():
+            case Extracting(package), Extracted():
                 self._extracted(package, result)
-            case _Cloning(placement), Cloned():
+            case Cloning(placement), Cloned():
                 self._cloned(placement, result)
-            case _Cloning(), Damaged():
+            case Cloning(), Damaged():
                 self._damaged(task, result)
-            case _Removing(placement), Removed():
+            case Removing(placement), Removed():
                 self.placements.removed(placement)
-            case _Linking(link), Linked():
+            case Linking(link), Linked():
                 self.counts.linked += result.count
                 label = self.plan.links[link].label
                 self.warnings.extend(f"{label}: its bin {name} names a file that it lacks" for name in result.missing)
@@ -222,7 +163,7 @@ class Scheduler:
         self.counts.placed_bytes += result.bytes
         self.placements.placed(placement)
 
-    def _damaged(self, task: _Cloning, result: Damaged) -> None:
+    def _damaged(self, task: Cloning, result: Damaged) -> None:
         placement = self.plan.placements[task.placement]
         if task.mended:
             what = f"{placement.label}: {result.what}, although it has just been fetched again"
@@ -237,17 +178,17 @@ class Scheduler:
             self.placements.package_damaged(placement.package)
         self.placements.not_placed(task.placement)
 
-    def _failed(self, task: _Task, failed: Failed) -> None:
+    def _failed(self, task: Task, failed: Failed) -> None:
         match task:
-            case _Fetching(package) | _Extracting(package):
+            case Fetching(package) | Extracting(package):
                 if failed.host_is_down:
                     self.downloads.declare_dead(package, failed)
                 self._lose(package, failed)
-            case _Cloning(placement) | _Removing(placement):
+            case Cloning(placement) | Removing(placement):
                 # a folder that cannot be written is this host's trouble, and no reason to do without a package
                 self.placements.cannot_be_placed(placement)
                 self.failures.append(Failure(self.plan.placements[placement].location, failed))
-            case _Linking(link):
+            case Linking(link):
                 self.failures.append(Failure(self.plan.links[link].label, failed))
 
     def _lose(self, package: PackageNumber, failed: Failed) -> None:
@@ -297,7 +238,7 @@ class Scheduler:
                 )
                 self._lose(number, offline)
             else:
-                job = self._begin(_Fetching(number))
+                job = self._begin(Fetching(number))
                 origin = self.downloads.origin(number)
                 if isinstance(origin, GitCommit):
                     folder = f"{self.settings.staging}/git-{job}"
@@ -310,11 +251,15 @@ class Scheduler:
                     yield Start(StageName.FETCH, tarball)
 
     def _start_extracts(self) -> Iterator[Order]:
-        while self._has_place(StageName.EXTRACT) and (ready := self.downloads.next_to_extract()) is not None:
+        while self._has_place(StageName.EXTRACT):
+            ready = self.downloads.next_to_extract(self._largest_to_extract())
+            if ready is None:
+                return
             number, source = ready
+            self._large_in_flight += self._is_large(source)
             package = self.plan.packages[number]
             job = Extract(
-                self._begin(_Extracting(number, source)),
+                self._begin(Extracting(number, source)),
                 package.label,
                 source,
                 IntegrityText(package.integrity),
@@ -326,9 +271,16 @@ class Scheduler:
             )
             yield Start(StageName.EXTRACT, job)
 
+    def _largest_to_extract(self) -> int:
+        """Unpacking takes memory for all that comes out: of large tarballs, one at a time."""
+        return self.settings.large_tarball_bytes if self._large_in_flight else ANY_SIZE
+
+    def _is_large(self, source: Source) -> bool:
+        return isinstance(source, SharedBytes) and source.length >= self.settings.large_tarball_bytes
+
     def _start_removals(self) -> Iterator[Order]:
         while self._has_place(StageName.CLONE) and (number := self.placements.next_to_remove()) is not None:
-            job = Remove(self._begin(_Removing(number)), self.plan.placements[number].destination)
+            job = Remove(self._begin(Removing(number)), self.plan.placements[number].destination)
             yield Start(StageName.CLONE, job)
 
     def _start_clones(self) -> Iterator[Order]:
@@ -337,7 +289,7 @@ class Scheduler:
         while self._has_place(StageName.CLONE) and (number := self.placements.next_to_clone()) is not None:
             placement = self.plan.placements[number]
             job = Clone(
-                self._begin(_Cloning(number, placement.package in self.downloads.mended)),
+                self._begin(Cloning(number, placement.package in self.downloads.mended)),
                 placement.label,
                 self.downloads.entries[placement.package],
                 placement.destination,
@@ -357,7 +309,7 @@ class Scheduler:
     def _start_links(self) -> Iterator[Order]:
         while self._has_place(StageName.LINK) and (number := self.placements.next_to_link()) is not None:
             link = self.plan.links[number]
-            job = self._begin(_Linking(number))
+            job = self._begin(Linking(number))
             if isinstance(link, FolderLink):
                 yield Start(StageName.LINK, Symlink(job, link.label, link.path, link.target))
             else:
@@ -366,11 +318,11 @@ class Scheduler:
     def _has_place(self, stage: StageName) -> bool:
         return self._used[stage] < self.settings.places[stage]
 
-    def _begin(self, task: _Task) -> JobId:
+    def _begin(self, task: Task) -> JobId:
         job = JobId(self._next_job)
         self._next_job += 1
         self._in_flight[job] = task
-        self._used[_STAGE_OF[type(task)]] += 1
+        self._used[STAGE_OF[type(task)]] += 1
         return job
 
     # -- questions ------------------------------------------------------------------------------------------------
@@ -382,11 +334,11 @@ class Scheduler:
     def describe(self, job: JobId) -> str:
         """What a job in flight is about, for the report of a crash; empty when it is not in flight."""
         match self._in_flight.get(job):
-            case _Fetching(package) | _Extracting(package):
+            case Fetching(package) | Extracting(package):
                 return self.plan.packages[package].label
-            case _Cloning(placement) | _Removing(placement):
+            case Cloning(placement) | Removing(placement):
                 return f"{self.plan.placements[placement].label} at {self.plan.placements[placement].location}"
-            case _Linking(link):
+            case Linking(link):
                 return self.plan.links[link].label
             case _:
                 return ""
@@ -395,12 +347,13 @@ class Scheduler:
         """Assert every collection's rule. For tests: it costs time in proportion to the plan."""
         used = dict.fromkeys(StageName, 0)
         for task in self._in_flight.values():
-            used[_STAGE_OF[type(task)]] += 1
+            used[STAGE_OF[type(task)]] += 1
         assert used == self._used, "a stage's count is what is in flight there"
+        assert self._large_in_flight <= 1, "large tarballs are extracted one at a time"
         assert all(used[stage] <= places for stage, places in self.settings.places.items()), "no more jobs than places"
         tasks = self._in_flight.values()
         self.downloads.validate(
-            [task.package for task in tasks if isinstance(task, _Fetching)],
-            [task.package for task in tasks if isinstance(task, _Extracting)],
+            [task.package for task in tasks if isinstance(task, Fetching)],
+            [task.package for task in tasks if isinstance(task, Extracting)],
         )
-        self.placements.validate([task.placement for task in tasks if isinstance(task, _Cloning)])
+        self.placements.validate([task.placement for task in tasks if isinstance(task, Cloning)])

@@ -24,7 +24,8 @@ from pmpipe.plan import (
     Plan,
     RemoteTarball,
 )
-from pmpipe.scheduler import Scheduler, Settings
+from pmpipe.scheduler import Scheduler
+from pmpipe.tasks import Settings
 from stages.messages import (
     ArchiveLimits,
     Clone,

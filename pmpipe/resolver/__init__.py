@@ -33,11 +33,11 @@ time. The *builder* makes the tree in npm's order, one node after the other, and
 *prefetcher* runs ahead of it over whatever has been fed and asks for what will probably be needed, so that hundreds of
 requests are out while the builder waits for one. Only the builder decides.
 
-How the builder works: a queue holds nodes, those higher up first, then by path in English order. For every edge of a node
-that finds nothing or something wrong it picks a version (`pmpipe.npm.pick_manifest`), puts its peers together in a little
-tree apart (`peer_sets`), asks where it can go (`can_place`), and puts it there (`placing`), which may push out or make
-superfluous what was there; whoever is not content afterwards joins the queue. At the end flags are worked out (`flags`)
-and what cannot be used here is marked (`fitness`).
+How the builder works: a queue holds nodes, those higher up first, then by path in English order. For every edge of a
+node that finds nothing or something wrong it picks a version (`pmpipe.npm.pick_manifest`), puts its peers together in
+a little tree apart (`peer_sets`), asks where it can go (`can_place`), and puts it there (`placing`), which may push
+out or make superfluous what was there; whoever is not content afterwards joins the queue. At the end flags are worked
+out (`flags`) and what cannot be used here is marked (`fitness`).
 
 The parts, each building on those before: `package`, `request`, `overrides`, `node`, `satisfy`, `tree`; `dep_sets`,
 `can_place`, `placing`; `source`, `peer_sets`, `bundles`, `builder`; `project`, `planting`, `prefetch`, `flags`,

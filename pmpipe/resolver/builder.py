@@ -1,9 +1,9 @@
 """Building the ideal tree, step by step in npm's order.
 
-A queue holds nodes whose edges have to be looked at, those that lie higher first. A step takes one, finds a package for
-every edge that finds nothing or something wrong, and places these in the order of their names. What was placed, and what
-lost something by it, joins the queue. When it is empty, the targets of links follow; when there are none, the flags are
-worked out, and what turned out to be superfluous goes.
+A queue holds nodes whose edges have to be looked at, those that lie higher first. A step takes one, finds a package
+for every edge that finds nothing or something wrong, and places these in the order of their names. What was placed,
+and what lost something by it, joins the queue. When it is empty, the targets of links follow; when there are none, the
+flags are worked out, and what turned out to be superfluous goes.
 
 Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js``.
 """
@@ -18,13 +18,14 @@ from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.can_place import Verdict
 from pmpipe.resolver.dep_sets import optional_set
 from pmpipe.resolver.flags import work_out_flags
+from pmpipe.resolver.location import absolute
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_endless
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
-from pmpipe.resolver.tree import Tree, absolute
+from pmpipe.resolver.tree import Tree
 
 #: Legitimate rearrangements place a package in one spot a handful of times.
 _MAX_TURNS = 50
@@ -103,10 +104,11 @@ class Builder:
         self._queue_updates()
         self.queue.push(self.tree.root)
         while True:
-            node = self.queue.pop()
-            if node is not None:
-                yield from self._step(node)
-            elif not self._follow_links():
+            queued = self.queue.pop()
+            if queued is not None:
+                yield from self._step(queued)
+                continue
+            if not self._follow_links():
                 return
 
     def finish(self, *, may_hold_useless: bool) -> None:
@@ -163,7 +165,11 @@ class Builder:
     def problem_edges(self, node: Node) -> list[Edge]:
         """The edges of a node for which something has to be placed."""
         bundled = () if node.is_mine else node.package.bundled
-        return [edge for edge in node.edges_out.values() if edge.name not in bundled and self._is_problem(edge)]
+        return [
+            edge
+            for edge in node.edges_out.values()
+            if self._is_problem(edge) and not edge.overruled and edge.name not in bundled
+        ]
 
     def _is_problem(self, edge: Edge) -> bool:
         target = edge.target
@@ -188,14 +194,12 @@ class Builder:
         yield from self.bundles.open(node, self.tree)
         if not node.edges_out:
             return
-        tasks: list[tuple[Edge, Node]] = []
+        candidates: dict[Edge, Node] = {}
         for edge in self.problem_edges(node):
-            if not edge.overruled:
-                tasks.append((edge, (yield from self._candidate(edge))))
-        if len(tasks) > 1:
-            tasks.sort(key=lambda task: english_key(task[0].name))
-        for edge, candidate in tasks:
-            for placement in self.placer.place(edge, candidate, explicit=edge in self.explicit).walk():
+            candidates[edge] = yield from self._candidate(edge)
+        # all packages are found before the first one is placed, so that placing cannot change what is found
+        for edge in sorted(candidates, key=_by_name):
+            for placement in self.placer.place(edge, candidates[edge], explicit=edge in self.explicit).walk():
                 if placement.placed is not None:
                     self._after(placement, placement.placed)
         for edge in node.edges_out.values():
@@ -274,3 +278,7 @@ class Builder:
             self.queue.push(target)
             found = True
         return found
+
+
+def _by_name(edge: Edge) -> CollationKey:
+    return english_key(edge.name)

@@ -133,9 +133,13 @@ def _verdict_with_current(check: Check, current: Node) -> Verdict:
         return Verdict.REPLACE
     if satisfies(edge, current) and (not check.explicit or check.prefer_dedupe):
         return Verdict.KEEP
-    if check.prefer_dedupe and not is_newer and can_replace(current, candidate):
-        if _with_peers(check, Verdict.REPLACE) is Verdict.REPLACE:
-            return Verdict.REPLACE
+    if (
+        check.prefer_dedupe
+        and not is_newer
+        and can_replace(current, candidate)
+        and _with_peers(check, Verdict.REPLACE) is Verdict.REPLACE
+    ):
+        return Verdict.REPLACE
     return _verdict_at_last_place(check, current)
 
 
@@ -273,12 +277,15 @@ def can_dedupe(node: Node, *, prefer_dedupe: bool = False, explicit: bool = Fals
         return True
     if not can_replace(node, other):
         return False
-    if prefer_dedupe:
-        return True
+    return prefer_dedupe or _is_better(other, node) or explicit
+
+
+def _is_better(other: Node, node: Node) -> bool:
     mine, theirs = loose_version(node.version), loose_version(other.version)
-    if mine is not None and theirs is not None and theirs.key >= mine.key:
-        return theirs.key == mine.key or not _is_overridden(node) or explicit
-    return explicit
+    if mine is None or theirs is None or theirs.key < mine.key:
+        return False
+    # a version that an override asked for is not given up for a higher one
+    return theirs.key == mine.key or not _is_overridden(node)
 
 
 def _is_overridden(node: Node) -> bool:

@@ -11,11 +11,12 @@ from typing import Any
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.hosted_git import parse_hosted_git
 from pmpipe.npm.packument import Json, RawManifest
+from pmpipe.resolver.location import location_of, name_from_folder
 from pmpipe.resolver.node import Node, bundler_of
 from pmpipe.resolver.package import Package, normalised_bin
 from pmpipe.resolver.request import read_request
 from pmpipe.resolver.satisfy import folder_of
-from pmpipe.resolver.tree import Tree, location_of, name_from_folder
+from pmpipe.resolver.tree import Tree
 
 #: The fields that a lockfile takes over from the manifest as they are; attribute and key.
 _COPIED = (
@@ -73,7 +74,7 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
         return {"resolved": node.target.location, "link": True}
     package = node.package
     entry = _manifest_fields(package)
-    if package.name and (node.is_project or package.name != node.name or _folder_name(node, tree) != package.name):
+    if package.name and (node.is_project or package.name != node.name or _folder_name(node) != package.name):
         entry["name"] = package.name
     if node.parent is None and package.manifest.dev_dependencies:
         entry["devDependencies"] = package.manifest.dev_dependencies
@@ -142,7 +143,7 @@ def _add_flags(entry: dict[str, Any], node: Node) -> None:
         entry["devOptional"] = True
 
 
-def _folder_name(node: Node, tree: Tree) -> str:
+def _folder_name(node: Node) -> str:
     if node.parent is not None:
         return node.name
     return name_from_folder(folder_of(node))

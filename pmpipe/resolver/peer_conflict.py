@@ -105,7 +105,8 @@ def explain_endless(edge: Edge, placed: Node, rivals: Sequence[Package]) -> Peer
 
     Args:
         edge: for which the last one was placed.
-        placed: the last one. rivals: all that have been there, this one among them.
+        placed: the last one.
+        rivals: all that have been there, this one among them.
     """
     details = [f"{' and '.join(package.label for package in rivals)} replace each other at {placed.location}"]
     details.append(describe(edge))

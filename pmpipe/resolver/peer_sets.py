@@ -1,8 +1,8 @@
 """Putting together a package with all its peers, before any of them goes into the tree.
 
 Peers must be found in one place with what needs them, so npm first builds a little tree apart: its root stands for the
-node that needs the package and has that node's edges; the package and its peers, and the peers' peers, are its children.
-There they agree on versions, preferring what the node itself asks for, or the conflict shows.
+node that needs the package and has that node's edges; the package and its peers, and the peers' peers, are its
+children. There they agree on versions, preferring what the node itself asks for, or the conflict shows.
 
 Most packages have no peers. Then the little tree would hold one node that nobody looks at, and is not built.
 
@@ -19,6 +19,7 @@ from typing import TypeAlias, TypeVar
 from pmpipe.errors import InvalidSpecError, PmpipeError
 from pmpipe.npm.collation import english_key
 from pmpipe.resolver.can_place import can_replace
+from pmpipe.resolver.location import location_of, name_from_folder
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
@@ -26,7 +27,7 @@ from pmpipe.resolver.peer_conflict import explain_set_conflict
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, request_of
 from pmpipe.resolver.satisfy import base_folder, satisfies
 from pmpipe.resolver.source import Ask, Source
-from pmpipe.resolver.tree import Tree, location_of, name_from_folder
+from pmpipe.resolver.tree import Tree
 
 Answer = TypeVar("Answer")
 
@@ -54,7 +55,7 @@ class PeerSets:
     # --- little trees
 
     def found_before(self, edge: Edge) -> Node | None:
-        """The package for an edge in the last little tree made for its node, if it satisfies the edge there and here."""
+        """The package for an edge in the last little tree of its node, if it satisfies the edge there and here."""
         latest = self.latest.get(edge.origin)
         if latest is None:
             return None

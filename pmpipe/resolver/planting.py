@@ -12,6 +12,7 @@ import msgspec
 
 from pmpipe.errors import LockfileError, ManifestError
 from pmpipe.resolver.flags import work_out_flags
+from pmpipe.resolver.location import absolute, location_of, name_from_folder
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
@@ -20,7 +21,7 @@ from pmpipe.resolver.peer_sets import Waiting
 from pmpipe.resolver.project import LockedEntry, Project
 from pmpipe.resolver.request import RequestKind
 from pmpipe.resolver.source import AskManifest, FedManifest, Source, package_from_json
-from pmpipe.resolver.tree import Tree, absolute, location_of, name_from_folder
+from pmpipe.resolver.tree import Tree
 
 
 class OverrideConflictError(ManifestError):

@@ -69,10 +69,10 @@ class Prefetcher:
                     pending.append(found)
             with_dev = False
 
-    def arrived(self, ask: AskPackument, packument: Packument) -> None:
-        """Look through a packument for what is wanted of it."""
+    def arrived(self, ask: AskPackument) -> None:
+        """Look through a packument that has been fed for what is wanted of it."""
         for request in self.wants.pop(ask.name, {}):
-            package = self._pick(request, packument)
+            package = self._pick(request)
             if package is not None:
                 self.walk(package)
 
@@ -100,7 +100,7 @@ class Prefetcher:
         ask = self.source.packument_ask(request.name)
         fed = self.source.answers.get(ask)
         if isinstance(fed, Packument):
-            return self._pick(request, fed)
+            return self._pick(request)
         if fed is None:
             self.wants.setdefault(request.name, {})[request] = None
             if ask not in self.source.asked:
@@ -108,7 +108,7 @@ class Prefetcher:
                 self._new_asks.append(ask)
         return None
 
-    def _pick(self, request: Request, packument: Packument) -> Package | None:
+    def _pick(self, request: Request) -> Package | None:
         picked = self.picked.setdefault(request.name, {})
         if request.range is not None:
             for text in picked:

@@ -118,7 +118,7 @@ def is_about_a_place(spec: str) -> bool:
 
 
 def same_repository(request: Request, resolved: str, *, compare_commits: bool) -> bool:
-    """Whether a git request and what a package came from are the same repository, and the same commit if that counts."""
+    """Whether a git request and what a package came from are one repository, and one commit if that counts."""
     try:
         there = parse_spec("any", resolved) if resolved else None
     except InvalidSpecError:

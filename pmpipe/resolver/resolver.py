@@ -104,7 +104,7 @@ class Resolver:
             return []
         self._source.answers[ask] = fed
         if isinstance(ask, AskPackument) and isinstance(fed, Packument):
-            self._prefetcher.arrived(ask, fed)
+            self._prefetcher.arrived(ask)
         if ask == self._waiting:
             self._advance()
         return self._events()

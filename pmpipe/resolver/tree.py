@@ -1,16 +1,15 @@
-"""A tree of nodes, and what keeps its edges right while nodes are put in, replaced and taken out.
+"""A tree of nodes, and what keeps its edges right while nodes are put in, replaced and removed.
 
-npm walks all of a node's surroundings to find the edges that a change concerns. Here every edge stands in an index under
-its name, so that a change costs as much as there are edges of that one name.
-"""
+npm walks all of a node's surroundings to find the edges that a change concerns. Here every edge stands in an index
+under its name, so that a change costs as much as there are edges of that one name."""
 
 from __future__ import annotations
 
-from posixpath import basename, dirname, join, normpath, relpath
+from posixpath import dirname
 
 from pmpipe.resolver.node import Edge, EdgeError, Node
 from pmpipe.resolver.overrides import OverrideRule, conflict, narrower
-from pmpipe.resolver.package import Dependency, Kind, NameKey, name_key
+from pmpipe.resolver.package import Dependency, Kind, NameKey
 from pmpipe.resolver.satisfy import satisfies
 
 
@@ -248,7 +247,7 @@ class Tree:
             self._rule_leaves(target, edge.rule)
 
     def _connect_to(self, node: Node) -> None:
-        """Let those find a new node who should: below its parent, and finding nothing or something further up so far."""
+        """Let those find a new node who should: below its parent, and so far finding nothing or something higher up."""
         edges = self.edges.get(node.key)
         if not edges:
             return
@@ -276,10 +275,8 @@ class Tree:
             return
         remaining: OverrideRule | None = None
         for edge in node.edges_in:
-            if remaining is not None and edge.rule is not None:
-                remaining = narrower(edge.rule, remaining)
-            else:
-                remaining = edge.rule
+            both = remaining is not None and edge.rule is not None
+            remaining = narrower(edge.rule, remaining) if both else edge.rule  # type: ignore[arg-type]
         if node.rule.same_as(remaining):
             return
         node.rule = remaining
@@ -389,23 +386,3 @@ def _concerns(rule: OverrideRule, target: Node) -> bool:
                     found[edge.target.end] = None
                     pending.append(edge.target.end)
     return False
-
-
-def location_of(folder: str, project_folder: str) -> str:
-    """The location of an absolute folder: its path from the project."""
-    location = relpath(normpath(folder), project_folder)
-    return "" if location == "." else location
-
-
-def name_from_folder(folder: str) -> str:
-    """The package name that a folder suggests: its own name, behind its parent's if that is a scope."""
-    scope = basename(dirname(folder))
-    return f"{scope}/{basename(folder)}" if scope.startswith("@") else basename(folder)
-
-
-def absolute(project_folder: str, location: str) -> str:
-    """The absolute path of a location."""
-    return normpath(join(project_folder, location))
-
-
-__all__ = ["Tree", "absolute", "location_of", "name_from_folder", "name_key"]

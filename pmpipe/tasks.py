@@ -1,0 +1,83 @@
+"""What the scheduler keeps of each job in flight, and what its jobs need besides the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from pmpipe.orders import StageName
+from pmpipe.plan import LinkNumber, PackageNumber, PlacementNumber
+from stages.messages import ArchiveLimits, Source
+
+#: Larger than any tarball.
+ANY_SIZE = 1 << 62
+
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """What the jobs need besides the plan.
+
+    Attributes:
+        places: how many jobs each stage may have in flight, queued and in its workers' hands.
+        store: absolute path of the store's version folder.
+        staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
+        limits: caps on archives.
+        clone_lot: when many placements are ready, they are given out in lots of this size.
+        large_tarball_bytes: of tarballs of this size or more, only one is unpacked at a time.
+        durable: entries are flushed to the disk before they appear.
+        offline: nothing may be fetched.
+    """
+
+    places: dict[StageName, int]
+    store: str
+    staging: str
+    limits: ArchiveLimits
+    clone_lot: int = 1
+    large_tarball_bytes: int = ANY_SIZE
+    durable: bool = False
+    offline: bool = False
+
+
+class Fetching(msgspec.Struct, frozen=True, gc=False):
+    """A download or checkout."""
+
+    package: PackageNumber
+
+
+class Extracting(msgspec.Struct, frozen=True, gc=False):
+    """An unpacking of what fetch brought."""
+
+    package: PackageNumber
+    source: Source
+
+
+class Cloning(msgspec.Struct, frozen=True, gc=False):
+    """A filling of a folder; `mended`: the entry had been fetched again when the job was given out."""
+
+    placement: PlacementNumber
+    mended: bool
+
+
+class Removing(msgspec.Struct, frozen=True, gc=False):
+    """A removal of a folder that is left out after all."""
+
+    placement: PlacementNumber
+
+
+class Linking(msgspec.Struct, frozen=True, gc=False):
+    """A making of links."""
+
+    link: LinkNumber
+
+
+Task: TypeAlias = Fetching | Extracting | Cloning | Removing | Linking
+
+STAGE_OF: dict[type[Task], StageName] = {
+    Fetching: StageName.FETCH,
+    Extracting: StageName.EXTRACT,
+    Cloning: StageName.CLONE,
+    Removing: StageName.CLONE,
+    Linking: StageName.LINK,
+}
