@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Caps that no package on a registry comes near, and that no archive can use to fill a disk.
 LIMITS = ArchiveLimits(entries=200_000, one_file=2 << 30, all_files=4 << 30, ratio=2_000)
 
+#: Of tarballs this large only one is unpacked at a time: some come out at a hundred MB.
+LARGE_TARBALL_BYTES = 4 << 20
+
 #: Jobs that may wait per clone process: enough to keep it busy while the supervisor sleeps.
 _CLONES_WAITING = 48
 

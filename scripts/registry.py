@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = words.index("--") if "--" in words else len(words)
     options = _parser().parse_args(words[:end])
     options.command = words[end + 1 :]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is cleaned up
     handlers = {"record": _record, "replay": _replay, "list": _list}
     return handlers[options.action](options)
 

@@ -10,6 +10,7 @@ was not sent at all. The bound is a `multiprocessing` semaphore that counts the 
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import socket
@@ -54,6 +55,7 @@ class Channel:
             queue.Full: no place is free. The supervisor counts, so there it is a bug.
             OSError: the other side is gone, or the datagram is longer than `MAXIMUM_DATAGRAM_BYTES`.
         """
+        self._check(datagram)
         if not self._free.acquire(block=False):
             raise queue.Full(self.name)
         try:
@@ -67,12 +69,18 @@ class Channel:
         """Send, and wait for a free place if there is none: this is a worker's back-pressure.
 
         Raises:
-            OSError: the supervisor is gone.
+            OSError: the supervisor is gone, or the datagram is longer than `MAXIMUM_DATAGRAM_BYTES`.
         """
+        self._check(datagram)
         while not self._free.acquire(timeout=_ORPHAN_CHECK_S):
             if os.getppid() != self._owner:
                 raise BrokenPipeError(f"nobody receives from {self.name} any more")
         self._sending.send(datagram, socket.MSG_NOSIGNAL)
+
+    def _check(self, datagram: bytes) -> None:
+        # the kernel would take more than that, and cut it off without a word when it is received
+        if len(datagram) > MAXIMUM_DATAGRAM_BYTES:
+            raise OSError(errno.EMSGSIZE, f"a datagram of {len(datagram)} bytes for {self.name}")
 
     def get(self) -> bytes | None:
         """Receive one datagram, waiting for it; None when every sender is gone."""

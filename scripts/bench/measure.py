@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SAMPLE_S = 0.025
 #: every so many samples, the proportional set size is read too
@@ -108,16 +109,20 @@ def measure(command: Sequence[str], log_path: str, *, timeout_s: float, pss: boo
 
     Only for a process without other children: every child is waited for.
     """
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
     result = Measurement()
     sampler = _Sampler(pss=pss)
-    sampler.start()
     with open(log_path, "wb") as log:
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 - no other thread yet
         )
+        sampler.start()
 
         def kill_late() -> None:
             result.timed_out = True
@@ -136,6 +141,11 @@ def measure(command: Sequence[str], log_path: str, *, timeout_s: float, pss: boo
     result.peak_rss_bytes, result.peak_pss_bytes = sampler.peak_rss_bytes, sampler.peak_pss_bytes
     result.peak_processes, result.samples = sampler.peak_processes, sampler.samples
     return result
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
 def _reap_orphans(result: Measurement) -> None:
@@ -169,6 +179,7 @@ def _add_usage(result: Measurement, usage: resource.struct_rusage) -> None:
 
 def main() -> int:
     """``measure.py RESULT LOG TIMEOUT_S rss|pss COMMAND…`` in the folder and environment of the command."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # an interrupted benchmark leaves nothing running
     result_path, log_path, timeout_s, memory, *command = sys.argv[1:]
     result = measure(command, log_path, timeout_s=float(timeout_s), pss=memory == "pss")
     with open(result_path, "wb") as file:
