@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 #: Caps that no package on a registry comes near, and that no archive can use to fill a disk.
 LIMITS = ArchiveLimits(entries=200_000, one_file=2 << 30, all_files=4 << 30, ratio=2_000)
 
+#: Enough for a dozen ordinary tarballs to each extract process; three processes have these pages mapped.
+_HELD_BYTES = 24 << 20
+
 #: Of tarballs this large only one is unpacked at a time: some come out at a hundred MB.
-LARGE_TARBALL_BYTES = 4 << 20
+LARGE_TARBALL_BYTES = 2 << 20
 
 #: Jobs that may wait per clone process: enough to keep it busy while the supervisor sleeps.
 _CLONES_WAITING = 48
@@ -37,11 +40,13 @@ class Sizes:
         places: jobs in flight of each stage, queued and in hand.
         held_tarballs: fetched tarballs that may exist at a time: one in each extract process's hands, and twice as
             many processes' worth between the two stages.
+        held_bytes: how long they may be together; one that is longer alone is fetched alone.
     """
 
     processes: Mapping[StageName, int]
     places: Mapping[StageName, int]
     held_tarballs: int
+    held_bytes: int = _HELD_BYTES
 
 
 def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pmpipe import __version__, host
+from pmpipe.aside import done_aside
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
@@ -94,12 +95,14 @@ class Session:
 
     def _remembered(self, store: Store) -> Remembered:
         remembered = recall(store.folder, self.tree_key, self.folder)
-        if remembered is None:
-            remembered = Remembered(self._inputs(), self.locked.tree)
-            if store.writable and self.locked.is_memorable:
-                with self._optional_write("remember the tree"):
-                    remember(store.folder, self.tree_key, remembered)
-        return remembered
+        if remembered is None and store.writable and done_aside(lambda: self._remember(store)):
+            remembered = recall(store.folder, self.tree_key, self.folder)
+        return remembered or Remembered(self._inputs(), self.locked.tree)
+
+    def _remember(self, store: Store) -> None:
+        if self.locked.is_memorable:
+            with self._optional_write("remember the tree"):
+                remember(store.folder, self.tree_key, Remembered(self._inputs(), self.locked.tree))
 
     def _inputs(self) -> Inputs:
         manifests = self.locked.project.manifests
@@ -209,6 +212,7 @@ class Session:
             client_key_pem=config.key or "",
             local_address=config.local_address or "",
             held_tarballs=sizes.held_tarballs,
+            held_bytes=sizes.held_bytes,
         )
 
 

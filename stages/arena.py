@@ -14,7 +14,10 @@ import mmap
 ARENA_BYTES = 4 << 30
 
 #: Freed space below this stays resident for the next tarball.
-_KEEP_BYTES = 16 << 20
+_KEEP_BYTES = 8 << 20
+
+#: Shorter blocks are not worth a system call.
+_LONG_BLOCK_BYTES = 1 << 20
 
 _PAGE = mmap.PAGESIZE
 
@@ -27,6 +30,15 @@ def create_arena() -> mmap.mmap:
     """
     flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
     return mmap.mmap(-1, ARENA_BYTES, flags=flags)
+
+
+def unmap_here(arena: mmap.mmap, offset: int, length: int) -> None:
+    """Let this process's page table forget a long block that it will not touch again; the bytes stay in the arena.
+
+    Otherwise every process that ever had a large tarball in its hands would count it as its own memory.
+    """
+    if length >= _LONG_BLOCK_BYTES:
+        arena.madvise(mmap.MADV_DONTNEED, offset, length)
 
 
 class ArenaFullError(Exception):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from mmap import mmap
 
-from stages.arena import ArenaAllocator
+from stages.arena import ArenaAllocator, unmap_here
 from stages.messages import SharedBytes
 from stages.sink import BodyTooLongError
 
@@ -161,6 +161,7 @@ class ArenaSink:
         elif self._offset < 0:
             self._length = 0
             self._take_space_of(0)
+        unmap_here(self._arena, self._offset, self._position - self._offset)
         return SharedBytes(self._offset, self._position - self._offset)
 
     def _take_space(self) -> bool:
