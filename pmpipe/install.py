@@ -22,11 +22,12 @@ from pmpipe.checking import CheckTask
 from pmpipe.driving import check, drive
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.installed import Installed, survey
+from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import Counts
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, stages_for
 from pmpipe.placements import PlacementState
-from pmpipe.plan import Link, Plan
+from pmpipe.plan import FolderLink, Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
@@ -34,7 +35,7 @@ from pmpipe.scheduler import Scheduler
 from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.standing import HIDDEN_LOCKFILE, forget
 from pmpipe.tasks import Settings
-from pmpipe.transaction import ModulesFolder
+from pmpipe.transaction import ModulesFolder, write_whole
 from pmpipe.workers import BATCH
 from stages.fetch import FetchSettings
 
@@ -129,7 +130,10 @@ class Install:
         elif not work.is_nothing():
             self._carry_out(work)
         elif not installed.trusted or installed.doubtful:
-            self._write_hidden_lockfile(frozenset())
+            try:
+                self._write_hidden_lockfile(frozenset())
+            except OSError as error:
+                raise _unwritable(error) from error
         return self.summary
 
     # -- before ---------------------------------------------------------------------------------------------------
@@ -179,16 +183,38 @@ class Install:
                 self._folders[path].commit(exchanges)
             self._make_late_links(work.late_links, scheduler)
             self._tell(scheduler)
+            self._set_hidden_lockfile_aside()
             self._write_hidden_lockfile(frozenset(scheduler.placements.left_out()))
         except BaseException as error:
-            for folder in self._folders.values():
-                folder.roll_back(self.means.store.staging)
+            with signals_ignored():
+                self._roll_back(error)
             if isinstance(error, OSError):
                 raise _unwritable(error) from error
             raise
+        # from here on the new tree counts: a signal comes too late
+        with signals_ignored():
+            for folder in self._folders.values():
+                folder.finish()
+            self._touch_hidden_lockfile()
+
+    def _roll_back(self, cause: BaseException) -> None:
+        """Put all folders back.
+
+        Raises:
+            FilesystemError: that has failed, too.
+        """
+        failed: list[OSError] = []
         for folder in self._folders.values():
-            folder.finish()
-        self._touch_hidden_lockfile()
+            try:
+                folder.roll_back(self.means.store.staging)
+            except OSError as error:  # noqa: PERF203 - each of them may fail
+                failed.append(error)
+        if failed:
+            raise FilesystemError(
+                f"cannot put back {failed[0].filename}: {failed[0].strerror}",
+                details=(f"after: {cause}",),
+                hint="the next `pmpipe install` completes the tree",
+            ) from cause
 
     def _require_store(self, work: Work) -> None:
         missing = [package.label for package in work.plan.packages if not package.stored]
@@ -228,9 +254,19 @@ class Install:
             if link.after is None or states[link.after] is PlacementState.PLACED
         ]
         if made:
+            self._preserve_links(made)
             late = self._run_pipeline(Plan(links=made))
             scheduler.counts.linked += late.counts.linked
             scheduler.warnings += late.warnings
+
+    def _preserve_links(self, links: Iterable[Link]) -> None:
+        for link in links:
+            paths = (
+                [link.path] if isinstance(link, FolderLink) else [f"{link.bin_folder}/{name}" for name, _ in link.bins]
+            )
+            for path in paths:
+                folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
+                self._folders[f"{self.wanted.project}/{folder}"].preserve(path)
 
     def _tell(self, scheduler: Scheduler) -> None:
         summary = self.summary
@@ -248,6 +284,11 @@ class Install:
 
     # -- the hidden lockfile --------------------------------------------------------------------------------------
 
+    def _set_hidden_lockfile_aside(self) -> None:
+        path = f"{self.wanted.project}/{HIDDEN_LOCKFILE}"
+        if os.path.lexists(path):
+            self._folders[os.path.dirname(path)].set_aside(path)
+
     def _write_hidden_lockfile(self, left_out: frozenset[str]) -> None:
         project = self.wanted.project
         listed = self.wanted.tree.listed()
@@ -255,10 +296,8 @@ class Install:
             listed = frozenset(path for path in listed if not _lies_in(path, left_out))
         if not os.path.isdir(f"{project}/node_modules"):
             return  # a project without dependencies
-        partial = f"{project}/{HIDDEN_LOCKFILE}.partial"
-        with open(partial, "wb") as file:
-            file.write(self.request.hidden_lockfile(listed))
-        os.rename(partial, f"{project}/{HIDDEN_LOCKFILE}")
+        path = f"{project}/{HIDDEN_LOCKFILE}"
+        write_whole(path, self.request.hidden_lockfile(listed))
 
     def _touch_hidden_lockfile(self) -> None:
         """It must be newer than every folder that it lists, and removing the journal was the last change to one."""

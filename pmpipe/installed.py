@@ -83,7 +83,15 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -
         if state > written_ns and not standing.is_link:
             found.doubtful.add(path)
     _survey_folders(project, found, claimed, folders, written_ns)
+    wanted_locations = {package.location for package in wanted.packages}
+    # a run that was to remove them was cut off
+    left = (f"{project}/{path}" for path in disbelieved - wanted_locations if _is_location(path))
+    found.extraneous = sorted({*found.extraneous, *filter(os.path.lexists, left)})
     return found
+
+
+def _is_location(path: str) -> bool:
+    return is_installed(PackagePath(path)) and ".." not in path.split("/")
 
 
 def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]:

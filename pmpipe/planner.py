@@ -85,7 +85,8 @@ class Work:
 
     def changed(self, folder: ModulesFolder, project: str) -> list[str]:
         """The locations that change in a modules folder, for its journal."""
-        return [os.path.relpath(exchange.destination, project) for exchange in self.exchanges.get(folder.path, ())]
+        destinations = (exchange.destination for exchange in self.exchanges.get(folder.path, ()))
+        return [os.path.relpath(path, project) for path in destinations if not path.startswith(f"{folder.path}/.")]
 
 
 @dataclass(slots=True)
@@ -136,6 +137,7 @@ class Planner:
         if self.means.with_bins:
             for bins in self.wanted.tree.bins:
                 self._plan_bins(bins)
+            self._plan_stale_bins()
         plan = self.work.plan
         if all(folder.fresh for folder in self.folders.values()):
             plan.links = self._links
@@ -267,11 +269,13 @@ class Planner:
             # a bundled package that the lock does not list belongs to the files of the package around it
             if path not in self._packages_at and not have.in_bundle and not self._is_fresh(path)
         ]
-        for path in sorted([*gone, *self.installed.extraneous]):
+        # a wanted package that nothing lists yet (its run was killed) is exchanged already, or linked
+        unlisted = [path for path in self.installed.extraneous if self._relative(path) not in self._packages_at]
+        for path in sorted([*gone, *unlisted]):
             folder = self._folder_at(path)
             if folder is None or folder.fresh or self._goes_anyway(path, folder):
                 continue
-            self.work.removed.append(os.path.relpath(path, self.wanted.project))
+            self.work.removed.append(self._relative(path))
             self.work.exchanges.setdefault(folder.path, []).append(Exchange(path, ""))
 
     def _goes_anyway(self, path: str, folder: ModulesFolder) -> bool:
@@ -290,6 +294,19 @@ class Planner:
             after = self._placed.get(bins.filled_by) if bins.filled_by is not None else None
             self._links.append(BinLinks(bins.location, package, bin_folder, bins.bins, after))
 
+    def _plan_stale_bins(self) -> None:
+        """Remove executables that no package has any more from every ``.bin`` folder beside which something changes."""
+        changes = [exchange.destination for exchanges in self.work.exchanges.values() for exchange in exchanges]
+        project = self.wanted.project
+        chosen = {f"{project}/{bins.bin_folder}/{name}" for bins in self.wanted.tree.bins for name, _ in bins.bins}
+        for bin_folder in sorted(self.installed.changed_bins.union(map(_bin_folder_beside, changes))):
+            folder = self._folder_at(bin_folder)
+            if folder is None or folder.fresh or self._goes_anyway(bin_folder, folder):
+                continue
+            stale = [Exchange(link, "") for link in _links_to_packages(bin_folder) if link not in chosen]
+            if stale:
+                self.work.exchanges.setdefault(folder.path, []).extend(stale)
+
     # -- modules folders ------------------------------------------------------------------------------------------
 
     def _is_fresh(self, path: PackagePath) -> bool:
@@ -299,8 +316,10 @@ class Planner:
         return self.folders[f"{self.wanted.project}/{modules_folder_of(path)}"]
 
     def _folder_at(self, path: str) -> ModulesFolder | None:
-        relative = os.path.relpath(path, self.wanted.project)
-        return self.folders.get(f"{self.wanted.project}/{modules_folder_of(relative)}")
+        return self.folders.get(f"{self.wanted.project}/{modules_folder_of(self._relative(path))}")
+
+    def _relative(self, path: str) -> PackagePath:
+        return PackagePath(os.path.relpath(path, self.wanted.project))
 
 
 def modules_folder_of(path: str) -> str:
@@ -308,6 +327,26 @@ def modules_folder_of(path: str) -> str:
     head, separator, _ = f"/{path}".partition("/node_modules/")
     assert separator, f"{path} lies in no node_modules folder"
     return f"{head}/node_modules".removeprefix("/")
+
+
+def _bin_folder_beside(location: str) -> str:
+    """The ``.bin`` folder for the executables of the package at an absolute path."""
+    root, _, _ = location.rpartition("/node_modules/")
+    return f"{root}/node_modules/.bin"
+
+
+def _links_to_packages(bin_folder: str) -> list[str]:
+    """The links in a ``.bin`` folder that lead to packages beside it; others are the user's own."""
+    try:
+        paths = [f"{bin_folder}/{name}" for name in os.listdir(bin_folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    beside = f"{os.path.dirname(bin_folder)}/"
+    return sorted(
+        path
+        for path in paths
+        if os.path.islink(path) and os.path.normpath(os.path.join(bin_folder, os.readlink(path))).startswith(beside)
+    )
 
 
 def _leads_to(link: str, target: str) -> bool:

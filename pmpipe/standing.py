@@ -12,8 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
-
 import msgspec
 
 from pmpipe.memory import Inputs
@@ -96,16 +94,14 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
     Raises:
         OSError: the record cannot be written, or the tree is not there.
     """
-    listed = tree.listed()
     links = [package.location for package in tree.packages if package.link_target is not None]
-    folders = _folders(listed.difference(links), tree, with_bins=with_bins)
     workspaces = [f"{path}/node_modules" for path in tree.workspaces]
     record = Record(
         key,
         inputs,
         with_bins,
         _identity(project),
-        tuple(folder for folder in folders if os.path.isdir(f"{project}/{folder}")),
+        tuple(sorted(_folders(project, tree, with_bins=with_bins))),
         {path: os.readlink(f"{project}/{path}") for path in links},
         tuple(path for path in workspaces if not os.path.lexists(f"{project}/{path}")),
     )
@@ -128,16 +124,19 @@ def forget(store: str, project: str) -> None:
         return
 
 
-def _folders(locations: Iterable[str], tree: WantedTree, *, with_bins: bool) -> list[str]:
-    folders = {"node_modules", *(f"{path}/node_modules" for path in tree.workspaces)}
-    for location in locations:
-        # a workspace's own folder changes whenever somebody works in it
-        if "node_modules/" in location:
-            folders.add(location)
-            folders.add(os.path.dirname(location))
+def _folders(project: str, tree: WantedTree, *, with_bins: bool) -> set[str]:
+    """All folders whose modification times tell that something was added, removed or exchanged in them."""
+    # these may be missing: a bundled package that its tarball lacks, executables without a target, ...
+    doubtful = {f"{path}/node_modules" for path in tree.workspaces}
+    doubtful.update(package.location for package in tree.packages if package.in_bundle)
     if with_bins:
-        folders.update(bins.bin_folder for bins in tree.bins)
-    return sorted(folders)
+        doubtful.update(bins.bin_folder for bins in tree.bins)
+    folders = {folder for folder in doubtful if os.path.isdir(f"{project}/{folder}")}
+    for package in tree.packages:
+        if package.link_target is None and not package.in_bundle:
+            folders.add(package.location)
+        folders.add(os.path.dirname(package.location))
+    return folders
 
 
 def _identity(project: str) -> tuple[int, int, int]:

@@ -105,13 +105,16 @@ class Supervisor:
                 while outcome is None:
                     outcome = self._carry_out(self._next_orders(wake_up))
                     self.progress()
+                if isinstance(outcome, Finished):
+                    self._workers.end_in_peace()
+                else:
+                    self._workers.stop()
+                # a signal that came while the processes were ending
+                if isinstance(outcome, Finished) and (number := _received(wake_up)) is not None:
+                    outcome = Cancelled(number)
         except BaseException:
             self._workers.stop()
             raise
-        if isinstance(outcome, Finished):
-            self._workers.end_in_peace()
-        else:
-            self._workers.stop()
         return outcome
 
     def _next_orders(self, wake_up: socket.socket) -> list[Order]:
@@ -188,6 +191,14 @@ def _wake_up_on_signals() -> Iterator[socket.socket]:
         signal.set_wakeup_fd(previous_fd)
         receiving.close()
         sending.close()
+
+
+def _received(wake_up: socket.socket) -> int | None:
+    """The number of a signal that came and was not looked at yet."""
+    try:
+        return wake_up.recv(1)[0]
+    except BlockingIOError:
+        return None
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

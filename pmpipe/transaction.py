@@ -7,7 +7,10 @@ in one of two ways:
   folder itself may be a mount point; the new tree is built in its final place. Success deletes the old entries, failure
   puts them back.
 - **patch** (``install`` on an existing tree): new packages are built in ``.pmpipe-new`` beside the present ones. When
-  all are complete, `commit` exchanges them by renames, and takes every rename back if one fails.
+  all are complete, `commit` exchanges them by renames, and what they replace stays in ``.pmpipe-trash`` until the end.
+
+`roll_back` leaves the former folder, wherever a failure or signal has cut the change off: each step is noted before it
+is done, and taking back a step that was not done changes nothing.
 
 Both keep a journal in the folder from before the first change until the hidden lockfile has been written. A run that
 finds one does not believe what it names. Names with a leading dot are passed over by npm and by everything else that
@@ -22,7 +25,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pmpipe.errors import FilesystemError
 from stages.remove import remove_tree
 
 JOURNAL = ".pmpipe-journal"
@@ -58,6 +60,14 @@ class Exchange:
 
 
 @dataclass(slots=True)
+class _Step:
+    """How a change is taken back: what was at `path` lies at `trash`; empty where nothing was at `path`."""
+
+    path: str
+    trash: str = ""
+
+
+@dataclass(slots=True)
 class ModulesFolder:
     """One folder called node_modules, being changed.
 
@@ -68,13 +78,15 @@ class ModulesFolder:
 
     path: str
     fresh: bool
-    #: renames done at commit, in order, to be taken back if a later one fails
-    _done: list[Exchange] = field(default_factory=list)
+    #: what was changed in a patched folder, in order
+    _done: list[_Step] = field(default_factory=list)
     _staged: int = 0
     _began: bool = False
     _existed: bool = False
     #: where the former entries of a fresh folder are; empty while there are none
     _old: str = ""
+    #: all of them are there: whatever else stands in the folder is new
+    _emptied: bool = False
     #: what the folder was a symbolic link to, if it was one
     _link: str = ""
     #: the journal that a killed run had left before this one
@@ -110,6 +122,7 @@ class ModulesFolder:
         self._write_journal(Journal(before.everything, tuple({*before.locations, *locations})))
         self._clear(_NEW, _TRASH)
         os.mkdir(f"{self.path}/{_NEW}")
+        os.mkdir(f"{self.path}/{_TRASH}")
 
     def _begin_fresh(self) -> None:
         if os.path.islink(self.path):
@@ -128,6 +141,7 @@ class ModulesFolder:
             os.mkdir(self._old)
             for name in former:
                 os.rename(f"{self.path}/{name}", f"{self._old}/{name}")
+        self._emptied = True
 
     # -- during ---------------------------------------------------------------------------------------------------
 
@@ -137,37 +151,61 @@ class ModulesFolder:
         return Exchange(destination, f"{self.path}/{_NEW}/{self._staged}/{os.path.basename(destination)}")
 
     def commit(self, exchanges: Iterable[Exchange]) -> None:
-        """Put all staged subtrees in place, or none.
+        """Put all staged subtrees in place.
 
         Raises:
-            FilesystemError: a rename failed; those before it have been taken back.
+            OSError: a rename failed; `roll_back` takes back those before it.
         """
-        try:
-            os.makedirs(f"{self.path}/{_TRASH}", exist_ok=True)
-            for number, exchange in enumerate(exchanges):
-                self._exchange(exchange, f"{self.path}/{_TRASH}/{number}")
-        except OSError as error:
-            self._take_back()
-            raise FilesystemError(
-                f"cannot change {self.path}: {error.strerror}", details=(f"path: {error.filename}",)
-            ) from error
+        for exchange in exchanges:
+            self.set_aside(exchange.destination)
+            # what was left out as an optional package has not been built
+            if exchange.staged and os.path.lexists(exchange.staged):
+                os.makedirs(os.path.dirname(exchange.destination), exist_ok=True)
+                os.rename(exchange.staged, exchange.destination)
 
-    def _exchange(self, exchange: Exchange, trash: str) -> None:
-        if os.path.lexists(exchange.destination):
-            os.rename(exchange.destination, trash)
-            self._done.append(Exchange(exchange.destination, trash))
-        # what was left out as an optional package has not been built
-        if exchange.staged and os.path.lexists(exchange.staged):
-            os.makedirs(os.path.dirname(exchange.destination), exist_ok=True)
-            os.rename(exchange.staged, exchange.destination)
-            self._done.append(Exchange(exchange.destination, ""))
+    def set_aside(self, path: str) -> None:
+        """Move what stands at `path` away, so that something else can take its place; a failure puts it back.
+
+        In a fresh folder nothing needs to be put back, and nothing is moved.
+        """
+        if self.fresh:
+            return
+        self._note_parents(path)
+        if not os.path.lexists(path):
+            self._done.append(_Step(path))
+            return
+        trash = f"{self.path}/{_TRASH}/{len(self._done)}"
+        self._done.append(_Step(path, trash))
+        os.rename(path, trash)
+
+    def preserve(self, path: str) -> None:
+        """Have a failure put back the link that stands at `path`; anything else that stands there is set aside."""
+        if self.fresh or not os.path.islink(path):
+            self.set_aside(path)
+            return
+        self._note_parents(path)
+        trash = f"{self.path}/{_TRASH}/{len(self._done)}"
+        os.symlink(os.readlink(path), trash)
+        self._done.append(_Step(path, trash))
+
+    def _note_parents(self, path: str) -> None:
+        """The folders between this one and `path` may be made for its sake; what is no folder makes room for one."""
+        parent = self.path
+        for name in os.path.relpath(os.path.dirname(path), self.path).split("/"):
+            parent = os.path.normpath(f"{parent}/{name}")
+            if os.path.islink(parent) or not os.path.isdir(parent):
+                trash = f"{self.path}/{_TRASH}/{len(self._done)}" if os.path.lexists(parent) else ""
+                self._done.append(_Step(parent, trash))
+                if trash:
+                    os.rename(parent, trash)
 
     def _take_back(self) -> None:
         for step in reversed(self._done):
-            if step.staged:
-                os.rename(step.staged, step.destination)
-            else:
-                remove_tree(step.destination)
+            if not step.trash:
+                remove_tree(step.path)
+            elif os.path.lexists(step.trash):
+                remove_tree(step.path)
+                os.rename(step.trash, step.path)
         self._done.clear()
 
     # -- after ----------------------------------------------------------------------------------------------------
@@ -188,10 +226,10 @@ class ModulesFolder:
             self._clear(_NEW, _TRASH)
         if self.fresh and not self._existed:
             return
-        if self._before is not None:
+        if self._before is None:
+            self._clear(JOURNAL)
+        elif self.journal() != self._before:
             self._write_journal(self._before)
-        else:
-            self._remove_journal()
 
     def _roll_back_fresh(self, staging: str) -> None:
         if not self._existed:
@@ -199,38 +237,47 @@ class ModulesFolder:
             if self._link:
                 os.symlink(self._link, self.path)
             return
-        if not self._old:
-            return
-        for name in os.listdir(self.path):
-            if name not in _OURS:
-                _discard(f"{self.path}/{name}", staging)
-        for name in os.listdir(self._old):
-            os.rename(f"{self._old}/{name}", f"{self.path}/{name}")
-        os.rmdir(self._old)
-        if not os.listdir(f"{self.path}/{_OLD}"):
+        if self._emptied:
+            for name in os.listdir(self.path):
+                if name not in _OURS:
+                    _discard(f"{self.path}/{name}", staging)
+        if self._old and os.path.isdir(self._old):
+            for name in os.listdir(self._old):
+                os.rename(f"{self._old}/{name}", f"{self.path}/{name}")
+            os.rmdir(self._old)
+        if os.path.isdir(f"{self.path}/{_OLD}") and not os.listdir(f"{self.path}/{_OLD}"):
             os.rmdir(f"{self.path}/{_OLD}")
 
     def finish(self) -> None:
         """After success: the folder is complete, the journal and the former tree go."""
         if self._began:
-            self._clear(_OLD, _NEW, _TRASH)
-            self._remove_journal()
+            self._clear(_OLD, _NEW, _TRASH, JOURNAL)
 
     def _clear(self, *names: str) -> None:
         for name in names:
-            remove_tree(f"{self.path}/{name}")
+            # on a read-only filesystem even the removal of what is not there fails
+            if os.path.lexists(f"{self.path}/{name}"):
+                remove_tree(f"{self.path}/{name}")
 
     def _write_journal(self, journal: Journal) -> None:
-        partial = f"{self.path}/{JOURNAL}.partial"
-        with open(partial, "wb") as file:
-            file.write(msgspec.json.encode(journal))
-        os.rename(partial, f"{self.path}/{JOURNAL}")
+        write_whole(f"{self.path}/{JOURNAL}", msgspec.json.encode(journal))
 
-    def _remove_journal(self) -> None:
-        try:
-            os.unlink(f"{self.path}/{JOURNAL}")
-        except FileNotFoundError:
-            return
+
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file by one rename: whoever reads `path` sees what was there before, or all of `content`.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    partial = f"{path}.partial"
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+        os.rename(partial, path)
+    except BaseException:
+        if os.path.lexists(partial):
+            os.unlink(partial)
+        raise
 
 
 def _discard(path: str, staging: str) -> None:

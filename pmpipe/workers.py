@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing.context import ForkContext, ForkProcess
 
 from pmpipe.orders import StageName, WorkerDied
-from stages.channel import Channel
+from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
 from stages.messages import Job, encode
 from stages.worker import IDLE, JobBoard, become_worker, crash
 
@@ -112,7 +112,8 @@ class Workers:
             self._start(stage)
         # small lots while there are idle workers, so that all of them get some
         size = max(1, min(BATCH, len(jobs) // self._by_name[stage].count))
-        self._outbox[stage].extend(encode(jobs[start : start + size]) for start in range(0, len(jobs), size))
+        for start in range(0, len(jobs), size):
+            self._outbox[stage].extend(_datagrams(jobs[start : start + size]))
         self.flush()
 
     def flush(self) -> None:
@@ -197,6 +198,17 @@ class Workers:
         deadline = time.monotonic() + patience_s
         for worker in self._alive:
             worker.process.join(max(0.0, deadline - time.monotonic()))
+
+
+def _datagrams(jobs: Sequence[Job]) -> Iterator[bytes]:
+    """The jobs as few datagrams as they fit in: with long paths and URLs a whole batch may be too much for one."""
+    datagram = encode(jobs)
+    if len(datagram) <= MAXIMUM_DATAGRAM_BYTES or len(jobs) == 1:
+        yield datagram
+        return
+    middle = len(jobs) // 2
+    yield from _datagrams(jobs[:middle])
+    yield from _datagrams(jobs[middle:])
 
 
 def _run_worker(

@@ -26,6 +26,7 @@ class Digest(msgspec.Struct, frozen=True, order=True):
         return f"{self.algorithm}-{binascii.b2a_base64(bytes.fromhex(self.hex), newline=False).decode()}"
 
 
+@lru_cache(maxsize=16384)
 def parse(text: str) -> tuple[Digest, ...]:
     """All usable digests of an SRI string, in their order; unknown algorithms and malformed digests are passed over.
 

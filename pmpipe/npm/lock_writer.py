@@ -78,6 +78,8 @@ def write_lockfile(document: Mapping[str, Any], formatting: Formatting | None = 
 
 def _in_order(value: Any) -> Any:
     if not isinstance(value, Mapping):
+        if isinstance(value, (list, tuple)):
+            return [_in_order(member) for member in value]
         return _plain_number(value) if isinstance(value, float) else value
     objects = frozenset(key for key, member in value.items() if isinstance(member, Mapping))
     if len(value) <= _MAX_REMEMBERED_KEYS:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pmpipe.npm.packument import Json, Packument, RawManifest
 from pmpipe.npm.semver import Range, VersionKey, parse_range, parse_version, satisfies
+from pmpipe.npm.semver_range import Window
 from pmpipe.npm.semver_version import loose_version
 
 # npm's order among versions that satisfy, best first
@@ -162,10 +163,15 @@ def _candidates(packument: Packument, wanted: Range) -> Iterable[str]:
     texts: Iterable[str] = packument.versions
     if major:
         texts = [text for text in texts if text.startswith(major) or not "1" <= text[:1] <= "9"]
-    if wanted.needs_comparators or any(window.prerelease_triples for window in wanted.windows):
+    if wanted.needs_comparators or any(map(_admits_prereleases, wanted.windows)):
         return texts
     # the build metadata of a release may hold a dash
     return [text for text in texts if "-" not in text or "+" in text]
+
+
+def _admits_prereleases(window: Window) -> bool:
+    """Whether some prerelease may lie in the window; none does for the ``<2.0.0-0`` that a caret ends with."""
+    return any(window.limit != (*triple, 0, 0, 0) for triple in window.prerelease_triples)
 
 
 def _only_major(wanted: Range) -> str:

@@ -1,4 +1,4 @@
-"""Locations: paths from the project's folder, with ``/``, empty for the project itself; and the names folders suggest."""
+"""Locations: paths from the project's folder, with ``/``, empty for the project; and names that folders suggest."""
 
 from __future__ import annotations
 

@@ -200,6 +200,8 @@ class PeerSets:
             return self.empty
         while True:
             found = self.source.package(request)
+            if isinstance(found, Package) and request.kind is RequestKind.FOLDER:
+                return self.source.copy_of_folder(request, found)
             if isinstance(found, (Package, PmpipeError)):
                 return found
             yield found

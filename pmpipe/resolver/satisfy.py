@@ -39,7 +39,11 @@ def satisfies(edge: Edge, node: Node) -> bool:
 
 
 def _plain(edge: Edge, dependency: Dependency, node: Node) -> bool:
-    answer = _accepts(edge, dependency.spec, node)
+    request = dependency.request
+    if request is not None and request.range is not None:
+        answer = _is_in_range(request, node.version)
+    else:
+        answer = _accepts(edge, dependency.spec, node)
     if not answer and dependency.accept is not None:
         answer = _accepts(edge, dependency.accept, node)
     if node.target is None and _depends_on_package_alone(dependency):
@@ -102,11 +106,15 @@ def _accepts(edge: Edge, spec: str, node: Node) -> bool:
         # a spec that nobody can read is satisfied by nothing
         return False
     if request.range is not None:
-        if request.wanted in ("*", ""):
-            return True
-        version = loose_version(node.version)
-        return version is not None and request.range.test(version)
+        return _is_in_range(request, node.version)
     return _accepts_rare(request, node, edge)
+
+
+def _is_in_range(request: Request, version_text: str) -> bool:
+    if request.wanted in ("*", ""):
+        return True
+    version = loose_version(version_text)
+    return version is not None and request.range is not None and request.range.test(version)
 
 
 def _accepts_rare(request: Request, node: Node, edge: Edge) -> bool:

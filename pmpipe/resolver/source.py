@@ -140,6 +140,16 @@ class Source:
         self._packages[line] = made
         return made
 
+    def copy_of_folder(self, request: Request, package: Package) -> Package:
+        """The package of a folder that is to be copied: unlike a link's target it remembers where it came from."""
+        line = ("copy", request.wanted)
+        found = self._packages.get(line)
+        if isinstance(found, Package):
+            return found
+        copy = Package(package.manifest, self.pool, resolved=f"file:{request.wanted}")
+        self._packages[line] = copy
+        return copy
+
     def packument_ask(self, name: str) -> AskPackument:
         """The ask for a package's packument."""
         ask = self._asks.get(name)

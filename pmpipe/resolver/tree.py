@@ -1,7 +1,8 @@
 """A tree of nodes, and what keeps its edges right while nodes are put in, replaced and removed.
 
 npm walks all of a node's surroundings to find the edges that a change concerns. Here every edge stands in an index
-under its name, so that a change costs as much as there are edges of that one name."""
+under its name, so that a change costs as much as there are edges of that one name.
+"""
 
 from __future__ import annotations
 
@@ -256,7 +257,12 @@ class Tree:
         while above is not None:
             holders.add(above)
             above = above.parent or above.folder_parent
-        for edge in [edge for edge in edges if edge.target is None or edge.target.parent in holders]:
+        concerned = [edge for edge in edges if edge.target is None or edge.target.parent in holders]
+        parent = node.up
+        if parent is not None and parent.location:
+            inside = f"{parent.location}/"
+            concerned = [e for e in concerned if e.origin is parent or e.origin.location.startswith(inside)]
+        for edge in concerned:
             self.connect(edge)
 
     # --- override rules
