@@ -17,7 +17,7 @@ import msgspec
 from pmpipe import __version__
 from pmpipe.wanted import WantedTree
 
-#: Trees kept in one store; the ones that were used longest ago go first.
+#: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64
 
 
@@ -92,7 +92,8 @@ def remember(store: str, key: str, remembered: Remembered) -> None:
     """
     folder = f"{store}/trees"
     os.makedirs(folder, exist_ok=True)
-    partial = f"{store}/staging/tree-{os.getpid()}"
+    # not by the process id alone: containers that share a store may count alike
+    partial = f"{store}/staging/tree-{os.getpid()}-{os.urandom(6).hex()}"
     with open(partial, "wb") as file:
         file.write(msgspec.msgpack.encode(remembered))
     os.rename(partial, f"{folder}/{key}")
@@ -100,10 +101,16 @@ def remember(store: str, key: str, remembered: Remembered) -> None:
 
 
 def _forget_oldest(folder: str) -> None:
-    with os.scandir(folder) as listing:
-        by_age = sorted(listing, key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
-    for entry in by_age[_KEPT:]:
-        os.unlink(entry.path)
+    names = os.listdir(folder)
+    if len(names) <= _KEPT:
+        return
+    paths = [f"{folder}/{name}" for name in names]
+    try:
+        paths.sort(key=lambda path: os.stat(path).st_mtime_ns)
+        for path in paths[:-_KEPT]:
+            os.unlink(path)
+    except FileNotFoundError:
+        return  # another run is forgetting them
 
 
 def digest_of_file(path: str) -> str:

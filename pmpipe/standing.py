@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+
 import msgspec
 
 from pmpipe.memory import Inputs
@@ -106,7 +107,8 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
         tuple(path for path in workspaces if not os.path.lexists(f"{project}/{path}")),
     )
     os.makedirs(f"{store}/projects", exist_ok=True)
-    partial = f"{store}/staging/project-{os.getpid()}"
+    # not by the process id alone: containers that share a store may count alike
+    partial = f"{store}/staging/project-{os.getpid()}-{os.urandom(6).hex()}"
     with open(partial, "wb") as file:
         file.write(msgspec.msgpack.encode(record))
     os.rename(partial, _path(store, project))

@@ -108,7 +108,7 @@ class Store:
         Raises:
             StoreError: it cannot be removed.
         """
-        aside = f"{self.staging}/discarded-{os.getpid()}-{os.path.basename(entry)}"
+        aside = f"{self.staging}/discarded-{os.getpid()}-{os.urandom(6).hex()}"
         try:
             os.rename(entry, aside)
             remove_tree(aside)

@@ -80,9 +80,13 @@ def run_jobs(handle: Handler, jobs: Channel, results: Channel, board: JobBoard) 
 
 def crash(board: JobBoard, results: Channel) -> None:
     """Send the current exception's traceback and end this process at once. Does not return."""
-    text = traceback.format_exc()[-MAXIMUM_DATAGRAM_BYTES // 4 :]
-    results.put(encode([Crashed(board.in_hand(), board.stage, text)]))
-    os._exit(CRASH_STATUS)
+    # a message may hold what UTF-8 cannot, the name of a file for instance
+    text = traceback.format_exc().encode("utf-8", "backslashreplace")[-MAXIMUM_DATAGRAM_BYTES // 4 :]
+    try:
+        results.put(encode([Crashed(board.in_hand(), board.stage, text.decode("utf-8", "replace"))]))
+    finally:
+        # also if the supervisor is gone, and nobody is left who could be told
+        os._exit(CRASH_STATUS)
 
 
 def become_worker(stage: str, channels: Sequence[Channel], jobs: Channel, results: Channel) -> None:
