@@ -21,7 +21,10 @@ def done_aside(work: Callable[[], None]) -> bool:
     Returns:
         whether it came to its end.
     """
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        return False  # there may be no further process: memory is the lesser worry then
     if pid == 0:
         status = 1
         try:

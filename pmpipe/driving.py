@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from pmpipe.checking import CheckRun, CheckTask, Finding
+from pmpipe.errors import HostError
 from pmpipe.interrupts import CancelledError
 from pmpipe.pipeline import Sizes, check_stages
 from pmpipe.report import crash_error
@@ -29,10 +30,17 @@ def drive(machine: Machine, stages: Sequence[Stage], progress: Callable[[], None
 
     Raises:
         WorkerCrashError: a worker died or raised.
+        HostError: a process cannot be started.
         CancelledError: SIGINT or SIGTERM came.
     """
     supervisor = Supervisor(machine, stages, progress)
-    outcome = supervisor.run()
+    try:
+        outcome = supervisor.run()
+    except OSError as error:
+        raise HostError(
+            f"the system refuses what a run needs: {error.strerror or error}",
+            hint="check the limits on processes, open files and memory (ulimit -a)",
+        ) from error
     if isinstance(outcome, CrashReport):
         raise crash_error(outcome)
     if isinstance(outcome, Cancelled):

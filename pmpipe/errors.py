@@ -38,6 +38,11 @@ class PmpipeError(Exception):
         self.details = tuple(details)
         self.hint = hint
 
+    @property
+    def status(self) -> int:
+        """The program's exit status when it ends with this error."""
+        return self.exit_status
+
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {self.what}", *(f"  {line}" for line in self.details)]
         if self.hint:
@@ -136,6 +141,12 @@ class FilesystemError(PmpipeError):
     code = "PM_FILESYSTEM"
 
 
+class HostError(PmpipeError):
+    """The system refuses a process, memory or a descriptor that a run needs."""
+
+    code = "PM_HOST"
+
+
 class ProblemsError(PmpipeError):
     """Several problems of one input or one run, reported together.
 
@@ -147,8 +158,11 @@ class ProblemsError(PmpipeError):
     def __init__(self, problems: Sequence[PmpipeError]) -> None:
         super().__init__(f"{len(problems)} problems", details=())
         self.problems = tuple(problems)
-        # status and members belong together: a ClassVar cannot know them
-        self.status = max((problem.exit_status for problem in problems), default=EXIT_FAILURE)
+
+    @property
+    def status(self) -> int:
+        """The highest of its members'."""
+        return max((problem.status for problem in self.problems), default=EXIT_FAILURE)
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)

@@ -26,6 +26,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     name: str
     version: str
     integrity: str = ""
+    resolved: str = ""
     is_link: bool = False
     in_bundle: bool = False
 
@@ -73,8 +74,9 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -
             if journal.everything:
                 prefix = f"{os.path.relpath(folder.path, project)}/"
                 disbelieved.update(path for path in claimed if path.startswith(prefix))
+    is_real: dict[str, bool] = {}
     for path, standing in claimed.items():
-        if path in disbelieved:
+        if path in disbelieved or not _is_real(project, os.path.dirname(path), is_real):
             continue
         state = _look_at(f"{project}/{path}", standing)
         if state is None:
@@ -105,12 +107,29 @@ def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]
     written_ns = os.stat(f"{project}/{HIDDEN_LOCKFILE}").st_mtime_ns
     listed = {
         path: Standing(
-            package_name(path, entry), entry.version or "", entry.integrity or "", entry.link, entry.in_bundle
+            package_name(path, entry),
+            entry.version or "",
+            entry.integrity or "",
+            entry.resolved or "",
+            entry.link,
+            entry.in_bundle,
         )
         for path, entry in lock.entries.items()
         if is_installed(path)
     }
     return listed, written_ns + TOLERANCE_NS
+
+
+def _is_real(project: str, folder: str, known: dict[str, bool]) -> bool:
+    """Whether a folder in node_modules is one, and all above it: what lies behind a link is not installed here."""
+    if "node_modules" not in folder.split("/"):
+        return True
+    found = known.get(folder)
+    if found is None:
+        path = f"{project}/{folder}"
+        is_folder = os.path.isdir(path) and not os.path.islink(path)
+        found = known[folder] = is_folder and _is_real(project, os.path.dirname(folder), known)
+    return found
 
 
 def _look_at(path: str, standing: Standing) -> int | None:
@@ -133,7 +152,7 @@ def _read_folders(project: str, wanted: WantedTree) -> dict[PackagePath, Standin
         try:
             with open(f"{project}/{package.location}/package.json", "rb") as file:
                 identity = msgspec.json.decode(file.read(), type=_Identity)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, ValueError, RecursionError):
             continue  # whatever it is, it is not what is wanted
         found[package.location] = Standing(identity.name or "", identity.version or "", in_bundle=package.in_bundle)
     return found

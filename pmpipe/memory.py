@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from pmpipe import __version__
 from pmpipe.wanted import WantedTree
+
+_CHECKSUM_BYTES = 4
 
 #: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64
@@ -55,6 +58,25 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(Remembered)
 
 
+def sealed(content: bytes) -> bytes:
+    """The content with a checksum in front, so that what a power cut or a bad disk made of it is not believed."""
+    return zlib.crc32(content).to_bytes(4, "little") + content
+
+
+def read_sealed(path: str) -> bytes:
+    """What was sealed in a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: the checksum is wrong.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    if len(content) < _CHECKSUM_BYTES or sealed(content[_CHECKSUM_BYTES:]) != content:
+        raise ValueError(f"{path} is torn")
+    return content[_CHECKSUM_BYTES:]
+
+
 def tree_key(lock: bytes, settings: Mapping[str, object]) -> str:
     """What a tree is kept under.
 
@@ -77,9 +99,8 @@ def recall(store: str, key: str, project: str) -> Remembered | None:
     """
     path = f"{store}/trees/{key}"
     try:
-        with open(path, "rb") as file:
-            remembered = _decoder.decode(file.read())
-    except (FileNotFoundError, NotADirectoryError, PermissionError, msgspec.MsgspecError):
+        remembered = _decoder.decode(read_sealed(path))
+    except (OSError, ValueError):
         return None  # not kept, or torn by a power cut: it is worked out again
     return remembered if remembered.inputs.hold(project) else None
 
@@ -95,7 +116,7 @@ def remember(store: str, key: str, remembered: Remembered) -> None:
     # not by the process id alone: containers that share a store may count alike
     partial = f"{store}/staging/tree-{os.getpid()}-{os.urandom(6).hex()}"
     with open(partial, "wb") as file:
-        file.write(msgspec.msgpack.encode(remembered))
+        file.write(sealed(msgspec.msgpack.encode(remembered)))
     os.rename(partial, f"{folder}/{key}")
     _forget_oldest(folder)
 

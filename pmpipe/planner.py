@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pmpipe.emptied import with_emptied_folders
 from pmpipe.installed import Installed
 from pmpipe.npm.package_path import PackagePath, is_installed
 from pmpipe.npm.registry import Registries
@@ -85,8 +86,10 @@ class Work:
 
     def changed(self, folder: ModulesFolder, project: str) -> list[str]:
         """The locations that change in a modules folder, for its journal."""
-        destinations = (exchange.destination for exchange in self.exchanges.get(folder.path, ()))
-        return [os.path.relpath(path, project) for path in destinations if not path.startswith(f"{folder.path}/.")]
+        base = os.path.relpath(folder.path, project)
+        built = [exchange.destination for exchange in self.exchanges.get(folder.path, ()) if exchange.staged]
+        gone = [path for path in self.removed if modules_folder_of(path) == base]
+        return [*(os.path.relpath(path, project) for path in built), *gone]
 
 
 @dataclass(slots=True)
@@ -138,6 +141,7 @@ class Planner:
             for bins in self.wanted.tree.bins:
                 self._plan_bins(bins)
             self._plan_stale_bins()
+        self._plan_emptied_folders()
         plan = self.work.plan
         if all(folder.fresh for folder in self.folders.values()):
             plan.links = self._links
@@ -166,7 +170,11 @@ class Planner:
         have = self.installed.packages.get(want.location)
         if have is None:
             return False
-        same_source = have.integrity == want.integrity or not (have.integrity and want.integrity)
+        if have.integrity or want.integrity:
+            same_source = have.integrity == want.integrity or not (have.integrity and want.integrity)
+        else:
+            # two commits of a git repository often have the same version
+            same_source = have.resolved == want.resolved
         return same_source and have.version == want.version and have.name == want.name
 
     def _bundler(self, package: WantedPackage) -> WantedPackage:
@@ -275,6 +283,8 @@ class Planner:
             folder = self._folder_at(path)
             if folder is None or folder.fresh or self._goes_anyway(path, folder):
                 continue
+            if any(unit.destination.startswith(f"{path}/") for unit in self._units.values()):
+                continue  # no folder: the one that takes its place is wanted
             self.work.removed.append(self._relative(path))
             self.work.exchanges.setdefault(folder.path, []).append(Exchange(path, ""))
 
@@ -306,6 +316,26 @@ class Planner:
             stale = [Exchange(link, "") for link in _links_to_packages(bin_folder) if link not in chosen]
             if stale:
                 self.work.exchanges.setdefault(folder.path, []).extend(stale)
+
+    def _plan_emptied_folders(self) -> None:
+        for folder, exchanges in self.work.exchanges.items():
+            removals = [exchange.destination for exchange in exchanges if not exchange.staged]
+            if removals:
+                emptied = with_emptied_folders(removals, self._filled_folders().__contains__)
+                built = [exchange for exchange in exchanges if exchange.staged]
+                self.work.exchanges[folder] = [*built, *(Exchange(path, "") for path in emptied)]
+
+    def _filled_folders(self) -> set[str]:
+        """Absolute paths of all folders that something wanted lies in, and of the modules folders."""
+        tree = self.wanted.tree
+        filled = set(self.folders)
+        waiting = [*(package.location for package in tree.packages), *(f"{bins.bin_folder}/" for bins in tree.bins)]
+        for path in waiting:
+            folder = os.path.dirname(f"{self.wanted.project}/{path}")
+            while folder not in filled and len(folder) > len(self.wanted.project):
+                filled.add(folder)
+                folder = os.path.dirname(folder)
+        return filled
 
     # -- modules folders ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pmpipe import __version__, host
 from pmpipe.aside import done_aside
 from pmpipe.config import Config
-from pmpipe.errors import LockfileError
+from pmpipe.errors import FilesystemError, LockfileError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.settings import SETTINGS
@@ -219,12 +219,18 @@ class Session:
 def find_project(flags: Mapping[str, object]) -> str:
     """The absolute path of the project's folder: the ``prefix`` flag's, else the nearest upwards with a package.json.
 
+    Raises:
+        FilesystemError: the working folder is gone.
+
     Source: npm's find-prefix; a folder with node_modules counts there too, and so it does here.
     """
     prefix = flags.get("prefix")
+    try:
+        start = folder = os.path.abspath(str(prefix)) if prefix else os.getcwd()
+    except OSError as error:
+        raise FilesystemError(f"the working folder cannot be used: {error.strerror}") from error
     if prefix:
-        return os.path.abspath(str(prefix))
-    start = folder = os.getcwd()
+        return folder
     while True:
         if os.path.exists(f"{folder}/package.json") or os.path.isdir(f"{folder}/node_modules"):
             return folder

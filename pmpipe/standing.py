@@ -15,7 +15,7 @@ import stat
 
 import msgspec
 
-from pmpipe.memory import Inputs
+from pmpipe.memory import Inputs, read_sealed, sealed
 from pmpipe.wanted import WantedTree
 
 #: Changes with the store's layout; another version lives beside this one.
@@ -63,9 +63,8 @@ def stands(store: str, project: str, key: str, *, with_bins: bool) -> bool:
         with_bins: executables are to be linked.
     """
     try:
-        with open(_path(store, project), "rb") as file:
-            record = _decoder.decode(file.read())
-    except (OSError, msgspec.MsgspecError):
+        record = _decoder.decode(read_sealed(_path(store, project)))
+    except (OSError, ValueError):
         return False  # no record that can be used: the tree itself is looked at
     if (record.key, record.with_bins) != (key, with_bins) or not record.inputs.hold(project):
         return False
@@ -110,7 +109,7 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
     # not by the process id alone: containers that share a store may count alike
     partial = f"{store}/staging/project-{os.getpid()}-{os.urandom(6).hex()}"
     with open(partial, "wb") as file:
-        file.write(msgspec.msgpack.encode(record))
+        file.write(sealed(msgspec.msgpack.encode(record)))
     os.rename(partial, _path(store, project))
 
 
@@ -129,7 +128,7 @@ def forget(store: str, project: str) -> None:
 def _folders(project: str, tree: WantedTree, *, with_bins: bool) -> set[str]:
     """All folders whose modification times tell that something was added, removed or exchanged in them."""
     # these may be missing: a bundled package that its tarball lacks, executables without a target, ...
-    doubtful = {f"{path}/node_modules" for path in tree.workspaces}
+    doubtful = {"node_modules", *(f"{path}/node_modules" for path in tree.workspaces)}
     doubtful.update(package.location for package in tree.packages if package.in_bundle)
     if with_bins:
         doubtful.update(bins.bin_folder for bins in tree.bins)

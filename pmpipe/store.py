@@ -123,6 +123,8 @@ class Store:
         Raises:
             StoreError: the staging folder cannot be cleaned.
         """
+        if self._lock_fd < 0:
+            return  # there is no store
         fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
         self._clean_staging()
         fcntl.flock(self._lock_fd, fcntl.LOCK_SH)

@@ -169,10 +169,15 @@ class Supervisor:
         if isinstance(reason, Crashed):
             return CrashReport(reason.stage, self.machine.describe(reason.job), "raised", reason.traceback)
         if reason.exitcode < 0:
-            cause = f"was killed by {signal.Signals(-reason.exitcode).name}"
+            cause = f"was killed by {_signal_name(-reason.exitcode)}"
         else:
             cause = f"exited with status {reason.exitcode}"
         return CrashReport(reason.stage.value, self.machine.describe(reason.in_hand), cause, "")
+
+
+def _signal_name(number: int) -> str:
+    # real-time signals have no names
+    return signal.Signals(number).name if number in signal.Signals.__members__.values() else f"signal {number}"
 
 
 @contextmanager

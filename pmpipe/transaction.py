@@ -101,7 +101,7 @@ class ModulesFolder:
                 return msgspec.json.decode(file.read(), type=Journal)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):
             return Journal(everything=True)
 
     def begin(self, locations: Iterable[str]) -> None:
@@ -180,10 +180,12 @@ class ModulesFolder:
 
     def preserve(self, path: str) -> None:
         """Have a failure put back the link that stands at `path`; anything else that stands there is set aside."""
-        if self.fresh or not os.path.islink(path):
-            self.set_aside(path)
+        if self.fresh:
             return
         self._note_parents(path)
+        if not os.path.islink(path):
+            self.set_aside(path)
+            return
         trash = f"{self.path}/{_TRASH}/{len(self._done)}"
         os.symlink(os.readlink(path), trash)
         self._done.append(_Step(path, trash))

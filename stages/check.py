@@ -20,7 +20,7 @@ from pmpipe.npm.bins import unix_hashbang
 from pmpipe.npm.text import printable
 from stages.entry import EntryIndex
 from stages.failure import filesystem_failure
-from stages.messages import Check, Checked, Damaged, Failed
+from stages.messages import Check, Checked, Damaged, Failed, JobId
 from stages.opened_entry import ABSENT, FOLDER_FLAGS, DamagedEntryError, OpenedEntry, opened_entry, path_text
 
 _DIGEST_BYTES = 16
@@ -49,6 +49,20 @@ def check(job: Check) -> Iterator[Checked | Damaged | Failed]:
         yield filesystem_failure(job.job, f"{job.label}: cannot read {printable(job.destination)}{where}", error)
     else:
         yield from findings.results(job)
+
+
+def is_sound(entry: str) -> bool:
+    """Whether a store entry is there, and every file in it is as its index says.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with opened_entry(entry) as opened:
+            findings = _compare(Check(JobId(-1), "", entry, entry), opened)
+    except DamagedEntryError:
+        return False
+    return not (findings.missing or findings.changed)
 
 
 @dataclass(slots=True)

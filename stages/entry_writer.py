@@ -16,6 +16,7 @@ import xxhash
 
 from pmpipe.errors import StoreError
 from pmpipe.npm.text import printable
+from stages.check import is_sound
 from stages.entry import INDEX_NAME, EntryIndex, EntryPath, TornIndexError, encode_index, read_index
 from stages.layout import Layout
 from stages.package_json import PackageFacts
@@ -136,7 +137,8 @@ class StagedEntry:
         Args:
             entry: the place.
             index: what was written.
-            replace: what is there now is damaged, even if its index is whole.
+            replace: what was there was damaged, even if its index is whole; it is replaced unless somebody else has
+                done so meanwhile, whose entry may be in use.
 
         Returns:
             The index of the entry that is in the place now.
@@ -145,7 +147,7 @@ class StagedEntry:
             StoreError: the filesystem refuses.
         """
         with store_trouble(entry):
-            if replace:
+            if replace and not is_sound(entry):
                 self._set_aside(entry)
             for _ in range(_PUBLISH_ATTEMPTS):
                 if self._rename_to(entry):

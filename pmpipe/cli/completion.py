@@ -1,4 +1,4 @@
-"""`pmpipe completion bash|zsh|tcsh`."""
+"""`pmpipe completion`, for bash, zsh and what else shtab knows."""
 
 from __future__ import annotations
 

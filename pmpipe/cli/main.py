@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
 
 from pmpipe.cli.options import CommandLine, parse
-from pmpipe.errors import EXIT_CRASH, EXIT_SIGINT, EXIT_SIGTERM, PmpipeError
+from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, EXIT_SIGINT, EXIT_SIGTERM, PmpipeError
 
 Command = Callable[[CommandLine, Mapping[str, str]], int]
 
@@ -17,33 +18,52 @@ _EXIT_BY_SIGNAL = {signal.SIGINT: EXIT_SIGINT, signal.SIGTERM: EXIT_SIGTERM}
 
 def entry() -> None:
     """The console script. Does not return."""
-    status = main(sys.argv[1:], os.environ)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in _streams():
+        # where a terminal cannot show a character, a message about it must not fail
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        status = main(sys.argv[1:], os.environ)
+        for stream in _streams():
+            stream.flush()
+    except BrokenPipeError:
+        # whoever read our output has gone; the work itself is done or has been put back
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in _streams():
+            os.dup2(nowhere, stream.fileno())
+        status = EXIT_FAILURE
     # every child has been waited for, every file is closed: taking the interpreter apart only costs time
     if "COVERAGE_RUN" in os.environ or "COVERAGE_PROCESS_START" in os.environ:
         sys.exit(status)
     os._exit(status)
 
 
+def _streams() -> list[TextIOWrapper]:
+    """Standard output and error; one that was closed by whoever started us does not exist."""
+    return [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, TextIOWrapper)]
+
+
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run one command and return its exit status; see `pmpipe.errors` for the contract."""
+    """Run one command and return its exit status; see `pmpipe.errors` for the contract.
+
+    Raises:
+        BrokenPipeError: nobody reads our output any more.
+    """
     from pmpipe.interrupts import CancelledError, cancel_on_signals
 
     try:
         with cancel_on_signals():
             line = parse(arguments)
             return _find(line.command)(line, environ)
+    except SystemExit:
+        return 0  # the help or the version was asked for, and has been printed
     except PmpipeError as error:
         print(error, file=sys.stderr)
-        return error.exit_status
+        return error.status
     except CancelledError as cancelled:
         print("\npmpipe: stopped; the project is as it was before", file=sys.stderr)
         return _EXIT_BY_SIGNAL.get(signal.Signals(cancelled.signal_number), EXIT_SIGINT)
     except BrokenPipeError:
-        # whoever read our output has gone; the work itself is done or has been put back
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report
         return _tell_bug(error)
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from pmpipe import __version__
 from pmpipe.errors import UsageError
-from pmpipe.npm.settings import OTHER_NPM_SETTINGS, SETTINGS
+from pmpipe.npm.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS
 
 _SHORT = {
     "-C": "--prefix",
@@ -25,6 +25,7 @@ _SHORT = {
     "--quiet": "--loglevel=warn",
     "-d": "--loglevel=info",
     "-dd": "--loglevel=verbose",
+    "-ddd": "--loglevel=silly",
     "--verbose": "--loglevel=verbose",
     "-f": "--force",
     "-w": "--workspace",
@@ -70,6 +71,10 @@ class CommandLine:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        # a flag that is cut short would be taken for one that is only listed for the help, and do nothing
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint="`pmpipe --help` lists the commands and flags")
 
@@ -82,7 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Every setting of npm can be given as a flag, in an .npmrc, or as npm_config_* in the environment.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"pmpipe {__version__}")
+    parser.add_argument("-v", "--version", action="version", version=f"pmpipe {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     ci = commands.add_parser("ci", help="remove node_modules and install exactly what the lockfile says")
     install = commands.add_parser("install", help="change node_modules to what the lockfile says (alias: i)")
@@ -95,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     store = commands.add_parser("store", help="look after the store of unpacked packages")
     store.add_argument("words", nargs="*", metavar="path|verify|prune", help="print its path, check it, clean it")
     completion = commands.add_parser("completion", help="print a completion script for a shell")
-    completion.add_argument("words", nargs="*", metavar="bash|zsh|tcsh")
+    completion.add_argument("words", nargs="*", metavar="SHELL")
     for command in (ci, install, verify, store):
         group = command.add_argument_group("settings")
         for flag, value, text in _SHOWN:
@@ -152,18 +157,29 @@ def _take_settings(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
         elif not flag.startswith("--") or not _is_setting(name):
             rest.append(word)
         elif equals:
-            _store(settings, name.removeprefix("no-"), value if not name.startswith("no-") else "false")
+            _store(settings, *_with_equals(name, value))
         else:
             _store(settings, *_without_equals(name, words))
     return settings, rest
 
 
+def _with_equals(name: str, value: str) -> tuple[str, str]:
+    """Name and value of a flag with its value; ``--no-audit=false`` is a double negation."""
+    if _is_negated(name):
+        return name.removeprefix("no-"), "true" if value == "false" else "false"
+    return name, value
+
+
+def _is_negated(name: str) -> bool:
+    return name.startswith("no-") and name not in SETTINGS and name not in OTHER_NPM_SETTINGS and ":" not in name
+
+
 def _without_equals(name: str, following: list[str]) -> tuple[str, Any]:
     """Name and value of a flag that stands alone; takes the value from the words that follow."""
-    if name not in SETTINGS and name not in OTHER_NPM_SETTINGS and name.startswith("no-"):
+    if _is_negated(name):
         return name.removeprefix("no-"), False
     known = SETTINGS.get(name)
-    if known is not None and known.kind == "boolean":
+    if name in OTHER_NPM_SWITCHES or (known is not None and known.kind == "boolean"):
         if following and following[0] in ("true", "false"):
             return name, following.pop(0) == "true"
         return name, True
@@ -183,4 +199,6 @@ def _store(settings: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _is_setting(name: str) -> bool:
+    if name == "version":
+        return False  # to npm it is a setting
     return any(one in SETTINGS or one in OTHER_NPM_SETTINGS or ":" in one for one in (name, name.removeprefix("no-")))

@@ -55,7 +55,13 @@ class Output:
         """The one JSON document of ``--json``."""
         import ujson
 
-        print(ujson.dumps(document, indent=2, ensure_ascii=False, escape_forward_slashes=False))
+        text = ujson.dumps(document, indent=2, ensure_ascii=False, escape_forward_slashes=False)
+        try:
+            text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        except UnicodeEncodeError:
+            # names of files that are not UTF-8, or a terminal that is not
+            text = ujson.dumps(document, indent=2, ensure_ascii=True, escape_forward_slashes=False)
+        print(text)
 
 
 def waiting() -> None:

@@ -43,7 +43,8 @@ class Progress:
     @classmethod
     def for_terminal(cls, *, enabled: bool) -> Progress:
         """Live on a terminal, plain lines elsewhere."""
-        return cls(enabled, sys.stderr.isatty())
+        # a standard error that was closed does not exist
+        return cls(enabled and sys.stderr is not None, sys.stderr is not None and sys.stderr.isatty())
 
     def show(self, scheduler: Scheduler) -> None:
         """Called at every wake-up of the supervisor; cheap until it is time to show something."""

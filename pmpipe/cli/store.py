@@ -25,11 +25,14 @@ def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
         PmpipeError: the store cannot be read.
     """
     action = line.words[0] if len(line.words) == 1 else ""
-    config = Config.load(line.settings, environ, find_project(line.settings))
+    config = Config.load({**line.settings, "prefix": None}, environ, find_project(line.settings))
     store = Store(config.store_dir)
     output = Output(config.loglevel, json=config.json)
     if action == "path":
-        print(store.root)
+        if output.json:
+            output.document({"path": store.root})
+        else:
+            print(store.root)
         return 0
     if action not in ("verify", "prune"):
         raise UsageError("pmpipe store wants one of path, verify, prune")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def show_nothing_to_do(output: Output, seconds: float) -> None:
     """The tree is as the last install left it."""
     if output.json:
-        output.document({"placed": 0, "removed": [], "warnings": [], "seconds": round(seconds, 4)})
+        from pmpipe.install import Summary
+
+        output.document(_document(Summary(), seconds))
     else:
         output.say(f"up to date, nothing to do ({seconds:.2f} s)")
 

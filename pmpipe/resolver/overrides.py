@@ -86,7 +86,10 @@ class OverrideRule:
         """Whether a spec may mean versions that the rule is about."""
         if self.key_spec == "*":
             return True
-        request = read_request(self.name, spec)
+        # only the kind of a path counts here, so that any folder will do
+        request = _readable(self.name, spec)
+        if request is None:
+            return True
         if request.kind is RequestKind.GIT:
             return bool(request.git_range) and _overlap(request.git_range, self.key_spec)
         if request.kind in (RequestKind.RANGE, RequestKind.VERSION):
@@ -196,7 +199,7 @@ def _are_disjoint(first: OverrideRule, second: OverrideRule) -> bool:
 
 def _readable(name: str, spec: str) -> Request | None:
     try:
-        return read_request(name, spec)
+        return read_request(name, spec, "/")
     except InvalidSpecError:
         return None
 

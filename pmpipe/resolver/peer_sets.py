@@ -31,6 +31,9 @@ from pmpipe.resolver.tree import Tree
 
 Answer = TypeVar("Answer")
 
+#: Peers of peers of peers: longer chains than this are circles in which versions displace each other; npm hangs there.
+_MAX_DEPTH = 100
+
 #: A computation that stops where it needs something fed.
 Waiting: TypeAlias = Generator[Ask, None, Answer]
 
@@ -51,6 +54,7 @@ class PeerSets:
         self.empty = empty
         self.failures: dict[Node, None] = {}
         self.latest: dict[Node, Tree | Node] = {}
+        self._depth = 0
 
     # --- little trees
 
@@ -121,8 +125,17 @@ class PeerSets:
             required: see `candidate`.
 
         Raises:
-            PeerConflictError: see `candidate`.
+            PeerConflictError: see `candidate`; or two versions of a peer replace each other for ever.
         """
+        self._depth += 1
+        try:
+            if self._depth > _MAX_DEPTH:
+                raise explain_set_conflict(edge, second)
+            return (yield from self._into_tree(edge, tree, second, required))
+        finally:
+            self._depth -= 1
+
+    def _into_tree(self, edge: Edge, tree: Tree, second: Edge | None, required: set[Node]) -> Waiting[Node]:
         node = yield from self._node(edge, tree)
         if second is not None and second.error is not None:
             other = yield from self._node(second, tree)

@@ -90,7 +90,8 @@ class Placer:
             return placement
         self._choose(placement)
         check = placement.check
-        if check is None:
+        # placing an earlier peer may have pushed out the very package that this one comes with
+        if check is None or check.target.tree is not self.tree:
             return placement
         verdict = check.own_verdict if check.verdict is Verdict.CONFLICT else check.verdict
         if verdict is Verdict.KEEP:

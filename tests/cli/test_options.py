@@ -1,0 +1,142 @@
+"""The command line: npm's spellings mean what they mean to npm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pmpipe.cli.options import CommandLine, parse
+from pmpipe.errors import UsageError
+
+
+def settings(*words: str) -> dict[str, Any]:
+    return parse(["ci", *words]).settings
+
+
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [
+        ("ci", "ci"),
+        ("clean-install", "ci"),
+        ("ic", "ci"),
+        ("install-clean", "ci"),
+        ("install", "install"),
+        ("i", "install"),
+        ("verify", "verify"),
+    ],
+)
+def test_commands_have_npm_s_aliases(word: str, command: str) -> None:
+    assert parse([word]).command == command
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--omit=dev", "--omit", "optional"], {"omit": ["dev", "optional"]}),
+        (["--no-audit", "--no-fund"], {"audit": False, "fund": False}),
+        (["--no-audit=false"], {"audit": "true"}),
+        (["--no-audit=true"], {"audit": "false"}),
+        (["--prefix", "x"], {"prefix": "x"}),
+        (["--prefix=x=y"], {"prefix": "x=y"}),
+        (["--dir", "x"], {"prefix": "x"}),
+        (["--dir=x"], {"prefix": "x"}),
+        (["-C", "x"], {"prefix": "x"}),
+        (["--ignore-scripts"], {"ignore-scripts": True}),
+        (["--ignore-scripts=false"], {"ignore-scripts": "false"}),
+        (["--ignore-scripts", "false"], {"ignore-scripts": False}),
+        (["--ignore-scripts", "true"], {"ignore-scripts": True}),
+        (["--registry", "https://registry.example/"], {"registry": "https://registry.example/"}),
+        (["--@scope:registry=https://registry.example/x"], {"@scope:registry": "https://registry.example/x"}),
+        (["--@scope:registry", "https://registry.example/x"], {"@scope:registry": "https://registry.example/x"}),
+        (["--//registry.example/:_authToken=a=b"], {"//registry.example/:_authToken": "a=b"}),
+        (["-s"], {"loglevel": "silent"}),
+        (["--silent"], {"loglevel": "silent"}),
+        (["-q"], {"loglevel": "warn"}),
+        (["-d"], {"loglevel": "info"}),
+        (["-dd"], {"loglevel": "verbose"}),
+        (["-ddd"], {"loglevel": "silly"}),
+        (["--verbose"], {"loglevel": "verbose"}),
+        (["-f"], {"force": True}),
+        (["--json", "--dry-run"], {"json": True, "dry-run": True}),
+        (["--loglevel", "error", "--loglevel", "info"], {"loglevel": "info"}),
+        (["--timing"], {"timing": True}),
+        (["--depth", "3"], {"depth": "3"}),
+        (["--depth"], {"depth": True}),
+        (["--store-dir=/s p"], {"store-dir": "/s p"}),
+        (["--registry="], {"registry": ""}),
+    ],
+    ids=" ".join,
+)
+def test_flags_are_read_as_npm_reads_them(words: list[str], expected: dict[str, Any]) -> None:
+    assert settings(*words) == expected
+
+
+@pytest.mark.parametrize("words", [["-C", "x"], ["--omit=dev"], ["--json"], ["--timing"], ["--audit"], ["--no-fund"]])
+def test_settings_may_stand_before_the_command(words: list[str]) -> None:
+    line = parse([*words, "i"])
+    assert line == CommandLine("install", [], settings(*words))
+
+
+def test_what_follows_two_dashes_is_no_flag() -> None:
+    assert parse(["ci", "--json", "--", "--omit=dev"]) == CommandLine("ci", ["--omit=dev"], {"json": True})
+
+
+def test_words_behind_the_command_are_kept() -> None:
+    assert parse(["install", "left", "--json", "right@2"]).words == ["left", "right@2"]
+
+
+def test_flags_of_its_own() -> None:
+    line = parse(["install", "--repair", "--durable"])
+    assert (line.repair, line.durable) == (True, True)
+    assert parse(["ci", "--durable"]).durable
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ci", "--no-such-flag"],
+        ["ci", "-x"],
+        ["ci", "--repair"],
+        ["ci", "--omi", "dev"],
+        ["ci", "--prefi=x"],
+        ["verify", "--dura"],
+        ["no-such-command"],
+        ["--registry"],
+        ["ci", "--omit"],
+        [],
+        ["--json"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_known_is_wrong_usage_and_says_where_help_is(words: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(words)
+    assert caught.value.status == 2
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["ci", "--help"], ["install", "-h"], ["store", "--help"]])
+def test_help_is_printed_to_standard_output(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(words)
+    assert caught.value.code == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: pmpipe")
+    assert err == ""
+
+
+def test_the_help_of_a_command_names_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["ci", "--help"])
+    out = capsys.readouterr().out
+    for flag in ("--prefix", "--registry", "--omit", "--offline", "--store-dir", "--clone-method", "--json"):
+        assert flag in out
+
+
+@pytest.mark.parametrize("flag", ["--version", "-v"])
+def test_the_version_is_printed(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse([flag])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("pmpipe ")

@@ -1,0 +1,123 @@
+"""A stage process that crashes fails the run, at whatever point and in whatever way, and harms nothing."""
+
+from __future__ import annotations
+
+import pytest
+from support.faulty import Fault
+from support.packages import PackedFile, make_package
+from support.project import Project
+from support.snapshot import tree_of
+
+#: how a stage's process ends, and what the user reads about it
+KINDS = {
+    "raises": "raised",
+    "exits": "exited with status 3",
+    "SIGKILL": "was killed by SIGKILL",
+    "SIGSEGV": "was killed by SIGSEGV",
+}
+
+#: what each stage is doing in the middle of a job, and how often before this time
+MIDDLES = {"fetch": ("body", 2), "extract": ("create", 5), "clone": ("os.link", 4), "link": ("os.symlink", 2)}
+
+NAMES = ("alpha", "beta", "gamma")
+
+PACKAGES = {
+    f"node_modules/{name}": make_package(
+        name,
+        "1.0.0",
+        {"index.js": b"1", "lib/a.js": b"a" * 40_000, "lib/b.js": b"b", "cli.js": PackedFile(b"#!/bin/sh\n", 0o755)},
+        bin={f"{name}-one": "cli.js", f"{name}-two": "lib/b.js"},
+    )
+    for name in NAMES
+}
+
+#: how the jobs of a stage are named
+JOBS = {stage: [f"{name}@1.0.0" for name in NAMES] for stage in ("fetch", "extract", "clone")}
+JOBS["link"] = list(PACKAGES)
+
+
+def points(stage: str) -> list[tuple[str, int]]:
+    return [("start", 1), MIDDLES[stage], ("put", 1)]
+
+
+MATRIX = [
+    pytest.param(Fault(stage, point, kind, number), id=f"{stage}-{kind}-{point}")
+    for stage in MIDDLES
+    for kind in KINDS
+    for point, number in points(stage)
+]
+
+
+@pytest.fixture
+def crashing(project: Project) -> Project:
+    """A project whose former node_modules has a package that is to be replaced, and a file of the user's."""
+    project.want(PACKAGES)
+    project.write("node_modules/alpha/package.json", '{"name": "alpha", "version": "0.1.0"}')
+    project.write("node_modules/.cache/kept", "kept")
+    return project
+
+
+def assert_told(stderr: str, fault: Fault) -> None:
+    assert f"error[PM_CRASH]: the {fault.stage} stage's worker {KINDS[fault.kind]}" in stderr
+    if fault.kind == "raises":
+        assert "OnPurposeError: raised on purpose" in stderr
+        assert "Traceback (most recent call last)" in stderr
+    if fault.point not in ("start", "put"):
+        assert any(f"while working on {job}" in stderr for job in JOBS[fault.stage])
+
+
+@pytest.mark.parametrize("fault", MATRIX)
+def test_a_crash_ends_with_status_70_and_the_former_tree_and_the_next_run_succeeds(
+    crashing: Project, fault: Fault
+) -> None:
+    run = crashing.fails("ci", fault=fault, status=70)
+    assert_told(run.stderr, fault)
+    crashing.succeeds("ci")
+    crashing.assert_installed()
+
+
+@pytest.mark.parametrize("stage", MIDDLES)
+def test_a_crash_of_a_first_install_leaves_no_node_modules(project: Project, stage: str) -> None:
+    project.want(PACKAGES)
+    point, number = MIDDLES[stage]
+    project.fails("ci", fault=Fault(stage, point, "SIGKILL", number), status=70)
+    assert not (project.folder / "node_modules").exists()
+    project.succeeds("ci")
+    project.assert_installed()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stage", MIDDLES)
+def test_a_crash_while_a_tree_is_changed_leaves_it_as_it_was(project: Project, stage: str, kind: str) -> None:
+    former = make_package("alpha", "0.1.0", bin={"alpha-zero": "index.js"})
+    project.want({"node_modules/alpha": former, "node_modules/old": make_package("old", "1.0.0")})
+    project.succeeds("install")
+    project.want(PACKAGES)
+    point, number = MIDDLES[stage]
+    project.fails("install", fault=Fault(stage, point, kind, number), status=70)
+    project.succeeds("install")
+    project.assert_installed()
+
+
+@pytest.mark.parametrize("command", ["verify", "install --repair", "store verify"])
+def test_a_crash_while_files_are_compared_fails_the_command(project: Project, command: str) -> None:
+    project.want(PACKAGES)
+    project.succeeds("ci")
+    run = project.fails(*command.split(), fault=Fault("clone", "start", "raises"), status=70)
+    assert "error[PM_CRASH]: the clone stage's worker raised" in run.stderr
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+@pytest.mark.parametrize("number", range(1, 10))
+def test_a_bug_of_the_main_process_leaves_the_former_tree_or_the_complete_new_one(
+    project: Project, command: str, number: int
+) -> None:
+    former = {"node_modules/alpha": make_package("alpha", "0.1.0"), "node_modules/old": make_package("old", "1.0.0")}
+    project.want(former)
+    project.succeeds("ci")
+    project.want(PACKAGES)
+    run = project.run(command, fault=Fault("main", "os.rename", "raises", number), alone=False)
+    assert run.status in (0, 70)
+    assert project.tree() in (tree_of(former), tree_of(PACKAGES))
+    project.succeeds(command)
+    project.assert_installed()

@@ -1,0 +1,257 @@
+"""Disks that are full, read-only, elsewhere, and limits of the system: an error that says so, and nothing half-done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.faulty import Fault
+from support.packages import make_package
+from support.project import Project
+
+#: 10 packages of some 40 kB each, in files of 1 to 24 kB
+PACKAGES = {
+    f"node_modules/p{number}": make_package(
+        f"p{number}",
+        "1.0.0",
+        {"index.js": os.urandom(1_000), "lib/a.js": os.urandom(12_000), "lib/b.js": os.urandom(24_000)},
+        bin={f"p{number}": "index.js"},
+    )
+    for number in range(10)
+}
+FORMER = {"node_modules/former": make_package("former", "1.0.0", {"a": b"a" * 3_000})}
+
+
+@pytest.fixture
+def read_only() -> Iterator[Callable[[Path], None]]:
+    """Makes a folder read-only, even for root, until the test ends."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    mounted: list[Path] = []
+
+    def make(folder: Path) -> None:
+        subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+        mounted.append(folder)
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+
+    yield make
+    for folder in reversed(mounted):
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def resize(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+# -- full ---------------------------------------------------------------------------------------------------------
+
+SIZES = ["size=4k", "size=32k", "size=100k", "size=200k", "size=300k", "size=400k"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("options", [*SIZES, "nr_inodes=3", "nr_inodes=12", "nr_inodes=40"])
+def test_a_store_that_fills_up_fails_cleanly_and_the_run_succeeds_with_room(
+    project: Project, mounts: Callable[..., Path], options: str
+) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    project.store = mounts(project.base / "small", options) / "store"
+    project.want(PACKAGES)
+    run = project.fails("ci")
+    assert "No space left on device" in run.stderr
+    assert str(project.store) in run.stderr
+    resize(project.base / "small", "size=4m,nr_inodes=2000")
+    project.succeeds("ci")
+    project.assert_installed()
+    project.close()
+    project.store_is_damaged = True
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["ci", "install"])
+@pytest.mark.parametrize("options", ["size=48k", "size=200k", "size=400k", "nr_inodes=24", "nr_inodes=50"])
+def test_a_project_that_fills_up_fails_cleanly_and_the_run_succeeds_with_room(
+    project: Project, mounts: Callable[..., Path], command: str, options: str
+) -> None:
+    mount = mounts(project.base / "small", "size=4m,nr_inodes=2000")
+    project.folder = mount / "app"
+    project.folder.mkdir()
+    project.want(FORMER)
+    project.succeeds("ci")
+    project.want(PACKAGES)
+    resize(mount, options)
+    run = project.fails(command)
+    assert "No space left on device" in run.stderr
+    resize(mount, "size=4m,nr_inodes=2000")
+    project.succeeds(command)
+    project.assert_installed()
+
+
+@pytest.mark.root
+def test_store_and_project_on_one_full_disk_fail_cleanly(project: Project, mounts: Callable[..., Path]) -> None:
+    mount = mounts(project.base / "small", "size=300k")
+    project.folder, project.store = mount / "app", mount / "store"
+    project.folder.mkdir()
+    project.want(PACKAGES)
+    assert "No space left on device" in project.fails("ci").stderr
+    resize(mount, "size=4m")
+    project.succeeds("ci")
+    project.assert_installed()
+    project.close()
+    project.store_is_damaged = True
+
+
+# -- read-only ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_read_only_store_serves_what_it_has(
+    project: Project, read_only: Callable[[Path], None], command: str
+) -> None:
+    project.want(PACKAGES)
+    project.succeeds("ci")
+    other = project.sibling("other")
+    other.want(PACKAGES)
+    read_only(project.store)
+    other.succeeds(command)
+    other.assert_installed()
+    assert "nothing to do" in other.succeeds("install").stdout
+    other.succeeds("verify")
+    other.succeeds("store", "verify")
+
+
+@pytest.mark.root
+def test_a_read_only_store_that_lacks_packages_is_named(project: Project, read_only: Callable[[Path], None]) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    project.want(PACKAGES)
+    read_only(project.store)
+    run = project.fails("ci")
+    assert f"the store at {project.store} cannot be written, and lacks 10 packages" in run.stderr
+
+
+@pytest.mark.root
+def test_a_read_only_place_for_the_store_is_named(project: Project, read_only: Callable[[Path], None]) -> None:
+    place = project.base / "place"
+    place.mkdir()
+    project.store = place / "store"
+    project.want(PACKAGES)
+    read_only(place)
+    assert f"the store at {project.store} cannot be written" in project.fails("ci").stderr
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_read_only_project_fails_cleanly(
+    project: Project, read_only: Callable[[Path], None], command: str
+) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    project.want(PACKAGES)
+    read_only(project.folder)
+    run = project.fails(command)
+    assert "error[PM_FILESYSTEM]: cannot change" in run.stderr
+    assert "Read-only file system" in run.stderr
+
+
+@pytest.mark.root
+def test_a_read_only_project_that_is_complete_needs_nothing(
+    project: Project, read_only: Callable[[Path], None]
+) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    read_only(project.folder)
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("verify")
+
+
+@pytest.mark.root
+def test_a_read_only_project_with_an_unusable_hidden_lockfile_fails_cleanly(
+    project: Project, read_only: Callable[[Path], None]
+) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    project.write("node_modules/.package-lock.json", "{")
+    read_only(project.folder)
+    run = project.run("install")
+    assert run.status in (0, 1)
+    assert "Traceback" not in run.stderr
+
+
+def test_a_file_in_the_place_of_the_store_is_named(project: Project) -> None:
+    project.want(FORMER)
+    project.store.write_text("")
+    assert f"the store at {project.store} cannot be used" in project.fails("ci").stderr
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_file_in_the_place_of_node_modules_fails_cleanly(project: Project, command: str) -> None:
+    project.want(FORMER)
+    project.write("node_modules", "a file")
+    run = project.fails(command)
+    assert "error[PM_FILESYSTEM]" in run.stderr
+    assert "node_modules" in run.stderr
+
+
+# -- elsewhere ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("method", ["auto", "hardlink", "reflink", "copy"])
+def test_a_store_on_another_device_is_copied_from(
+    project: Project, mounts: Callable[..., Path], method: str
+) -> None:
+    project.store = mounts(project.base / "other-device", "size=4m") / "store"
+    project.want(PACKAGES)
+    run = project.succeeds("ci", "--clone-method", method)
+    assert "40 files copied" in run.stdout
+    project.assert_installed()
+    project.close()
+    project.store_is_damaged = True
+
+
+@pytest.mark.root
+def test_node_modules_may_be_a_mount_point(project: Project, mounts: Callable[..., Path]) -> None:
+    project.want(FORMER)
+    mounts(project.folder / "node_modules", "size=4m,mode=755")
+    project.succeeds("ci")
+    project.want(PACKAGES)
+    project.succeeds("ci")
+    project.assert_installed()
+    project.want(FORMER)
+    project.succeeds("install")
+    tree = project.tree()
+    tree.pop(".bin", None)
+    assert tree == {path: what for path, what in tree.items() if path.startswith("former")}
+
+
+# -- limits -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("descriptors", [64, 48, 32])
+def test_few_descriptors_are_enough_or_are_named(project: Project, descriptors: int) -> None:
+    project.want(PACKAGES)
+    project.prefix = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh")
+    run = project.run("ci")
+    assert run.status == 0 or (run.status == 1 and "Too many open files" in run.stderr)
+    project.prefix = ()
+    project.succeeds("ci")
+    project.assert_installed()
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+# the first one only saves memory
+@pytest.mark.parametrize("number", [2, 3, 4, 5])
+def test_a_system_that_starts_no_further_process_is_named(project: Project, command: str, number: int) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    project.want(PACKAGES)
+    run = project.fails(command, fault=Fault("main", "os.fork", "EAGAIN", number))
+    assert "Resource temporarily unavailable" in run.stderr
+    assert "Traceback" not in run.stderr
+    project.succeeds(command)
+    project.assert_installed()

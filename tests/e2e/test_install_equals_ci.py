@@ -1,0 +1,54 @@
+"""From whatever tree it starts, `install` ends with the tree that `ci` makes of the same lockfile."""
+
+from __future__ import annotations
+
+import pytest
+from support.packages import make_package
+from support.project import Project
+from support.snapshot import snapshot
+
+LEFT = make_package("left", "1.0.0", bin={"left": "index.js", "shared": "index.js"})
+LEFT_2 = make_package("left", "2.0.0", bin={"left": "index.js", "new": "index.js"})
+RIGHT = make_package("right", "1.0.0", bin={"right": "index.js", "shared": "index.js"})
+SCOPED = make_package("@only/one", "1.0.0", bin={"one": "index.js"})
+SIBLING = make_package("@only/two", "1.0.0")
+PLAIN = make_package("plain", "1.0.0")
+HOLDER = make_package("holder", "1.0.0", dependencies={"left": "1", "@only/one": "1"})
+
+TREES = {
+    "a plain package": {"node_modules/plain": PLAIN},
+    "executables": {"node_modules/left": LEFT, "node_modules/right": RIGHT},
+    "one of two with the same executable": {"node_modules/right": RIGHT},
+    "another version": {"node_modules/left": LEFT_2, "node_modules/plain": PLAIN},
+    "a scope": {"node_modules/@only/one": SCOPED, "node_modules/@only/two": SIBLING, "node_modules/plain": PLAIN},
+    "half a scope": {"node_modules/@only/two": SIBLING},
+    "nested packages": {
+        "node_modules/holder": HOLDER,
+        "node_modules/holder/node_modules/left": LEFT,
+        "node_modules/holder/node_modules/@only/one": SCOPED,
+        "node_modules/left": LEFT_2,
+    },
+    "no nested packages": {"node_modules/holder": HOLDER, "node_modules/left": LEFT, "node_modules/@only/one": SCOPED},
+}
+
+
+@pytest.mark.parametrize("former", TREES)
+def test_install_changes_a_former_tree_into_the_one_that_ci_makes(project: Project, former: str) -> None:
+    for wanted in TREES:
+        project.want(TREES[former])
+        project.succeeds("ci")
+        project.want(TREES[wanted])
+        project.succeeds("install")
+        changed = snapshot(project.folder)
+        project.succeeds("ci")
+        assert changed == snapshot(project.folder), f"{former} -> {wanted}"
+
+
+def test_a_scope_with_something_of_the_users_stays(project: Project) -> None:
+    project.want({"node_modules/@only/one": SCOPED, "node_modules/plain": PLAIN})
+    project.succeeds("ci")
+    project.write("node_modules/@only/notes.txt", "mine")
+    project.want({"node_modules/plain": PLAIN})
+    project.succeeds("install")
+    assert (project.folder / "node_modules/@only/notes.txt").read_text() == "mine"
+    assert not (project.folder / "node_modules/@only/one").exists()

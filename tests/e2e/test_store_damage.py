@@ -1,0 +1,228 @@
+"""A store whose files were damaged: `store verify` finds it, the next online install mends it, offline it is an error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.packages import PackedFile, make_package
+from support.project import Project
+from support.registry import faults
+
+from stages.entry import INDEX_NAME
+
+ALPHA = make_package(
+    "alpha",
+    "1.0.0",
+    {"index.js": b"one", "lib/a.js": b"a" * 5_000, "cli.js": PackedFile(b"#!/bin/sh\n", 0o755)},
+)
+PACKAGES = {"node_modules/alpha": ALPHA, "node_modules/beta": make_package("beta", "1.0.0")}
+
+Damage = Callable[[Path], None]
+
+
+def flip(entry: Path) -> None:
+    file = entry / "lib/a.js"
+    content = bytearray(file.read_bytes())
+    content[2_500] ^= 1
+    file.write_bytes(content)
+
+
+def cut(entry: Path) -> None:
+    os.truncate(entry / "lib/a.js", 100)
+
+
+def lose(entry: Path) -> None:
+    (entry / "lib/a.js").unlink()
+
+
+def replace_by_link(entry: Path) -> None:
+    lose(entry)
+    (entry / "lib/a.js").symlink_to("/etc/hostname")
+
+
+def replace_by_folder(entry: Path) -> None:
+    lose(entry)
+    (entry / "lib/a.js").mkdir()
+
+
+def replace_folder_by_link(entry: Path) -> None:
+    moved = entry.parents[4] / "moved"
+    (entry / "lib").rename(moved)
+    (entry / "lib").symlink_to(moved)
+
+
+def make_unexecutable(entry: Path) -> None:
+    (entry / "cli.js").chmod(0o644)
+
+
+def tear_index(entry: Path) -> None:
+    index = entry / INDEX_NAME
+    index.write_bytes(index.read_bytes()[:-20])
+
+
+def empty_index(entry: Path) -> None:
+    (entry / INDEX_NAME).write_bytes(b"")
+
+
+def flip_index(entry: Path) -> None:
+    index = entry / INDEX_NAME
+    content = bytearray(index.read_bytes())
+    content[-10] ^= 0x40
+    index.write_bytes(content)
+
+
+def lose_index(entry: Path) -> None:
+    (entry / INDEX_NAME).unlink()
+
+
+def replace_index_by_folder(entry: Path) -> None:
+    lose_index(entry)
+    (entry / INDEX_NAME).mkdir()
+
+
+def empty_entry(entry: Path) -> None:
+    shutil.rmtree(entry)
+    entry.mkdir()
+
+
+def replace_entry_by_file(entry: Path) -> None:
+    shutil.rmtree(entry)
+    entry.write_text("")
+
+
+#: what clone notices by itself when it places the package
+NOTICED = (
+    lose,
+    replace_by_folder,
+    tear_index,
+    empty_index,
+    flip_index,
+    lose_index,
+    replace_index_by_folder,
+    empty_entry,
+    replace_entry_by_file,
+)
+
+#: what it notices when it copies; a hardlink is made without a look at the file, which would cost as much again
+NOTICED_IN_COPYING = (cut, replace_by_link)
+
+#: what only a comparison of all bytes and modes finds
+HIDDEN = (flip, make_unexecutable, replace_folder_by_link)
+
+
+def entry_of(project: Project) -> Path:
+    """The store entry of alpha."""
+    return next(
+        path.parent for path in project.store.glob(f"v1/sha512/*/*/{INDEX_NAME}") if (path.parent / "cli.js").exists()
+    )
+
+
+@pytest.fixture
+def stored(project: Project) -> Project:
+    """A project whose packages are in the store, and whose node_modules is gone."""
+    project.want(PACKAGES)
+    project.succeeds("ci", "--clone-method=copy")
+    shutil.rmtree(project.folder / "node_modules")
+    return project
+
+
+@pytest.mark.parametrize("damage", [*NOTICED, *NOTICED_IN_COPYING, *HIDDEN])
+def test_store_verify_finds_the_damage_and_the_next_install_mends_it(stored: Project, damage: Damage) -> None:
+    entry = entry_of(stored)
+    damage(entry)
+    run = stored.fails("store", "verify")
+    assert str(entry) in run.stdout
+    assert "1 damaged entry of 2 removed" in run.stdout
+    stored.succeeds("store", "verify")
+    assert "alpha@1.0.0 is not in the store" in stored.fails("ci", "--offline").stderr
+    stored.succeeds("ci")
+    stored.assert_installed()
+
+
+@pytest.mark.parametrize("damage", NOTICED_IN_COPYING)
+def test_an_online_install_that_copies_mends_the_damage(stored: Project, damage: Damage) -> None:
+    damage(entry_of(stored))
+    stored.succeeds("ci", "--clone-method=copy")
+    stored.assert_installed()
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+@pytest.mark.parametrize("damage", NOTICED)
+def test_an_online_install_mends_the_damage(stored: Project, command: str, damage: Damage) -> None:
+    damage(entry_of(stored))
+    stored.succeeds(command)
+    stored.assert_installed()
+
+
+@pytest.mark.parametrize("damage", NOTICED)
+def test_an_offline_install_fails_and_places_nothing(stored: Project, damage: Damage) -> None:
+    damage(entry_of(stored))
+    run = stored.fails("ci", "--offline")
+    assert "alpha@1.0.0" in run.stderr
+    stored.store_is_damaged = True
+
+
+def test_an_entry_that_cannot_be_fetched_again_fails_the_install(stored: Project) -> None:
+    lose(entry_of(stored))
+    stored.registry.misbehave("/alpha/*", faults.status(404))
+    assert "alpha@1.0.0" in stored.fails("ci").stderr
+    stored.store_is_damaged = True
+
+
+def test_an_offline_install_names_what_the_store_lacks(project: Project) -> None:
+    project.want(PACKAGES)
+    run = project.fails("ci", "--offline")
+    assert "error[PM_OFFLINE]: alpha@1.0.0 is not in the store" in run.stderr
+    assert "error[PM_OFFLINE]: beta@1.0.0 is not in the store" in run.stderr
+    assert project.registry.requests == []
+
+
+def test_an_offline_install_works_with_a_whole_store(stored: Project) -> None:
+    requests = len(stored.registry.requests)
+    stored.succeeds("ci", "--offline")
+    stored.assert_installed()
+    assert len(stored.registry.requests) == requests
+
+
+def test_a_file_that_was_edited_through_its_hardlink_is_told_by_store_verify(project: Project) -> None:
+    project.want(PACKAGES)
+    project.succeeds("ci", "--clone-method=hardlink")
+    with (project.folder / "node_modules/alpha/index.js").open("ab") as file:
+        file.write(b"edited")
+    assert "changed index.js" in project.fails("store", "verify").stdout
+    project.succeeds("ci")
+    project.assert_installed()
+
+
+def test_a_package_with_install_scripts_is_never_hardlinked(project: Project) -> None:
+    scripted = make_package("scripted", "1.0.0", scripts={"install": "node-gyp rebuild"})
+    project.want({"node_modules/scripted": scripted})
+    project.succeeds("ci", "--clone-method=hardlink")
+    assert (project.folder / "node_modules/scripted/package.json").stat().st_nlink == 1
+
+
+MEMORY: dict[str, Callable[[Path], None]] = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "random": lambda path: path.write_bytes(os.urandom(500)),
+    "flipped": lambda path: path.write_bytes(bytes([*path.read_bytes()[:-3], 0xC1, 0xC1, 0xC1])),
+    "a folder": lambda path: (path.unlink(), path.mkdir())[-1],
+}
+
+
+@pytest.mark.parametrize("how", MEMORY)
+def test_what_the_store_remembers_of_projects_may_be_damaged(project: Project, how: str) -> None:
+    project.want(PACKAGES)
+    project.succeeds("ci")
+    remembered = [path for path in project.store.glob("v1/*/*") if path.is_file()]
+    assert remembered
+    for path in remembered:
+        MEMORY[how](path)
+    project.succeeds("install")
+    project.assert_installed()
+    project.succeeds("ci")
+    project.assert_installed()

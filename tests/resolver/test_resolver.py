@@ -1,0 +1,168 @@
+"""The state machine: what it asks for, what it says, and that it touches nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from playing import Provider, options_of, resolve
+
+from pmpipe.errors import PmpipeError
+from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.resolver import AskPackument, Project, Resolved, Resolver, locked_entries
+
+URL = "https://registry.example"
+
+
+def case(registry: dict[str, Any], project: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"registry": registry, "project": {"name": "app", "version": "1.0.0", **project}, **more}
+
+
+def needs(**specs: str) -> dict[str, Any]:
+    return {"dependencies": specs}
+
+
+def play(given: dict[str, Any]) -> list[Any]:
+    """All events of a run."""
+    provider = Provider(given, URL, "/project")
+    resolver = Resolver(Project("/project", given["project"], given.get("workspaces", {})), options_of(given))
+    seen: list[Any] = []
+    pending = resolver.start()
+    while not resolver.done:
+        event = pending.pop(0)
+        seen.append(event)
+        if not isinstance(event, Resolved):
+            pending.extend(resolver.feed(event, provider.answer(event)))
+    return seen + pending
+
+
+def test_asks_for_all_direct_dependencies_at_once() -> None:
+    given = case({name: {"1.0.0": {}} for name in "abc"}, needs(a="1", b="1", c="1"))
+    resolver = Resolver(Project("/project", given["project"]))
+    assert set(resolver.start()) == {AskPackument("a"), AskPackument("b"), AskPackument("c")}
+
+
+def test_asks_for_the_next_level_before_it_can_be_placed() -> None:
+    given = case({"a": {"1.0.0": needs(x="1")}, "b": {"1.0.0": needs(y="1")}}, needs(a="1", b="1"))
+    provider = Provider(given, URL, "/project")
+    resolver = Resolver(Project("/project", given["project"]))
+    resolver.start()
+    assert AskPackument("y") in resolver.feed(AskPackument("b"), provider.answer(AskPackument("b")))
+
+
+def test_asks_for_everything_once() -> None:
+    given = case(
+        {"a": {"1.0.0": needs(x="1", b="1")}, "b": {"1.0.0": needs(x="2")}, "x": {"1.0.0": {}, "2.0.0": {}}},
+        needs(a="1", b="1", x="*"),
+    )
+    asks = [event for event in play(given) if not isinstance(event, Resolved)]
+    assert len(asks) == len(set(asks)) == 3
+
+
+def test_announces_what_will_be_downloaded() -> None:
+    given = case({"a": {"1.0.0": needs(b="1")}, "b": {"1.2.0": {}}}, needs(a="1"))
+    announced = {(event.name, event.version, event.tarball) for event in play(given) if isinstance(event, Resolved)}
+    assert announced == {("a", "1.0.0", f"{URL}/a/-/a-1.0.0.tgz"), ("b", "1.2.0", f"{URL}/b/-/b-1.2.0.tgz")}
+
+
+def test_does_not_look_at_what_workspaces_or_bundles_bring() -> None:
+    given = case(
+        {
+            "a": {
+                "1.0.0": {
+                    **needs(b="1"),
+                    "bundleDependencies": ["b"],
+                    "files": {"node_modules/b/package.json": {"name": "b"}},
+                }
+            }
+        },
+        {**needs(a="1"), "workspaces": ["w"]},
+        workspaces={"w": {"name": "w", "version": "1.0.0"}, "v": {"name": "v", **needs(w="1")}},
+    )
+    asked = {event.name for event in play(given) if isinstance(event, AskPackument)}
+    assert asked == {"a"}
+
+
+def test_a_fresh_lock_asks_for_nothing() -> None:
+    given = case({"a": {"1.0.0": needs(b="1")}, "b": {"1.0.0": {}}}, needs(a="1"))
+    lock = write_lockfile(resolve(given, "/project", URL).lock_document())
+    resolver = Resolver(Project("/project", given["project"], {}, locked_entries(lock)))
+    assert resolver.start() == []
+    assert resolver.done
+    assert write_lockfile(resolver.finish().lock_document()) == lock
+
+
+def test_an_answer_that_comes_twice_is_passed_over() -> None:
+    given = case({"a": {"1.0.0": {}}}, needs(a="1"))
+    provider = Provider(given, URL, "/project")
+    resolver = Resolver(Project("/project", given["project"]))
+    (ask,) = resolver.start()
+    resolver.feed(ask, provider.answer(ask))
+    assert resolver.feed(ask, provider.answer(ask)) == []
+
+
+def test_a_named_update_is_taken_although_the_lock_would_do() -> None:
+    registry = {"a": {"1.0.0": needs(x="^1.0.0")}, "x": {"1.0.0": {}, "1.5.0": {}}}
+    before = case({**registry, "x": {"1.0.0": {}}}, needs(a="1"))
+    lock = write_lockfile(resolve(before, "/project", URL).lock_document())
+    given = case(registry, needs(a="1"))
+    provider = Provider(given, URL, "/project")
+    options = replace(options_of(given), updates=frozenset({"x"}))
+    resolver = Resolver(Project("/project", given["project"], {}, locked_entries(lock)), options)
+    pending = resolver.start()
+    while not resolver.done:
+        event = pending.pop(0)
+        if not isinstance(event, Resolved):
+            pending.extend(resolver.feed(event, provider.answer(event)))
+    assert resolver.finish().nodes()["node_modules/x"].version == "1.5.0"
+
+
+def test_explains_a_conflict_of_peers() -> None:
+    given = case(
+        {"plugin": {"1.0.0": {"peerDependencies": {"host": "^1.0.0"}}}, "host": {"1.0.0": {}, "2.0.0": {}}},
+        needs(plugin="1", host="2"),
+    )
+    with pytest.raises(PmpipeError) as refusal:
+        resolve(given, "/project", URL)
+    text = str(refusal.value)
+    assert "plugin@1.0.0 needs peer host@^1.0.0" in text
+    assert "the project needs host@2" in text
+    assert "host@2.0.0 is there already" in text
+
+
+def test_a_missing_version_names_the_nearest_and_the_tags() -> None:
+    given = case({"a": {"1.0.0": {}, "1.9.0": {}, "3.0.0": {}}}, needs(a="^2.0.0"))
+    with pytest.raises(PmpipeError, match=r"no version of a matches \^2\.0\.0") as refusal:
+        resolve(given, "/project", URL)
+    assert refusal.value.details == ("tags: latest: 3.0.0", "nearest: 3.0.0, 1.9.0, 1.0.0")
+
+
+def test_versions_that_would_replace_each_other_for_ever_are_an_error() -> None:
+    """npm itself never ends here."""
+    registry = {
+        "host": {"1.0.0": {}, "2.0.0": {}},
+        "plugin": {"1.0.0": {"peerDependencies": {"host": "^2.0.0"}}},
+    }
+    before = case(registry, needs(plugin="1", host="2"))
+    given = {**case(registry, needs(plugin="1", host="9")), "before": before["project"]}
+    with pytest.raises(PmpipeError, match="no version of host matches 9"):
+        resolve(given, "/project", URL)
+
+
+def test_the_lock_can_leave_out_where_registry_packages_came_from() -> None:
+    tree = resolve(case({"a": {"1.0.0": {}}}, needs(a="1")), "/project", URL)
+    document = tree.lock_document(omit_registry_resolved=True)
+    assert "resolved" not in document["packages"]["node_modules/a"]
+
+
+def test_loads_nothing_that_could_do_io() -> None:
+    code = (
+        "import sys, json; before = set(sys.modules); import pmpipe.resolver;"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert not {"socket", "subprocess", "multiprocessing", "asyncio", "urllib.request", "requests"} & set(loaded)

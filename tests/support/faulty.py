@@ -1,0 +1,149 @@
+"""pmpipe with one fault in it: ``python -m support.faulty ci …`` runs the program and misbehaves at a chosen point.
+
+The fault is in the environment, as `Fault.environment` writes it. Stage processes are forked, so what is patched here
+before the program starts holds in them as well.
+
+Points, besides ``start`` (the stage's process has just begun) and ``put`` (it has taken a place in the results' channel,
+and has not sent anything): the audit events of Python, ``os.link`` for instance, counted in that process from its
+start; ``create`` for the opening of a file that is to be written; and ``body`` for bytes of a tarball that arrive.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_VARIABLE = "PMPIPE_TEST_FAULT"
+
+#: what starts another process
+_STARTS = frozenset({"os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen", "os.exec", "os.system"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong.
+
+    Attributes:
+        stage: ``fetch``, ``extract``, ``clone``, ``link``, or ``main`` for the supervisor's process.
+        point: where, see above.
+        kind: ``raises``, ``exits``, the name of a signal that the process sends to itself, the name of an error that the
+            system gives instead of doing it, or ``kills all``: SIGKILL to the whole process group. ``forbidden`` makes
+            every start of a process fail.
+        number: so many times the point is reached before, and at this time, from 1.
+    """
+
+    stage: str
+    point: str
+    kind: str
+    number: int = 1
+
+    def environment(self) -> dict[str, str]:
+        """The variable that tells the driver."""
+        return {_VARIABLE: json.dumps(asdict(self))}
+
+
+#: no child may be started
+NO_PROCESSES = Fault("main", "", "forbidden")
+
+
+class OnPurposeError(Exception):
+    """What a worker raises that no handler of the program expects."""
+
+
+@dataclass(slots=True)
+class _Injector:
+    fault: Fault
+    stage: str = "main"
+    seen: int = 0
+
+    def reach(self, point: str) -> None:
+        if self.stage != self.fault.stage or point != self.fault.point:
+            return
+        self.seen += 1
+        if self.seen == self.fault.number:
+            self.misbehave()
+
+    def misbehave(self) -> None:
+        match self.fault.kind:
+            case "raises":
+                raise OnPurposeError("raised on purpose")
+            case "exits":
+                os._exit(3)
+            case "kills all":
+                os.killpg(0, signal.SIGKILL)
+            case name if hasattr(errno, name):
+                raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+            case name:
+                os.kill(os.getpid(), signal.Signals[name])
+        signal.pause()
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.fault.kind == "forbidden":
+            if event in _STARTS:
+                raise OnPurposeError(f"{event} although nothing may be started")
+            return
+        self.reach(event)
+        if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT:
+            self.reach("create")
+
+
+def _patch(injector: _Injector) -> None:
+    from pmpipe.workers import Workers
+    from stages.arena_sink import ArenaSink
+    from stages.channel import Channel
+
+    begin, put, write = Workers.__post_init__, Channel.put, ArenaSink.write
+
+    def begin_with_fault(self: Workers) -> None:
+        for stage in self.stages:
+            stage.main = _faulty_main(injector, stage.name.value, stage.main)
+        begin(self)
+
+    def put_with_fault(self: Channel, datagram: bytes) -> None:
+        if injector.fault.point == "put" and injector.stage == injector.fault.stage and not injector.seen:
+            self._free.acquire()
+        injector.reach("put")
+        put(self, datagram)
+
+    def write_with_fault(self: ArenaSink, data: bytes) -> bool:
+        taken = write(self, data)
+        injector.reach("body")
+        return taken
+
+    Workers.__post_init__ = begin_with_fault  # type: ignore[method-assign]
+    Channel.put = put_with_fault  # type: ignore[method-assign]
+    ArenaSink.write = write_with_fault  # type: ignore[method-assign]
+
+
+def _faulty_main(injector: _Injector, stage: str, main: Callable[..., None]) -> Callable[..., None]:
+    def run(*arguments: Any) -> None:
+        injector.stage, injector.seen = stage, 0
+        injector.reach("start")
+        main(*arguments)
+
+    return run
+
+
+def run() -> int:
+    """Run pmpipe's command line with the fault; the exit status."""
+    fault = Fault(**json.loads(os.environ.pop(_VARIABLE)))
+    # a process that sends itself SIGSEGV leaves no core file
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    injector = _Injector(fault)
+    from pmpipe.cli.main import main
+
+    if fault.kind != "forbidden":
+        _patch(injector)
+    sys.addaudithook(injector.audit)
+    return main(sys.argv[1:], os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

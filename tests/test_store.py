@@ -1,0 +1,188 @@
+"""The store's folders, its lock, and what is cleaned up when."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pmpipe.errors import StoreError
+from pmpipe.store import Store
+from support.entries import make_entry
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    one = Store(f"{tmp_path}/store")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def as_user() -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Runs Python code about a store without root's privileges."""
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        drop = "import os; os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534));"
+        script = f"import sys; sys.path[:] = {sys.path!r}; from pmpipe.store import Store; {drop}\n{code}"
+        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+
+    return run
+
+
+def test_opening_makes_the_folders(store: Store) -> None:
+    store.open()
+    assert store.writable
+    assert os.path.isdir(store.staging)
+    assert store.folder == f"{store.root}/v1"
+
+
+def test_what_killed_runs_left_goes_when_a_run_is_alone(store: Store) -> None:
+    left = Path(store.staging, "extract-1/deep")
+    left.mkdir(parents=True)
+    (left / "file").write_text("half")
+    store.open()
+    assert os.listdir(store.staging) == []
+
+
+def test_what_another_run_is_writing_stays(store: Store) -> None:
+    store.open()
+    Path(store.staging, "extract-1").mkdir()
+    second = Store(store.root)
+    second.open()
+    assert os.listdir(store.staging) == ["extract-1"]
+    second.close()
+
+
+def test_the_last_one_to_leave_lets_the_next_clean_up(store: Store) -> None:
+    store.open()
+    Path(store.staging, "extract-1").mkdir()
+    store.close()
+    store.open()
+    assert os.listdir(store.staging) == []
+
+
+def test_prune_waits_until_nobody_else_uses_the_store(store: Store) -> None:
+    other = Store(store.root)
+    other.open()
+    store.open()
+    Path(store.staging, "extract-1").mkdir()
+    pruning = threading.Thread(target=store.prune)
+    pruning.start()
+    try:
+        # it cannot have ended while the other one is there
+        pruning.join(0.1)
+        assert pruning.is_alive()
+        assert os.listdir(store.staging) == ["extract-1"]
+    finally:
+        other.close()
+        pruning.join(30)
+    assert os.listdir(store.staging) == []
+
+
+def test_a_pruned_store_can_be_shared_again(store: Store) -> None:
+    store.open()
+    store.prune()
+    other = Store(store.root)
+    other.open()
+    other.close()
+
+
+def test_closing_twice_is_harmless(store: Store) -> None:
+    store.open()
+    store.close()
+    store.close()
+
+
+def test_opening_and_closing_leaves_no_descriptor(store: Store) -> None:
+    before = os.listdir("/proc/self/fd")
+    store.open()
+    store.close()
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("path", ["store", "store/v1", "store/v1/staging"])
+def test_a_file_in_the_place_of_a_folder_is_named(store: Store, tmp_path: Path, path: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text("")
+    with pytest.raises(StoreError, match="cannot be used") as caught:
+        store.open()
+    assert path in str(caught.value)
+
+
+def test_an_entry_is_there_once_its_index_is(store: Store) -> None:
+    store.open()
+    entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    (Path(store.folder) / "sha512/cd/cdef").mkdir(parents=True)
+    assert store.has(entry)
+    assert not store.has(f"{store.folder}/sha512/cd/cdef")
+    assert not store.has(f"{store.folder}/sha512/ef/none")
+
+
+def test_entries_are_all_that_look_like_one(store: Store) -> None:
+    store.open()
+    for path in ("sha512/ab/ab1", "sha512/ab/ab2", "git/cd/cd1", "staging/extract-1/x"):
+        Path(store.folder, path).mkdir(parents=True)
+    for path in ("trees", "projects"):
+        Path(store.folder, path).mkdir()
+        Path(store.folder, path, "abcd").write_text("no entry")
+    assert [os.path.relpath(entry, store.folder) for entry in store.entries()] == [
+        "git/cd/cd1",
+        "sha512/ab/ab1",
+        "sha512/ab/ab2",
+    ]
+
+
+def test_a_store_that_is_not_there_has_no_entries(store: Store) -> None:
+    assert list(store.entries()) == []
+
+
+def test_a_discarded_entry_is_gone(store: Store) -> None:
+    store.open()
+    entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    store.discard(entry)
+    assert not os.path.exists(entry)
+    assert os.listdir(store.staging) == []
+
+
+def test_discarding_what_is_not_there_is_harmless(store: Store) -> None:
+    store.open()
+    store.discard(f"{store.folder}/sha512/ab/none")
+
+
+def test_an_entry_that_cannot_be_discarded_is_named(store: Store) -> None:
+    entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    # no staging folder to move it to
+    Path(store.staging).write_text("")
+    with pytest.raises(StoreError, match="cannot be used"):
+        store.discard(entry)
+
+
+def test_a_read_only_store_is_opened_for_reading(
+    tmp_path: Path, store: Store, as_user: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
+    store.open()
+    store.close()
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder != Path("/tmp") and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    os.chmod(store.staging, 0o555)
+    ran = as_user(f"s = Store({store.root!r}); s.open(); print(s.writable); s.prune(); s.close()")
+    assert (ran.stdout, ran.stderr) == ("False\n", "")
+
+
+def test_no_store_where_none_can_be_made_lacks_everything(
+    tmp_path: Path, as_user: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder != Path("/tmp") and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    tmp_path.chmod(0o555)
+    code = f"s = Store('{tmp_path}/store'); s.open(); print(s.writable, list(s.entries())); s.prune(); s.close()"
+    ran = as_user(code)
+    assert (ran.stdout, ran.stderr) == ("False []\n", "")

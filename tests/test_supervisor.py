@@ -1,0 +1,333 @@
+"""The supervisor with real processes and small stages: what happens reaches the state machine, and nothing is left."""
+
+from __future__ import annotations
+
+import faulthandler
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from pmpipe.driving import drive
+from pmpipe.errors import WorkerCrashError
+from pmpipe.interrupts import CancelledError
+from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
+from pmpipe.supervisor import Cancelled, CrashReport, Finished, Supervisor
+from pmpipe.workers import Stage
+from stages.channel import Channel
+from stages.messages import Crashed, Job, JobId, Remove, Removed, Result
+from stages.worker import JobBoard, run_jobs
+
+Handler = Callable[[Job], Iterable[Result]]
+
+
+@dataclass
+class Removals:
+    """A state machine with one job for each path, all of them in one stage, `places` at a time."""
+
+    paths: list[str]
+    places: int = 4
+    stage: StageName = StageName.CLONE
+    events: list[Event] = field(default_factory=list)
+    done: list[JobId] = field(default_factory=list)
+    _given: int = 0
+
+    def start(self) -> list[Order]:
+        return self._give_out()
+
+    def handle(self, event: Event) -> list[Order]:
+        self.events.append(event)
+        if isinstance(event, WorkerDied | Interrupted | Crashed):
+            return [Stop(event)]
+        self.done.append(event.job)
+        return self._give_out()
+
+    def _give_out(self) -> list[Order]:
+        orders: list[Order] = []
+        while self._given < len(self.paths) and self._given - len(self.done) < self.places:
+            orders.append(Start(self.stage, Remove(JobId(self._given), self.paths[self._given])))
+            self._given += 1
+        if len(self.done) == len(self.paths):
+            orders.append(Finish())
+        return orders
+
+    def in_flight(self, stage: StageName) -> int:
+        return self._given - len(self.done) if stage is self.stage else 0
+
+    def describe(self, job: JobId) -> str:
+        return self.paths[job] if 0 <= job < self._given and job not in self.done else ""
+
+
+def stage_of(handle: Handler, *, count: int = 2, places: int = 4) -> Stage:
+    def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        run_jobs(handle, jobs, results, board)
+
+    return Stage(StageName.CLONE, count, places, main)
+
+
+def nothing() -> None:
+    """No progress is shown."""
+
+
+def removed(job: Job) -> Iterator[Result]:
+    yield Removed(job.job)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Each run ends with the descriptors and the signal handlers that it began with, and without children."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    multiprocessing.get_context("fork").Barrier(1)  # opens what multiprocessing keeps for ever
+    before = sorted(os.listdir("/proc/self/fd"))
+    yield
+    assert multiprocessing.active_children() == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_all_jobs_are_done_and_the_run_finishes() -> None:
+    machine = Removals([f"p{number}" for number in range(100)])
+    assert Supervisor(machine, [stage_of(removed)], nothing).run() == Finished()
+    assert sorted(machine.done) == list(range(100))
+
+
+def test_with_nothing_to_do_no_process_is_started() -> None:
+    progress: list[int] = []
+    supervisor = Supervisor(Removals([]), [stage_of(removed)], lambda: progress.append(1))
+    assert supervisor.run() == Finished()
+    assert progress == []
+
+
+def test_only_as_many_processes_are_started_as_there_is_work_for(capfd: pytest.CaptureFixture[str]) -> None:
+    def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        os.write(1, b"started ")
+        run_jobs(removed, jobs, results, board)
+
+    Supervisor(Removals(["one"]), [Stage(StageName.CLONE, 8, 4, main)], nothing).run()
+    assert capfd.readouterr().out == "started "
+
+
+def test_work_goes_to_several_processes() -> None:
+    pids_seen = multiprocessing.get_context("fork").Barrier(2)
+
+    def handle(job: Job) -> Iterator[Result]:
+        # both processes must be at work at a time for either to go on
+        pids_seen.wait(30)
+        yield Removed(job.job)
+
+    machine = Removals(["one", "two"])
+    assert Supervisor(machine, [stage_of(handle)], nothing).run() == Finished()
+
+
+def test_time_with_work_is_counted() -> None:
+    supervisor = Supervisor(Removals(["one"]), [stage_of(removed)], nothing)
+    supervisor.run()
+    assert supervisor.busy_s[StageName.CLONE] > 0
+    assert supervisor.busy_s[StageName.FETCH] == 0
+
+
+def test_progress_is_shown_while_a_job_takes_long() -> None:
+    go_on = multiprocessing.get_context("fork").Event()
+    seen: list[int] = []
+
+    def handle(job: Job) -> Iterator[Result]:
+        go_on.wait(30)
+        yield Removed(job.job)
+
+    def progress() -> None:
+        seen.append(1)
+        if len(seen) == 2:
+            go_on.set()
+
+    assert Supervisor(Removals(["one"]), [stage_of(handle)], progress).run() == Finished()
+
+
+def test_long_paths_do_not_need_to_fit_in_one_datagram() -> None:
+    paths = ["/" + f"{number}" + "x" * 16_000 for number in range(64)]
+    machine = Removals(paths, places=64)
+    assert Supervisor(machine, [stage_of(removed, count=1, places=64)], nothing).run() == Finished()
+    assert len(machine.done) == 64
+
+
+def test_more_bytes_than_the_kernel_takes_at_a_time_are_sent_later() -> None:
+    paths = ["/" + f"{number}" + "x" * 4000 for number in range(2000)]
+    machine = Removals(paths, places=2000)
+    assert Supervisor(machine, [stage_of(removed, places=2000)], nothing).run() == Finished()
+    assert len(machine.done) == 2000
+
+
+# -- deaths -------------------------------------------------------------------------------------------------------
+
+
+def die(how: str) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()
+    if how.startswith("SIG"):
+        os.kill(os.getpid(), getattr(signal, how.split("+")[0]) + (1 if "+" in how else 0))
+        signal.pause()
+    os._exit(int(how))
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("SIGKILL", "was killed by SIGKILL"),
+        ("SIGSEGV", "was killed by SIGSEGV"),
+        ("SIGRTMIN+1", f"was killed by signal {signal.SIGRTMIN + 1}"),
+        ("0", "exited with status 0"),
+        ("3", "exited with status 3"),
+    ],
+)
+def test_a_death_names_stage_job_and_cause(how: str, cause: str) -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        if isinstance(job, Remove) and job.path == "deadly":
+            die(how)
+        yield Removed(job.job)
+
+    outcome = Supervisor(Removals(["a", "b", "deadly", "c"]), [stage_of(handle)], nothing).run()
+    assert outcome == CrashReport("clone", "deadly", cause, "")
+
+
+def test_what_was_sent_before_a_death_is_handled_before_it() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        if job.job == 30:
+            die("SIGKILL")
+        yield Removed(job.job)
+
+    machine = Removals([f"p{number}" for number in range(60)], places=60)
+    outcome = Supervisor(machine, [stage_of(handle, count=1, places=60)], nothing).run()
+    assert outcome == CrashReport("clone", "p30", "was killed by SIGKILL", "")
+    # whole batches: those that were complete before the one in hand
+    assert isinstance(machine.events[-1], WorkerDied)
+    assert machine.done == list(range(len(machine.done)))
+    assert 30 - 16 <= len(machine.done) <= 30
+
+
+def test_what_a_worker_raises_comes_with_its_traceback() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        raise ZeroDivisionError("on purpose")
+
+    outcome = Supervisor(Removals(["a"]), [stage_of(handle)], nothing).run()
+    assert isinstance(outcome, CrashReport)
+    assert (outcome.stage, outcome.job, outcome.cause) == ("clone", "a", "raised")
+    assert "ZeroDivisionError: on purpose" in outcome.traceback
+
+
+def test_what_a_stage_raises_outside_of_a_job_comes_with_its_traceback() -> None:
+    def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        raise ZeroDivisionError("at the start")
+
+    outcome = Supervisor(Removals(["a"]), [Stage(StageName.CLONE, 1, 4, main)], nothing).run()
+    assert isinstance(outcome, CrashReport)
+    assert "ZeroDivisionError: at the start" in outcome.traceback
+
+
+def test_an_idle_worker_that_dies_fails_the_run() -> None:
+    def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        os._exit(3)
+
+    outcome = Supervisor(Removals(["a"]), [Stage(StageName.CLONE, 1, 4, main)], nothing).run()
+    assert outcome == CrashReport("clone", "", "exited with status 3", "")
+
+
+def test_workers_that_do_not_listen_are_killed() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        if job.job == 0:
+            die("3")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pause()
+        yield Removed(job.job)
+
+    outcome = Supervisor(Removals(["a", "b"]), [stage_of(handle)], nothing).run()
+    assert isinstance(outcome, CrashReport)
+
+
+def test_a_worker_that_does_not_leave_at_the_end_is_stopped() -> None:
+    def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        run_jobs(removed, jobs, results, board)
+        signal.pause()
+
+    assert Supervisor(Removals(["a"]), [Stage(StageName.CLONE, 1, 4, main)], nothing).run() == Finished()
+
+
+def test_a_bug_of_the_state_machine_leaves_no_child() -> None:
+    class Buggy(Removals):
+        def handle(self, event: Event) -> list[Order]:
+            raise ZeroDivisionError("on purpose")
+
+    with pytest.raises(ZeroDivisionError):
+        Supervisor(Buggy(["a"]), [stage_of(removed)], nothing).run()
+
+
+def test_a_failing_progress_leaves_no_child() -> None:
+    def progress() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        Supervisor(Removals(["a"]), [stage_of(removed)], progress).run()
+
+
+# -- signals ------------------------------------------------------------------------------------------------------
+
+
+def never_ends(job: Job) -> Iterator[Result]:
+    signal.pause()
+    yield Removed(job.job)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_the_run(number: int) -> None:
+    def progress() -> None:
+        os.kill(os.getpid(), number)
+
+    machine = Removals(["a", "b"])
+    outcome = Supervisor(machine, [stage_of(never_ends)], progress).run()
+    assert outcome == Cancelled(number)
+    assert machine.events == [Interrupted(number)]
+
+
+def test_a_signal_while_waiting_wakes_the_supervisor() -> None:
+    timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
+    calls: list[int] = []
+
+    def progress() -> None:
+        # started only now: a process with threads must not be forked
+        if not calls:
+            timer.start()
+        calls.append(1)
+
+    assert Supervisor(Removals(["a"]), [stage_of(never_ends)], progress).run() == Cancelled(signal.SIGINT)
+    timer.join()
+
+
+# -- as errors ----------------------------------------------------------------------------------------------------
+
+
+def test_driving_tells_how_long_each_stage_had_work() -> None:
+    busy = drive(Removals(["a"]), [stage_of(removed)], nothing)
+    assert sorted(busy) == ["clone", "extract", "fetch", "link"]
+
+
+def test_driving_makes_a_crash_an_error() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        die("3")
+        yield Removed(job.job)
+
+    with pytest.raises(WorkerCrashError, match="the clone stage's worker exited with status 3 while working on a"):
+        drive(Removals(["a"]), [stage_of(handle)], nothing)
+
+
+def test_driving_makes_a_signal_a_cancellation() -> None:
+    def progress() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(CancelledError) as caught:
+        drive(Removals(["a"]), [stage_of(never_ends)], progress)
+    assert caught.value.signal_number == signal.SIGTERM
