@@ -62,16 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = tempfile.mkdtemp(prefix="bench-", dir=options.work_dir)
     try:
         report = _bench(options, tools, folder)
+        for name in set(options.tools) - {tool.name for tool in tools}:
+            report.left_out[name] = "not found"
+        # before the folder is deleted: that takes minutes on a slow disk, and somebody may lose patience
+        _write(report, options.out)
+        print(markdown(report), flush=True)
     except NoRoomError as error:
         print(f"no room: {error}", file=sys.stderr)
         return 1
     finally:
         if not options.keep:
             shutil.rmtree(folder)
-    for name in set(options.tools) - {tool.name for tool in tools}:
-        report.left_out[name] = "not found"
-    _write(report, options.out)
-    print(markdown(report))
     return 1 if report.left_out or any(run.rejected for run in report.runs) else 0
 
 

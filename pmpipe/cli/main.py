@@ -27,14 +27,22 @@ def entry() -> None:
             stream.flush()
     except BrokenPipeError:
         # whoever read our output has gone; the work itself is done or has been put back
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in _streams():
-            os.dup2(nowhere, stream.fileno())
-        status = EXIT_FAILURE
+        status = _give_up_output()
+    except OSError as error:
+        sys.stderr.write(f"error[PM_OUTPUT]: cannot write what there is to tell: {error.strerror}\n")
+        sys.stderr.flush()
+        status = _give_up_output()
     # every child has been waited for, every file is closed: taking the interpreter apart only costs time
     if "COVERAGE_RUN" in os.environ or "COVERAGE_PROCESS_START" in os.environ:
         sys.exit(status)
     os._exit(status)
+
+
+def _give_up_output() -> int:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in _streams():
+        os.dup2(nowhere, stream.fileno())
+    return EXIT_FAILURE
 
 
 def _streams() -> list[TextIOWrapper]:
@@ -57,7 +65,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except SystemExit:
         return 0  # the help or the version was asked for, and has been printed
     except PmpipeError as error:
-        print(error, file=sys.stderr)
+        from pmpipe.npm.text import printable
+
+        # whatever texts of a lockfile or registry are in it, none may steer the terminal
+        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         return error.status
     except CancelledError as cancelled:
         print("\npmpipe: stopped; the project is as it was before", file=sys.stderr)

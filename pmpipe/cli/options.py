@@ -30,6 +30,7 @@ _SHORT = {
     "-f": "--force",
     "-w": "--workspace",
     "-ws": "--workspaces",
+    "-v": "--version",
 }
 
 _ALIASES = {"clean-install": "ci", "ic": "ci", "install-clean": "ci", "isntall-clean": "ci", "i": "install"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Progress:
     def for_terminal(cls, *, enabled: bool) -> Progress:
         """Live on a terminal, plain lines elsewhere."""
         # a standard error that was closed does not exist
-        return cls(enabled and sys.stderr is not None, sys.stderr is not None and sys.stderr.isatty())
+        return cls(enabled and sys.stderr is not None, _is_terminal())
 
     def show(self, scheduler: Scheduler) -> None:
         """Called at every wake-up of the supervisor; cheap until it is time to show something."""
@@ -89,6 +90,13 @@ class Progress:
             f"pmpipe: {now - self._started:.0f} s: {describe(scheduler.counts, len(scheduler.plan.placements))}",
             file=sys.stderr,
         )
+
+
+def _is_terminal() -> bool:
+    """Whether a live line can be shown: the terminals of some containers have no width, and nothing fits in there."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return False
+    return os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 
 def describe(counts: Counts, placements: int) -> str:

@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -540,3 +541,26 @@ def test_command_line_refuses_an_unknown_phase():
     refused = subprocess.run([*command, "--phases", "p9"], capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 2
     assert "unknown: p9" in refused.stderr
+
+
+def test_command_line_measures_pmpipe_itself(bench, tmp_path):
+    """The whole way: tools found, replay, phases, report.
+
+    The fixture's replay stays on its own port; this one takes another.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    where = ["--project", str(tmp_path / "project"), "--recording", str(tmp_path / "recording"), "--port", str(port)]
+    what = ["--tools", "pmpipe", "--phases", "p3,p4,noop", "--rounds", "1", "--server", "python"]
+    (tmp_path / "measured").mkdir()
+    out = ["--work-dir", str(tmp_path / "measured"), "--out", str(tmp_path / "out")]
+    command = [sys.executable, os.path.join(SCRIPTS, "bench_phases.py"), *where, *what, *out]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = msgspec.json.decode((tmp_path / "out" / "report.json").read_bytes(), type=Report)
+    assert [(run.phase, run.rejected) for run in sorted(report.runs, key=lambda run: run.phase)] == [
+        ("noop", ""),
+        ("p3", ""),
+        ("p4", ""),
+    ]
+    assert list((tmp_path / "measured").iterdir()) == []

@@ -18,6 +18,7 @@ from loopback.http1 import NOT_FOUND, Request, Response, json_response
 from loopback.proxy import ForwardProxy
 from loopback.server import LoopbackServer
 from loopback.tls import Certificate, make_certificate
+
 from support.packages import Package, make_packument
 
 ABBREVIATED = "application/vnd.npm.install-v1+json"
