@@ -173,9 +173,9 @@ class Install:
 
     def _carry_out(self, work: Work) -> None:
         self._require_store(work)
-        if self.means.store.writable:
-            forget(self.means.store.folder, self.wanted.project)
         try:
+            if self.means.store.writable:
+                forget(self.means.store.folder, self.wanted.project)
             for folder in self._folders.values():
                 folder.begin(work.changed(folder, self.wanted.project))
             scheduler = self._run_pipeline(work.plan)

@@ -187,19 +187,22 @@ def _survey_folders(
 
 def _names_in(root: str, written_ns: int, *, changed: bool) -> Iterator[str]:
     """Names of packages in a node_modules folder, from those of its folders that are newer than the lockfile."""
-    with os.scandir(root) as listing:
-        # a plain file is no package, and not ours to remove
-        entries = [
-            entry
-            for entry in listing
-            if not entry.name.startswith(".") and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
-        ]
-    for entry in entries:
+    for entry in _folders_in(root):
         if not entry.name.startswith("@"):
             if changed:
                 yield entry.name
         elif entry.is_dir(follow_symlinks=False):
             if changed or entry.stat(follow_symlinks=False).st_mtime_ns > written_ns:
-                yield from (f"{entry.name}/{name}" for name in os.listdir(entry.path) if not name.startswith("."))
+                yield from (f"{entry.name}/{inner.name}" for inner in _folders_in(entry.path))
         elif changed:
             yield entry.name
+
+
+def _folders_in(path: str) -> list[os.DirEntry[str]]:
+    """Folders and links without a leading dot. A plain file is no package, and not ours to remove."""
+    with os.scandir(path) as listing:
+        return [
+            entry
+            for entry in listing
+            if not entry.name.startswith(".") and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
+        ]

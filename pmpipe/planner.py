@@ -11,8 +11,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pmpipe.bin_folder import bin_folder_beside, leads_to, links_to_packages
 from pmpipe.emptied import with_emptied_folders
 from pmpipe.installed import Installed
+from pmpipe.npm.integrity import parse
 from pmpipe.npm.package_path import PackagePath, is_installed
 from pmpipe.npm.registry import Registries
 from pmpipe.plan import BinLinks, FolderLink, Link, Origin, Package, PackageNumber, Placement, PlacementNumber, Plan
@@ -250,7 +252,8 @@ class Planner:
                 Package(
                     label=package.label,
                     location=package.location,
-                    integrity=package.integrity,
+                    # what is no digest is none, and the right one gets recorded
+                    integrity=package.integrity if parse(package.integrity) else "",
                     entry=usable[0] if usable else "",
                     key=git_key(package),
                     stored=bool(usable),
@@ -263,7 +266,7 @@ class Planner:
         path = package.location
         link = f"{self.wanted.project}/{path}"
         target = os.path.normpath(f"{self.wanted.project}/{link_target}")
-        if not self._is_fresh(path) and path in self.installed.packages and _leads_to(link, target):
+        if not self._is_fresh(path) and path in self.installed.packages and leads_to(link, target):
             self.work.kept += 1
             return
         self._links.append(FolderLink(path, link, target, self._placed.get(package.holder)))
@@ -296,11 +299,19 @@ class Planner:
     # -- executables ----------------------------------------------------------------------------------------------
 
     def _plan_bins(self, bins: WantedBins) -> None:
-        """Link a location's executables where the location changes in this run, or its ``.bin`` folder has changed."""
+        """Link a location's executables where it changes, the ``.bin`` folder has changed, or a link is lost.
+
+        Lost are those whose names have belonged to packages that change or go.
+        """
         bin_folder = f"{self.wanted.project}/{bins.bin_folder}"
         changes = bins.location in self._placed or self._is_fresh(bins.location)
-        if changes or bin_folder in self.installed.changed_bins:
-            package = f"{self.wanted.project}/{bins.location}"
+        package = f"{self.wanted.project}/{bins.location}"
+        links = ((f"{bin_folder}/{name}", os.path.normpath(f"{package}/{target}")) for name, target in bins.bins)
+        if (
+            changes
+            or bin_folder in self.installed.changed_bins
+            or (self.work.exchanges and not all(leads_to(link, target) for link, target in links))
+        ):
             after = self._placed.get(bins.filled_by) if bins.filled_by is not None else None
             self._links.append(BinLinks(bins.location, package, bin_folder, bins.bins, after))
 
@@ -309,11 +320,11 @@ class Planner:
         changes = [exchange.destination for exchanges in self.work.exchanges.values() for exchange in exchanges]
         project = self.wanted.project
         chosen = {f"{project}/{bins.bin_folder}/{name}" for bins in self.wanted.tree.bins for name, _ in bins.bins}
-        for bin_folder in sorted(self.installed.changed_bins.union(map(_bin_folder_beside, changes))):
+        for bin_folder in sorted(self.installed.changed_bins.union(map(bin_folder_beside, changes))):
             folder = self._folder_at(bin_folder)
             if folder is None or folder.fresh or self._goes_anyway(bin_folder, folder):
                 continue
-            stale = [Exchange(link, "") for link in _links_to_packages(bin_folder) if link not in chosen]
+            stale = [Exchange(link, "") for link in links_to_packages(bin_folder) if link not in chosen]
             if stale:
                 self.work.exchanges.setdefault(folder.path, []).extend(stale)
 
@@ -357,30 +368,3 @@ def modules_folder_of(path: str) -> str:
     head, separator, _ = f"/{path}".partition("/node_modules/")
     assert separator, f"{path} lies in no node_modules folder"
     return f"{head}/node_modules".removeprefix("/")
-
-
-def _bin_folder_beside(location: str) -> str:
-    """The ``.bin`` folder for the executables of the package at an absolute path."""
-    root, _, _ = location.rpartition("/node_modules/")
-    return f"{root}/node_modules/.bin"
-
-
-def _links_to_packages(bin_folder: str) -> list[str]:
-    """The links in a ``.bin`` folder that lead to packages beside it; others are the user's own."""
-    try:
-        paths = [f"{bin_folder}/{name}" for name in os.listdir(bin_folder)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    beside = f"{os.path.dirname(bin_folder)}/"
-    return sorted(
-        path
-        for path in paths
-        if os.path.islink(path) and os.path.normpath(os.path.join(bin_folder, os.readlink(path))).startswith(beside)
-    )
-
-
-def _leads_to(link: str, target: str) -> bool:
-    try:
-        return os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link))) == target
-    except OSError:
-        return False

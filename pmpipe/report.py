@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from pmpipe import errors
@@ -12,6 +13,9 @@ from pmpipe.supervisor import CrashReport
 
 #: More failures of one cause than this are listed by name only.
 _IN_FULL = 3
+
+#: Of failures that share a code and no cause, so many are shown in full.
+_ON_THEIR_OWN = 10
 
 #: Names listed of a larger group.
 _NAMED = 10
@@ -32,12 +36,34 @@ def failures_error(failures: Sequence[Failure], required_by: Callable[[str], str
     for failure in failures:
         failed = failure.failed
         groups.setdefault(f"{failed.code} {failed.cause or failed.what}", []).append(failure)
-    found = [error for group in groups.values() for error in _of_one_cause(group, required_by)]
+    shown: Counter[str] = Counter()
+    found: list[PmpipeError] = []
+    unshown: dict[str, list[Failure]] = {}
+    for group in groups.values():
+        first = group[0].failed
+        shown[first.code] += not first.cause
+        if first.cause or shown[first.code] <= _ON_THEIR_OWN:
+            found += _of_one_cause(group, required_by)
+        else:
+            unshown.setdefault(first.code, []).append(group[0])
+    found += [_in_short(code, rest) for code, rest in unshown.items()]
     return found[0] if len(found) == 1 else ProblemsError(found)
 
 
+def _in_short(code: str, failures: Sequence[Failure]) -> PmpipeError:
+    named = [printable(failure.failed.what) for failure in failures[:_NAMED]]
+    rest = len(failures) - len(named)
+    return _class_of(code)(
+        f"{len(failures)} more packages failed in a like way",
+        details=[*named, *([f"… and {rest} more"] if rest else [])],
+    )
+
+
 def _of_one_cause(group: Sequence[Failure], required_by: Callable[[str], str]) -> list[PmpipeError]:
-    distinct = list({failure.failed.what: failure for failure in group}.values())
+    firsts: dict[str, Failure] = {}
+    for failure in group:
+        firsts.setdefault(failure.failed.what, failure)
+    distinct = list(firsts.values())
     if len(distinct) <= _IN_FULL:
         return [_in_full(failure, group, required_by) for failure in distinct]
     first = distinct[0].failed

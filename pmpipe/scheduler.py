@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from pmpipe.downloads import Downloads
 from pmpipe.orders import (
     Counts,
@@ -231,7 +233,8 @@ class Scheduler:
             if not self.placements.is_wanted(number):
                 self.downloads.unwanted(number)
             elif (dead := self.downloads.why_dead(number)) is not None:
-                self._lose(number, dead)
+                what = f"{package.label} was not asked for: {dead.cause or dead.what}"
+                self._lose(number, msgspec.structs.replace(dead, what=what))
             elif self.settings.offline:
                 offline = Failed(
                     JobId(-1), "PM_OFFLINE", f"{package.label} is not in the store", cause="not in the store"

@@ -15,6 +15,7 @@ from pmpipe.errors import FilesystemError, LockfileError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.settings import SETTINGS
+from pmpipe.npm.text import printable
 from pmpipe.programs import find_program
 from pmpipe.project_files import LOCKFILES, MANIFEST, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
@@ -229,6 +230,9 @@ def find_project(flags: Mapping[str, object]) -> str:
         start = folder = os.path.abspath(str(prefix)) if prefix else os.getcwd()
     except OSError as error:
         raise FilesystemError(f"the working folder cannot be used: {error.strerror}") from error
+    if not _is_utf8(start):
+        # such a path cannot stand in a message between processes, nor in a lockfile
+        raise FilesystemError(f"the path {printable(start)} is not UTF-8", hint="give its folders names in UTF-8")
     if prefix:
         return folder
     while True:
@@ -260,6 +264,14 @@ def _read_lock(folder: str) -> tuple[str, bytes]:
 def _identity(program: str) -> tuple[int, int, int]:
     found = os.stat(program)
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _connections(config: Config) -> int:

@@ -17,6 +17,7 @@ import msgspec
 
 from pmpipe.memory import Inputs, read_sealed, sealed
 from pmpipe.wanted import WantedTree
+from stages.remove import remove_tree
 
 #: Changes with the store's layout; another version lives beside this one.
 STORE_VERSION = "v1"
@@ -119,10 +120,7 @@ def forget(store: str, project: str) -> None:
     Raises:
         OSError: it is there and cannot be removed.
     """
-    try:
-        os.unlink(_path(store, project))
-    except FileNotFoundError:
-        return
+    remove_tree(_path(store, project))
 
 
 def _folders(project: str, tree: WantedTree, *, with_bins: bool) -> set[str]:

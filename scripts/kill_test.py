@@ -10,10 +10,10 @@ the same command again undisturbed. Then the tree must equal the undisturbed one
 link target and byte, hidden lockfile included; `pmpipe verify` and `pmpipe store verify` must find nothing; nothing
 may be left behind.
 
-Durations are measured first, and instants are drawn over them by a generator seeded for each pass: the same seed kills
-at the same fractions. A pass whose kill came too late is begun again. The exit status is 1 if any pass failed; a failed
-pass keeps its folders with --keep. To repeat one pass at the very instants that were reported, give --only N and
---at SECONDS.
+Durations are measured first, and instants are drawn over them by a generator seeded for each pass, most of them in the
+time in which the project is changed: the same seed kills at the same fractions. A pass whose kill came too late is
+begun again. The exit status is 1 if any pass failed; a failed pass keeps its folders with --keep. To repeat one pass at
+the very instants that were reported, give --only N and --at INSTANT…
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from killing.ground import Ground, GroundError
-from killing.processes import adopt_orphans
-from killing.trial import SCENARIOS, Result, Trial, carry_out, measure
+from killing.processes import Instant, adopt_orphans
+from killing.trial import SCENARIOS, Result, Span, Trial, carry_out, measure
 from loopback.recording import Recording
 from loopback.replay import open_replay
 
@@ -65,26 +65,26 @@ def _run_session(options: argparse.Namespace, ground: Ground) -> list[Result]:
     ground.prepare(rng)
     print(f"undisturbed tree: {len(ground.expected):,} paths; seed {options.seed}")
     used = SCENARIOS if options.only else SCENARIOS[: options.passes]
-    durations = [measure(ground, scenario) for scenario in used]
-    for scenario, seconds in zip(used, durations, strict=True):
-        print(f"undisturbed, {scenario}: {seconds:.2f} s")
+    spans = [measure(ground, scenario) for scenario in used]
+    for scenario, span in zip(used, spans, strict=True):
+        print(f"undisturbed, {scenario}: {span.ends_s:.2f} s, changes the project from {span.begins_s:.2f} s on")
     results = []
     for number in range(1, options.passes + 1):
         if options.only in (None, number):
-            results += _pass(options, ground, number, durations)
+            results += _pass(options, ground, number, spans)
         if number % 10 == 0:
             print(f"{number} of {options.passes}", flush=True)
     return results
 
 
-def _pass(options: argparse.Namespace, ground: Ground, number: int, durations: Sequence[float]) -> list[Result]:
+def _pass(options: argparse.Namespace, ground: Ground, number: int, spans: Sequence[Span]) -> list[Result]:
     """One pass, begun again while the kill comes too late; whatever was done is judged."""
     rng = random.Random(f"{options.seed}/{number}")
     which = (number - 1) % len(SCENARIOS)
     results = []
     for _ in range(_ATTEMPTS):
         kills = 2 if rng.random() < _TWICE else 1
-        instants = tuple(rng.random() * durations[which] for _ in range(kills))
+        instants = tuple(spans[which].draw(rng) for _ in range(kills))
         trial = Trial(number, SCENARIOS[which], tuple(options.at) or instants)
         results.append(carry_out(ground, trial))
         for fault in results[-1].faults:
@@ -129,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--passes", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, metavar="N", help="carry out this pass alone")
-    parser.add_argument("--at", type=float, nargs="+", default=[], metavar="SECONDS", help="with --only: the instants")
+    parser.add_argument(
+        "--at", type=Instant.parse, nargs="+", default=[], metavar="INSTANT", help="with --only: the instants"
+    )
     parser.add_argument("--work-dir", help="where everything is done (default: the system's folder for temps)")
     parser.add_argument("--keep", action="store_true", help="do not delete the folders of failed passes")
     return parser

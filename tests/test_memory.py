@@ -1,4 +1,4 @@
-"""A wanted tree that was worked out once is not worked out again, as long as nothing that it follows from has changed."""
+"""A wanted tree is not worked out again as long as nothing that it follows from has changed."""
 
 from __future__ import annotations
 

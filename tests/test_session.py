@@ -45,7 +45,7 @@ def place(tmp_path: Path) -> Place:
     root = {"name": "app", "version": "1.0.0", "dependencies": {"left": "1.0.0"}, "workspaces": ["packages/*"]}
     one.write("package.json", root)
     one.write("packages/x/package.json", {"name": "x", "version": "1.0.0"})
-    lock = {
+    lock: dict[str, Any] = {
         "node_modules/left": make_package("left", "1.0.0"),
         "node_modules/x": {"resolved": "packages/x", "link": True},
         "packages/x": {"version": "1.0.0"},

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.entries import make_entry
 
 from pmpipe.errors import StoreError
 from pmpipe.store import Store
-from support.entries import make_entry
 
 
 @pytest.fixture

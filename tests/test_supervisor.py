@@ -170,7 +170,7 @@ def die(how: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.disable()
     if how.startswith("SIG"):
-        os.kill(os.getpid(), getattr(signal, how.split("+")[0]) + (1 if "+" in how else 0))
+        os.kill(os.getpid(), getattr(signal, how.split("+", maxsplit=1)[0]) + (1 if "+" in how else 0))
         signal.pause()
     os._exit(int(how))
 

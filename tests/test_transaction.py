@@ -471,7 +471,7 @@ def apart(places: Sequence[str]) -> bool:
     left_out=st.sets(st.sampled_from(PLACES)),
     failing=st.none() | st.integers(0, 9),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_exchanges_and_any_failure_leave_the_former_tree(
     tmp_path_factory: pytest.TempPathFactory,
     places: list[str],

@@ -42,8 +42,11 @@ class JsonFault(msgspec.Struct, frozen=True):
 
 
 def without_bom(data: bytes) -> bytes:
-    """The text without a UTF-8 byte order mark, which npm accepts and JSON does not."""
-    return data.removeprefix(UTF8_BOM)
+    """The text as Node.js reads it: without a byte order mark, and with U+FFFD for what is no UTF-8."""
+    data = data.removeprefix(UTF8_BOM)
+    if data.isascii() or data.startswith(_UTF16_BOMS):
+        return data
+    return data.decode("utf-8", "replace").encode()
 
 
 def place_at(data: bytes, offset: int, file: str) -> Place:

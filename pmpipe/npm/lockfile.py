@@ -113,7 +113,10 @@ def read_lockfile(data: bytes, file: str) -> Lockfile:
     Costs about 10 ms per 5,000 entries.
     """
     data = without_bom(data)
-    document = _decode(data, file)
+    try:
+        document = _decode(data, file)
+    except RecursionError as error:
+        raise LockfileError(f"cannot read {file}: it is nested too deeply", hint=_HINT_NEW_LOCK) from error
     version = _supported_version(document, data, file)
     lock = Lockfile(file, document.name, document.version, version, document.packages or {}, data)
     faults = [f"{lock.place('packages', path)}: {fault}" for path, fault in _faults(lock.entries)]

@@ -54,6 +54,8 @@ def read_manifest(data: bytes, file: str) -> Manifest:
     except msgspec.DecodeError as error:
         fault = explain(data, error, file)
         raise ManifestError(f"cannot read {fault.place}: {fault.what}", hint=fault.hint) from error
+    except RecursionError as error:
+        raise ManifestError(f"cannot read {file}: it is nested too deeply") from error
     try:
         return _to_manifest(document)
     except UnusableFieldError as error:

@@ -10,7 +10,7 @@ Nothing here does I/O. A `Resolver` is a state machine: `start` and `feed` give 
     while not resolver.done:
         ...                                # fetch what the events ask for, as many at once as the registry bears
         events = resolver.feed(ask, answer)
-    lock = write_lockfile(resolver.finish().lock_document())
+    lock = write_lockfile(resolver.finish().lock_document())    # pmpipe.npm.lock_writer
 
 Events are asks, each at most once, and `Resolved`:
 
@@ -43,8 +43,12 @@ The parts, each building on those before: `package`, `request`, `overrides`, `no
 `can_place`, `placing`; `source`, `peer_sets`, `bundles`, `builder`; `project`, `planting`, `prefetch`, `flags`,
 `fitness`, `lock_entries`; `resolver`.
 
-What npm also does and this does not: begin with an existing ``node_modules`` where there is no lock (pass its hidden
-lockfile as the old lock), and read locks of version 1.
+Where npm never ends (versions that displace each other in a circle) or trips over itself, this ends with an error or a
+valid tree. What npm also does and this does not: begin with an existing ``node_modules`` where there is no lock (pass
+its hidden lockfile as the old lock), read locks of version 1, and follow links to folders outside of the project.
+
+A resolution makes some hundred thousand objects that all live to its end; the caller does well to switch Python's
+garbage collector off meanwhile.
 """
 
 from pmpipe.errors import RegistryError

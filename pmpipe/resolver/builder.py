@@ -25,6 +25,7 @@ from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_endless
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
+from pmpipe.resolver.satisfy import satisfies
 from pmpipe.resolver.tree import Tree
 
 #: Legitimate rearrangements place a package in one spot a handful of times.
@@ -222,8 +223,6 @@ class Builder:
 
     def _find_in_tree(self, edge: Edge) -> Node | None:
         """A node that is in the tree anyway and would do for an optional peer, the highest first."""
-        from pmpipe.resolver.satisfy import satisfies
-
         pending = list((edge.origin.up or edge.origin).children.values())
         for node in pending:
             if node.name == edge.name and not in_bundle_of_dependency(node) and satisfies(edge, node):

@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pmpipe.errors import PmpipeError
+from pmpipe.errors import ArchiveError, PmpipeError
 from pmpipe.npm.collation import english_key
+from pmpipe.npm.package_path import fault_in_path
+from pmpipe.npm.text import printable
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.peer_sets import Waiting
 from pmpipe.resolver.source import AskContents, FedContents, Source, package_from_json
 from pmpipe.resolver.tree import Tree
+
+_SHOWN_CHARACTERS = 200
 
 
 class Bundles:
@@ -57,6 +61,13 @@ class Bundles:
             self._plant(node, tree, fed.manifests)
 
     def _plant(self, node: Node, tree: Tree, packages: Mapping[str, Mapping[str, Any]]) -> None:
+        for path in packages:
+            fault = fault_in_path(path)
+            if fault is not None:
+                raise ArchiveError(
+                    f"the tarball of {node.package.label} brings along a package that cannot be placed",
+                    details=(f"{printable(path, _SHOWN_CHARACTERS)} {fault}",),
+                )
         for path in sorted(packages, key=lambda path: (path.count("node_modules/"), english_key(path))):
             if not path:
                 continue

@@ -12,11 +12,14 @@ from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.hosted_git import parse_hosted_git
 from pmpipe.npm.packument import Json, RawManifest
 from pmpipe.resolver.location import location_of, name_from_folder
+from pmpipe.resolver.lock_legacy import legacy_dependencies
 from pmpipe.resolver.node import Node, bundler_of
 from pmpipe.resolver.package import Package, normalised_bin
 from pmpipe.resolver.request import read_request
 from pmpipe.resolver.satisfy import folder_of
 from pmpipe.resolver.tree import Tree
+
+_WITH_LEGACY = 2
 
 #: The fields that a lockfile takes over from the manifest as they are; attribute and key.
 _COPIED = (
@@ -57,6 +60,10 @@ def lock_document(
     if root.package.version:
         document["version"] = root.package.version
     document.update({"lockfileVersion": lockfile_version, "requires": True, "packages": packages})
+    if lockfile_version == _WITH_LEGACY:
+        legacy = legacy_dependencies(tree, omit_resolved=omit_registry_resolved)
+        if legacy:
+            document["dependencies"] = legacy
     return document
 
 

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pmpipe.errors import PmpipeError
-from pmpipe.resolver.package import Dependency, NameKey, Package, name_key
+from pmpipe.resolver.package import Dependency, Kind, NameKey, Package, name_key
 
 if TYPE_CHECKING:
     from pmpipe.resolver.overrides import OverrideRule
@@ -103,7 +103,6 @@ class Node:
         failure: why the package could not be loaded; npm keeps such nodes until it knows whether they are optional.
         unusable: optional, and not to be installed because it or what needs it failed; npm's "inert".
         has_shrinkwrap: its contents come with it.
-        from_folder: an installed copy of a ``file:`` folder.
         rule: the override rules that hold for its dependencies.
     """
 
@@ -116,7 +115,6 @@ class Node:
         "folder_children",
         "folder_parent",
         "has_shrinkwrap",
-        "is_workspace_target",
         "key",
         "links_in",
         "location",
@@ -149,7 +147,6 @@ class Node:
         self.flags = Flags()
         self.unusable = False
         self.has_shrinkwrap = package.has_shrinkwrap
-        self.is_workspace_target = False
         self.rule: OverrideRule | None = None
 
     @property
@@ -198,8 +195,6 @@ class Node:
     @property
     def is_workspace(self) -> bool:
         """Whether it is one of the project's workspaces, or the link to it."""
-        from pmpipe.resolver.package import Kind
-
         if self.tree is None or self.tree.root is self:
             return False
         edge = self.tree.root.edges_out.get(name_key(self.package.name))

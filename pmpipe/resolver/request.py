@@ -14,6 +14,7 @@ import msgspec
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.hosted_git import HostedGit
+from pmpipe.npm.package_path import is_package_name
 from pmpipe.npm.semver import Range, parse_range, parse_version
 from pmpipe.npm.spec import parse_spec
 from pmpipe.npm.spec_types import (
@@ -28,10 +29,12 @@ from pmpipe.npm.spec_types import (
     VersionSpec,
     WorkspaceSpec,
 )
+from pmpipe.npm.text import printable
 
 if TYPE_CHECKING:
     from pmpipe.resolver.package import Dependency
 
+_SHOWN_CHARACTERS = 200
 _TARBALL_SUFFIXES = (".tgz", ".tar.gz", ".tar")
 
 
@@ -87,8 +90,13 @@ def read_request(name: str, spec: str, folder: str = "") -> Request:
         folder: absolute path from which ``file:`` specs are to be read.
 
     Raises:
-        InvalidSpecError: it cannot be read, or pmpipe cannot resolve what it means (``catalog:``).
+        InvalidSpecError: the name is none, the spec cannot be read, or what it means is not known here (``catalog:``).
     """
+    if not is_package_name(name):
+        raise InvalidSpecError(
+            f"{printable(name, _SHOWN_CHARACTERS)!r} is no name that a package can have",
+            hint="correct the name in the package.json that depends on it",
+        )
     text = spec.strip()
     if ":" not in text and "/" not in text and not text.startswith((".", "~/")):
         wanted_range = parse_range(text)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pmpipe.errors import PmpipeError
 from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
@@ -155,6 +154,3 @@ def _overridden_names(rule: OverrideRule | None) -> set[str]:
         names.add(one.name)
         pending.extend(one.children.values())
     return names
-
-
-__all__ = ["Event", "IdealTree", "PmpipeError", "Resolver"]

@@ -9,7 +9,7 @@ Source: npm's ``@npmcli/arborist``, ``dep-valid.js`` and ``edge.js``.
 
 from __future__ import annotations
 
-from posixpath import dirname
+from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING
 
 from pmpipe.errors import InvalidSpecError
@@ -91,8 +91,6 @@ def base_folder(node: Node, edge: Edge | None) -> str:
 
 def folder_of(node: Node) -> str:
     """The absolute path of a node's folder."""
-    from posixpath import join, normpath
-
     tree = (node.stands_for or node).tree or node.tree
     base = tree.project_folder if tree is not None else "/"
     location = node.stands_for.location if node.stands_for is not None else node.location

@@ -15,6 +15,7 @@ import msgspec
 from pmpipe.errors import PmpipeError, RegistryError
 from pmpipe.npm.packument import Packument, RawManifest
 from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
+from pmpipe.npm.semver import parse_version
 from pmpipe.resolver.package import DependencyPool, Package
 from pmpipe.resolver.request import Request, RequestKind
 
@@ -230,8 +231,6 @@ def _no_match(packument: Packument, request: Request) -> NoMatchingVersionError:
 
 def nearest_versions(packument: Packument, request: Request) -> list[str]:
     """Up to three versions that lie next to what was asked for, highest first."""
-    from pmpipe.npm.semver import parse_version
-
     known = sorted((version for version in map(parse_version, packument.versions) if version is not None), reverse=True)
     wanted = parse_version(request.wanted.lstrip("^~<>= "))
     if wanted is None:

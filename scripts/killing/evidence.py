@@ -11,6 +11,8 @@ from comparison.snapshot import Snapshot
 #: how pmpipe's own names in a project begin, and how names of files being written end
 _OURS = ".pmpipe-"
 _PARTIAL = ".partial"
+#: what a run puts into a project before it changes anything
+JOURNAL = f"node_modules/{_OURS}journal"
 
 
 def leftovers(folder: str, store: str, temporary: str) -> list[str]:

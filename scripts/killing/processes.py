@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _PR_SET_CHILD_SUBREAPER = 36
+_LOOK_EVERY_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,34 @@ class Ran:
     status: int
     output: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """When a command is killed; written ``0.1234``, or ``0.1234+0.0567``.
+
+    Attributes:
+        start_s: seconds after its start; what follows is None.
+        after_s: seconds after a path has appeared, however long that takes on a busy machine; if it was there before,
+            after `start_s` have passed.
+    """
+
+    start_s: float
+    after_s: float | None = None
+
+    def __str__(self) -> str:
+        after = "" if self.after_s is None else f"+{self.after_s:.4f}"
+        return f"{self.start_s:.4f}{after}"
+
+    @classmethod
+    def parse(cls, text: str) -> Instant:
+        """The instant that is written so.
+
+        Raises:
+            ValueError: it is none.
+        """
+        start, plus, after = text.partition("+")
+        return cls(float(start), float(after) if plus else None)
 
 
 def adopt_orphans() -> None:
@@ -50,13 +79,46 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: str, tim
     return Ran(child.returncode, output, time.monotonic() - started)
 
 
-def run_and_kill(command: Sequence[str], environment: Mapping[str, str], folder: str, instant_s: float) -> int:
-    """Start a command, and kill its process group after so many seconds; gives the leader's status.
+def first_sight(command: Sequence[str], environment: Mapping[str, str], folder: str, path: str) -> tuple[float, float]:
+    """Run a command undisturbed and watch for a path: seconds until it was first seen, and until the end.
+
+    Where it was never seen, both are the end's.
+    """
+    started = time.monotonic()
+    child = _start(command, environment, folder, stdout=subprocess.DEVNULL)
+    seen_s = None
+    while child.poll() is None:
+        if seen_s is None and os.path.lexists(path):
+            seen_s = time.monotonic() - started
+        time.sleep(_LOOK_EVERY_S)
+    ended_s = time.monotonic() - started
+    return (ended_s if seen_s is None else seen_s, ended_s)
+
+
+def run_and_kill(
+    command: Sequence[str], environment: Mapping[str, str], folder: str, instant: Instant, path: str
+) -> int:
+    """Start a command, kill its process group at an instant, and give the leader's status.
 
     When this returns, no process of the group is left, not even as a zombie.
+
+    Args:
+        command: what is started.
+        environment: all of its environment.
+        folder: its working folder.
+        instant: when it is killed.
+        path: what the instant may refer to.
     """
+    was_there = os.path.lexists(path)
     child = _start(command, environment, folder, stdout=subprocess.DEVNULL)
-    time.sleep(instant_s)
+    if instant.after_s is None:
+        time.sleep(instant.start_s)
+    elif was_there:
+        time.sleep(instant.start_s + instant.after_s)
+    else:
+        while child.poll() is None and not os.path.lexists(path):
+            time.sleep(_LOOK_EVERY_S)
+        time.sleep(instant.after_s)
     _kill_group(child)
     return child.returncode
 

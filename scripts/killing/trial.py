@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from dataclasses import dataclass, field
 
 from comparison.difference import compare
 from comparison.snapshot import take_snapshot
 
-from killing.evidence import leftovers, stage_of
+from killing.evidence import JOURNAL, leftovers, stage_of
 from killing.ground import Ground
-from killing.processes import run_and_kill
+from killing.processes import Instant, first_sight, run_and_kill
 
 #: undisturbed runs that are measured, to know over which time kills are spread
 _MEASURED = 2
+#: share of kills before the first change to the project
+_EARLY = 0.15
 #: findings told of one pass
 _TOLD = 10
 
@@ -63,16 +66,16 @@ class Trial:
     Attributes:
         number: of the pass, from 1.
         scenario: the situation.
-        instants_s: seconds after each start at which the group is killed; two kills follow each other directly.
+        instants: when the group is killed; two kills follow each other directly.
     """
 
     number: int
     scenario: Scenario
-    instants_s: tuple[float, ...]
+    instants: tuple[Instant, ...]
 
     def __str__(self) -> str:
-        at = ", then ".join(f"{instant:.4f} s" for instant in self.instants_s)
-        return f"pass {self.number}: {self.scenario}, killed after {at}"
+        at = " ".join(map(str, self.instants))
+        return f"pass {self.number}: {self.scenario}, killed at {at}"
 
 
 @dataclass(slots=True)
@@ -92,14 +95,34 @@ class Result:
     faults: list[str] = field(default_factory=list)
 
 
-def measure(ground: Ground, scenario: Scenario) -> float:
-    """Seconds that an undisturbed run takes, the least of some: a kill that comes too late shows nothing."""
-    seconds = []
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How long an undisturbed run takes.
+
+    Attributes:
+        begins_s: seconds after its start, the run begins to change the project.
+        ends_s: seconds after its start, it is over.
+    """
+
+    begins_s: float
+    ends_s: float
+
+    def draw(self, rng: random.Random) -> Instant:
+        """A random instant: mostly one while the project is changed, for before that there is little to go wrong."""
+        if rng.random() < _EARLY:
+            return Instant(rng.uniform(0.0, self.begins_s))
+        return Instant(self.begins_s, rng.uniform(0.0, self.ends_s - self.begins_s))
+
+
+def measure(ground: Ground, scenario: Scenario) -> Span:
+    """The span of undisturbed runs, the least of some: a kill that comes too late shows nothing."""
+    spans = []
     for number in range(_MEASURED):
         folder, store = _places(ground, scenario, f"measured-{number}")
-        seconds.append(ground.must_succeed(scenario.command, folder, store).seconds)
+        command = ground.command([scenario.command, "--ignore-scripts"], store)
+        spans.append(first_sight(command, ground.environment(), folder, f"{folder}/{JOURNAL}"))
         _clear(ground, folder, store)
-    return min(seconds)
+    return Span(min(begins for begins, _ in spans), min(ends for _, ends in spans))
 
 
 def carry_out(ground: Ground, trial: Trial) -> Result:
@@ -107,8 +130,9 @@ def carry_out(ground: Ground, trial: Trial) -> Result:
     result = Result(trial)
     folder, store = _places(ground, trial.scenario, f"pass-{trial.number}")
     words = [trial.scenario.command, "--ignore-scripts"]
-    for instant_s in trial.instants_s:
-        status = run_and_kill(ground.command(words, store), ground.environment(), folder, instant_s)
+    for instant in trial.instants:
+        command = ground.command(words, store)
+        status = run_and_kill(command, ground.environment(), folder, instant, f"{folder}/{JOURNAL}")
         result.stages.append(stage_of(folder, store, status, ground.expected))
         result.has_hit = result.has_hit or status < 0
     again = ground.run(words, folder, store)

@@ -41,9 +41,7 @@ def test_four_installs_in_one_project_all_succeed(project: Project, commands: tu
     project.assert_installed()
 
 
-def test_a_second_run_in_a_project_waits_for_the_first_and_says_so(
-    project: Project, registry: PackageRegistry
-) -> None:
+def test_a_second_run_in_a_project_waits_for_the_first_and_says_so(project: Project, registry: PackageRegistry) -> None:
     gate = threading.Event()
     registry.misbehave("*.tgz", faults.hold(gate))
     project.want(SHARED)

@@ -146,9 +146,7 @@ def test_a_read_only_place_for_the_store_is_named(project: Project, read_only: C
 
 @pytest.mark.root
 @pytest.mark.parametrize("command", ["ci", "install"])
-def test_a_read_only_project_fails_cleanly(
-    project: Project, read_only: Callable[[Path], None], command: str
-) -> None:
+def test_a_read_only_project_fails_cleanly(project: Project, read_only: Callable[[Path], None], command: str) -> None:
     project.want(FORMER)
     project.succeeds("ci")
     project.want(PACKAGES)
@@ -202,9 +200,7 @@ def test_a_file_in_the_place_of_node_modules_fails_cleanly(project: Project, com
 
 @pytest.mark.root
 @pytest.mark.parametrize("method", ["auto", "hardlink", "reflink", "copy"])
-def test_a_store_on_another_device_is_copied_from(
-    project: Project, mounts: Callable[..., Path], method: str
-) -> None:
+def test_a_store_on_another_device_is_copied_from(project: Project, mounts: Callable[..., Path], method: str) -> None:
     project.store = mounts(project.base / "other-device", "size=4m") / "store"
     project.want(PACKAGES)
     run = project.succeeds("ci", "--clone-method", method)

@@ -32,16 +32,29 @@ TREES = {
 }
 
 
-@pytest.mark.parametrize("former", TREES)
-def test_install_changes_a_former_tree_into_the_one_that_ci_makes(project: Project, former: str) -> None:
-    for wanted in TREES:
-        project.want(TREES[former])
-        project.succeeds("ci")
-        project.want(TREES[wanted])
-        project.succeeds("install")
-        changed = snapshot(project.folder)
-        project.succeeds("ci")
-        assert changed == snapshot(project.folder), f"{former} -> {wanted}"
+CHANGES = [
+    ("executables", "one of two with the same executable"),
+    ("executables", "a plain package"),
+    ("executables", "another version"),
+    ("one of two with the same executable", "executables"),
+    ("a scope", "half a scope"),
+    ("a scope", "a plain package"),
+    ("half a scope", "a scope"),
+    ("nested packages", "no nested packages"),
+    ("no nested packages", "nested packages"),
+    ("nested packages", "another version"),
+]
+
+
+@pytest.mark.parametrize(("former", "wanted"), CHANGES, ids=[" -> ".join(pair) for pair in CHANGES])
+def test_install_changes_a_former_tree_into_the_one_that_ci_makes(project: Project, former: str, wanted: str) -> None:
+    project.want(TREES[former])
+    project.succeeds("ci")
+    project.want(TREES[wanted])
+    project.succeeds("install")
+    changed = snapshot(project.folder)
+    project.succeeds("ci")
+    assert changed == snapshot(project.folder)
 
 
 def test_a_scope_with_something_of_the_users_stays(project: Project) -> None:

@@ -123,9 +123,7 @@ def test_a_package_that_the_store_lacks_is_not_called_verified(installed: Projec
     installed.succeeds("verify")
 
 
-def test_a_repair_that_cannot_fetch_leaves_the_tree_as_it_is(
-    installed: Project, registry: PackageRegistry
-) -> None:
+def test_a_repair_that_cannot_fetch_leaves_the_tree_as_it_is(installed: Project, registry: PackageRegistry) -> None:
     installed.store.rename(installed.base / "away")
     registry.misbehave("*.tgz", faults.status(404))
     installed.fails("install", "--repair")

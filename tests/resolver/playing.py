@@ -180,9 +180,9 @@ def resolve(
     return resolver.finish()
 
 
-def lock_text(tree: IdealTree) -> bytes:
+def lock_text(tree: IdealTree, lockfile_version: int = 3) -> bytes:
     """The lockfile of a tree."""
-    return write_lockfile(tree.lock_document())
+    return write_lockfile(tree.lock_document(lockfile_version=lockfile_version))
 
 
 def summary(lock: bytes) -> dict[str, str]:

@@ -156,7 +156,7 @@ def test_each_datagram_goes_to_exactly_one_of_many_receivers(context: ForkContex
         jobs.keep_sending()
         received = [results.get() for _ in sent]
         jobs.close()
-    assert sorted(received) == sorted(sent)  # type: ignore[type-var]
+    assert sorted(received) == sorted(sent)
     results.close()
 
 

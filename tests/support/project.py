@@ -98,6 +98,7 @@ class Project:
         store: given to every run as ``--store-dir``.
         environment: added to the environment of every run.
         prefix: words in front of every command, for example another user's.
+        python_path: folders that are imported from before all others.
         store_is_damaged: a test has damaged the store on purpose, or its filesystem is no more.
     """
 
@@ -107,6 +108,7 @@ class Project:
     store: Path = field(init=False)
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
+    python_path: tuple[Path, ...] = ()
     store_is_damaged: bool = False
     packages: dict[str, Package | Mapping[str, Any]] = field(default_factory=dict)
     _running: list[Running] = field(default_factory=list)
@@ -221,7 +223,7 @@ class Project:
             "HOME": str(self.base / "home"),
             "TMPDIR": str(self.base / "tmp"),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": os.pathsep.join(map(str, _IMPORTED)),
+            "PYTHONPATH": os.pathsep.join(map(str, (*self.python_path, *_IMPORTED))),
             "PYTHONFAULTHANDLER": "",
             "PYTHONWARNINGS": "error",
             # no test waits for the ten seconds that are right on a real network

@@ -1,0 +1,136 @@
+"""Credentials and registries: who is asked for what, and who gets to see a token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.packages import make_package
+from support.project import Project
+from support.registry import PackageRegistry, faults
+
+TOKEN = "t0ken-that-nobody-else-may-see"
+
+ALPHA = make_package("alpha", "1.0.0")
+SCOPED = make_package("@corp/beta", "1.0.0")
+
+
+@pytest.fixture
+def private() -> Iterator[PackageRegistry]:
+    """A registry that wants the token."""
+    with PackageRegistry(token=TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def guarded(project: Project, private: PackageRegistry) -> Project:
+    """A project of the private registry, without credentials yet."""
+    project.registry = private
+    project.want({"node_modules/alpha": ALPHA})
+    return project
+
+
+def key_of(registry: PackageRegistry) -> str:
+    return f"//{registry.url.partition('//')[2]}/"
+
+
+def with_token(project: Project, registry: PackageRegistry) -> None:
+    project.write(".npmrc", f"{key_of(registry)}:_authToken={TOKEN}\n")
+
+
+def test_a_token_of_the_npmrc_opens_the_registry(guarded: Project, private: PackageRegistry) -> None:
+    with_token(guarded, private)
+    guarded.succeeds("ci")
+    guarded.assert_installed()
+
+
+def test_a_token_comes_from_the_environment_where_the_npmrc_says_so(guarded: Project, private: PackageRegistry) -> None:
+    guarded.write(".npmrc", f"{key_of(private)}:_authToken=${{SECRET_TOKEN}}\n")
+    guarded.environment["SECRET_TOKEN"] = TOKEN
+    guarded.succeeds("ci")
+    guarded.assert_installed()
+
+
+def test_without_a_token_the_registrys_refusal_is_told_once_with_what_to_do(
+    guarded: Project, private: PackageRegistry
+) -> None:
+    run = guarded.fails("ci")
+    assert "401" in run.stderr
+    assert "hint: " in run.stderr
+    assert len(private.requests_for("*.tgz")) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_not_shown(project: Project, registry: PackageRegistry, status: int) -> None:
+    project.want({"node_modules/alpha": ALPHA})
+    with_token(project, registry)
+    registry.misbehave("*.tgz", faults.status(status))
+    run = project.fails("ci", "--loglevel=silly")
+    assert str(status) in run.stderr
+    assert TOKEN not in run.stderr + run.stdout
+    assert len(registry.requests_for("*.tgz")) == 1
+
+
+def test_the_token_is_in_no_output_and_no_file(guarded: Project, private: PackageRegistry) -> None:
+    with_token(guarded, private)
+    for words in (("ci", "--loglevel=silly"), ("install", "--json"), ("verify",)):
+        run = guarded.succeeds(*words)
+        assert TOKEN not in run.stdout + run.stderr
+    for path in guarded.base.rglob("*"):
+        if path.is_file() and path.name != ".npmrc":
+            assert TOKEN.encode() not in path.read_bytes()
+
+
+def test_the_token_does_not_go_to_another_port_that_the_lockfile_names(
+    project: Project, registry: PackageRegistry
+) -> None:
+    with PackageRegistry() as other:
+        other.publish(ALPHA)
+        project.want({"node_modules/alpha": ALPHA})
+        project.change_lock("node_modules/alpha", resolved=other.tarball_url(ALPHA))
+        with_token(project, registry)
+        project.succeeds("ci")
+        assert [one.header("authorization") for one in other.requests] == [None]
+
+
+def test_the_token_does_not_follow_a_redirect_to_another_port(guarded: Project, private: PackageRegistry) -> None:
+    with_token(guarded, private)
+    with PackageRegistry() as other:
+        other.publish(ALPHA)
+        private.misbehave("*.tgz", faults.redirect(other.tarball_url(ALPHA)))
+        guarded.succeeds("ci")
+        assert [one.header("authorization") for one in other.requests] == [None]
+        assert private.requests_for("*.tgz")[0].header("authorization") == f"Bearer {TOKEN}"
+
+
+def test_a_scope_is_asked_of_its_own_registry_only(project: Project, registry: PackageRegistry) -> None:
+    with PackageRegistry() as corporate:
+        corporate.publish(SCOPED)
+        project.want({"node_modules/alpha": ALPHA, "node_modules/@corp/beta": SCOPED})
+        project.change_lock("node_modules/@corp/beta", resolved=None)
+        project.write(".npmrc", f"@corp:registry={corporate.url}/\n")
+        project.succeeds("ci")
+        project.assert_installed()
+        assert [one.path for one in corporate.requests] == [SCOPED.tarball_path]
+        assert [one.path for one in registry.requests] == [ALPHA.tarball_path]
+
+
+def test_a_scoped_package_that_its_registry_lacks_is_not_looked_for_elsewhere(
+    project: Project, registry: PackageRegistry
+) -> None:
+    with PackageRegistry() as corporate:
+        project.want({"node_modules/@corp/beta": SCOPED})
+        project.change_lock("node_modules/@corp/beta", resolved=None)
+        project.write(".npmrc", f"@corp:registry={corporate.url}/\n")
+        assert "404" in project.fails("ci").stderr
+        assert registry.requests == []
+
+
+def test_a_password_in_a_registrys_address_is_not_shown(project: Project, registry: PackageRegistry) -> None:
+    project.want({"node_modules/alpha": ALPHA})
+    project.change_lock(
+        "node_modules/alpha", resolved=registry.tarball_url(ALPHA).replace("http://", "http://user:passw0rd@")
+    )
+    registry.misbehave("*.tgz", faults.status(404))
+    run = project.fails("ci", "--loglevel=silly")
+    assert "passw0rd" not in run.stdout + run.stderr

@@ -1,0 +1,81 @@
+"""Registries and tarballs that hold what no resolver expects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playing import lock_text, resolve
+
+from pmpipe.errors import PmpipeError
+from pmpipe.npm.package_path import fault_in_path
+
+URL = "https://registry.example"
+JUNK: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 3)
+    | st.sampled_from(["", "x", "*", "b", "^1", "\x1b[31m", "../x", "\ud800a"[1:]]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["b", "c", "node", "type", "../../x", ".bin", "", "optional"]), inner, max_size=2
+        )
+    ),
+    max_leaves=5,
+)
+FIELDS = (
+    "dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta", "bundleDependencies",
+    "acceptDependencies", "bin", "engines", "os", "cpu", "libc", "license", "funding", "deprecated",
+    "hasInstallScript", "directories",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(manifest=st.dictionaries(st.sampled_from(FIELDS), JUNK, max_size=4))
+def test_junk_in_a_manifest_is_passed_over_or_refused(manifest: dict[str, Any]) -> None:
+    case = {
+        "registry": {"a": {"1.0.0": {"dependencies": {"b": "1"}}}, "b": {"1.0.0": manifest}, "c": {"1.0.0": {}}},
+        "project": {"name": "app", "version": "1.0.0", "dependencies": {"a": "1"}},
+    }
+    try:
+        lock = lock_text(resolve(case, "/project", URL))
+    except PmpipeError:
+        return
+    for location in json.loads(lock)["packages"]:
+        assert fault_in_path(location) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "@x/../../y", ".bin", "node_modules", "a/b", "a\\b", " a", "@x", "..", "x" * 300]
+)
+@pytest.mark.parametrize("kind", ["dependencies", "devDependencies", "peerDependencies"])
+def test_names_that_would_escape_are_refused(name: str, kind: str) -> None:
+    case = {"registry": {}, "project": {"name": "app", "version": "1.0.0", kind: {name: "npm:c@1"}}}
+    with pytest.raises(PmpipeError, match="name"):
+        resolve(case, "/project", URL)
+
+
+def test_a_tarball_cannot_bring_along_a_path_that_escapes() -> None:
+    files = {"node_modules/../../evil/package.json": {"name": "evil", "version": "1.0.0"}}
+    case = {
+        "registry": {"a": {"1.0.0": {"dependencies": {"b": "1"}, "bundleDependencies": ["b"], "files": files}}},
+        "project": {"name": "app", "version": "1.0.0", "dependencies": {"a": "1"}},
+    }
+    with pytest.raises(PmpipeError, match=r"the tarball of a@1\.0\.0 brings along a package that cannot be placed"):
+        resolve(case, "/project", URL)
+
+
+def test_peers_that_displace_each_other_for_ever_are_an_error() -> None:
+    """npm itself never ends here."""
+    registry = {
+        "a": {"1.0.0": {"peerDependencies": {"b": "1.0.0"}}, "2.0.0": {"peerDependencies": {"b": "2.0.0"}}},
+        "b": {"1.0.0": {"peerDependencies": {"a": "2.0.0"}}, "2.0.0": {"peerDependencies": {"a": "1.0.0"}}},
+        "top": {"1.0.0": {"peerDependencies": {"a": "*", "b": "*"}}},
+    }
+    case = {"registry": registry, "project": {"name": "app", "version": "1.0.0", "dependencies": {"top": "1"}}}
+    with pytest.raises(PmpipeError, match="contradict each other"):
+        resolve(case, "/project", URL)

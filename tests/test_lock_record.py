@@ -1,0 +1,95 @@
+"""Digests are added to a lockfile, and nothing else in it changes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pmpipe.errors import FilesystemError
+from pmpipe.lock_record import record_digests
+from pmpipe.npm.package_path import PackagePath
+
+DIGESTS = {PackagePath("node_modules/a"): "sha512-new"}
+DOCUMENT = {
+    "name": "äpp",
+    "lockfileVersion": 3,
+    "packages": {
+        "": {"name": "äpp", "dependencies": {"a": "1"}},
+        "node_modules/a": {
+            "name": "x",
+            "version": "1.0.0",
+            "resolved": "https://registry.example/a.tgz",
+            "license": "MIT",
+        },
+        "node_modules/b": {"version": "1.0.0", "engines": {"node": ">=1 <2"}},
+    },
+}
+
+
+def expected() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
+    document["packages"]["node_modules/a"]["integrity"] = "sha512-new"
+    return document
+
+
+@pytest.mark.parametrize("indent", [2, 4, "\t", None])
+def test_indentation_stays(tmp_path: Path, indent: int | str | None) -> None:
+    separators = (",", ":") if indent is None else None
+    end = "" if indent is None else "\n"
+    path = tmp_path / "package-lock.json"
+    path.write_text(json.dumps(DOCUMENT, indent=indent, separators=separators, ensure_ascii=False) + end)
+    before = path.read_text().splitlines()
+    record_digests(str(path), DIGESTS)
+    after = path.read_text()
+    assert json.loads(after) == expected()
+    if indent is not None:
+        added = [line for line in after.splitlines() if line not in before]
+        assert [line.strip() for line in added] == ['"integrity": "sha512-new",']
+        assert after.endswith("}\n")
+
+
+def test_line_ends_stay(tmp_path: Path) -> None:
+    path = tmp_path / "package-lock.json"
+    path.write_bytes((json.dumps(DOCUMENT, indent=2) + "\n").replace("\n", "\r\n").encode())
+    record_digests(str(path), DIGESTS)
+    assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n") > 10
+
+
+def test_a_digest_stands_where_npm_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "package-lock.json"
+    path.write_text(json.dumps(DOCUMENT, indent=2))
+    record_digests(str(path), DIGESTS)
+    entry = json.loads(path.read_text())["packages"]["node_modules/a"]
+    assert list(entry) == ["name", "version", "resolved", "integrity", "license"]
+
+
+def test_a_digest_that_cannot_be_used_is_replaced(tmp_path: Path) -> None:
+    document = expected()
+    document["packages"]["node_modules/a"]["integrity"] = "garbage"
+    path = tmp_path / "package-lock.json"
+    path.write_text(json.dumps(document, indent=2))
+    record_digests(str(path), DIGESTS)
+    assert json.loads(path.read_text()) == expected()
+
+
+def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "package-lock.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(DOCUMENT).encode())
+    record_digests(str(path), DIGESTS)
+    assert json.loads(path.read_text()) == expected()
+
+
+def test_no_other_file_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "package-lock.json"
+    path.write_text(json.dumps(DOCUMENT))
+    record_digests(str(path), DIGESTS)
+    assert os.listdir(tmp_path) == ["package-lock.json"]
+
+
+def test_a_lockfile_that_cannot_be_replaced_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FilesystemError, match="cannot record digests in"):
+        record_digests(f"{tmp_path}/none/package-lock.json", DIGESTS)
