@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 #: Caps that no package on a registry comes near, and that no archive can use to fill a disk.
 LIMITS = ArchiveLimits(entries=200_000, one_file=2 << 30, all_files=4 << 30, ratio=2_000)
 
-#: Enough for a dozen ordinary tarballs to each extract process; three processes have these pages mapped.
-_HELD_BYTES = 24 << 20
+#: Half a dozen of the largest there are; each process has only those mapped that it has in hand.
+_HELD_BYTES = 64 << 20
 
 #: Of tarballs this large only one is unpacked at a time: some come out at a hundred MB.
-LARGE_TARBALL_BYTES = 2 << 20
+LARGE_TARBALL_BYTES = 8 << 20
 
 #: Jobs that may wait per clone process: enough to keep it busy while the supervisor sleeps.
 _CLONES_WAITING = 48

@@ -22,6 +22,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -44,6 +45,8 @@ _DAY_S = 24 * 3600.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all passes; 1 if any failed, 2 if an undisturbed run failed, else 0."""
     options = _parser().parse_args(arguments)
+    # so that a registry and folders do not stay behind
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     adopt_orphans()
     work = os.path.abspath(tempfile.mkdtemp(prefix="kill-", dir=options.work_dir))
     try:

@@ -1,4 +1,4 @@
-"""The shared arena: where tarballs lie between fetch and extract, so that their bytes are never pickled or copied twice.
+"""The shared arena: where tarballs lie between fetch and extract; their bytes are never pickled or copied twice.
 
 One anonymous shared mapping is made before the workers are forked. It reserves addresses, not memory: a page costs
 memory once it has been written. Fetch, the only process that writes, hands out space by first fit from the low end,

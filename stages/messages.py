@@ -101,7 +101,7 @@ class FetchGit(_Message, frozen=True):
 
 
 class Release(_Message, frozen=True):
-    """The supervisor's word to fetch that the arena's space at `offset` is free again; `job` is the one that fetched it."""
+    """The supervisor's word to fetch that the arena's space at `offset` is free again, and whose job fetched it."""
 
     job: JobId
     offset: int

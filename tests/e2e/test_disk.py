@@ -48,11 +48,9 @@ def resize(folder: Path, options: str) -> None:
 
 # -- full ---------------------------------------------------------------------------------------------------------
 
-SIZES = ["size=4k", "size=32k", "size=100k", "size=200k", "size=300k", "size=400k"]
-
 
 @pytest.mark.root
-@pytest.mark.parametrize("options", [*SIZES, "nr_inodes=3", "nr_inodes=12", "nr_inodes=40"])
+@pytest.mark.parametrize("options", ["size=4k", "size=32k", "size=200k", "size=400k", "nr_inodes=12", "nr_inodes=40"])
 def test_a_store_that_fills_up_fails_cleanly_and_the_run_succeeds_with_room(
     project: Project, mounts: Callable[..., Path], options: str
 ) -> None:
@@ -72,7 +70,7 @@ def test_a_store_that_fills_up_fails_cleanly_and_the_run_succeeds_with_room(
 
 @pytest.mark.root
 @pytest.mark.parametrize("command", ["ci", "install"])
-@pytest.mark.parametrize("options", ["size=48k", "size=200k", "size=400k", "nr_inodes=24", "nr_inodes=50"])
+@pytest.mark.parametrize("options", ["size=48k", "size=300k", "nr_inodes=30"])
 def test_a_project_that_fills_up_fails_cleanly_and_the_run_succeeds_with_room(
     project: Project, mounts: Callable[..., Path], command: str, options: str
 ) -> None:
@@ -199,7 +197,7 @@ def test_a_file_in_the_place_of_node_modules_fails_cleanly(project: Project, com
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("method", ["auto", "hardlink", "reflink", "copy"])
+@pytest.mark.parametrize("method", ["auto", "hardlink"])
 def test_a_store_on_another_device_is_copied_from(project: Project, mounts: Callable[..., Path], method: str) -> None:
     project.store = mounts(project.base / "other-device", "size=4m") / "store"
     project.want(PACKAGES)
@@ -241,7 +239,7 @@ def test_few_descriptors_are_enough_or_are_named(project: Project, descriptors: 
 
 @pytest.mark.parametrize("command", ["ci", "install"])
 # the first one only saves memory
-@pytest.mark.parametrize("number", [2, 3, 4, 5])
+@pytest.mark.parametrize("number", [2, 4])
 def test_a_system_that_starts_no_further_process_is_named(project: Project, command: str, number: int) -> None:
     project.want(FORMER)
     project.succeeds("ci")

@@ -26,18 +26,15 @@ YEARS_NS = 10 * 365 * 24 * 3600 * 10**9
     "locale",
     [
         {"LANG": "C"},
-        {"LC_ALL": "POSIX"},
         {"LANG": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
         {"LC_ALL": "no_SUCH.locale"},
-        {"LANG": ""},
     ],
     ids=str,
 )
 def test_every_locale_gives_the_same_tree(project: Project, locale: dict[str, str]) -> None:
     project.environment.update(locale)
     project.want(PACKAGES)
-    for words in (("ci",), ("install",), ("verify",)):
-        project.succeeds(*words)
+    project.succeeds("ci")
     project.assert_installed()
     (project.folder / "node_modules/alpha/ünïcødé/日本語.js").unlink()
     project.fails("verify")

@@ -74,10 +74,7 @@ def test_removes_packages_that_the_lockfile_no_longer_has(installed: Project) ->
     installed.want({"node_modules/alpha": ALPHA})
     run = installed.succeeds("install", "--json")
     assert sorted(run.report["removed"]) == ["node_modules/@scope/gamma", "node_modules/beta"]
-    tree = installed.tree()
-    tree.pop("@scope", None)
-    assert tree == {path: what for path, what in tree.items() if path.split("/")[0] in ("alpha", ".bin")}
-    assert [path for path in tree if path.startswith(".bin/")] == [".bin/alpha"]
+    installed.assert_installed()
 
 
 def test_removes_a_package_that_nothing_lists(installed: Project) -> None:
@@ -183,8 +180,16 @@ def test_a_link_in_the_place_of_a_folder_is_replaced_and_its_target_untouched(
     assert snapshot(target) == before
 
 
-@pytest.mark.parametrize("command", ["ci", "install"])
-@pytest.mark.parametrize("link", ["node_modules", "node_modules/alpha", "node_modules/@scope", "node_modules/.bin"])
+@pytest.mark.parametrize(
+    ("command", "link"),
+    [
+        ("ci", "node_modules"),
+        ("install", "node_modules"),
+        ("install", "node_modules/alpha"),
+        ("install", "node_modules/@scope"),
+        ("install", "node_modules/.bin"),
+    ],
+)
 def test_a_failure_puts_back_the_link_that_stood_in_the_place_of_a_folder(
     installed: Project, registry: PackageRegistry, command: str, link: str
 ) -> None:

@@ -31,10 +31,11 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
-@pytest.fixture(params=["hardlink", "copy"])
-def installed(project: Project, request: pytest.FixtureRequest) -> Project:
+@pytest.fixture
+def installed(project: Project) -> Project:
+    """A project whose files are copies: what happens to them does not happen to the store."""
     project.want(PACKAGES)
-    project.environment["npm_config_clone_method"] = request.param
+    project.environment["npm_config_clone_method"] = "copy"
     project.succeeds("ci")
     return project
 
@@ -61,7 +62,6 @@ def test_a_damaged_file_is_found_and_exactly_that_file_restored(installed: Proje
     others = before.keys() - {"alpha/lib/a.js", ".package-lock.json"}
     assert {name: before[name] for name in others} == {name: after[name] for name in others}
     installed.succeeds("verify")
-    installed.succeeds("store", "verify")
 
 
 def test_damage_in_several_packages_is_found_at_once(installed: Project) -> None:

@@ -3,9 +3,9 @@
 The fault is in the environment, as `Fault.environment` writes it. Stage processes are forked, so what is patched here
 before the program starts holds in them as well.
 
-Points, besides ``start`` (the stage's process has just begun) and ``put`` (it has taken a place in the results' channel,
-and has not sent anything): the audit events of Python, ``os.link`` for instance, counted in that process from its
-start; ``create`` for the opening of a file that is to be written; and ``body`` for bytes of a tarball that arrive.
+Points, besides ``start`` (the stage's process has just begun) and ``put`` (it has taken a place in the channel of
+results, and has not sent anything): the audit events of Python, ``os.link`` for instance, counted in that process from
+its start; ``create`` for the opening of a file that is to be written; and ``body`` for bytes of a tarball that arrive.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Fault:
     Attributes:
         stage: ``fetch``, ``extract``, ``clone``, ``link``, or ``main`` for the supervisor's process.
         point: where, see above.
-        kind: ``raises``, ``exits``, the name of a signal that the process sends to itself, the name of an error that the
-            system gives instead of doing it, or ``kills all``: SIGKILL to the whole process group. ``forbidden`` makes
-            every start of a process fail.
+        kind: ``raises``, ``exits``, the name of a signal that the process sends to itself, the name of an error that
+            the system gives instead of doing it, or ``kills all``: SIGKILL to the whole process group. ``forbidden``
+            makes every start of a process fail.
         number: so many times the point is reached before, and at this time, from 1.
     """
 
