@@ -151,7 +151,10 @@ class Install:
         patched = [folder for folder in self._folders.values() if not folder.fresh]
         if not patched:
             return Installed()
-        installed = survey(self.wanted.project, patched, self.wanted.tree)
+        try:
+            installed = survey(self.wanted.project, patched, self.wanted.tree)
+        except OSError as error:
+            raise FilesystemError(f"cannot read {error.filename}: {error.strerror}") from error
         if installed.doubtful:
             self._resolve_doubts(installed)
         return installed
@@ -193,9 +196,15 @@ class Install:
             raise
         # from here on the new tree counts: a signal comes too late
         with signals_ignored():
-            for folder in self._folders.values():
-                folder.finish()
-            self._touch_hidden_lockfile()
+            try:
+                for folder in self._folders.values():
+                    folder.finish()
+                self._touch_hidden_lockfile()
+            except OSError as error:
+                raise FilesystemError(
+                    f"the new tree is complete, but what was there before cannot be removed: {error.strerror}",
+                    details=(f"path: {error.filename}",),
+                ) from error
 
     def _roll_back(self, cause: BaseException) -> None:
         """Put all folders back.

@@ -8,7 +8,7 @@ location is kept if what stands there has the same name, version and integrity; 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pmpipe.bin_folder import bin_folder_beside, leads_to, links_to_packages
@@ -25,6 +25,9 @@ from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 #: Files to restore in one job: with the longest paths there are, they still fit in a datagram.
 _REPAIR_LOT = 16
+
+#: Names and targets of executables in one job; one pair alone is far below the datagram's 128 KiB.
+_BIN_LOT_BYTES = 32 << 10
 
 
 @dataclass(slots=True, frozen=True)
@@ -313,7 +316,8 @@ class Planner:
             or (self.work.exchanges and not all(leads_to(link, target) for link, target in links))
         ):
             after = self._placed.get(bins.filled_by) if bins.filled_by is not None else None
-            self._links.append(BinLinks(bins.location, package, bin_folder, bins.bins, after))
+            for lot in _lots(bins.bins):
+                self._links.append(BinLinks(bins.location, package, bin_folder, lot, after))
 
     def _plan_stale_bins(self) -> None:
         """Remove executables that no package has any more from every ``.bin`` folder beside which something changes."""
@@ -361,6 +365,18 @@ class Planner:
 
     def _relative(self, path: str) -> PackagePath:
         return PackagePath(os.path.relpath(path, self.wanted.project))
+
+
+def _lots(bins: tuple[tuple[str, str], ...]) -> Iterator[tuple[tuple[str, str], ...]]:
+    """The executables in portions that each fit in a datagram: nothing limits how many a package has."""
+    start = size = 0
+    for position, (name, target) in enumerate(bins):
+        # a character has four bytes at most
+        size += 4 * (len(name) + len(target))
+        if position > start and size > _BIN_LOT_BYTES:
+            yield bins[start:position]
+            start, size = position, 4 * (len(name) + len(target))
+    yield bins[start:]
 
 
 def modules_folder_of(path: str) -> str:

@@ -11,6 +11,7 @@ bodies that waited for room, and starts what is waiting, as far as the rules of 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 from collections import deque
@@ -95,6 +96,8 @@ class FetchWorker:
 
     def run(self) -> None:
         """Work until the channel of jobs ends."""
+        # the one stage whose objects form cycles; the main process collects nothing, and a fork inherits that
+        gc.enable()
         self._loop.set_exception_handler(self._on_loop_exception)
         self._loop.add_reader(self._jobs.fileno(), self._on_jobs)
         self._loop.run_forever()

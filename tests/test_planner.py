@@ -294,3 +294,12 @@ def test_the_journal_names_what_changes(case: Case) -> None:
 )
 def test_the_topmost_modules_folder_is_the_one_that_changes(path: str, folder: str) -> None:
     assert modules_folder_of(path) == folder
+
+
+def test_executables_without_number_are_linked_in_several_jobs() -> None:
+    from pmpipe.planner import _lots
+
+    bins = tuple((f"tool-{number}", f"bin/tool-{number}.js") for number in range(5000))
+    lots = list(_lots(bins))
+    assert len(lots) > 1
+    assert tuple(pair for lot in lots for pair in lot) == bins

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ _EXIT_BY_SIGNAL = {signal.SIGINT: EXIT_SIGINT, signal.SIGTERM: EXIT_SIGTERM}
 
 def entry() -> None:
     """The console script. Does not return."""
+    # a run ends before cycles would matter, and looking for them among tens of thousands of entries takes its time
+    gc.disable()
     for stream in _streams():
         # where a terminal cannot show a character, a message about it must not fail
         stream.reconfigure(errors="backslashreplace")

