@@ -36,7 +36,7 @@ from loopback.recording import Recording
 from loopback.replay import open_replay
 
 #: how often a pass is begun again because the run had ended before the kill
-_ATTEMPTS = 4
+_ATTEMPTS = 8
 #: share of passes in which the second run is killed too
 _TWICE = 0.2
 _DAY_S = 24 * 3600.0
