@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.entries import make_entry, modes, tree
 from support.packages import PackedFile
+from support.permissions import let_others_reach
 
 from pmpipe.npm.text import printable
 from stages.clone import make_handler
@@ -149,8 +150,7 @@ def test_files_that_may_not_be_hardlinked_are_copied(tmp_path, entry, package):
     if os.geteuid() != 0 or protected.read_text().strip() != "1":
         pytest.skip("needs root, and a system that protects files from being hardlinked by strangers")
     package.parent.mkdir()
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    let_others_reach(tmp_path)
     os.chown(package.parent, 65534, 65534)
     script = (
         "import os, sys; from stages.clone import make_handler; from stages.messages import *;"

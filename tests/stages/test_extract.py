@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from extracting import LIMITS, Extractor, contents_of, files_of
 from support.packages import integrity
+from support.permissions import let_others_reach
 from support.tarballs import (
     END,
     gnu_long_name,
@@ -377,8 +378,7 @@ def test_modes_are_644_or_755_whatever_the_tarball_or_the_umask_says(extractor, 
 def test_modes_are_the_same_for_another_user(extractor, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("needs root to become someone else")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o777)
+    let_others_reach(tmp_path, 0o777)
     tarball = tgz(member(b"package/set", mode=0o6755), member(b"package/none", mode=0))
     os.seteuid(65534)
     try:
