@@ -214,4 +214,6 @@ def test_no_descriptors_left_fails_the_job(handle, entry, package):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert isinstance(result, Failed)
-    assert result.what == f"package@1.0.0: cannot read {package}/package.json: Too many open files"
+    # which of the folder and its files comes too late depends on the gaps among this process's descriptors
+    assert result.what.startswith(f"package@1.0.0: cannot read {package}")
+    assert result.what.endswith(": Too many open files")
