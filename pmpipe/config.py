@@ -94,6 +94,7 @@ class Config:
     # -- lockfile and package.json
     package_lock: bool
     package_lock_only: bool
+    frozen_lockfile: bool | None
     lockfile_version: int | None
     omit_lockfile_registry_resolved: bool
     save: bool

@@ -9,8 +9,8 @@ from pmpipe.errors import HostError
 from pmpipe.interrupts import CancelledError
 from pmpipe.pipeline import Sizes, check_stages
 from pmpipe.report import crash_error
-from pmpipe.supervisor import Cancelled, CrashReport, Machine, Supervisor
-from pmpipe.workers import Stage
+from pmpipe.supervisor import Cancelled, CrashReport, Finished, Machine, Supervisor
+from pmpipe.workers import Stage, Workers
 
 
 def check(tasks: Iterable[CheckTask], sizes: Sizes) -> list[Finding]:
@@ -26,23 +26,58 @@ def check(tasks: Iterable[CheckTask], sizes: Sizes) -> list[Finding]:
 
 
 def drive(machine: Machine, stages: Sequence[Stage], progress: Callable[[], None]) -> dict[str, float]:
-    """Run a state machine to its end and return the seconds during which each stage had work.
+    """Run a state machine to its end, in processes of its own; see `Crew.drive`."""
+    with Crew(stages) as crew:
+        return crew.drive(machine, progress, is_last=True)
 
-    Raises:
-        WorkerCrashError: a worker died or raised.
-        HostError: a process cannot be started.
-        CancelledError: SIGINT or SIGTERM came.
+
+class Crew:
+    """The processes of an install, for one state machine after another; a context manager.
+
+    They start when their first job exists, and stay for the next machine: libraries are loaded, connections are open.
+
+    Args:
+        stages: what the processes run.
     """
-    supervisor = Supervisor(machine, stages, progress)
-    try:
-        outcome = supervisor.run()
-    except OSError as error:
-        raise HostError(
-            f"the system refuses what a run needs: {error.strerror or error}",
-            hint="check the limits on processes, open files and memory (ulimit -a)",
-        ) from error
-    if isinstance(outcome, CrashReport):
-        raise crash_error(outcome)
-    if isinstance(outcome, Cancelled):
-        raise CancelledError(outcome.signal_number)
-    return {stage.value: seconds for stage, seconds in supervisor.busy_s.items()}
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = stages
+        self._workers: Workers | None = None
+
+    def __enter__(self) -> Crew:  # noqa: PYI034 - Self is not in typing before 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._workers is not None:
+            self._workers.stop()
+
+    def drive(self, machine: Machine, progress: Callable[[], None], *, is_last: bool) -> dict[str, float]:
+        """Run a state machine to its end and return the seconds during which each stage had work.
+
+        Args:
+            machine: not started yet.
+            progress: called at every wake-up, after the machine has changed; must return at once.
+            is_last: the processes end, too.
+
+        Raises:
+            WorkerCrashError: a worker died or raised.
+            HostError: a process cannot be started.
+            CancelledError: SIGINT or SIGTERM came.
+        """
+        try:
+            if self._workers is None:
+                self._workers = Workers(self._stages)
+            supervisor = Supervisor(machine, self._workers, progress, ends_workers=is_last)
+            outcome = supervisor.run()
+        except OSError as error:
+            raise HostError(
+                f"the system refuses what a run needs: {error.strerror or error}",
+                hint="check the limits on processes, open files and memory (ulimit -a)",
+            ) from error
+        if is_last or not isinstance(outcome, Finished):
+            self._workers = None
+        if isinstance(outcome, CrashReport):
+            raise crash_error(outcome)
+        if isinstance(outcome, Cancelled):
+            raise CancelledError(outcome.signal_number)
+        return {stage.value: seconds for stage, seconds in supervisor.busy_s.items()}

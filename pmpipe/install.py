@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pmpipe.checking import CheckTask
-from pmpipe.driving import check, drive
+from pmpipe.driving import Crew, check
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
+from pmpipe.file_change import FileChange
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.package_path import PackagePath
@@ -52,6 +53,8 @@ class Request:
         sizes: processes and queues.
         fetch: how the network is used.
         hidden_lockfile: makes its text for the locations that are installed.
+        changes: files of the project that change together with the tree: lockfile, package.json.
+        crew: the processes, if there are some already; it was made with `sizes` and `fetch`.
         watch: called with the scheduler at every wake-up.
     """
 
@@ -63,6 +66,8 @@ class Request:
     fetch: FetchSettings
     hidden_lockfile: Callable[[Collection[PackagePath]], bytes]
     watch: Callable[[Scheduler], None]
+    changes: tuple[FileChange, ...] = ()
+    crew: Crew | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +84,8 @@ class Summary:
         stage_s: seconds during which each stage had work.
         scripts_skipped: packages with install scripts, none of which was run.
         recorded: location -> sha512 that was computed because the lockfile has no digest.
+        resolved: packages that were found by resolving; 0 if the lockfile was up to date.
+        documents: packuments that came from the registry.
     """
 
     placed: int = 0
@@ -90,6 +97,8 @@ class Summary:
     stage_s: dict[str, float] = field(default_factory=dict)
     scripts_skipped: int = 0
     recorded: dict[PackagePath, str] = field(default_factory=dict)
+    resolved: int = 0
+    documents: int = 0
 
 
 @dataclass(slots=True)
@@ -129,12 +138,29 @@ class Install:
             self.summary.placed = len(work.plan.placements)
         elif not work.is_nothing():
             self._carry_out(work)
-        elif not installed.trusted or installed.doubtful:
-            try:
-                self._write_hidden_lockfile(frozenset())
-            except OSError as error:
-                raise _unwritable(error) from error
+        else:
+            self._change_files_only(installed)
         return self.summary
+
+    def _change_files_only(self, installed: Installed) -> None:
+        try:
+            self._apply_changes()
+            if not installed.trusted or installed.doubtful or self.request.changes:
+                self._write_hidden_lockfile(frozenset())
+        except BaseException as error:
+            with signals_ignored():
+                self._undo_changes()
+            if isinstance(error, OSError):
+                raise _unwritable(error) from error
+            raise
+
+    def _apply_changes(self) -> None:
+        for change in self.request.changes:
+            change.apply()
+
+    def _undo_changes(self) -> None:
+        for change in self.request.changes:
+            change.undo()
 
     # -- before ---------------------------------------------------------------------------------------------------
 
@@ -186,6 +212,7 @@ class Install:
                 self._folders[path].commit(exchanges)
             self._make_late_links(work.late_links, scheduler)
             self._tell(scheduler)
+            self._apply_changes()
             self._set_hidden_lockfile_aside()
             self._write_hidden_lockfile(frozenset(scheduler.placements.left_out()))
         except BaseException as error:
@@ -213,6 +240,7 @@ class Install:
             FilesystemError: that has failed, too.
         """
         failed: list[OSError] = []
+        self._undo_changes()
         for folder in self._folders.values():
             try:
                 folder.roll_back(self.means.store.staging)
@@ -248,7 +276,9 @@ class Install:
             offline=request.offline,
         )
         scheduler = Scheduler(plan, settings)
-        stage_s = drive(scheduler, stages_for(sizes, request.fetch), lambda: request.watch(scheduler))
+        crew = request.crew or Crew(stages_for(sizes, request.fetch))
+        with crew:
+            stage_s = crew.drive(scheduler, lambda: request.watch(scheduler), is_last=True)
         for name, seconds in stage_s.items():
             self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + seconds
         if scheduler.failures:

@@ -58,13 +58,25 @@ class LockedProject:
         return not any(manifest.bin_folder for manifest in self.project.manifests.folders.values())
 
 
-def read_locked_project(folder: str, config: Config, environ: Mapping[str, str]) -> LockedProject:
+@dataclass(slots=True, frozen=True)
+class LockSource:
+    """A lockfile's name and bytes; `is_own`: it has just been made of the package.json files, and fits them."""
+
+    file: str
+    lock: bytes
+    is_own: bool = False
+
+
+def read_locked_project(
+    folder: str, config: Config, environ: Mapping[str, str], source: LockSource | None = None
+) -> LockedProject:
     """Read a project, and refuse a lockfile that does not satisfy its package.json files.
 
     Args:
         folder: absolute path of the project.
         config: all settings.
         environ: the process's environment: where node and the user's home are.
+        source: the lockfile; by default it is read from the folder.
 
     Raises:
         LockfileOutOfSyncError: with everything that is off.
@@ -73,17 +85,15 @@ def read_locked_project(folder: str, config: Config, environ: Mapping[str, str])
         PlatformError: a required package does not support this host.
         EngineError: under engine-strict, a required package does not support this Node.js.
     """
-    project = read_project(folder)
+    project = read_project(folder, source.file, source.lock) if source is not None else read_project(folder)
     if project.lock is None:
         raise LockfileError(f"there is no package-lock.json in {folder}")
     graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)
     options = CheckOptions(strict_peer_deps=config.strict_peer_deps, force=config.force, home=environ.get("HOME", ""))
-    problems = check_lock(graph, options)
+    problems = check_lock(graph, options) if source is None or not source.is_own else []
     fatal = [problem for problem in problems if problem.is_fatal]
     if fatal:
-        error = out_of_sync(fatal, graph)
-        error.hint = "resolving is not there yet: `npm install --package-lock-only` brings the lockfile up to date"
-        raise error
+        raise out_of_sync(fatal, graph)
     selection = _select(graph, config, environ)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)
     return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings))

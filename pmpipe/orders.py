@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from stages.messages import CloneJob, Crashed, ExtractJob, Failed, FetchJob, JobId, LinkJob, Result
+from stages.messages import Crashed, Failed, Job, JobId, Result
 
 
 class StageName(str, enum.Enum):
-    """The four kinds of worker process."""
+    """The kinds of worker process: four that install, and two more that resolve."""
 
     # Enum's own hash is a Python function, and these are keys that every event looks up
     __hash__ = str.__hash__
@@ -21,6 +21,8 @@ class StageName(str, enum.Enum):
     EXTRACT = "extract"
     CLONE = "clone"
     LINK = "link"
+    RESOLVE = "resolve"
+    CACHE = "cache"
 
 
 # -- events (besides the results of `stages.messages`) ----------------------------------------------------------------
@@ -58,13 +60,19 @@ class Start(msgspec.Struct, frozen=True, gc=False):
     """Give a job to a stage; there is a free place for it."""
 
     stage: StageName
-    job: FetchJob | ExtractJob | CloneJob | LinkJob
+    job: Job
 
 
 class ReleaseTarball(msgspec.Struct, frozen=True, gc=False):
     """Tell fetch that the arena's space at `offset` is free."""
 
     offset: int
+
+
+class Dismiss(msgspec.Struct, frozen=True, gc=False):
+    """The stage's processes have nothing more to do in this run: let them end by themselves."""
+
+    stage: StageName
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):
@@ -77,7 +85,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: WorkerDied | Interrupted | Crashed
 
 
-Order: TypeAlias = Start | ReleaseTarball | Finish | Stop
+Order: TypeAlias = Start | ReleaseTarball | Dismiss | Finish | Stop
 
 
 # -- what a run leaves to be told -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The four stages of a run: how many processes each has, how deep their queues are, what they run."""
+"""The stages of a run: how many processes each has, how deep their queues are, what they run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pmpipe.workers import Stage
 from stages.messages import ArchiveLimits
 
 if TYPE_CHECKING:
+    from pmpipe.resolving.worker import ResolveInputs
     from stages.channel import Channel
     from stages.fetch import FetchSettings
     from stages.worker import JobBoard
@@ -30,6 +31,15 @@ _CLONES_WAITING = 48
 #: Link has one process; a datagram of work is a few milliseconds.
 _LINKS_WAITING = 64
 
+#: Documents that may be under way: as many as a registry bears, see `FetchSettings.document_connections`.
+_DOCUMENTS = 256
+
+#: Answers that may wait for the resolver: enough to keep it busy while the supervisor sleeps.
+_ANSWERS_WAITING = 48
+
+#: Documents that may wait to be written to the cache; what comes beyond is not written.
+_DOCUMENTS_TO_KEEP = 128
+
 
 @dataclass(slots=True, frozen=True)
 class Sizes:
@@ -38,6 +48,7 @@ class Sizes:
     Attributes:
         processes: worker processes of each stage.
         places: jobs in flight of each stage, queued and in hand.
+        documents: documents in flight, beside what is in `places` for tarballs.
         held_tarballs: fetched tarballs that may exist at a time: one in each extract process's hands, and twice as
             many processes' worth between the two stages.
         held_bytes: how long they may be together; one that is longer alone is fetched alone.
@@ -46,7 +57,13 @@ class Sizes:
     processes: Mapping[StageName, int]
     places: Mapping[StageName, int]
     held_tarballs: int
+    documents: int = _DOCUMENTS
     held_bytes: int = _HELD_BYTES
+
+    @property
+    def tarballs(self) -> int:
+        """Tarballs in flight in the fetch stage."""
+        return self.places[StageName.FETCH]
 
 
 def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
@@ -59,19 +76,34 @@ def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
     """
     held = 3 * extracts
     return Sizes(
-        processes={StageName.FETCH: 1, StageName.EXTRACT: extracts, StageName.CLONE: clones, StageName.LINK: 1},
+        processes={
+            StageName.FETCH: 1,
+            StageName.EXTRACT: extracts,
+            StageName.CLONE: clones,
+            StageName.LINK: 1,
+            StageName.RESOLVE: 1,
+            StageName.CACHE: 1,
+        },
         places={
             StageName.FETCH: connections + held,
             StageName.EXTRACT: held,
             StageName.CLONE: _CLONES_WAITING * clones,
             StageName.LINK: _LINKS_WAITING,
+            StageName.RESOLVE: _ANSWERS_WAITING,
+            StageName.CACHE: _DOCUMENTS_TO_KEEP,
         },
         held_tarballs=held,
     )
 
 
-def stages_for(sizes: Sizes, fetch_settings: FetchSettings) -> list[Stage]:
-    """The stages, none of them started; heavy imports happen in the processes that need them."""
+def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve: ResolveInputs | None = None) -> list[Stage]:
+    """The stages, none of them started; heavy imports happen in the processes that need them.
+
+    Args:
+        sizes: how large the pipeline is.
+        fetch_settings: how the network is used.
+        resolve: what is to be resolved first, if anything.
+    """
     from stages.arena import create_arena
 
     arena = create_arena()
@@ -87,8 +119,27 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings) -> list[Stage]:
 
         run_jobs(make_handler(arena), jobs, results, board)
 
+    def cache(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        from stages.document_cache import make_handler
+        from stages.worker import run_jobs
+
+        run_jobs(make_handler(arena), jobs, results, board)
+
     mains = {StageName.FETCH: fetch, StageName.EXTRACT: extract, StageName.CLONE: _clone, StageName.LINK: _link}
-    return [Stage(name, sizes.processes[name], sizes.places[name], main) for name, main in mains.items()]
+    stages = [Stage(name, sizes.processes[name], sizes.places[name], main) for name, main in mains.items()]
+    if resolve is None:
+        return stages
+
+    def run_resolve(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        from pmpipe.resolving.worker import make_handler
+        from stages.worker import run_jobs
+
+        run_jobs(make_handler(resolve, arena), jobs, results, board)
+
+    stages[0].places += sizes.documents
+    stages.append(Stage(StageName.RESOLVE, 1, sizes.places[StageName.RESOLVE], run_resolve))
+    stages.append(Stage(StageName.CACHE, 1, sizes.places[StageName.CACHE], cache))
+    return stages
 
 
 def check_stages(sizes: Sizes) -> list[Stage]:

@@ -258,7 +258,7 @@ class Planner:
                     # what is no digest is none, and the right one gets recorded
                     integrity=package.integrity if parse(package.integrity) else "",
                     entry=usable[0] if usable else "",
-                    key=git_key(package),
+                    key=git_key(package.resolved),
                     stored=bool(usable),
                     damaged=not self.means.damaged.isdisjoint(candidates),
                 )

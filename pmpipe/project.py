@@ -38,11 +38,13 @@ class Project:
     lock: Lockfile | None
 
 
-def read_project(folder: str) -> Project:
+def read_project(folder: str, lock_file: str = "", lock: bytes | None = None) -> Project:
     """Read a project's package.json files and its lockfile.
 
     Args:
         folder: absolute path of the folder with the root's package.json.
+        lock_file: the lockfile's name, where its bytes are given.
+        lock: the lockfile's bytes, which may be newer than the disk's; empty: there is none. None: it is read.
 
     Raises:
         ManifestError: the root has no package.json, or one of the package.json files cannot be used, or two workspaces
@@ -55,14 +57,14 @@ def read_project(folder: str) -> Project:
         raise ManifestError(
             f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
         )
-    lock = _read_lock(folder)
+    read = _read_lock(folder) if lock is None else _given_lock(lock, lock_file)
     workspaces, folders = _read_workspaces(folder, root)
-    for path in _linked_folders(lock):
+    for path in _linked_folders(read):
         if path not in folders:
             manifest = _read_manifest(folder, path)
             if manifest is not None:
                 folders[path] = manifest
-    return Project(folder, ProjectManifests(folder, root, workspaces, folders), lock)
+    return Project(folder, ProjectManifests(folder, root, workspaces, folders), read)
 
 
 def read_hidden_lockfile(folder: str) -> Lockfile | None:
@@ -88,6 +90,10 @@ def _read_lock(folder: str) -> Lockfile | None:
         if data:
             return read_lockfile(data, name)
     return None
+
+
+def _given_lock(lock: bytes, name: str) -> Lockfile | None:
+    return read_lockfile(lock, name) if lock else None
 
 
 def _read_manifest(folder: str, path: PackagePath) -> Manifest | None:

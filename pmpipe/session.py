@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pmpipe import __version__, host
 from pmpipe.aside import done_aside
 from pmpipe.config import Config
-from pmpipe.errors import FilesystemError, LockfileError
+from pmpipe.errors import FilesystemError, LockfileError, LockfileOutOfSyncError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.settings import SETTINGS
@@ -38,8 +38,9 @@ class Session:
         environ: the process's environment.
 
     Attributes:
-        lock_file: the lockfile's name.
-        lock: the lockfile's bytes.
+        lock_file: the lockfile's name, or the one that it is to get.
+        lock: the lockfile's bytes; empty if there is none.
+        is_own_lock: the lock was made by this run, and need not be compared with the package.json files.
         warnings: what was odd but harmless so far, one line each.
     """
 
@@ -48,6 +49,7 @@ class Session:
         self.folder = folder
         self.environ = environ
         self.lock_file, self.lock = _read_lock(folder)
+        self.is_own_lock = False
         self.warnings = [*config.warnings]
 
     @classmethod
@@ -70,9 +72,34 @@ class Session:
     @cached_property
     def locked(self) -> LockedProject:
         """The project read, its lockfile parsed and checked; only for what is not remembered."""
-        from pmpipe.locked import read_locked_project
+        from pmpipe.locked import LockSource, read_locked_project
 
-        return read_locked_project(self.folder, self.config, self.environ)
+        if not self.lock:
+            raise no_lock(self.folder)
+        source = LockSource(self.lock_file, self.lock, is_own=self.is_own_lock)
+        return read_locked_project(self.folder, self.config, self.environ, source)
+
+    def adopt(self, lock: bytes) -> None:
+        """Go on with a lock that this run has made."""
+        self.lock, self.is_own_lock = lock, True
+        for name in ("locked", "tree_key"):
+            self.__dict__.pop(name, None)
+
+    def wanted_if_current(self, store: Store) -> Wanted | None:
+        """The tree that is to stand at the end; None if the lockfile must be made or brought up to date first.
+
+        Args:
+            store: where trees are remembered; opened.
+
+        Raises:
+            PmpipeError: as `wanted`, except that a lock may be missing or out of sync.
+        """
+        if not self.lock:
+            return None
+        try:
+            return self.wanted(store)
+        except LockfileOutOfSyncError:
+            return None
 
     def wanted(self, store: Store) -> Wanted:
         """The tree that is to stand at the end.
@@ -96,11 +123,12 @@ class Session:
 
     def _remembered(self, store: Store) -> Remembered:
         remembered = recall(store.folder, self.tree_key, self.folder)
-        if remembered is None and store.writable and done_aside(lambda: self._remember(store)):
+        if remembered is None and store.writable and done_aside(lambda: self.remember(store)):
             remembered = recall(store.folder, self.tree_key, self.folder)
         return remembered or Remembered(self._inputs(), self.locked.tree)
 
-    def _remember(self, store: Store) -> None:
+    def remember(self, store: Store) -> None:
+        """Keep the wanted tree for the next run, or for the process that forked this one."""
         if self.locked.is_memorable:
             with self._optional_write("remember the tree"):
                 remember(store.folder, self.tree_key, Remembered(self._inputs(), self.locked.tree))
@@ -115,6 +143,8 @@ class Session:
     def is_done(self) -> bool:
         """Everything is as the last install left it, and nothing that it followed from has changed."""
         config = self.config
+        if not self.lock:
+            return False
         return stands(f"{config.store_dir}/{STORE_VERSION}", self.folder, self.tree_key, with_bins=config.bin_links)
 
     def note_done(self, store: Store) -> None:
@@ -244,6 +274,13 @@ def find_project(flags: Mapping[str, object]) -> str:
         folder = above
 
 
+def no_lock(folder: str) -> LockfileError:
+    """The error that a project has no lockfile."""
+    return LockfileError(
+        f"there is no {LOCKFILES[-1]} in {folder}", hint="`pmpipe install` makes one and installs from it"
+    )
+
+
 def _read_lock(folder: str) -> tuple[str, bytes]:
     for name in LOCKFILES:
         data = read_file(folder, name)
@@ -255,10 +292,7 @@ def _read_lock(folder: str) -> tuple[str, bytes]:
         raise ManifestError(
             f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
         )
-    raise LockfileError(
-        f"there is no package-lock.json in {folder}",
-        hint="resolving is not there yet: `npm install --package-lock-only` writes one",
-    )
+    return LOCKFILES[-1], b""
 
 
 def _identity(program: str) -> tuple[int, int, int]:

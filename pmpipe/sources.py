@@ -39,7 +39,7 @@ def origin_of(package: WantedPackage, registries: Registries, project: str) -> O
         return LocalTarball(os.path.normpath(os.path.join(project, package.resolved[len("file:") :])))
     git = _GIT.fullmatch(package.resolved)
     if git is not None:
-        return GitCommit(_repositories(git["url"]), git["commit"].lower(), git["folder"] or "")
+        return GitCommit(repositories_of(git["url"]), git["commit"].lower(), git["folder"] or "")
     try:
         url = registries.tarball_location(package.resolved) if package.resolved else _derived_url(package, registries)
         request = registries.request_for(url, package.name)
@@ -57,7 +57,8 @@ def _derived_url(package: WantedPackage, registries: Registries) -> str:
     return registries.tarball_url(package.name, package.version)
 
 
-def _repositories(url: str) -> tuple[str, ...]:
+def repositories_of(url: str) -> tuple[str, ...]:
+    """The URLs to try for a git repository: public ones of well-known hosts can be had without a key."""
     plain = url.removeprefix("git+")
     hosted = _SSH_USER.fullmatch(plain)
     return (f"https://{hosted['host']}/{hosted['path']}", plain) if hosted else (plain,)
@@ -70,7 +71,7 @@ def entry_candidates(store: str, package: WantedPackage) -> tuple[str, ...]:
         store: absolute path of the store's version folder.
         package: neither a link nor bundled.
     """
-    key = git_key(package)
+    key = git_key(package.resolved)
     if key:
         return (git_entry_path(store, key),)
     try:
@@ -79,15 +80,15 @@ def entry_candidates(store: str, package: WantedPackage) -> tuple[str, ...]:
         return ()
 
 
-def git_key(package: WantedPackage) -> str:
+def git_key(resolved: str) -> str:
     """What names the store entry of a git commit: repository, commit and subfolder, hashed. Empty for all else."""
-    if not package.resolved.startswith("git"):
+    if not resolved.startswith("git"):
         return ""
-    return hashlib.sha256(package.resolved.encode()).hexdigest() if _GIT.fullmatch(package.resolved) else ""
+    return hashlib.sha256(resolved.encode()).hexdigest() if _GIT.fullmatch(resolved) else ""
 
 
 def lacks_digest(package: WantedPackage) -> bool:
     """Whether a package comes over the network with nothing to verify it by."""
     if package.link_target is not None or package.in_bundle or parse(package.integrity):
         return False
-    return not package.resolved.startswith("file:") and not git_key(package)
+    return not package.resolved.startswith("file:") and not git_key(package.resolved)

@@ -2,7 +2,8 @@
 
 It waits once, on the results' channel, on every process's sentinel, and on the signals' wake-up socket; drains all
 results before it reports a death, because a result that was sent is a job that was done; and never blocks in a put.
-Whatever ends the run, no child is left when `run` returns.
+The processes belong to the caller, for one state machine may follow another (see `pmpipe.driving.Crew`); but whatever
+ends a run in another way than by its own end, no child is left when `run` returns.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol, TypeAlias
 
 from pmpipe.interrupts import SIGNALS
-from pmpipe.orders import Event, Finish, Interrupted, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
-from pmpipe.workers import Stage, Workers
+from pmpipe.orders import Dismiss, Event, Finish, Interrupted, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
+from pmpipe.workers import Workers
 from stages.messages import Crashed, Job, JobId, Release, decode_results
 
 #: Waiting ends after this long (seconds) at the latest, so that progress is shown while large packages are under way.
@@ -75,59 +76,62 @@ Outcome: TypeAlias = Finished | CrashReport | Cancelled
 
 @dataclass(slots=True)
 class Supervisor:
-    """Runs one plan through the stages.
+    """Runs one state machine through the stages.
 
     Args:
         machine: the run's state machine, not started yet.
-        stages: what the processes run.
+        workers: the processes; all of them idle.
         progress: called at every wake-up, after the machine has changed; must return at once.
+        ends_workers: the processes are to be gone when the run has ended, also if it ended well.
     """
 
     machine: Machine
-    stages: Sequence[Stage]
+    workers: Workers
     progress: Callable[[], None]
+    ends_workers: bool = True
     #: seconds during which each stage had work
     busy_s: dict[StageName, float] = field(default_factory=lambda: dict.fromkeys(StageName, 0.0))
-    _workers: Workers = field(init=False)
     _looked_at: float = 0.0
 
     def run(self) -> Outcome:
         """Carry the plan out and return how it ended. Expected failures are the machine's to tell."""
         orders = self.machine.start()
         if orders == [Finish()]:
+            if self.ends_workers:
+                self.workers.end_in_peace()
             return Finished()
-        self._workers = Workers(self.stages)
         self._looked_at = time.monotonic()
         try:
             with _wake_up_on_signals() as wake_up:
-                self._workers.also_watch(wake_up.fileno())
+                self.workers.watch(wake_up.fileno())
                 outcome = self._carry_out(orders)
                 while outcome is None:
                     outcome = self._carry_out(self._next_orders(wake_up))
                     self.progress()
-                if isinstance(outcome, Finished):
-                    self._workers.end_in_peace()
-                else:
-                    self._workers.stop()
+                if self.ends_workers and isinstance(outcome, Finished):
+                    self.workers.end_in_peace()
+                elif not isinstance(outcome, Finished):
+                    self.workers.stop()
                 # a signal that came while the processes were ending
                 if isinstance(outcome, Finished) and (number := _received(wake_up)) is not None:
                     outcome = Cancelled(number)
+                self.workers.unwatch(wake_up.fileno())
         except BaseException:
-            self._workers.stop()
+            self.workers.stop()
             raise
         return outcome
 
     def _next_orders(self, wake_up: socket.socket) -> list[Order]:
         """Wait for events, and let the machine answer all that are there."""
-        readable = self._workers.wait(_TICK_S)
+        readable = self.workers.wait(_TICK_S)
         self._count_busy()
         if wake_up.fileno() in readable:
             return self.machine.handle(Interrupted(wake_up.recv(1)[0]))
         orders = self._drain()
-        if self._workers.has_death(readable):
+        if self.workers.has_death(readable):
             # what a worker sent before it died was done: a second look, now that nothing more can come from it
             orders += self._drain()
-            for death in self._workers.deaths():
+            for death in self.workers.deaths():
                 orders += self.machine.handle(death)
         return orders
 
@@ -140,7 +144,7 @@ class Supervisor:
 
     def _drain(self) -> list[Order]:
         orders: list[Order] = []
-        while (datagram := self._workers.results.get_nowait()) is not None:
+        while (datagram := self.workers.results.get_nowait()) is not None:
             for result in decode_results(datagram):
                 orders += self.machine.handle(result)
         return orders
@@ -148,20 +152,26 @@ class Supervisor:
     def _carry_out(self, orders: Iterable[Order]) -> Outcome | None:
         """Send jobs to their stages; the outcome if the run is over."""
         batches: dict[StageName, list[Job]] = {}
+        dismissed: list[StageName] = []
+        outcome: Outcome | None = None
         for order in orders:
             match order:
                 case Start(stage, job):
                     batches.setdefault(stage, []).append(job)
                 case ReleaseTarball(offset):
                     batches.setdefault(StageName.FETCH, []).append(Release(JobId(-1), offset))
+                case Dismiss(stage):
+                    dismissed.append(stage)
                 case Finish():
-                    return Finished()
+                    outcome = Finished()
                 case Stop(reason):
                     return self._describe(reason)
         for stage, jobs in batches.items():
-            self._workers.send(stage, jobs, self.machine.in_flight(stage))
-        self._workers.flush()
-        return None
+            self.workers.send(stage, jobs, self.machine.in_flight(stage))
+        self.workers.flush()
+        for stage in dismissed:
+            self.workers.dismiss(stage)
+        return outcome
 
     def _describe(self, reason: WorkerDied | Interrupted | Crashed) -> Outcome:
         if isinstance(reason, Interrupted):

@@ -75,6 +75,9 @@ class Workers:
     _context: ForkContext = field(init=False)
     _jobs: dict[StageName, Channel] = field(default_factory=dict)
     _alive: list[_Worker] = field(default_factory=list)
+    #: all and only processes that were dismissed
+    _leaving: list[_Worker] = field(default_factory=list)
+    _slots_taken: int = 0
     _started: dict[StageName, int] = field(init=False)
     #: encoded batches that the kernel had no room for; sent again when results come in
     _outbox: dict[StageName, list[bytes]] = field(init=False)
@@ -129,7 +132,8 @@ class Workers:
             self._jobs[name] = Channel(self._context, 2 * stage.places, name.value)
             # what lives now lives until the end: neither collected here nor copied page by page in the workers
             gc.freeze()
-        board = JobBoard(self._memory, len(self._alive), name.value)
+        board = JobBoard(self._memory, self._slots_taken, name.value)
+        self._slots_taken += 1
         board.take(IDLE)
         channels = [*self._jobs.values(), self.results]
         process = self._context.Process(
@@ -144,11 +148,28 @@ class Workers:
         self._alive.append(_Worker(process, name, board))
         self._started[name] += 1
 
+    def dismiss(self, stage: StageName) -> None:
+        """Let a stage's processes end by themselves: no more work comes, and their end is no death any more."""
+        channel = self._jobs.pop(stage, None)
+        if channel is None:
+            return
+        channel.close()
+        for worker in [worker for worker in self._alive if worker.stage is stage]:
+            self._alive.remove(worker)
+            self._leaving.append(worker)
+            self._sentinels.discard(worker.process.sentinel)
+            self._poll.unregister(worker.process.sentinel)
+
     # -- watching -------------------------------------------------------------------------------------------------
 
-    def also_watch(self, fd: int) -> None:
+    def watch(self, fd: int) -> None:
         """Let `wait` end when this descriptor becomes readable, too."""
         self._poll.register(fd, select.EPOLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Take `watch` back; afterwards the descriptor may be closed."""
+        if not self._poll.closed:
+            self._poll.unregister(fd)
 
     def wait(self, timeout_s: float) -> set[int]:
         """The descriptors that are readable, after `timeout_s` seconds at the latest."""
@@ -166,7 +187,7 @@ class Workers:
                 yield WorkerDied(worker.stage, worker.process.pid or 0, exitcode or 0, worker.board.in_hand())
 
     def pids(self) -> list[int]:
-        """Process ids of all workers that were started."""
+        """Process ids of all workers that were started and not dismissed."""
         return [worker.process.pid or 0 for worker in self._alive]
 
     # -- ending ---------------------------------------------------------------------------------------------------
@@ -182,21 +203,23 @@ class Workers:
         """End every worker now: SIGTERM, then SIGKILL. Afterwards no child is left."""
         for channel in self._jobs.values():
             channel.close()
+        everyone = [*self._alive, *self._leaving]
         for signal_number, patience_s in ((signal.SIGTERM, _TERM_S), (signal.SIGKILL, _PEACE_S)):
-            for worker in self._alive:
+            for worker in everyone:
                 if worker.process.is_alive():
                     os.kill(worker.process.pid or 0, signal_number)
             self._join(patience_s)
-        for worker in self._alive:
+        for worker in everyone:
             worker.process.close()
         self._alive.clear()
+        self._leaving.clear()
         self._poll.close()
         self.results.close()
         self._memory.close()
 
     def _join(self, patience_s: float) -> None:
         deadline = time.monotonic() + patience_s
-        for worker in self._alive:
+        for worker in (*self._alive, *self._leaving):
             worker.process.join(max(0.0, deadline - time.monotonic()))
 
 

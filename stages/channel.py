@@ -73,7 +73,7 @@ class Channel:
         """
         self._check(datagram)
         while not self._free.acquire(timeout=_ORPHAN_CHECK_S):
-            if os.getppid() != self._owner:
+            if os.getpid() != self._owner and os.getppid() != self._owner:
                 raise BrokenPipeError(f"nobody receives from {self.name} any more")
         self._sending.send(datagram, socket.MSG_NOSIGNAL)
 

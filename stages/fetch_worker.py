@@ -3,8 +3,9 @@
 Everything happens in callbacks of one event loop. After each event `_pump` does what has become possible: resumes
 bodies that waited for room, and starts what is waiting, as far as the rules of back-pressure allow:
 
-- a download starts only while less than `held_tarballs` completed ones and less than `held_bytes` lie between fetch
-  and extract, and while no body that has begun waits for room: those go first;
+- documents go before tarballs: a resolver waits for them;
+- a tarball's download starts only while less than `held_tarballs` completed ones lie between fetch and extract;
+- nothing starts while `held_bytes` lie in the arena, or while a body that has begun waits for room: those go first;
 - a body that has begun waits (libcurl pauses it) while it would exceed `held_bytes`; see `stages.arena_sink`.
 """
 
@@ -29,9 +30,24 @@ from stages.channel import Channel, ChannelEnded
 from stages.curl_loop import CurlLoop, Finished
 from stages.fetch import FetchSettings, crash_for_good
 from stages.git import GitSettings, fetch_git
+from stages.git_refs import find_commit
 from stages.lane import Lane
-from stages.messages import Failed, Fetched, FetchGit, FetchTarball, Job, Release, Result, decode_jobs, encode
-from stages.transfer import Again, Completed, GaveUp, Transfer, check_request
+from stages.messages import (
+    Failed,
+    FetchDocument,
+    Fetched,
+    FetchedDocument,
+    FetchGit,
+    FetchTarball,
+    FindGitCommit,
+    Job,
+    Release,
+    Result,
+    SharedBytes,
+    decode_jobs,
+    encode,
+)
+from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
 from stages.transfer_failure import Failure, no_authorities
 from stages.worker import IDLE, JobBoard, chunked
 
@@ -46,6 +62,7 @@ class _Slot:
     lane: Lane
     transfer: Transfer
     sink: ArenaSink
+    is_document: bool
     started: int
 
 
@@ -55,6 +72,7 @@ class _Waiting:
 
     transfer: Transfer
     sink: ArenaSink
+    is_document: bool
 
 
 class FetchWorker:
@@ -69,14 +87,15 @@ class FetchWorker:
         self._allocator = ArenaAllocator(len(arena))
         self._budget = HeldBudget(settings.held_bytes)
         self._ca_bundle = find_ca_bundle(settings.ca_file, settings.ca_pem, os.environ)
-        self._connections = _possible_connections(settings.maximum_connections)
+        self._connections = _possible_connections(settings.maximum_connections + settings.document_connections)
         self._loop = uvloop.new_event_loop()
         self._curl = CurlLoop(self._loop, self._connections + 8, self._on_finished, self._crash)
         #: the channel of jobs has ended: nothing is started or sent any more
         self._ended = False
         self._starts = 0
-        #: downloads that are to be started, in this order
+        #: downloads that are to be started, in this order; documents first
         self._waiting: deque[_Waiting] = deque()
+        self._waiting_documents: deque[_Waiting] = deque()
         #: all and only downloads under way, by libcurl handle
         self._active: dict[Any, _Slot] = {}
         #: lanes that carry nothing
@@ -85,12 +104,16 @@ class FetchWorker:
         self._paused: dict[Lane, _Slot] = {}
         #: all and only downloads that wait for their next attempt, with their timer
         self._retrying: dict[_Waiting, asyncio.TimerHandle] = {}
-        #: completed tarballs that were not released: arena offset -> bytes counted in the budget
+        #: how many of them are documents
+        self._active_documents = 0
+        #: what is complete and was not released: arena offset -> bytes counted in the budget
         self._unreleased: dict[int, int] = {}
+        #: all and only offsets in there that tarballs have
+        self._held_tarballs: set[int] = set()
         #: why no job can use an origin
         self._down: dict[str, Failure] = {}
         self._git_settings = GitSettings.of(settings)
-        self._git_waiting: deque[FetchGit] = deque()
+        self._git_waiting: deque[FetchGit | FindGitCommit] = deque()
         self._git_tasks: set[asyncio.Task[None]] = set()
         self._outbox: list[Result] = []
 
@@ -124,17 +147,18 @@ class FetchWorker:
         self._pump()
 
     def _accept(self, job: Job) -> None:
-        if isinstance(job, FetchTarball):
-            self._accept_tarball(job)
+        if isinstance(job, FetchTarball | FetchDocument):
+            self._accept_download(job)
         elif isinstance(job, Release):
             self._budget.release(self._unreleased.pop(job.offset))
+            self._held_tarballs.discard(job.offset)
             self._allocator.free(job.offset, self._arena)
-        elif isinstance(job, FetchGit):
+        elif isinstance(job, FetchGit | FindGitCommit):
             self._git_waiting.append(job)
         else:
             raise TypeError(f"fetch got a job of another stage: {job!r}")
 
-    def _accept_tarball(self, job: FetchTarball) -> None:
+    def _accept_download(self, job: FetchTarball | FetchDocument) -> None:
         url = check_request(job.url, job.authorization)
         if isinstance(url, Failure):
             what = f"{job.label} could not be fetched: {url.what}"
@@ -149,7 +173,17 @@ class FetchWorker:
             sink=sink,
             settings=self._settings,
         )
-        self._waiting.append(_Waiting(transfer, sink))
+        if isinstance(job, FetchDocument):
+            transfer.headers = document_headers(job)
+            transfer.is_conditional = bool(job.etag or job.last_modified)
+        self._enqueue(_Waiting(transfer, sink, isinstance(job, FetchDocument)))
+
+    def _enqueue(self, waiting: _Waiting, *, first: bool = False) -> None:
+        queue = self._waiting_documents if waiting.is_document else self._waiting
+        if first:
+            queue.appendleft(waiting)
+        else:
+            queue.append(waiting)
 
     # -- downloads ------------------------------------------------------------------------------------------------
 
@@ -159,7 +193,9 @@ class FetchWorker:
             return
         if self._paused:
             self._resume_paused()
-        while self._waiting and self._may_start():
+        while self._waiting_documents and self._may_start_document():
+            self._start(self._waiting_documents.popleft())
+        while self._waiting and self._may_start_tarball():
             self._start(self._waiting.popleft())
         while self._git_waiting and len(self._git_tasks) < self._settings.maximum_git_jobs:
             self._start_git(self._git_waiting.popleft())
@@ -170,15 +206,20 @@ class FetchWorker:
         if self._active:
             # of all that is under way the oldest: a crash is reported with a job that was not done
             self._board.take(next(iter(self._active.values())).transfer.job)
-        elif not (self._waiting or self._retrying or self._git_tasks):
+        elif not (self._waiting or self._waiting_documents or self._retrying or self._git_tasks):
             self._board.take(IDLE)
 
     def _may_start(self) -> bool:
+        return len(self._active) < self._connections and not self._paused and not self._budget.exhausted
+
+    def _may_start_document(self) -> bool:
+        return self._active_documents < self._settings.document_connections and self._may_start()
+
+    def _may_start_tarball(self) -> bool:
         return (
-            len(self._active) < self._connections
-            and not self._paused
-            and not self._budget.exhausted
-            and len(self._unreleased) < self._settings.held_tarballs
+            len(self._active) - self._active_documents < self._settings.maximum_connections
+            and len(self._held_tarballs) < self._settings.held_tarballs
+            and self._may_start()
         )
 
     def _start(self, waiting: _Waiting) -> None:
@@ -192,7 +233,8 @@ class FetchWorker:
         request = transfer.next_request()
         lane.carry(request.url, request.headers, transfer.sink)
         self._starts += 1
-        self._active[lane.handle] = _Slot(lane, transfer, waiting.sink, self._starts)
+        self._active[lane.handle] = _Slot(lane, transfer, waiting.sink, waiting.is_document, self._starts)
+        self._active_documents += waiting.is_document
         self._curl.add(lane.handle)
 
     def _obstacle(self, transfer: Transfer) -> Failure | None:
@@ -218,34 +260,41 @@ class FetchWorker:
     def _on_finished(self, batch: list[Finished]) -> None:
         for finished in batch:
             slot = self._active.pop(finished.handle)
+            self._active_documents -= slot.is_document
             self._board.take(slot.transfer.job)
             self._paused.pop(slot.lane, None)
             self._curl.remove(finished.handle)
             ending = slot.lane.ending(finished.code, finished.message)
             self._free_lanes.append(slot.lane)
             step = slot.transfer.handle(ending)
-            if isinstance(step, Completed):
+            if isinstance(step, Completed | NotModified):
                 self._complete(slot, step)
             elif isinstance(step, Again):
-                self._repeat(_Waiting(slot.transfer, slot.sink), step.wait_s)
+                self._repeat(_Waiting(slot.transfer, slot.sink, slot.is_document), step.wait_s)
             else:
                 self._give_up(step)
         self._pump()
 
-    def _complete(self, slot: _Slot, step: Completed) -> None:
-        source = slot.sink.finish()
-        self._unreleased[source.offset] = slot.sink.space
+    def _complete(self, slot: _Slot, step: Completed | NotModified) -> None:
+        source = slot.sink.finish() if isinstance(step, Completed) else None
+        if source is not None:
+            self._unreleased[source.offset] = slot.sink.space
+        if slot.is_document:
+            self._outbox.append(_document_result(slot, step, source))
+            return
+        assert source is not None, "a tarball's request is not conditional"
+        self._held_tarballs.add(source.offset)
         self._outbox.append(Fetched(slot.transfer.job, source, step.wire_bytes, step.attempts))
 
     def _repeat(self, waiting: _Waiting, wait_s: float) -> None:
         if wait_s <= 0:
-            self._waiting.appendleft(waiting)
+            self._enqueue(waiting, first=True)
         else:
             self._retrying[waiting] = self._loop.call_later(wait_s, self._on_retry, waiting)
 
     def _on_retry(self, waiting: _Waiting) -> None:
         del self._retrying[waiting]
-        self._waiting.appendleft(waiting)
+        self._enqueue(waiting, first=True)
         self._pump()
 
     def _give_up(self, step: GaveUp) -> None:
@@ -261,18 +310,19 @@ class FetchWorker:
             if waiting.transfer.url.origin == step.origin_down:
                 timer.cancel()
                 del self._retrying[waiting]
-                self._waiting.appendleft(waiting)
+                self._enqueue(waiting, first=True)
 
     # -- git ------------------------------------------------------------------------------------------------------
 
-    def _start_git(self, job: FetchGit) -> None:
+    def _start_git(self, job: FetchGit | FindGitCommit) -> None:
         self._board.take(job.job)
         task = self._loop.create_task(self._run_git(job))
         self._git_tasks.add(task)
 
-    async def _run_git(self, job: FetchGit) -> None:
+    async def _run_git(self, job: FetchGit | FindGitCommit) -> None:
+        work = fetch_git if isinstance(job, FetchGit) else find_commit
         try:
-            result = await fetch_git(job, self._git_settings)
+            result: Result = await work(job, self._git_settings)  # type: ignore[arg-type]  # each gets its own kind
         except Exception:
             # a task's exception would only be seen by somebody who asks the task for it
             self._board.take(job.job)
@@ -300,6 +350,30 @@ class FetchWorker:
 
     def _crash(self) -> None:
         crash_for_good(self._board, self._results)
+
+
+def document_headers(job: FetchDocument) -> tuple[str, ...]:
+    """The header lines of a document's request; it may come under gzip, and is kept as it comes."""
+    headers = [f"Accept: {job.accept}", "Accept-Encoding: gzip"]
+    if job.etag:
+        headers.append(f"If-None-Match: {job.etag}")
+    if job.last_modified:
+        headers.append(f"If-Modified-Since: {job.last_modified}")
+    return tuple(headers)
+
+
+def _document_result(slot: _Slot, step: Completed | NotModified, source: SharedBytes | None) -> FetchedDocument:
+    head = slot.lane.document_head()
+    return FetchedDocument(
+        slot.transfer.job,
+        source,
+        head.gzipped,
+        head.etag,
+        head.last_modified,
+        head.fresh_s,
+        step.wire_bytes,
+        step.attempts,
+    )
 
 
 def _raise(exception: BaseException) -> NoReturn:

@@ -17,13 +17,14 @@ import asyncio
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pmpipe.errors import GitError
 from pmpipe.npm.text import printable
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.git_command import GitCommand, GitFailedError, GitMissingError, git_environment
-from stages.messages import Failed, Fetched, FetchGit, PackageFolder
+from stages.messages import Failed, Fetched, FetchGit, JobId, PackageFolder
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -46,7 +47,7 @@ _NOT_BY_ID = re.compile(
 )
 
 #: npm's list of what is worth another attempt, and what newer versions of git say instead.
-_TRANSIENT = re.compile(
+TRANSIENT = re.compile(
     r"Internal Server Error|The remote end hung up unexpectedly|Connection timed out|Operation timed out|"
     r"Failed to connect to .* Timed out|Connection reset by peer|SSL_ERROR_SYSCALL|early EOF|unexpected disconnect|"
     r"The requested URL returned error: (?:429|5\d\d)",
@@ -70,7 +71,7 @@ class GitSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Repository:
+class Repository:
     """A repository that may be given to git.
 
     Attributes:
@@ -84,8 +85,8 @@ class _Repository:
     host: str
 
 
-class _RefusedError(Exception):
-    """A job that git must not see; the message says why."""
+class RefusedError(Exception):
+    """An address that git must not see; the message says why."""
 
 
 async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
@@ -100,8 +101,8 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
     try:
         _check_commit(job.commit)
         _check_subfolder(job.subfolder)
-        repositories = [_read_repository(text) for text in job.repositories]
-    except _RefusedError as error:
+        repositories = [read_repository(text) for text in job.repositories]
+    except RefusedError as error:
         return _failed(job, str(error), hint="the entry of package-lock.json is damaged or unsafe; git was not started")
     problems: list[str] = []
     for repository in repositories:
@@ -129,7 +130,7 @@ class _Problem:
     cause: str = ""
 
 
-async def _try_repository(job: FetchGit, repository: _Repository, settings: GitSettings) -> Fetched | _Problem:
+async def _try_repository(job: FetchGit, repository: Repository, settings: GitSettings) -> Fetched | _Problem:
     attempts = 1
     while True:
         try:
@@ -139,17 +140,17 @@ async def _try_repository(job: FetchGit, repository: _Repository, settings: GitS
             hint = "install git, or ask for the package by a registry version instead"
             what = f"the git command cannot be started: {error}"
             return _Problem(what=what, final=True, hint=hint, cause="no git command")
-        except _RefusedError as error:
+        except RefusedError as error:
             return _Problem(what=str(error), final=True)
         except GitFailedError as error:
             _remove(job.destination)
-            if attempts > settings.fetch.retries or not (error.stalled or _TRANSIENT.search(error.messages)):
-                return _Problem(what=f"{_shown(repository.url)}: {_shown(error.messages)}")
+            if attempts > settings.fetch.retries or not (error.stalled or TRANSIENT.search(error.messages)):
+                return _Problem(what=f"{shown_git_text(repository.url)}: {shown_git_text(error.messages)}")
         await asyncio.sleep(retry_wait_s(settings.fetch, attempts))
         attempts += 1
 
 
-async def _check_out(job: FetchGit, repository: _Repository, command: GitCommand) -> int:
+async def _check_out(job: FetchGit, repository: Repository, command: GitCommand) -> int:
     """Fill the destination; it is removed again if this raises."""
     try:
         wire_bytes = await _fetch_commit(job, repository, command)
@@ -158,7 +159,7 @@ async def _check_out(job: FetchGit, repository: _Repository, command: GitCommand
         _check_head(job, (await command.run([*inside, "rev-parse", "--verify", "HEAD"])).strip())
         if _has_submodules(job.destination):
             update = ["submodule", "update", "--progress", "--init", "--recursive"]
-            options = await _ssh_options(command)
+            options = await ssh_options(command)
             await command.run([*inside, *options, *update], protocols=NETWORK_PROTOCOLS)
             _remove_git_files(job.destination)
         _remove(os.path.join(job.destination, ".git"))
@@ -169,14 +170,14 @@ async def _check_out(job: FetchGit, repository: _Repository, command: GitCommand
     return wire_bytes
 
 
-async def _fetch_commit(job: FetchGit, repository: _Repository, command: GitCommand) -> int:
+async def _fetch_commit(job: FetchGit, repository: Repository, command: GitCommand) -> int:
     """Make a repository at the destination that has the commit; returns the bytes of its packs."""
     object_format = ["--object-format=sha256"] if len(job.commit) == 64 else []
     await command.run(["init", "--quiet", "--template=", *object_format, "--", job.destination])
     inside = ["-C", job.destination]
     # relative URLs of submodules are relative to this
     await command.run([*inside, "config", "--local", "remote.origin.url", repository.url])
-    options = await _ssh_options(command) if repository.protocol == "ssh" else []
+    options = await ssh_options(command) if repository.protocol == "ssh" else []
     fetch = [*inside, *options, "fetch", "--progress", "--no-tags"]
     try:
         only = ["--depth=1", "--", repository.url, job.commit]
@@ -190,7 +191,7 @@ async def _fetch_commit(job: FetchGit, repository: _Repository, command: GitComm
     return sum(entry.stat().st_size for entry in os.scandir(packs) if entry.name.endswith(".pack"))
 
 
-async def _ssh_options(command: GitCommand) -> list[str]:
+async def ssh_options(command: GitCommand) -> list[str]:
     """Options that keep ssh from asking, unless the user has chosen an ssh command."""
     if "GIT_SSH_COMMAND" in command.environment or "GIT_SSH" in command.environment:
         return []
@@ -202,44 +203,44 @@ async def _ssh_options(command: GitCommand) -> list[str]:
     return []
 
 
-def _read_repository(text: str) -> _Repository:
+def read_repository(text: str) -> Repository:
     """Accept a repository's URL.
 
     Raises:
-        _RefusedError: git must not be started with it.
+        RefusedError: git must not be started with it.
     """
     url = text.removeprefix("git+")
     if not url.isprintable():
-        raise _RefusedError("the repository's URL contains control characters")
+        raise RefusedError("the repository's URL contains control characters")
     scp = _SCP_AS_URL.fullmatch(url)
     if scp is not None:
         url = scp["address"]
     match = _URL.fullmatch(url) or (None if "://" in url else _SCP.fullmatch(url))
     if match is None:
-        raise _RefusedError(f"{_shown(url)!r} is no repository that pmpipe takes (https, http, ssh, git, file)")
+        raise RefusedError(f"{shown_git_text(url)!r} is no repository that pmpipe takes (https, http, ssh, git, file)")
     parts = match.groupdict()
     protocol = parts.get("scheme") or "ssh"
     if any((part or "").startswith("-") for part in (url, parts["user"], parts["host"], parts["path"])):
-        raise _RefusedError(f"a part of {_shown(url)!r} starts with a dash")
+        raise RefusedError(f"a part of {shown_git_text(url)!r} starts with a dash")
     if not parts["host"] and protocol != "file":
-        raise _RefusedError(f"{_shown(url)!r} names no host")
-    return _Repository(url, protocol, parts["host"] or "")
+        raise RefusedError(f"{shown_git_text(url)!r} names no host")
+    return Repository(url, protocol, parts["host"] or "")
 
 
 def _check_commit(commit: str) -> None:
     if not _COMMIT.fullmatch(commit):
-        raise _RefusedError(f"{printable(commit, 80)!r} is no full commit id")
+        raise RefusedError(f"{printable(commit, 80)!r} is no full commit id")
 
 
 def _check_subfolder(subfolder: str) -> None:
     parts = subfolder.split("/")
     if "\0" in subfolder or "\\" in subfolder or ".." in parts or ".git" in (part.lower() for part in parts):
-        raise _RefusedError(f"{printable(subfolder, 200)!r} is no folder within a repository")
+        raise RefusedError(f"{printable(subfolder, 200)!r} is no folder within a repository")
 
 
 def _check_head(job: FetchGit, head: str) -> None:
     if head != job.commit:
-        raise _RefusedError(f"{job.commit} is no commit, but leads to commit {head}")
+        raise RefusedError(f"{job.commit} is no commit, but leads to commit {head}")
 
 
 def _has_submodules(folder: str) -> bool:
@@ -255,11 +256,11 @@ def _check_package_folder(job: FetchGit) -> None:
     folder = _package_folder(job)
     shown = printable(job.subfolder, 200)
     if not os.path.isdir(folder):
-        raise _RefusedError(f"the repository has no folder {shown!r} at commit {job.commit}")
+        raise RefusedError(f"the repository has no folder {shown!r} at commit {job.commit}")
     # a link in the repository must not make a folder of this machine the package
     expected = os.path.normpath(os.path.join(os.path.realpath(job.destination), job.subfolder.strip("/")))
     if os.path.realpath(folder) != expected:
-        raise _RefusedError(f"the folder {shown!r} of the repository is, or is behind, a symbolic link")
+        raise RefusedError(f"the folder {shown!r} of the repository is, or is behind, a symbolic link")
 
 
 def _remove_git_files(folder: str) -> None:
@@ -276,12 +277,26 @@ def _remove(path: str) -> None:
         shutil.rmtree(path)
 
 
-def _shown(text: str) -> str:
+def shown_git_text(text: str) -> str:
     """Messages of git, without users and passwords in URLs, each line printable."""
     return "\n".join(printable(line, 300) for line in _USER.sub("", text).split("\n")[-8:])
 
 
 def _failed(job: FetchGit, what: str, *, details: list[str] | None = None, hint: str = "", cause: str = "") -> Failed:
-    lines = [line for problem in details or [] for line in problem.split("\n")]
-    text = f"{job.label} could not be fetched by git: {what}".replace("\n", " / ")
-    return Failed(job.job, GitError.code, text, (*lines, f"commit: {printable(job.commit, 80)}"), hint, cause)
+    lines = [*(details or []), f"commit: {printable(job.commit, 80)}"]
+    return git_failure(job.job, job.label, what, details=lines, hint=hint, cause=cause)
+
+
+def git_failure(
+    job: JobId, label: str, what: str, *, details: Sequence[str] = (), hint: str = "", cause: str = ""
+) -> Failed:
+    """The result of a job that git could not do; details may have several lines each."""
+    lines = [line for text in details for line in text.split("\n")]
+    return Failed(
+        job,
+        GitError.code,
+        f"{label} could not be fetched by git: {what}".replace("\n", " / "),
+        tuple(lines),
+        hint,
+        cause,
+    )

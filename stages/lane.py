@@ -14,7 +14,7 @@ import pycurl
 from stages.ca_bundle import CaBundle
 from stages.curl_loop import CrashHandler, guarded
 from stages.fetch import FetchSettings
-from stages.response_head import read_head, retry_after_s
+from stages.response_head import DocumentHead, read_document_head, read_head, retry_after_s
 from stages.sink import BodyTooLongError, Sink
 from stages.transfer_failure import Ending
 
@@ -102,6 +102,10 @@ class Lane:
             received_bytes=info(pycurl.SIZE_DOWNLOAD_T),
             too_long=self._too_long,
         )
+
+    def document_head(self) -> DocumentHead:
+        """What the response that has just ended says about its body."""
+        return read_document_head(self._head)
 
     def _write(self, data: bytes) -> int | None:
         """The write callback: None takes all, a negative number ends the transfer."""

@@ -100,6 +100,47 @@ class FetchGit(_Message, frozen=True):
     destination: str
 
 
+class FetchDocument(_Message, frozen=True):
+    """Download one JSON document into the arena, as the registry sends it: gzipped if it likes.
+
+    Attributes:
+        job: this job's number.
+        label: the package's name, for messages.
+        url: absolute http or https URL without credentials.
+        authorization: value of the Authorization header, or empty; it goes to this URL's host and port only.
+        accept: value of the Accept header.
+        etag, last_modified: validators of the copy that the asker has; with one, the answer may be "not modified".
+        maximum_bytes: a longer body fails the job.
+    """
+
+    job: JobId
+    label: str
+    url: str
+    authorization: str
+    accept: str
+    etag: str
+    last_modified: str
+    maximum_bytes: int
+
+
+class FindGitCommit(_Message, frozen=True):
+    """Find the commit that a branch, tag, abbreviated commit or version range of a repository means, without a clone.
+
+    Attributes:
+        job: this job's number.
+        label: the dependency, for messages.
+        repositories: URLs to try in order, as git takes them.
+        reference: branch, tag or commit; empty for the default branch, or where `requested_range` counts.
+        requested_range: of ``#semver:``; the highest tag that satisfies it is meant. Empty: `reference` counts.
+    """
+
+    job: JobId
+    label: str
+    repositories: tuple[str, ...]
+    reference: str
+    requested_range: str
+
+
 class Release(_Message, frozen=True):
     """The supervisor's word to fetch that the arena's space at `offset` is free again, and whose job fetched it."""
 
@@ -114,6 +155,211 @@ class Fetched(_Message, frozen=True):
     source: Source
     wire_bytes: int
     attempts: int
+
+
+class FetchedDocument(_Message, frozen=True):
+    """A document is in the arena, or has not changed.
+
+    Attributes:
+        job: the job's number.
+        source: where the body lies; None: the asker's copy is current.
+        gzipped: the body is under gzip.
+        etag, last_modified: its validators; empty where the registry gives none.
+        fresh_s: for so many seconds it need not be asked for again; 0: it must be, -1: it must not be kept at all.
+        wire_bytes: of the body, as received.
+        attempts: how many were made.
+    """
+
+    job: JobId
+    source: SharedBytes | None
+    gzipped: bool
+    etag: str
+    last_modified: str
+    fresh_s: int
+    wire_bytes: int
+    attempts: int
+
+
+class FoundGitCommit(_Message, frozen=True):
+    """The full id of the commit."""
+
+    job: JobId
+    commit: str
+
+
+# -- cache --------------------------------------------------------------------------------------------------------
+
+
+class CacheDocument(_Message, frozen=True):
+    """Write one document as received to the cache, by one rename.
+
+    Attributes:
+        job: this job's number.
+        label: the package's name, for messages.
+        source: the body.
+        head: what the cache keeps in front of it (`stages.document_cache`).
+        staging: absolute path of the folder where it is written first.
+        path: absolute path of the cache's file.
+    """
+
+    job: JobId
+    label: str
+    source: SharedBytes
+    head: bytes
+    staging: str
+    path: str
+
+
+class CachedDocument(_Message, frozen=True):
+    """The document is in the cache, or could not be written, for the reason given."""
+
+    job: JobId
+    problem: str = ""
+
+
+# -- resolve ------------------------------------------------------------------------------------------------------
+
+
+class Resolve(_Message, frozen=True):
+    """Begin to resolve the project that the process was started for."""
+
+    job: JobId
+
+
+class AnswerDocument(_Message, frozen=True):
+    """The answer to a `WantDocument`: its document is in the arena, or the kept copy is current (no `source`)."""
+
+    job: JobId
+    want: int
+    source: SharedBytes | None
+    gzipped: bool
+
+
+class AnswerEntry(_Message, frozen=True):
+    """The answer to a `WantTarball` or `WantCommit`.
+
+    Attributes:
+        job: this job's number.
+        want: which one.
+        entry: absolute path of the store entry.
+        integrity: SRI of the tarball.
+        commit: full id of the git commit, or empty.
+    """
+
+    job: JobId
+    want: int
+    entry: str
+    integrity: str
+    commit: str
+
+
+class AnswerFailure(_Message, frozen=True):
+    """What was wanted could not be had; `code`, `what`, `details` and `hint` are those of the `Failed` result."""
+
+    job: JobId
+    want: int
+    code: str
+    what: str
+    details: tuple[str, ...]
+    hint: str
+
+
+class WantDocument(_Message, frozen=True):
+    """The resolver needs a packument; fields as in `FetchDocument`, and where a copy of it is to be kept."""
+
+    want: int
+    label: str
+    url: str
+    authorization: str
+    accept: str
+    etag: str
+    last_modified: str
+    cache_path: str
+
+
+class WantTarball(_Message, frozen=True):
+    """The resolver has to look into a tarball.
+
+    Attributes:
+        want: number of the want, to be given back with the answer.
+        label: for messages.
+        url: absolute http or https URL; empty for a file.
+        authorization: see `FetchTarball`.
+        path: absolute path of a tarball on disk, or empty.
+        integrity: SRI, or empty.
+    """
+
+    want: int
+    label: str
+    url: str
+    authorization: str
+    path: str
+    integrity: str
+
+
+class WantCommit(_Message, frozen=True):
+    """The resolver has to look into a git repository; fields as in `FindGitCommit`.
+
+    `resolved` is what a lockfile says of it, with ``{commit}`` in place of the commit's id.
+    """
+
+    want: int
+    label: str
+    repositories: tuple[str, ...]
+    reference: str
+    requested_range: str
+    resolved: str
+
+
+class Announced(_Message, frozen=True):
+    """A guess of the resolver's: this tarball will be needed. Fields as in `WantTarball`."""
+
+    label: str
+    url: str
+    authorization: str
+    integrity: str
+
+
+Want: TypeAlias = WantDocument | WantTarball | WantCommit
+
+
+class ResolveStep(_Message, frozen=True):
+    """What followed from `Resolve` or an answer; a long list comes in several results, `more` set in all but the last.
+
+    Attributes:
+        job: the job that it followed from.
+        wants: what to fetch.
+        announced: what can be downloaded ahead.
+        packages: how many packages have been found so far.
+        more: further results of this job follow.
+    """
+
+    job: JobId
+    wants: tuple[Want, ...]
+    announced: tuple[Announced, ...]
+    packages: int
+    more: bool = False
+
+
+class ResolveDone(_Message, frozen=True):
+    """The tree is finished; what is still wanted is not needed any more.
+
+    Attributes:
+        job: the job that it followed from.
+        lock: absolute path of a file with the lockfile's text.
+        warnings: one line each.
+    """
+
+    job: JobId
+    lock: str
+    warnings: tuple[str, ...]
+
+
+class ResolveFailed(_Message, frozen=True):
+    """The dependencies cannot be resolved; one `Failed` for each problem, with the job that it followed from."""
+
+    job: JobId
+    problems: tuple[Failed, ...]
 
 
 # -- extract ------------------------------------------------------------------------------------------------------
@@ -324,12 +570,30 @@ class Crashed(_Message, frozen=True):
     traceback: str
 
 
-FetchJob: TypeAlias = FetchTarball | FetchGit | Release
+FetchJob: TypeAlias = FetchTarball | FetchGit | FetchDocument | FindGitCommit | Release
+CacheJob: TypeAlias = CacheDocument
+ResolveJob: TypeAlias = Resolve | AnswerDocument | AnswerEntry | AnswerFailure
 ExtractJob: TypeAlias = Extract
 CloneJob: TypeAlias = Clone | Check | Remove
 LinkJob: TypeAlias = Symlink | LinkBins
-Job: TypeAlias = FetchTarball | FetchGit | Release | Extract | Clone | Check | Remove | Symlink | LinkBins
-Result: TypeAlias = Fetched | Extracted | Cloned | Checked | Removed | Damaged | Linked | Failed | Crashed
+Job: TypeAlias = FetchJob | CacheJob | ResolveJob | ExtractJob | CloneJob | LinkJob
+Result: TypeAlias = (
+    Fetched
+    | FetchedDocument
+    | FoundGitCommit
+    | CachedDocument
+    | ResolveStep
+    | ResolveDone
+    | ResolveFailed
+    | Extracted
+    | Cloned
+    | Checked
+    | Removed
+    | Damaged
+    | Linked
+    | Failed
+    | Crashed
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _job_decoder = msgspec.msgpack.Decoder(list[Job])

@@ -32,6 +32,53 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
     raise ValueError("header lines without a status line")
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentHead:
+    """What a response says about its body as something to be kept.
+
+    Attributes:
+        gzipped: the body is under gzip.
+        encoding: another content coding that nobody asked for, or empty.
+        etag, last_modified: validators, as received; empty where there are none.
+        fresh_s: so long (seconds) it need not be asked for again; -1: it must not be kept.
+    """
+
+    gzipped: bool
+    encoding: str
+    etag: str
+    last_modified: str
+    fresh_s: int
+
+
+def read_document_head(lines: Sequence[bytes]) -> DocumentHead:
+    """The last response among header lines, as a document.
+
+    Source: RFC 9111, for a cache of one user's: ``private`` is no obstacle.
+    """
+    fields = dict(_last_response(lines))
+    encoding = fields.get(b"content-encoding", b"").strip().lower().decode("latin-1")
+    return DocumentHead(
+        gzipped=encoding in ("gzip", "x-gzip"),
+        encoding="" if encoding in ("gzip", "x-gzip", "identity", "") else encoding,
+        etag=fields.get(b"etag", b"").decode("latin-1"),
+        last_modified=fields.get(b"last-modified", b"").decode("latin-1"),
+        fresh_s=_fresh_s(fields.get(b"cache-control", b"")),
+    )
+
+
+def _fresh_s(cache_control: bytes) -> int:
+    fresh_s = 0
+    for directive in cache_control.lower().split(b","):
+        name, _, value = directive.strip().partition(b"=")
+        if name == b"no-store":
+            return -1
+        if name == b"no-cache":
+            return 0
+        if name == b"max-age":
+            fresh_s = _number(value.strip(b' "')) or 0
+    return fresh_s
+
+
 def retry_after_s(lines: Sequence[bytes], now_s: float) -> int:
     """The Retry-After header of the last response in whole seconds, rounded up; 0: none, or none that makes sense.
 

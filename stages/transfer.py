@@ -3,7 +3,7 @@
 A `Transfer` is asked what to request next, is told how that ended, and answers with a step::
 
     next_request() -> Request            the URL and headers of the next request
-    handle(Ending) -> Completed | Again | GaveUp
+    handle(Ending) -> Completed | NotModified | Again | GaveUp
 
 Redirects are followed here and not by libcurl: the Authorization header goes to the scheme, host and port that it was
 given for and to no other, https is never left for http, and a loop ends after 20 steps. Each attempt starts from the
@@ -30,6 +30,7 @@ MAXIMUM_REDIRECTS = 20
 MAXIMUM_RETRY_AFTER_S = 60
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_MODIFIED = 304
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Completed:
     """The sink has the whole body. `wire_bytes` counts the bodies of all attempts."""
+
+    wire_bytes: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The copy that the request's validators are of is current."""
 
     wire_bytes: int
     attempts: int
@@ -68,7 +77,7 @@ class GaveUp:
     origin_down: str = ""
 
 
-Step: TypeAlias = Completed | Again | GaveUp
+Step: TypeAlias = Completed | NotModified | Again | GaveUp
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -83,6 +92,7 @@ class Transfer:
         headers: further header lines, sent to every host.
         sink: gets the body.
         settings: retries and proxies.
+        is_conditional: `headers` hold validators, so 304 is an answer.
     """
 
     job: JobId
@@ -92,6 +102,7 @@ class Transfer:
     headers: tuple[str, ...] = ()
     sink: Sink
     settings: FetchSettings = field(repr=False)
+    is_conditional: bool = False
     _url: Url = field(init=False)
     _attempts: int = field(init=False, default=0)
     #: redirects of this attempt
@@ -123,6 +134,8 @@ class Transfer:
         if not ending.code and 200 <= ending.status < 300 and ending.status != 206:
             return Completed(self._wire_bytes, self._attempts)
         self.sink.rewind()
+        if self.is_conditional and ending.status == _NOT_MODIFIED and not ending.code:
+            return NotModified(self._wire_bytes, self._attempts)
         if ending.status in _REDIRECTS and ending.redirect_url:
             return self._redirect(ending.redirect_url)
         failure = failure_of(ending, self._url, by_proxy=self._by_proxy())

@@ -113,7 +113,7 @@ def test_each_commit_has_a_candidate_of_its_own() -> None:
     other = package(f"git+https://git.example/x.git#{COMMIT[::-1]}")
     assert entry_candidates("/s/v1", one)[0].startswith("/s/v1/git/")
     assert entry_candidates("/s/v1", one) != entry_candidates("/s/v1", other)
-    assert git_key(package("git-url-that-is-none")) == ""
+    assert git_key(package("git-url-that-is-none").resolved) == ""
 
 
 @pytest.mark.parametrize(

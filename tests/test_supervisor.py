@@ -18,7 +18,7 @@ from pmpipe.errors import WorkerCrashError
 from pmpipe.interrupts import CancelledError
 from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
 from pmpipe.supervisor import Cancelled, CrashReport, Finished, Supervisor
-from pmpipe.workers import Stage
+from pmpipe.workers import Stage, Workers
 from stages.channel import Channel
 from stages.messages import Crashed, Job, JobId, Remove, Removed, Result
 from stages.worker import JobBoard, run_jobs
@@ -94,13 +94,13 @@ def nothing_is_left() -> Iterator[None]:
 
 def test_all_jobs_are_done_and_the_run_finishes() -> None:
     machine = Removals([f"p{number}" for number in range(100)])
-    assert Supervisor(machine, [stage_of(removed)], nothing).run() == Finished()
+    assert Supervisor(machine, Workers([stage_of(removed)]), nothing).run() == Finished()
     assert sorted(machine.done) == list(range(100))
 
 
 def test_with_nothing_to_do_no_process_is_started() -> None:
     progress: list[int] = []
-    supervisor = Supervisor(Removals([]), [stage_of(removed)], lambda: progress.append(1))
+    supervisor = Supervisor(Removals([]), Workers([stage_of(removed)]), lambda: progress.append(1))
     assert supervisor.run() == Finished()
     assert progress == []
 
@@ -110,7 +110,7 @@ def test_only_as_many_processes_are_started_as_there_is_work_for(capfd: pytest.C
         os.write(1, b"started ")
         run_jobs(removed, jobs, results, board)
 
-    Supervisor(Removals(["one"]), [Stage(StageName.CLONE, 8, 4, main)], nothing).run()
+    Supervisor(Removals(["one"]), Workers([Stage(StageName.CLONE, 8, 4, main)]), nothing).run()
     assert capfd.readouterr().out == "started "
 
 
@@ -123,11 +123,11 @@ def test_work_goes_to_several_processes() -> None:
         yield Removed(job.job)
 
     machine = Removals(["one", "two"])
-    assert Supervisor(machine, [stage_of(handle)], nothing).run() == Finished()
+    assert Supervisor(machine, Workers([stage_of(handle)]), nothing).run() == Finished()
 
 
 def test_time_with_work_is_counted() -> None:
-    supervisor = Supervisor(Removals(["one"]), [stage_of(removed)], nothing)
+    supervisor = Supervisor(Removals(["one"]), Workers([stage_of(removed)]), nothing)
     supervisor.run()
     assert supervisor.busy_s[StageName.CLONE] > 0
     assert supervisor.busy_s[StageName.FETCH] == 0
@@ -146,20 +146,20 @@ def test_progress_is_shown_while_a_job_takes_long() -> None:
         if len(seen) == 2:
             go_on.set()
 
-    assert Supervisor(Removals(["one"]), [stage_of(handle)], progress).run() == Finished()
+    assert Supervisor(Removals(["one"]), Workers([stage_of(handle)]), progress).run() == Finished()
 
 
 def test_long_paths_do_not_need_to_fit_in_one_datagram() -> None:
     paths = ["/" + f"{number}" + "x" * 16_000 for number in range(64)]
     machine = Removals(paths, places=64)
-    assert Supervisor(machine, [stage_of(removed, count=1, places=64)], nothing).run() == Finished()
+    assert Supervisor(machine, Workers([stage_of(removed, count=1, places=64)]), nothing).run() == Finished()
     assert len(machine.done) == 64
 
 
 def test_more_bytes_than_the_kernel_takes_at_a_time_are_sent_later() -> None:
     paths = ["/" + f"{number}" + "x" * 4000 for number in range(2000)]
     machine = Removals(paths, places=2000)
-    assert Supervisor(machine, [stage_of(removed, places=2000)], nothing).run() == Finished()
+    assert Supervisor(machine, Workers([stage_of(removed, places=2000)]), nothing).run() == Finished()
     assert len(machine.done) == 2000
 
 
@@ -191,7 +191,7 @@ def test_a_death_names_stage_job_and_cause(how: str, cause: str) -> None:
             die(how)
         yield Removed(job.job)
 
-    outcome = Supervisor(Removals(["a", "b", "deadly", "c"]), [stage_of(handle)], nothing).run()
+    outcome = Supervisor(Removals(["a", "b", "deadly", "c"]), Workers([stage_of(handle)]), nothing).run()
     assert outcome == CrashReport("clone", "deadly", cause, "")
 
 
@@ -202,7 +202,7 @@ def test_what_was_sent_before_a_death_is_handled_before_it() -> None:
         yield Removed(job.job)
 
     machine = Removals([f"p{number}" for number in range(60)], places=60)
-    outcome = Supervisor(machine, [stage_of(handle, count=1, places=60)], nothing).run()
+    outcome = Supervisor(machine, Workers([stage_of(handle, count=1, places=60)]), nothing).run()
     assert outcome == CrashReport("clone", "p30", "was killed by SIGKILL", "")
     # whole batches: those that were complete before the one in hand
     assert isinstance(machine.events[-1], WorkerDied)
@@ -214,7 +214,7 @@ def test_what_a_worker_raises_comes_with_its_traceback() -> None:
     def handle(job: Job) -> Iterator[Result]:
         raise ZeroDivisionError("on purpose")
 
-    outcome = Supervisor(Removals(["a"]), [stage_of(handle)], nothing).run()
+    outcome = Supervisor(Removals(["a"]), Workers([stage_of(handle)]), nothing).run()
     assert isinstance(outcome, CrashReport)
     assert (outcome.stage, outcome.job, outcome.cause) == ("clone", "a", "raised")
     assert "ZeroDivisionError: on purpose" in outcome.traceback
@@ -224,7 +224,7 @@ def test_what_a_stage_raises_outside_of_a_job_comes_with_its_traceback() -> None
     def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
         raise ZeroDivisionError("at the start")
 
-    outcome = Supervisor(Removals(["a"]), [Stage(StageName.CLONE, 1, 4, main)], nothing).run()
+    outcome = Supervisor(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run()
     assert isinstance(outcome, CrashReport)
     assert "ZeroDivisionError: at the start" in outcome.traceback
 
@@ -233,7 +233,7 @@ def test_an_idle_worker_that_dies_fails_the_run() -> None:
     def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
         os._exit(3)
 
-    outcome = Supervisor(Removals(["a"]), [Stage(StageName.CLONE, 1, 4, main)], nothing).run()
+    outcome = Supervisor(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run()
     assert outcome == CrashReport("clone", "", "exited with status 3", "")
 
 
@@ -245,7 +245,7 @@ def test_workers_that_do_not_listen_are_killed() -> None:
         signal.pause()
         yield Removed(job.job)
 
-    outcome = Supervisor(Removals(["a", "b"]), [stage_of(handle)], nothing).run()
+    outcome = Supervisor(Removals(["a", "b"]), Workers([stage_of(handle)]), nothing).run()
     assert isinstance(outcome, CrashReport)
 
 
@@ -254,7 +254,7 @@ def test_a_worker_that_does_not_leave_at_the_end_is_stopped() -> None:
         run_jobs(removed, jobs, results, board)
         signal.pause()
 
-    assert Supervisor(Removals(["a"]), [Stage(StageName.CLONE, 1, 4, main)], nothing).run() == Finished()
+    assert Supervisor(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run() == Finished()
 
 
 def test_a_bug_of_the_state_machine_leaves_no_child() -> None:
@@ -263,7 +263,7 @@ def test_a_bug_of_the_state_machine_leaves_no_child() -> None:
             raise ZeroDivisionError("on purpose")
 
     with pytest.raises(ZeroDivisionError):
-        Supervisor(Buggy(["a"]), [stage_of(removed)], nothing).run()
+        Supervisor(Buggy(["a"]), Workers([stage_of(removed)]), nothing).run()
 
 
 def test_a_failing_progress_leaves_no_child() -> None:
@@ -271,7 +271,7 @@ def test_a_failing_progress_leaves_no_child() -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        Supervisor(Removals(["a"]), [stage_of(removed)], progress).run()
+        Supervisor(Removals(["a"]), Workers([stage_of(removed)]), progress).run()
 
 
 # -- signals ------------------------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ def test_a_signal_cancels_the_run(number: int) -> None:
         os.kill(os.getpid(), number)
 
     machine = Removals(["a", "b"])
-    outcome = Supervisor(machine, [stage_of(never_ends)], progress).run()
+    outcome = Supervisor(machine, Workers([stage_of(never_ends)]), progress).run()
     assert outcome == Cancelled(number)
     assert machine.events == [Interrupted(number)]
 
@@ -303,7 +303,7 @@ def test_a_signal_while_waiting_wakes_the_supervisor() -> None:
             timer.start()
         calls.append(1)
 
-    assert Supervisor(Removals(["a"]), [stage_of(never_ends)], progress).run() == Cancelled(signal.SIGINT)
+    assert Supervisor(Removals(["a"]), Workers([stage_of(never_ends)]), progress).run() == Cancelled(signal.SIGINT)
     timer.join()
 
 

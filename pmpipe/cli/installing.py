@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural
+from pmpipe.driving import Crew
 from pmpipe.errors import LockfileError
+from pmpipe.file_change import FileChange
+from pmpipe.frozen import require_unfrozen
 from pmpipe.install import Install, Request, Summary
 from pmpipe.lock_record import record_digests
+from pmpipe.pipeline import Sizes, stages_for
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
+from pmpipe.resolving.resolution import Resolved, resolve, resolve_inputs
 from pmpipe.session import Session
 from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
@@ -44,34 +50,88 @@ def install(line: CommandLine, session: Session, output: Output, started: float)
 
 
 def _install(line: CommandLine, session: Session, store: Store, output: Output) -> Summary:
-    config = session.config
-    wanted = session.wanted(store)
-    warnings = session.warnings
-    warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
-    sizes = session.sizes()
-    progress = Progress.for_terminal(enabled=config.progress and output.shows("notice") and not config.json)
-    request = Request(
-        fresh=line.command == "ci",
-        durable=line.durable,
-        offline=config.offline,
-        dry_run=config.dry_run,
-        sizes=sizes,
-        fetch=session.fetch_settings(sizes),
-        hidden_lockfile=session.hidden_lockfile,
-        watch=progress.show,
+    progress = Progress.for_terminal(
+        enabled=session.config.progress and output.shows("notice") and not session.config.json
     )
-    install = Install(wanted, session.means(store), request)
+    job = _Job(line, session, store, output, progress, session.sizes())
     try:
-        summary = _repaired(install, session, output) if line.repair else install.run()
+        return job.run()
     finally:
         progress.close()
-    if summary.recorded and config.package_lock:
-        record_digests(f"{session.folder}/{session.lock_file}", summary.recorded)
-    summary.scripts_skipped = sum(package.has_install_script for package in wanted.tree.packages)
-    if summary.scripts_skipped and summary.placed and not config.ignore_scripts:
-        skipped = plural(summary.scripts_skipped, "package has", "packages have")
-        warnings.append(f"{skipped} install scripts; pmpipe does not run them yet (`npm rebuild` does)")
-    return summary
+
+
+@dataclass(slots=True)
+class _Job:
+    """One install from the command line, its parts in their order."""
+
+    line: CommandLine
+    session: Session
+    store: Store
+    output: Output
+    progress: Progress
+    sizes: Sizes
+
+    def run(self) -> Summary:
+        session = self.session
+        if self.line.command == "ci":
+            return self._install(session.wanted(self.store), None)
+        wanted = session.wanted_if_current(self.store)
+        only_lock = session.config.package_lock_only
+        if wanted is not None:
+            return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted, None)
+        require_unfrozen(session, self.store)
+        inputs = resolve_inputs(session, self.store, goes_on=not only_lock)
+        fetch = session.fetch_settings(self.sizes)
+        with Crew(stages_for(self.sizes, fetch, inputs)) as crew:
+            resolved = resolve(
+                self.store,
+                self.sizes,
+                crew,
+                self.progress.show_resolving,
+                offline=session.config.offline,
+                goes_on=not only_lock,
+            )
+            session.warnings += resolved.warnings
+            session.adopt(resolved.lock)
+            summary = self._write_lock_only(resolved) if only_lock else self._install(session.wanted(self.store), crew)
+        summary.stage_s = {
+            stage: summary.stage_s.get(stage, 0.0) + seconds for stage, seconds in resolved.stage_s.items()
+        }
+        summary.resolved, summary.documents = resolved.packages, resolved.documents
+        return summary
+
+    def _write_lock_only(self, resolved: Resolved) -> Summary:
+        session = self.session
+        if session.config.package_lock and not session.config.dry_run:
+            FileChange(session.folder, session.lock_file, resolved.lock).apply()
+        return Summary()
+
+    def _install(self, wanted: Wanted, crew: Crew | None) -> Summary:
+        session, config, line = self.session, self.session.config, self.line
+        warnings = session.warnings
+        warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
+        made = crew is not None and config.package_lock
+        request = Request(
+            fresh=line.command == "ci",
+            durable=line.durable,
+            offline=config.offline,
+            dry_run=config.dry_run,
+            sizes=self.sizes,
+            fetch=session.fetch_settings(self.sizes),
+            hidden_lockfile=session.hidden_lockfile,
+            watch=self.progress.show,
+            changes=(FileChange(session.folder, session.lock_file, session.lock),) if made else (),
+            crew=crew,
+        )
+        install = Install(wanted, session.means(self.store), request)
+        summary = _repaired(install, session, self.output) if line.repair else install.run()
+        if summary.recorded and config.package_lock:
+            record_digests(f"{session.folder}/{session.lock_file}", summary.recorded)
+        summary.scripts_skipped = sum(package.has_install_script for package in wanted.tree.packages)
+        if summary.scripts_skipped and summary.placed and not config.ignore_scripts:
+            skipped = plural(summary.scripts_skipped, "package has", "packages have")
+            warnings.append(f"{skipped} install scripts; pmpipe does not run them yet (`npm rebuild` does)")
+        return summary
 
 
 def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str]:

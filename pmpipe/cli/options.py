@@ -19,6 +19,7 @@ from pmpipe.npm.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS
 _SHORT = {
     "-C": "--prefix",
     "--dir": "--prefix",
+    "--lockfile-only": "--package-lock-only",
     "-s": "--loglevel=silent",
     "--silent": "--loglevel=silent",
     "-q": "--loglevel=warn",
@@ -46,6 +47,8 @@ _SHOWN = (
     ("--prefer-offline", None, "use what is in the store without asking whether it is current"),
     ("--store-dir", "DIR", "where unpacked packages are kept; default: pmpipe in XDG_CACHE_HOME or ~/.cache"),
     ("--clone-method", "METHOD", "how files get from the store to node_modules: auto, reflink, hardlink or copy"),
+    ("--package-lock-only", None, "write the lockfile, and do not touch node_modules (also --lockfile-only)"),
+    ("--frozen-lockfile", None, "refuse to change the lockfile, as ci does; the default for install where CI is set"),
     ("--dry-run", None, "say what would be done, and change nothing"),
     ("--loglevel", "LEVEL", "silent, error, warn, notice, http, info, verbose or silly; -s is --loglevel=silent"),
     ("--json", None, "print one JSON document instead of a summary"),
@@ -84,14 +87,14 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser, for the help and for shell completion; settings are taken out before it sees the words."""
     parser = _Parser(
         prog="pmpipe",
-        description="Installs npm projects from their lockfile, fast and truthfully.",
+        description="Installs npm projects, fast and truthfully.",
         epilog="Every setting of npm can be given as a flag, in an .npmrc, or as npm_config_* in the environment.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-v", "--version", action="version", version=f"pmpipe {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     ci = commands.add_parser("ci", help="remove node_modules and install exactly what the lockfile says")
-    install = commands.add_parser("install", help="change node_modules to what the lockfile says (alias: i)")
+    install = commands.add_parser("install", help="resolve what package.json asks for, and change node_modules to it")
     install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
     verify = commands.add_parser("verify", help="find files in node_modules that are missing or changed")
     for command in (ci, install):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from pmpipe.orders import Counts
+    from pmpipe.resolving.machine import ResolveRun
     from pmpipe.scheduler import Scheduler
 
 #: A run shorter than this (seconds) shows nothing, and does not pay for importing tqdm.
@@ -24,6 +25,9 @@ _REFRESH_S = 0.1
 _PLAIN_S = 5.0
 
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} packages [{elapsed}{postfix}]"
+
+
+_LINE = "{desc} [{elapsed}]"
 
 
 @dataclass(slots=True)
@@ -62,6 +66,22 @@ class Progress:
                 self._show_plain(scheduler, now)
             self._next = now + _PLAIN_S
 
+    def show_resolving(self, run: ResolveRun) -> None:
+        """The same while dependencies are resolved."""
+        now = time.monotonic()
+        if not self.enabled or now < max(self._next, self._started + _PATIENCE_S):
+            return
+        text = f"resolving: {run.packages} packages, {run.documents} packuments, {megabytes(run.counts.wire_bytes)}"
+        if self.live:
+            if self._bar is None:
+                self._bar = self._make_bar(None)
+            self._bar.set_description_str(text, refresh=True)
+            self._next = now + _REFRESH_S
+        else:
+            if self._next:
+                print(f"pmpipe: {now - self._started:.0f} s: {text}", file=sys.stderr)
+            self._next = now + _PLAIN_S
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._bar is not None:
@@ -69,21 +89,24 @@ class Progress:
             self._bar = None
 
     def _show_live(self, scheduler: Scheduler) -> None:
-        counts = scheduler.counts
+        counts, total = scheduler.counts, len(scheduler.plan.placements)
+        if self._bar is not None and self._bar.total != total:
+            self.close()  # resolving had a line of its own
         if self._bar is None:
-            self._bar = self._make_bar(len(scheduler.plan.placements))
+            self._bar = self._make_bar(total)
         rate = counts.wire_bytes / max(time.monotonic() - self._started, 0.001)
         stages = f"fetched {counts.fetched}, unpacked {counts.extracted}, linked {counts.linked}"
         self._bar.set_postfix_str(f"{stages}, {megabytes(counts.wire_bytes)}, {megabytes(rate)}/s", refresh=False)
         self._bar.n = counts.placed
         self._bar.refresh()
 
-    def _make_bar(self, total: int) -> tqdm[Any]:
+    def _make_bar(self, total: int | None) -> tqdm[Any]:
         from tqdm import tqdm
 
         # the monitor is a thread, and a process with threads must not be forked
         tqdm.monitor_interval = 0
-        return tqdm(total=total, desc="pmpipe", bar_format=_BAR, leave=False, file=sys.stderr, dynamic_ncols=True)
+        form = _BAR if total is not None else _LINE
+        return tqdm(total=total, desc="pmpipe", bar_format=form, leave=False, file=sys.stderr, dynamic_ncols=True)
 
     def _show_plain(self, scheduler: Scheduler, now: float) -> None:
         print(

@@ -27,6 +27,9 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
     if output.json:
         output.document(_document(summary, seconds))
         return
+    if summary.resolved and not (summary.placed or summary.kept or summary.removed):
+        output.say(f"resolved {plural(summary.resolved, 'package')} in {seconds:.2f} s")
+        return
     if not (summary.placed or summary.removed or summary.counts.linked):
         output.say(f"up to date: {plural(summary.kept, 'package')}, nothing to do ({seconds:.2f} s)")
         return
@@ -38,8 +41,9 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
     ways = (("reflinked", counts.reflinked), ("hardlinked", counts.hardlinked), ("copied", counts.copied))
     files = ", ".join(f"{count:,} files {how}" for how, count in ways if count)
     fetched = f"{plural(counts.fetched, 'tarball')} fetched ({megabytes(counts.wire_bytes)})" if counts.fetched else ""
+    resolved = f"{summary.resolved:,} resolved" if summary.resolved else ""
     details = "; ".join(
-        part for part in (fetched, files, f"{plural(counts.linked, 'link')}" if counts.linked else "") if part
+        part for part in (resolved, fetched, files, f"{plural(counts.linked, 'link')}" if counts.linked else "") if part
     )
     if details:
         output.say(f"  {details}")
@@ -52,6 +56,8 @@ def _document(summary: Summary, seconds: float) -> dict[str, Any]:
         "placed": summary.placed,
         "kept": summary.kept,
         "removed": summary.removed,
+        "resolved": summary.resolved,
+        "packuments": summary.documents,
         "leftOut": summary.left_out,
         "scriptsSkipped": summary.scripts_skipped,
         "counts": asdict(summary.counts),

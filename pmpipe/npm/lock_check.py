@@ -117,7 +117,7 @@ def out_of_sync(problems: Iterable[LockProblem], graph: LockGraph) -> LockfileOu
     return LockfileOutOfSyncError(
         f"{graph.lock.file} does not satisfy the package.json files of the project",
         details=details,
-        hint="update the lockfile with `npm install --package-lock-only`, or undo the change to package.json",
+        hint="update the lockfile with `pmpipe install --package-lock-only`, or undo the change to package.json",
     )
 
 

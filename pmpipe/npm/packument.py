@@ -9,7 +9,9 @@ Source: npm's registry API, "abbreviated" and "full" documents; both fit.
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -17,6 +19,9 @@ from pmpipe.errors import RegistryError
 
 #: JSON that has not been checked.
 Json = Any
+
+#: Gives a document's text once more.
+Again: TypeAlias = Callable[[], bytes | bytearray]
 
 
 class Dist(msgspec.Struct, frozen=True, gc=False):
@@ -57,34 +62,73 @@ class RawManifest(msgspec.Struct, frozen=True, rename="camel"):
     dist: Dist | None = None
 
 
-class Packument(msgspec.Struct):
-    """All versions of a package.
-
-    Attributes:
-        name: as the registry has it.
-        dist_tags: version by tag.
-        versions: the manifest of each version, undecoded; `manifest` decodes one.
-        time: when versions were published, undecoded; absent from abbreviated documents.
-    """
-
+class _Document(msgspec.Struct):
     name: str = ""
     dist_tags: dict[str, Json] = msgspec.field(default_factory=dict, name="dist-tags")
     versions: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     time: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
 
+
+class _Times(msgspec.Struct):
+    time: dict[str, Json] = {}
+
+
+#: Packuments that have their text again, the one that has had it for longest first; no more than so many.
+_MOST_RESTORED = 8
+_restored: deque[Packument] = deque()
+
+_DOCUMENTS = msgspec.json.Decoder(_Document)
+_MANIFESTS = msgspec.json.Decoder(RawManifest)
+_TIMES = msgspec.json.Decoder(dict[str, Json])
+
+
+class Packument:
+    """All versions of a package.
+
+    Attributes:
+        name: as the registry has it.
+        dist_tags: version by tag.
+        versions: all versions, in the registry's order.
+    """
+
+    __slots__ = ("_again", "_manifests", "_raw", "_time", "dist_tags", "name", "versions")
+
+    def __init__(self, document: _Document, again: Again | None) -> None:
+        self.name = document.name
+        self.dist_tags = document.dist_tags
+        self.versions: dict[str, None] = dict.fromkeys(document.versions)
+        #: how to get the text once it was forgotten
+        self._again = again
+        self._raw: dict[str, msgspec.Raw] = document.versions
+        self._time = document.time
+        #: what was decoded so far
+        self._manifests: dict[str, RawManifest] = {}
+
+    def compact(self) -> None:
+        """Forget the text: it is got again for a version that nobody has asked for so far.
+
+        The manifests of a large project's packuments are hundreds of megabytes, of which a hundredth is ever looked at.
+        """
+        if self._again is not None:
+            self._raw = {}
+            self._time = msgspec.Raw(b"")
+
     def manifest(self, version: str) -> RawManifest | None:
-        """The manifest of a version, or None if there is no such version; decoded anew by each call.
+        """The manifest of a version, or None if there is no such version.
 
         Raises:
             RegistryError: the registry's data for this version is not an object.
         """
-        raw = self.versions.get(version)
-        if raw is None:
+        found = self._manifests.get(version)
+        if found is not None:
+            return found
+        if version not in self.versions:
             return None
         try:
-            return _MANIFESTS.decode(raw)
+            found = self._manifests[version] = _MANIFESTS.decode(self._text_of(version))
         except msgspec.MsgspecError as error:
             raise RegistryError(f"the registry's data for {self.name}@{version} cannot be used: {error}") from error
+        return found
 
     def publish_times(self) -> dict[str, Json]:
         """The time of publication by version, in ISO 8601; empty if the document does not tell.
@@ -92,37 +136,49 @@ class Packument(msgspec.Struct):
         Raises:
             RegistryError: the field is not an object.
         """
+        if not bytes(self._time):
+            self._restore()
         try:
-            return _TIMES.decode(self.time)
+            return _TIMES.decode(self._time)
         except msgspec.MsgspecError as error:
             raise RegistryError(f"the registry's times for {self.name} cannot be used: {error}") from error
 
+    def _text_of(self, version: str) -> msgspec.Raw:
+        if not self._raw:
+            self._restore()
+        return self._raw[version]
 
-_PACKUMENTS = msgspec.json.Decoder(Packument)
-_MANIFESTS = msgspec.json.Decoder(RawManifest)
-_TIMES = msgspec.json.Decoder(dict[str, Json])
+    def _restore(self) -> None:
+        assert self._again is not None, "only a packument that can be read again forgets its text"
+        document = _DOCUMENTS.decode(self._again())
+        self._raw, self._time = document.versions, document.time
+        # who asks for one more version often asks for several
+        _restored.append(self)
+        if len(_restored) > _MOST_RESTORED:
+            _restored.popleft().compact()
 
 
-def decode_packument(document: bytes | memoryview, name: str) -> Packument:
+def decode_packument(document: bytes | bytearray | memoryview, name: str, again: Again | None = None) -> Packument:
     """Read a packument.
 
     Args:
         document: the response's body, uncompressed. The packument keeps it alive, as its versions are slices of it.
         name: of the package that was asked for, for messages and where the document has none.
+        again: gives the same document once more; with it, `Packument.compact` may be called.
 
     Raises:
         RegistryError: it is no JSON or not the JSON of a packument.
     """
     try:
-        packument = _PACKUMENTS.decode(document)
-    except msgspec.MsgspecError as error:
+        decoded = _DOCUMENTS.decode(document)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise RegistryError(
             f"the registry's answer for {name} is no packument: {error}",
             hint="the registry or a proxy in front of it may be answering with an error page",
         ) from error
-    if not packument.name:
-        packument.name = name
-    return packument
+    if not decoded.name:
+        decoded.name = name
+    return Packument(decoded, again)
 
 
 def manifest_from_json(data: dict[str, Json]) -> RawManifest:

@@ -1,0 +1,145 @@
+"""From what the pipeline brings to what the resolver is fed: packuments of documents, manifests of store entries."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from pmpipe.errors import ArchiveError, ManifestError, RegistryError, StoreError
+from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.packument import Packument, decode_packument
+from pmpipe.npm.text import printable
+from pmpipe.resolver import Fed, FedContents, FedManifest
+from stages.entry import EntryIndex, TornIndexError, read_index
+from stages.inflate import inflate
+from stages.messages import ArchiveLimits
+
+#: Bytes of a packument, unpacked; the largest there are have some thirty million.
+LONGEST_DOCUMENT = 128 << 20
+
+#: JSON with thousands of like versions shrinks to a fiftieth; what shrinks more is made to fill memory.
+_LIMITS = ArchiveLimits(entries=0, one_file=LONGEST_DOCUMENT, all_files=LONGEST_DOCUMENT, ratio=2_000)
+
+_SHRINKWRAP = b"npm-shrinkwrap.json"
+_MANIFEST = b"package.json"
+
+
+def packument_from(body: bytes, name: str, *, gzipped: bool) -> Packument:
+    """A packument from a document's body.
+
+    The packument forgets its text (`Packument.compact`) and keeps the body, which is a tenth of it, to get it again.
+
+    Raises:
+        RegistryError: the body is no packument.
+    """
+
+    def text() -> bytes | bytearray:
+        return _inflated(body, name) if gzipped else body
+
+    return decode_packument(text(), name, again=text)
+
+
+def _inflated(body: bytes, name: str) -> bytearray:
+    try:
+        with memoryview(body) as view:
+            return inflate(view, _LIMITS)
+    except ArchiveError as error:
+        raise RegistryError(
+            f"the registry's answer for {name} cannot be read: {error.what}",
+            hint="the registry or a proxy in front of it may be cutting answers off; try again",
+        ) from error
+
+
+def manifest_from(entry: str, resolved: str, integrity: str, name: str) -> Fed:
+    """The package.json of a store entry.
+
+    Args:
+        entry: absolute path.
+        resolved: what the lockfile is to say about where it came from.
+        integrity: SRI of the tarball; empty for git.
+        name: of the dependency, for messages.
+    """
+    try:
+        manifest = _read_json(entry, _MANIFEST)
+    except FileNotFoundError:
+        return ManifestError(f"{name} has no package.json in its tarball or repository")
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
+        return ManifestError(f"the package.json of {name} cannot be used: {error}")
+    if not isinstance(manifest, dict):
+        return ManifestError(f"the package.json of {name} is no object")
+    return FedManifest(manifest, resolved, integrity)
+
+
+def folder_manifest(folder: str, name: str) -> Fed:
+    """The package.json of a folder on disk."""
+    path = os.path.join(folder, "package.json")
+    try:
+        with open(path, "rb") as file:
+            manifest = msgspec.json.decode(without_bom(file.read()))
+    except OSError as error:
+        what = f"{name or 'a dependency'} is to be the folder {printable(folder)}, but {path} cannot be read"
+        return ManifestError(f"{what}: {error.strerror}", hint="check the path in package.json")
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return ManifestError(f"cannot use {path}: {error}")
+    if not isinstance(manifest, dict):
+        return ManifestError(f"cannot use {path}: it is no object")
+    return FedManifest(manifest, f"file:{folder}")
+
+
+def contents_from(entry: str, *, wants_bundle: bool, wants_shrinkwrap: bool) -> Fed:
+    """What a store entry has below its node_modules, and its own lock.
+
+    Args:
+        entry: absolute path.
+        wants_bundle: whether the first is asked for.
+        wants_shrinkwrap: whether the second is.
+    """
+    try:
+        index = read_index(entry)
+        manifests = _bundled(entry, index) if wants_bundle else {}
+        shrinkwrap = _shrinkwrap(entry, index) if wants_shrinkwrap else None
+    except (OSError, TornIndexError) as error:
+        return StoreError(f"the store entry at {printable(entry)} cannot be read: {error}")
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return ArchiveError(f"the lock or a manifest in the tarball at {printable(entry)} cannot be used: {error}")
+    return FedContents(manifests, shrinkwrap)
+
+
+def _bundled(entry: str, index: EntryIndex) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for path in index.paths:
+        folder = path.removesuffix(b"/" + _MANIFEST)
+        if folder == path or not _is_package_folder(folder):
+            continue
+        manifest = _read_json(entry, path)
+        if isinstance(manifest, dict):
+            found[folder.decode("utf-8", "backslashreplace")] = manifest
+    return found
+
+
+def _is_package_folder(folder: bytes) -> bool:
+    """Whether a folder is ``node_modules/a``, ``node_modules/@a/b``, or one of these in another."""
+    parts = folder.split(b"/")
+    position = 0
+    while position < len(parts):
+        if parts[position] != b"node_modules":
+            return False
+        position += 3 if position + 1 < len(parts) and parts[position + 1].startswith(b"@") else 2
+    return position == len(parts)
+
+
+def _shrinkwrap(entry: str, index: EntryIndex) -> dict[str, dict[str, Any]] | None:
+    if _SHRINKWRAP not in index.paths:
+        return None
+    document = _read_json(entry, _SHRINKWRAP)
+    packages = document.get("packages") if isinstance(document, dict) else None
+    if not isinstance(packages, dict):
+        return None
+    return {path: one for path, one in packages.items() if isinstance(one, dict)}
+
+
+def _read_json(entry: str, path: bytes) -> Any:
+    with open(os.path.join(os.fsencode(entry), path), "rb") as file:
+        return msgspec.json.decode(without_bom(file.read()))

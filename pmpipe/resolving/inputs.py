@@ -1,0 +1,196 @@
+"""What a resolution depends on: manifests, the old lock, settings, registries, and where documents are kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pmpipe import host
+from pmpipe.errors import ConfigError, LockfileError
+from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.lock_writer import Formatting, formatting_of
+from pmpipe.npm.lockfile import read_lockfile
+from pmpipe.npm.pick_manifest import PickOptions
+from pmpipe.project import read_project
+from pmpipe.project_files import MANIFEST, read_file
+from pmpipe.resolver import InstallStrategy, LockedEntry, Project, ResolveOptions, locked_entries
+from pmpipe.standing import HIDDEN_LOCKFILE
+
+if TYPE_CHECKING:
+    from pmpipe.config import Config
+
+_DAY_S = 86_400
+
+#: The npm whose behaviour is followed, for packages that ask for one under ``engines``.
+NPM_VERSION = "11.19.1"
+
+#: Old locks whose format is kept when they are written again; others become the newest.
+_KEPT_VERSION = 2
+_NEWEST_VERSION = 3
+
+
+@dataclass(slots=True, frozen=True)
+class LockStyle:
+    """How the lockfile is written.
+
+    Attributes:
+        version: ``lockfileVersion``.
+        omit_registry_resolved: npm's ``omit-lockfile-registry-resolved``.
+        formatting: indentation and line ends.
+    """
+
+    version: int = _NEWEST_VERSION
+    omit_registry_resolved: bool = False
+    formatting: Formatting = field(default_factory=Formatting)
+
+
+@dataclass(slots=True, frozen=True)
+class CachePolicy:
+    """When a kept document counts.
+
+    Attributes:
+        folder: absolute path of the folder of documents.
+        offline: always, and nothing is fetched.
+        prefer_offline: always, where there is one.
+        prefer_online: never without asking the registry.
+    """
+
+    folder: str
+    offline: bool = False
+    prefer_offline: bool = False
+    prefer_online: bool = False
+
+
+def resolver_project(folder: str, lock_file: str, lock: bytes) -> Project:
+    """The resolver's view of a project's folder.
+
+    Args:
+        folder: absolute path.
+        lock_file: the lockfile's name, for messages.
+        lock: the old lockfile's bytes; empty if there is none.
+
+    Raises:
+        ManifestError: a package.json cannot be used.
+        LockfileError: the old lockfile cannot be used.
+        FilesystemError: a file cannot be read.
+    """
+    found = read_project(folder, lock_file, lock)
+    paths = list(found.manifests.workspaces.values())
+    return Project(
+        folder,
+        _document(folder, MANIFEST),
+        {path: _document(folder, f"{path}/{MANIFEST}") for path in paths if path},
+        old_entries(folder, lock_file, lock),
+    )
+
+
+def old_entries(folder: str, lock_file: str, lock: bytes) -> dict[str, LockedEntry] | None:
+    """What had been resolved before: the lock's entries, or without a lock those of what is installed, as npm does.
+
+    Raises:
+        LockfileError: the lock cannot be used.
+        FilesystemError: it cannot be read.
+    """
+    if lock:
+        read_lockfile(lock, lock_file)
+        return _entries(lock, lock_file)
+    hidden = read_file(folder, HIDDEN_LOCKFILE)
+    if hidden is None:
+        return None
+    try:
+        read_lockfile(hidden, HIDDEN_LOCKFILE)
+        return _entries(hidden, HIDDEN_LOCKFILE) or None
+    except LockfileError:
+        return None  # a record of our own making that is torn: there is no old lock, then
+
+
+def _entries(lock: bytes, file: str) -> dict[str, LockedEntry]:
+    try:
+        return locked_entries(without_bom(lock))
+    except msgspec.MsgspecError as error:
+        raise LockfileError(f"cannot use {file}: {error}") from error
+
+
+def _document(folder: str, name: str) -> dict[str, Any]:
+    """A package.json that `read_project` has found good."""
+    data = read_file(folder, name)
+    document: dict[str, Any] = msgspec.json.decode(without_bom(data or b"{}"))
+    return document
+
+
+def lock_style(config: Config, folder: str, lock: bytes) -> LockStyle:
+    """How the new lockfile is to be written: as the old one, or as package.json is."""
+    version = config.lockfile_version
+    if version is None:
+        version = _version_of(lock)
+    model = lock or read_file(folder, MANIFEST) or b""
+    formatted = formatting_of(without_bom(model).decode("utf-8", "replace"))
+    return LockStyle(max(version, _KEPT_VERSION), config.omit_lockfile_registry_resolved, formatted)
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    lockfile_version: int = _NEWEST_VERSION
+
+
+def _version_of(lock: bytes) -> int:
+    if not lock:
+        return _NEWEST_VERSION
+    try:
+        version = msgspec.json.decode(without_bom(lock), type=_Version).lockfile_version
+    except msgspec.MsgspecError:
+        return _NEWEST_VERSION
+    return _KEPT_VERSION if version == _KEPT_VERSION else _NEWEST_VERSION
+
+
+def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOptions:
+    """The resolver's options for the settings and this host.
+
+    Raises:
+        ConfigError: ``before`` is no date, or the install strategy is not supported.
+    """
+    here = host.platform()
+    return ResolveOptions(
+        pick=PickOptions(str(config.settings["tag"]), _before(config), host.node_version(environ) or "", NPM_VERSION),
+        install_strategy=_strategy(config.install_strategy),
+        legacy_peer_deps=config.legacy_peer_deps,
+        strict_peer_deps=config.strict_peer_deps,
+        force=config.force,
+        prefer_dedupe=bool(config.settings["prefer-dedupe"]),
+        install_links=config.install_links,
+        release_age_exclude=tuple(config.settings["min-release-age-exclude"]),
+        os=config.os or here.os,
+        cpu=config.cpu or here.cpu,
+        libc=config.libc or here.libc,
+        omit=frozenset(config.omit),
+        engine_strict=config.engine_strict,
+    )
+
+
+def _strategy(name: str) -> InstallStrategy:
+    try:
+        return InstallStrategy(name)
+    except ValueError:
+        raise ConfigError(
+            f"install-strategy={name} is not supported",
+            hint=f"one of {', '.join(one.value for one in InstallStrategy)}",
+        ) from None
+
+
+def _before(config: Config) -> float | None:
+    """Only versions published until then count, in seconds since the epoch.
+
+    Source: npm's config, where ``before`` counts more than ``min-release-age`` (days).
+    """
+    before, age = config.settings["before"], config.settings["min-release-age"]
+    if before:
+        try:
+            moment = datetime.fromisoformat(str(before).strip().replace("Z", "+00:00"))
+        except ValueError:
+            raise ConfigError(f"before={before} is no date", hint="for example --before=2026-01-31") from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    return time.time() - _DAY_S * age if age else None

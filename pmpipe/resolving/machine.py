@@ -1,0 +1,467 @@
+"""The state machine of a resolution: what the resolver wants becomes jobs, what they bring becomes its answers.
+
+::
+
+    ResolveStep ─ wants ─> Start(fetch) ─ FetchedDocument ─> Start(resolve: answer)
+                │                                   └──────> Start(cache), if it has a free place
+                └ announced ─> Start(fetch) ─ Fetched ─> Start(extract) ─ Extracted
+    ResolveDone ─> nothing new is fetched; when nothing is in flight: Finish
+
+Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free places. A document's
+space in the arena is released when the resolver has read it and the cache has written it, or had no room to.
+
+A failure to fetch is the resolver's to judge: it may be about something optional, or about a guess. What the resolver
+itself gives up with ends the run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import msgspec
+
+from pmpipe.orders import (
+    Counts,
+    Dismiss,
+    Event,
+    Finish,
+    Interrupted,
+    Order,
+    ReleaseTarball,
+    StageName,
+    Start,
+    Stop,
+    WorkerDied,
+)
+from pmpipe.resolving.answers import LONGEST_DOCUMENT
+from pmpipe.resolving.warming import Tarball, TarballState, Warming
+from pmpipe.tasks import ANY_SIZE, Settings
+from stages.document_cache import KeptHead, encode_head
+from stages.messages import (
+    AnswerDocument,
+    AnswerEntry,
+    AnswerFailure,
+    CachedDocument,
+    CacheDocument,
+    Crashed,
+    Extract,
+    Extracted,
+    Failed,
+    FetchDocument,
+    Fetched,
+    FetchedDocument,
+    FetchGit,
+    FetchTarball,
+    FindGitCommit,
+    FoundGitCommit,
+    IntegrityText,
+    JobId,
+    Resolve,
+    ResolveDone,
+    ResolveFailed,
+    ResolveStep,
+    Result,
+    SharedBytes,
+    Source,
+    WantCommit,
+    WantDocument,
+    WantTarball,
+)
+
+#: Of an answer that has no job yet.
+_NO_JOB = JobId(-1)
+
+
+# -- tasks in flight --------------------------------------------------------------------------------------------------
+
+
+class _Document(msgspec.Struct, frozen=True, gc=False):
+    want: WantDocument
+
+
+class _FindCommit(msgspec.Struct, frozen=True, gc=False):
+    want: WantCommit
+
+
+class _Fetch(msgspec.Struct, frozen=True, gc=False):
+    tarball: Tarball
+
+
+class _Extract(msgspec.Struct, frozen=True, gc=False):
+    tarball: Tarball
+    source: Source
+
+
+class _Keep(msgspec.Struct, frozen=True, gc=False):
+    source: SharedBytes
+
+
+class _Resolve(msgspec.Struct, frozen=True, gc=False):
+    label: str
+    source: SharedBytes | None
+
+
+_Task: TypeAlias = _Document | _FindCommit | _Fetch | _Extract | _Keep | _Resolve
+
+_STAGE_OF: dict[type[_Task], StageName] = {
+    _Document: StageName.FETCH,
+    _FindCommit: StageName.FETCH,
+    _Fetch: StageName.FETCH,
+    _Extract: StageName.EXTRACT,
+    _Keep: StageName.CACHE,
+    _Resolve: StageName.RESOLVE,
+}
+
+
+class _Answer(msgspec.Struct, frozen=True, gc=False):
+    """An answer for the resolver without its job's number; `source` is the space in the arena that it is read from."""
+
+    job: AnswerDocument | AnswerEntry | AnswerFailure
+    label: str
+    source: SharedBytes | None = None
+
+
+@dataclass(slots=True)
+class Resolution:
+    """What a resolution leaves.
+
+    Attributes:
+        lock: absolute path of a file with the lock's text; empty if there are problems.
+        problems: why there is none.
+        warnings: what is odd but harmless, one line each.
+        unkept: documents that were not written to the cache because its queue was full.
+        notes: why others could not be written, one line each.
+    """
+
+    lock: str = ""
+    problems: tuple[Failed, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+    unkept: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class ResolvePlaces:
+    """What the fetch stage may have in flight: documents, and tarballs and git jobs."""
+
+    documents: int
+    tarballs: int
+
+
+@dataclass(slots=True)
+class ResolveRun:
+    """One resolution; `start` and `handle` are the only mutators.
+
+    Args:
+        settings: places, limits and paths for the jobs.
+        warming: tarballs; knows what is in the store.
+        places: bounds within the fetch stage's.
+        keeps_documents: documents are to be written to the cache.
+        goes_on: an install follows that uses the same processes: what is in flight at the end is waited for.
+    """
+
+    settings: Settings
+    warming: Warming
+    places: ResolvePlaces
+    keeps_documents: bool
+    goes_on: bool
+    counts: Counts = field(default_factory=Counts)
+    result: Resolution = field(default_factory=Resolution)
+    #: packages that the resolver has found so far
+    packages: int = 0
+    #: documents that came from the registry, or are unchanged there
+    documents: int = 0
+    #: no further orders will come
+    finished: bool = False
+    #: the resolver has said its last word
+    _settled: bool = False
+    #: what the resolver wants and fetch has no place for yet
+    _wants: deque[WantDocument | WantCommit] = field(default_factory=deque)
+    #: what the resolver has no place for yet
+    _answers: deque[_Answer] = field(default_factory=deque)
+    #: arena offset of a document -> how many still read it: the resolver, the cache
+    _readers: dict[int, int] = field(default_factory=dict)
+    #: all and only jobs that a stage has and has not answered
+    _in_flight: dict[JobId, _Task] = field(default_factory=dict)
+    _used: dict[StageName, int] = field(default_factory=lambda: dict.fromkeys(StageName, 0))
+    _documents_in_flight: int = 0
+    _large_in_flight: int = 0
+    _next_job: int = 0
+
+    # -- the supervisor's calls -----------------------------------------------------------------------------------
+
+    def start(self) -> list[Order]:
+        """The first order: begin."""
+        job = self._begin(_Resolve("the project", None))
+        return [Start(StageName.RESOLVE, Resolve(job))]
+
+    def handle(self, event: Event) -> list[Order]:
+        """Take in one event and return what is to be done now."""
+        if self.finished:
+            return []
+        if isinstance(event, WorkerDied | Interrupted | Crashed):
+            self.finished = True
+            return [Stop(event)]
+        if isinstance(event, ResolveStep) and event.more:
+            self._take_step(event)
+            return list(self._give_out())
+        task = self._in_flight.pop(event.job)
+        self._used[_STAGE_OF[type(task)]] -= 1
+        orders: list[Order] = list(self._released(task))
+        orders.extend(self._take_in(task, event))
+        orders.extend(self._give_out())
+        return orders
+
+    def in_flight(self, stage: StageName) -> int:
+        """How many jobs a stage has, queued and in hand."""
+        return self._used[stage]
+
+    def describe(self, job: JobId) -> str:
+        """What a job in flight is about."""
+        match self._in_flight.get(job):
+            case _Document(want=WantDocument(label=label)) | _FindCommit(want=WantCommit(label=label)):
+                return label
+            case _Fetch(tarball=tarball) | _Extract(tarball=tarball):
+                return tarball.label
+            case _Resolve(label=label):
+                return label
+        return ""
+
+    def validate(self) -> None:
+        """Assert what must always hold; for tests."""
+        counted = dict.fromkeys(StageName, 0)
+        for task in self._in_flight.values():
+            counted[_STAGE_OF[type(task)]] += 1
+        assert counted == self._used
+        assert all(used <= self.settings.places[stage] for stage, used in self._used.items())
+        assert self._documents_in_flight == sum(isinstance(task, _Document) for task in self._in_flight.values())
+        assert self._documents_in_flight <= self.places.documents
+        assert all(readers > 0 for readers in self._readers.values())
+        if self.finished and not self._in_flight:
+            assert not self._readers, "space in the arena was not released"
+
+    # -- what each result means -----------------------------------------------------------------------------------
+
+    def _released(self, task: _Task) -> Iterator[Order]:
+        """Space in the arena that nobody reads any more, now that this task has ended."""
+        if isinstance(task, _Document):
+            self._documents_in_flight -= 1
+        elif isinstance(task, _Resolve | _Keep):
+            if task.source is not None:
+                yield from self._read_once(task.source)
+        elif isinstance(task, _Extract) and isinstance(task.source, SharedBytes):
+            self._large_in_flight -= self._is_large(task.source)
+            yield ReleaseTarball(task.source.offset)
+
+    def _read_once(self, source: SharedBytes) -> Iterator[Order]:
+        self._readers[source.offset] -= 1
+        if not self._readers[source.offset]:
+            del self._readers[source.offset]
+            yield ReleaseTarball(source.offset)
+
+    def _take_in(self, task: _Task, result: Result) -> Iterator[Order]:
+        match task, result:
+            case _Resolve(), ResolveStep():
+                self._take_step(result)
+            case _Resolve(), ResolveDone() | ResolveFailed():
+                yield from self._settle(result)
+            case _Document(want=want), FetchedDocument():
+                yield from self._take_document(want, result)
+            case _FindCommit(want=want), FoundGitCommit(commit=commit):
+                self._answer_if_stored(self.warming.want_commit(want, commit))
+            case _Fetch(tarball=tarball), Fetched(source=source):
+                self.counts.fetched += 1
+                self.counts.wire_bytes += result.wire_bytes
+                self.warming.fetched(tarball, source)
+            case _Extract(tarball=tarball), Extracted():
+                self._take_entry(tarball, result)
+            case _Keep(), CachedDocument(problem=problem):
+                self.result.notes += [problem] if problem else []
+            case ((_Document(want=want) | _FindCommit(want=want)), Failed()):
+                self._answer_failure(want.want, want.label, result)
+            case ((_Fetch(tarball=tarball) | _Extract(tarball=tarball)), Failed()):
+                for number in self.warming.lost(tarball):
+                    self._answer_failure(number, tarball.label, result)
+            case _:
+                raise AssertionError(f"{type(result).__name__} answers no {type(task).__name__}")
+
+    def _settle(self, result: ResolveDone | ResolveFailed) -> Iterator[Order]:
+        self._settled = True
+        if isinstance(result, ResolveFailed):
+            self.result.problems = result.problems
+            return
+        self.result.lock = result.lock
+        self.result.warnings += result.warnings
+        # what a large tree takes is to be free before node_modules is filled
+        yield Dismiss(StageName.RESOLVE)
+
+    def _take_step(self, step: ResolveStep) -> None:
+        self.packages = step.packages
+        for want in step.wants:
+            if isinstance(want, WantTarball):
+                self._answer_if_stored(self.warming.want(want))
+            else:
+                self._wants.append(want)
+        for one in step.announced:
+            self.warming.announce(one)
+
+    def _answer_if_stored(self, tarball: Tarball) -> None:
+        if tarball.state is TarballState.STORED:
+            entry = self.warming.entry_of(tarball)
+            for number in self.warming.stored(tarball):
+                self._answer_entry(number, tarball, entry, tarball.integrity)
+
+    def _take_document(self, want: WantDocument, result: FetchedDocument) -> Iterator[Order]:
+        self.documents += 1
+        self.counts.wire_bytes += result.wire_bytes
+        source = result.source
+        if source is not None:
+            self._readers[source.offset] = 1
+            if self.keeps_documents and result.fresh_s >= 0:
+                yield from self._keep(want, result, source)
+        self._answers.append(_Answer(AnswerDocument(_NO_JOB, want.want, source, result.gzipped), want.label, source))
+
+    def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> Iterator[Order]:
+        """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
+        if not self._has_place(StageName.CACHE):
+            self.result.unkept += 1
+            return
+        head = KeptHead(want.url, result.etag, result.last_modified, result.fresh_s, result.gzipped, source.length)
+        self._readers[source.offset] += 1
+        job = self._begin(_Keep(source))
+        keep = CacheDocument(job, want.label, source, encode_head(head), self.settings.staging, want.cache_path)
+        yield Start(StageName.CACHE, keep)
+
+    def _take_entry(self, tarball: Tarball, result: Extracted) -> None:
+        self.counts.extracted += 1
+        self.counts.unpacked_bytes += result.unpacked_bytes
+        self.counts.unpacked_files += result.files
+        for number in self.warming.stored(tarball):
+            self._answer_entry(number, tarball, result.entry, result.integrity)
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def _answer_entry(self, number: int, tarball: Tarball, entry: str, integrity: str) -> None:
+        self._answers.append(_Answer(AnswerEntry(_NO_JOB, number, entry, integrity, tarball.commit), tarball.label))
+
+    def _answer_failure(self, number: int, label: str, failed: Failed) -> None:
+        answer = AnswerFailure(_NO_JOB, number, failed.code, failed.what, failed.details, failed.hint)
+        self._answers.append(_Answer(answer, label))
+
+    # -- orders ---------------------------------------------------------------------------------------------------
+
+    def _give_out(self) -> Iterator[Order]:
+        """As much ready work as the stages have free places for."""
+        if not self._settled:
+            yield from self._answer()
+            yield from self._fetch_wants()
+            yield from self._fetch_tarballs()
+        elif self.result.problems or not self.goes_on:
+            self.finished = True
+            yield Finish()
+            return
+        else:
+            yield from self._drop_answers()
+        yield from self._extract()
+        if not self._in_flight:
+            assert self._settled, "the resolver waits for something that nobody fetches"
+            self.finished = True
+            yield Finish()
+
+    def _answer(self) -> Iterator[Order]:
+        while self._answers and self._has_place(StageName.RESOLVE):
+            answer = self._answers.popleft()
+            job = self._begin(_Resolve(answer.label, answer.source))
+            yield Start(StageName.RESOLVE, msgspec.structs.replace(answer.job, job=job))
+
+    def _drop_answers(self) -> Iterator[Order]:
+        """What came too late is not needed any more."""
+        while self._answers:
+            source = self._answers.popleft().source
+            if source is not None:
+                yield from self._read_once(source)
+
+    def _fetch_wants(self) -> Iterator[Order]:
+        while self._wants and self._documents_in_flight < self.places.documents and self._has_place(StageName.FETCH):
+            want = self._wants.popleft()
+            if isinstance(want, WantCommit):
+                job = self._begin(_FindCommit(want))
+                find = FindGitCommit(job, want.label, want.repositories, want.reference, want.requested_range)
+                yield Start(StageName.FETCH, find)
+                continue
+            self._documents_in_flight += 1
+            job = self._begin(_Document(want))
+            document = FetchDocument(
+                job,
+                want.label,
+                want.url,
+                want.authorization,
+                want.accept,
+                want.etag,
+                want.last_modified,
+                LONGEST_DOCUMENT,
+            )
+            yield Start(StageName.FETCH, document)
+
+    def _fetch_tarballs(self) -> Iterator[Order]:
+        while self._used[StageName.FETCH] - self._documents_in_flight < self.places.tarballs:
+            tarball = self.warming.next_to_fetch()
+            if tarball is None:
+                return
+            if self.settings.offline:
+                self._lose_offline(tarball)
+                continue
+            job = self._begin(_Fetch(tarball))
+            if tarball.commit:
+                folder = f"{self.settings.staging}/resolve-{job}"
+                yield Start(
+                    StageName.FETCH,
+                    FetchGit(job, tarball.label, tarball.repositories, tarball.commit, "", folder),
+                )
+            else:
+                limit = self.settings.limits.all_files
+                fetch = FetchTarball(job, tarball.label, tarball.url, tarball.authorization, limit)
+                yield Start(StageName.FETCH, fetch)
+
+    def _lose_offline(self, tarball: Tarball) -> None:
+        what = f"{tarball.label} is not in the store, and the network may not be used"
+        for number in self.warming.lost(tarball):
+            self._answer_failure(number, tarball.label, Failed(_NO_JOB, "PM_OFFLINE", what))
+
+    def _extract(self) -> Iterator[Order]:
+        while self._has_place(StageName.EXTRACT):
+            largest = self.settings.large_tarball_bytes if self._large_in_flight else ANY_SIZE
+            tarball = self.warming.next_to_extract(largest)
+            if tarball is None:
+                return
+            source = tarball.source
+            assert source is not None, "a tarball that is fetched lies somewhere"
+            if isinstance(source, SharedBytes):
+                self._large_in_flight += self._is_large(source)
+            job = Extract(
+                self._begin(_Extract(tarball, source)),
+                tarball.label,
+                source,
+                IntegrityText(tarball.integrity),
+                self.settings.store,
+                tarball.key,
+                self.settings.limits,
+                self.settings.durable,
+            )
+            yield Start(StageName.EXTRACT, job)
+
+    def _is_large(self, source: SharedBytes) -> bool:
+        return source.length >= self.settings.large_tarball_bytes
+
+    def _has_place(self, stage: StageName) -> bool:
+        return self._used[stage] < self.settings.places[stage]
+
+    def _begin(self, task: _Task) -> JobId:
+        job = JobId(self._next_job)
+        self._next_job += 1
+        self._in_flight[job] = task
+        self._used[_STAGE_OF[type(task)]] += 1
+        return job

@@ -1,0 +1,114 @@
+"""One resolution from beginning to end: the processes' inputs, the state machine, and what is made of its outcome."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pmpipe.driving import Crew
+from pmpipe.orders import StageName
+from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
+from pmpipe.resolving.failures import errors_of
+from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
+from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.wants import Wants
+from pmpipe.resolving.warming import Warming
+from pmpipe.resolving.worker import ResolveInputs
+from pmpipe.tasks import Settings
+from stages.document_cache import FOLDER_NAME
+
+if TYPE_CHECKING:
+    from pmpipe.session import Session
+    from pmpipe.store import Store
+
+
+@dataclass(slots=True, frozen=True)
+class Resolved:
+    """A lock that was made.
+
+    Attributes:
+        lock: its text.
+        warnings: one line each.
+        packages: how many packages were found.
+        documents: how many packuments came from the registry.
+        stage_s: seconds during which each stage had work.
+    """
+
+    lock: bytes
+    warnings: list[str]
+    packages: int
+    documents: int
+    stage_s: dict[str, float]
+
+
+def resolve_inputs(session: Session, store: Store, *, goes_on: bool) -> ResolveInputs:
+    """What the resolve process is started with.
+
+    Args:
+        session: the project.
+        store: opened.
+        goes_on: an install follows: tarballs are announced, and the wanted tree is worked out.
+
+    Raises:
+        PmpipeError: a package.json, the old lock or a setting cannot be used.
+    """
+    config = session.config
+    folder = f"{store.folder}/{FOLDER_NAME}"
+
+    def finish(lock: bytes) -> None:
+        if goes_on and store.writable:
+            session.adopt(lock)
+            session.remember(store)
+
+    return ResolveInputs(
+        project=resolver_project(session.folder, session.lock_file, session.lock),
+        options=lambda: resolve_options(config, session.environ),
+        wants=Wants(config.registries, folder),
+        cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
+        style=lock_style(config, session.folder, session.lock),
+        # the lock's text is the only thing that is written even if the store cannot be
+        staging=store.staging if store.writable else tempfile.gettempdir(),
+        announces=goes_on and store.writable and not config.offline and not config.dry_run,
+        finish=finish,
+    )
+
+
+def resolve(
+    store: Store, sizes: Sizes, crew: Crew, watch: Callable[[ResolveRun], None], *, offline: bool, goes_on: bool
+) -> Resolved:
+    """Resolve the project that the crew was made for.
+
+    Args:
+        store: opened.
+        sizes: processes and queues.
+        crew: its resolve stage has the inputs.
+        watch: called with the state machine at every wake-up.
+        offline: nothing may be fetched.
+        goes_on: an install in the same processes follows.
+
+    Raises:
+        PmpipeError: the project's dependencies cannot be resolved.
+        CancelledError: a signal ended it.
+    """
+    places = {**sizes.places, StageName.FETCH: sizes.tarballs + sizes.documents}
+    settings = Settings(
+        places, store.folder, store.staging, LIMITS, large_tarball_bytes=LARGE_TARBALL_BYTES, offline=offline
+    )
+    run = ResolveRun(
+        settings,
+        Warming(store.folder, store.has),
+        ResolvePlaces(sizes.documents, sizes.tarballs),
+        keeps_documents=store.writable,
+        goes_on=goes_on,
+    )
+    stage_s = crew.drive(run, lambda: watch(run), is_last=not goes_on)
+    result = run.result
+    if result.problems:
+        raise errors_of(result.problems)
+    with open(result.lock, "rb") as file:
+        lock = file.read()
+    os.unlink(result.lock)
+    return Resolved(lock, result.warnings, run.packages, run.documents, stage_s)

@@ -1,0 +1,134 @@
+"""What the resolver asks for, as something that the fetch stage can get: URLs, credentials, repositories."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from pmpipe.errors import InvalidSpecError, LockfileError
+from pmpipe.npm.hosted_git import parse_hosted_git
+from pmpipe.npm.registry import Registries
+from pmpipe.npm.url import InvalidUrlError
+from pmpipe.resolver import Ask, AskContents, AskManifest, AskPackument, Resolved
+from pmpipe.resolver.request import RequestKind
+from pmpipe.sources import repositories_of
+from stages.document_cache import KeptHead, document_name
+from stages.messages import Announced, Want, WantCommit, WantDocument, WantTarball
+
+#: npm's for a resolution: the abbreviated form lacks the license that a lockfile names.
+ACCEPT = "application/json"
+
+#: Stands in `WantCommit.resolved` for the commit that is still to be found.
+COMMIT = "{commit}"
+
+_NO_HEAD = KeptHead("", "", "", 0, gzipped=False, length=0)
+
+
+@dataclass(slots=True, frozen=True)
+class PackumentAddress:
+    """Where a packument is asked for, and where it is kept."""
+
+    url: str
+    authorization: str
+    cache_path: str
+
+
+@dataclass(slots=True, frozen=True)
+class Wants:
+    """Makes wants.
+
+    Args:
+        registries: which registry serves which name, and with which credentials.
+        cache_folder: absolute path of the folder of kept documents.
+    """
+
+    registries: Registries
+    cache_folder: str
+
+    def packument(self, name: str) -> PackumentAddress:
+        """Where the packument of a package is.
+
+        Raises:
+            ConfigError: the scope's registry cannot be used.
+        """
+        url = f"{self.registries.for_package(name)}{escaped_name(name)}"
+        request = self.registries.request_for(url, name)
+        path = f"{self.cache_folder}/{document_name(request.url, ACCEPT)}"
+        return PackumentAddress(request.url, request.credential.authorization, path)
+
+    def want(self, number: int, ask: Ask, head: KeptHead | None = None) -> Want:
+        """The want for an ask that is about something on the network, or about a tarball on disk.
+
+        Args:
+            number: of the want.
+            ask: not for a folder.
+            head: of the kept copy of a packument that may be current.
+
+        Raises:
+            PmpipeError: nothing can be asked for: a URL or a setting cannot be used.
+        """
+        if isinstance(ask, AskPackument):
+            address = self.packument(ask.name)
+            known = head or _NO_HEAD
+            return WantDocument(
+                number,
+                ask.name,
+                address.url,
+                address.authorization,
+                ACCEPT,
+                known.etag,
+                known.last_modified,
+                address.cache_path,
+            )
+        if isinstance(ask, AskContents):
+            return self._tarball(number, f"{ask.name}@{ask.version}", ask.resolved, ask.integrity, ask.name)
+        if ask.kind is RequestKind.GIT:
+            return _commit(number, ask)
+        return self._tarball(number, ask.name or ask.wanted, ask.wanted, "", "")
+
+    def announced(self, resolved: Resolved) -> Announced | None:
+        """A tarball that may be downloaded ahead; None where nothing would verify it, or its URL is odd."""
+        if not resolved.integrity or not resolved.tarball:
+            return None
+        try:
+            request = self.registries.request_for(self.registries.tarball_location(resolved.tarball), resolved.name)
+        except InvalidUrlError:
+            return None  # whoever needs the package is told
+        label = f"{resolved.name}@{resolved.version}"
+        return Announced(label, request.url, request.credential.authorization, resolved.integrity)
+
+    def _tarball(self, number: int, label: str, where: str, integrity: str, name: str) -> WantTarball:
+        path = where.removeprefix("file:")
+        if os.path.isabs(path):
+            return WantTarball(number, label, "", "", path, integrity)
+        try:
+            url = self.registries.tarball_location(where) if name else where
+            request = self.registries.request_for(url, name)
+        except InvalidUrlError as error:
+            raise LockfileError(
+                f"the tarball of {label} is at {where[:200]!r}, which is no address: {error}"
+            ) from error
+        return WantTarball(number, label, request.url, request.credential.authorization, "", integrity)
+
+
+def escaped_name(name: str) -> str:
+    """A package's name as it stands in the URL of its packument.
+
+    Raises:
+        InvalidSpecError: it cannot stand in a URL.
+    """
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise InvalidSpecError(f"{name!r} is no name of a package")
+    return re.sub(r"[^A-Za-z0-9@._~!'()*+-]", lambda match: "".join(f"%{b:02x}" for b in match[0].encode()), name)
+
+
+def _commit(number: int, ask: AskManifest) -> WantCommit:
+    hosted = parse_hosted_git(ask.wanted)
+    if hosted is not None:
+        address = hosted.ssh_url.partition("#")[0]
+    else:
+        address = ask.wanted if ask.wanted.startswith("git") else f"git+{ask.wanted}"
+    label = ask.name or ask.wanted
+    repositories = repositories_of(address)
+    return WantCommit(number, label, repositories, ask.git_commit, ask.git_range, f"{address}#{COMMIT}")

@@ -1,0 +1,176 @@
+"""Tarballs during a resolution: those that the resolver must look into, and those that it announces.
+
+Each is fetched once and extracted once (single flight), however often it is announced or wanted. An announcement is a
+guess and only warms the store: what is placed comes from the finished tree alone, so a failure of one means nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pmpipe.errors import IntegrityError
+from pmpipe.npm.integrity import strongest
+from pmpipe.resolving.wants import COMMIT
+from pmpipe.sources import git_key
+from stages.entry import digest_entry_path, git_entry_path
+from stages.messages import Announced, Source, TarballFile, WantCommit, WantTarball
+
+
+class TarballState(enum.Enum):
+    """Where a tarball is on its way into the store."""
+
+    WAITING = enum.auto()
+    FETCHING = enum.auto()
+    FETCHED = enum.auto()
+    EXTRACTING = enum.auto()
+    STORED = enum.auto()
+    LOST = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Tarball:
+    """One tarball, or a git commit, of which npm makes one.
+
+    Attributes:
+        label: for messages.
+        url, authorization: where it is fetched; empty for a file on disk and for a commit.
+        integrity: SRI, or empty.
+        repositories, commit: URLs to try in order, and the full id; empty for a tarball.
+        key: names a commit's store entry, for it has no digest; else empty.
+        state: see there.
+        wants: numbers of the wants that wait for it.
+        source: where its bytes are, once it is fetched.
+    """
+
+    label: str
+    url: str
+    authorization: str
+    integrity: str
+    repositories: tuple[str, ...] = ()
+    commit: str = ""
+    key: str = ""
+    state: TarballState = TarballState.WAITING
+    wants: list[int] = field(default_factory=list)
+    source: Source | None = None
+
+
+@dataclass(slots=True)
+class Warming:
+    """All tarballs of one resolution.
+
+    Args:
+        store: absolute path of the store's version folder.
+        has: whether a store entry is there.
+    """
+
+    store: str
+    has: Callable[[str], bool]
+    #: by integrity, URL or path: every tarball that was ever wanted or announced
+    _tarballs: dict[str, Tarball] = field(default_factory=dict)
+    #: tarballs to be fetched; those that the resolver waits for first
+    _wanted: deque[Tarball] = field(default_factory=deque)
+    _announced: deque[Tarball] = field(default_factory=deque)
+    #: tarballs to be extracted
+    _fetched: deque[Tarball] = field(default_factory=deque)
+
+    def announce(self, one: Announced) -> None:
+        """Download this one ahead, unless it is there or on its way."""
+        if one.integrity not in self._tarballs:
+            tarball = Tarball(one.label, one.url, one.authorization, one.integrity)
+            self._tarballs[one.integrity] = tarball
+            if self.entry_of(tarball):
+                tarball.state = TarballState.STORED
+            else:
+                self._announced.append(tarball)
+
+    def want(self, want: WantTarball) -> Tarball:
+        """A tarball that the resolver waits for; if it is `STORED` or `LOST` already, the caller has to answer."""
+        name = want.integrity or want.url or want.path
+        tarball = self._tarballs.get(name)
+        if tarball is not None and tarball.state is not TarballState.LOST:
+            tarball.wants.append(want.want)
+            if tarball.state is TarballState.WAITING:
+                self._wanted.append(tarball)
+            return tarball
+        tarball = Tarball(want.label, want.url, want.authorization, want.integrity, wants=[want.want])
+        self._tarballs[name] = tarball
+        if self.entry_of(tarball):
+            tarball.state = TarballState.STORED
+        elif want.path:
+            self.fetched(tarball, TarballFile(want.path))
+        else:
+            self._wanted.append(tarball)
+        return tarball
+
+    def want_commit(self, want: WantCommit, commit: str) -> Tarball:
+        """A git commit that the resolver waits for; if it is `STORED` already, the caller has to answer."""
+        key = git_key(want.resolved.replace(COMMIT, commit))
+        tarball = self._tarballs.get(key)
+        if tarball is not None and tarball.state is not TarballState.LOST:
+            tarball.wants.append(want.want)
+            return tarball
+        tarball = Tarball(want.label, "", "", "", want.repositories, commit, key, wants=[want.want])
+        self._tarballs[key] = tarball
+        if self.entry_of(tarball):
+            tarball.state = TarballState.STORED
+        else:
+            self._wanted.append(tarball)
+        return tarball
+
+    def entry_of(self, tarball: Tarball) -> str:
+        """The path of its store entry, if it is there; else empty."""
+        if tarball.key:
+            entry = git_entry_path(self.store, tarball.key)
+            return entry if self.has(entry) else ""
+        if not tarball.integrity:
+            return ""
+        try:
+            candidates = [digest_entry_path(self.store, digest) for digest in strongest(tarball.integrity)]
+        except IntegrityError:
+            return ""
+        return next((entry for entry in candidates if self.has(entry)), "")
+
+    def next_to_fetch(self) -> Tarball | None:
+        """Take the next tarball to fetch, one that is waited for before those that were announced; None: none."""
+        for queue in (self._wanted, self._announced):
+            while queue:
+                tarball = queue.popleft()
+                # one that was announced and then wanted stands in both
+                if tarball.state is TarballState.WAITING:
+                    tarball.state = TarballState.FETCHING
+                    return tarball
+        return None
+
+    def fetched(self, tarball: Tarball, source: Source) -> None:
+        """Its bytes are there."""
+        tarball.state, tarball.source = TarballState.FETCHED, source
+        # the resolver stands still without the ones that it wants
+        if tarball.wants:
+            self._fetched.appendleft(tarball)
+        else:
+            self._fetched.append(tarball)
+
+    def next_to_extract(self, largest: int) -> Tarball | None:
+        """Take the next tarball to extract that is smaller than `largest` bytes; None if there is none."""
+        for tarball in self._fetched:
+            if getattr(tarball.source, "length", 0) < largest:
+                self._fetched.remove(tarball)
+                tarball.state = TarballState.EXTRACTING
+                return tarball
+        return None
+
+    def stored(self, tarball: Tarball) -> list[int]:
+        """It is in the store; the wants that waited for it."""
+        return self._end(tarball, TarballState.STORED)
+
+    def lost(self, tarball: Tarball) -> list[int]:
+        """It cannot be had; the wants that waited for it."""
+        return self._end(tarball, TarballState.LOST)
+
+    def _end(self, tarball: Tarball, state: TarballState) -> list[int]:
+        tarball.state, tarball.source = state, None
+        wants, tarball.wants = tarball.wants, []
+        return wants

@@ -1,0 +1,16 @@
+"""What a finished resolution has to say besides its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pmpipe.resolver import IdealTree
+from pmpipe.resolver.peer_conflict import chain, describe, who
+
+
+def warnings_of(tree: IdealTree) -> Iterator[str]:
+    """One line for each peer conflict that was let pass."""
+    for edge in tree.overruled:
+        target = edge.target
+        found = f"gets {who(target)}" if target is not None else "gets none"
+        yield f"a peer dependency is not satisfied: {describe(edge)}, and {found} (required by {chain(edge.origin)})"

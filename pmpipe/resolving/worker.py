@@ -1,0 +1,305 @@
+"""The resolve process: holds the resolver, answers what this machine knows by itself, and asks for the rest.
+
+It handles one job at a time like every stage: `Resolve` begins, each answer goes on; what follows comes back as
+`ResolveStep` results, and once as `ResolveDone` or `ResolveFailed`. Kept documents and folders on disk are looked up
+here, so that a resolution with a warm cache crosses no queue at all.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
+from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.resolver import (
+    Ask,
+    AskContents,
+    AskManifest,
+    AskPackument,
+    Event,
+    Fed,
+    Project,
+    Resolved,
+    ResolveOptions,
+    Resolver,
+)
+from pmpipe.resolver.request import RequestKind
+from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from, packument_from
+from pmpipe.resolving.failures import error_of
+from pmpipe.resolving.inputs import CachePolicy, LockStyle
+from pmpipe.resolving.wants import COMMIT, Wants
+from pmpipe.resolving.wording import warnings_of
+from stages.document_cache import KeptDocument, read_document, still_current
+from stages.messages import (
+    Announced,
+    AnswerDocument,
+    AnswerEntry,
+    AnswerFailure,
+    Failed,
+    Job,
+    JobId,
+    Resolve,
+    ResolveDone,
+    ResolveFailed,
+    ResolveStep,
+    Result,
+    SharedBytes,
+    Want,
+    WantCommit,
+)
+
+if TYPE_CHECKING:
+    from stages.worker import Handler
+
+#: Wants in one result; with the longest URLs and tokens they still fit in a datagram.
+_WANTS_AT_ONCE = 32
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ResolveInputs:
+    """What the resolve process is started with; it is forked, so all of this is there.
+
+    Attributes:
+        project: the resolver's view of the project.
+        options: what decides, without the version of Node.js.
+        wants: URLs and credentials.
+        cache: which kept documents count.
+        style: how the lock is written.
+        staging: absolute path of a folder for the lock's text.
+        announces: tarballs that will be needed are to be announced.
+        finish: called with the lock's text before it is handed over, for what can be worked out ahead here.
+    """
+
+    project: Project
+    options: Callable[[], ResolveOptions]
+    wants: Wants
+    cache: CachePolicy
+    style: LockStyle
+    staging: str
+    announces: bool
+    finish: Callable[[bytes], None]
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What one job led to."""
+
+    wants: list[Want] = field(default_factory=list)
+    announced: list[Announced] = field(default_factory=list)
+
+
+def make_handler(inputs: ResolveInputs, arena: mmap.mmap) -> Handler:
+    """The resolve stage's handler.
+
+    Args:
+        inputs: what is to be resolved.
+        arena: where documents lie. It is only read.
+    """
+    worker = ResolveWorker(inputs, memoryview(arena))
+
+    def handle(job: Job) -> Iterator[Result]:
+        try:
+            yield from worker.handle(job)
+        except PmpipeError as error:
+            yield ResolveFailed(job.job, tuple(_failed(job.job, one) for one in _problems(error)))
+
+    return handle
+
+
+class ResolveWorker:
+    """One resolution in this process.
+
+    Args:
+        inputs: what is to be resolved.
+        shared: the arena.
+    """
+
+    def __init__(self, inputs: ResolveInputs, shared: memoryview) -> None:
+        self._inputs = inputs
+        self._shared = shared
+        self._resolver: Resolver | None = None
+        self._done = False
+        #: by number: what was asked for and is not answered
+        self._asked: dict[int, Ask] = {}
+        self._commits: dict[int, WantCommit] = {}
+        #: by number: kept copies that may be current
+        self._kept: dict[int, KeptDocument] = {}
+        self._kept_paths: dict[int, str] = {}
+        self._next = 0
+        self._packages = 0
+
+    def handle(self, job: Job) -> Iterator[Result]:
+        """Begin, or take an answer.
+
+        Raises:
+            PmpipeError: the dependencies cannot be had together, or something required is not to be had.
+        """
+        outcome = _Outcome()
+        if isinstance(job, Resolve):
+            self._resolver = Resolver(self._inputs.project, self._inputs.options())
+            self._take(self._resolver.start(), outcome)
+        elif self._done:
+            pass  # an answer that is not needed any more
+        elif isinstance(job, AnswerDocument):
+            ask = self._asked.pop(job.want)
+            self._feed(ask, self._document(job, ask), outcome)
+        elif isinstance(job, AnswerEntry):
+            ask = self._asked.pop(job.want)
+            self._feed(ask, self._entry(job, ask), outcome)
+        elif isinstance(job, AnswerFailure):
+            self._feed(self._asked.pop(job.want), error_of(job.code, job.what, job.details, job.hint), outcome)
+        else:
+            raise TypeError(f"resolve got a job of another stage: {job!r}")
+        yield from self._results(job.job, outcome)
+
+    # -- feeding --------------------------------------------------------------------------------------------------
+
+    def _feed(self, ask: Ask, fed: Fed, outcome: _Outcome) -> None:
+        assert self._resolver is not None
+        self._take(self._resolver.feed(ask, fed), outcome)
+        if isinstance(ask, AskPackument) and not isinstance(fed, PmpipeError):
+            fed.compact()  # type: ignore[union-attr]  # a packument's ask is answered by a packument
+
+    def _take(self, events: list[Event], outcome: _Outcome) -> None:
+        """Answer what can be answered here, and put the rest among the wants."""
+        resolver = self._resolver
+        assert resolver is not None
+        pending = deque(events)
+        while pending:
+            event = pending.popleft()
+            if isinstance(event, Resolved):
+                self._announce(event, outcome)
+                continue
+            fed = self._answer_here(event, outcome)
+            if fed is not None and not resolver.done:
+                pending.extend(resolver.feed(event, fed))
+                if isinstance(event, AskPackument) and not isinstance(fed, PmpipeError):
+                    fed.compact()  # type: ignore[union-attr]
+
+    def _announce(self, resolved: Resolved, outcome: _Outcome) -> None:
+        self._packages += 1
+        if self._inputs.announces:
+            announced = self._inputs.wants.announced(resolved)
+            if announced is not None:
+                outcome.announced.append(announced)
+
+    def _answer_here(self, ask: Ask, outcome: _Outcome) -> Fed | None:
+        """What this machine knows by itself; None: it was put among the wants."""
+        if isinstance(ask, AskManifest) and ask.kind is RequestKind.FOLDER:
+            return folder_manifest(ask.wanted, ask.name)
+        try:
+            if isinstance(ask, AskPackument):
+                return self._kept_packument(ask, outcome)
+            self._want(ask, outcome)
+        except PmpipeError as error:
+            return error
+        return None
+
+    def _kept_packument(self, ask: AskPackument, outcome: _Outcome) -> Fed | None:
+        cache = self._inputs.cache
+        path = self._inputs.wants.packument(ask.name).cache_path
+        try:
+            kept = read_document(path)
+        except OSError as error:
+            raise StoreError(
+                f"cannot read {path}: {error.strerror}", hint="mend its permissions, or remove it"
+            ) from error
+        if kept is not None and (cache.offline or cache.prefer_offline or self._is_fresh(kept)):
+            try:
+                return packument_from(bytes(kept.body), ask.name, gzipped=kept.head.gzipped)
+            except PmpipeError:
+                kept = None  # torn by a power cut: it is asked for again
+        if cache.offline:
+            what = f"the packument of {ask.name} is not in the cache, and the network may not be used"
+            return OfflineError(what, hint="install once without --offline")
+        self._want(ask, outcome, kept)
+        return None
+
+    def _is_fresh(self, kept: KeptDocument) -> bool:
+        return not self._inputs.cache.prefer_online and kept.is_fresh(time.time())
+
+    def _want(self, ask: Ask, outcome: _Outcome, kept: KeptDocument | None = None) -> None:
+        number = self._next
+        want = self._inputs.wants.want(number, ask, kept.head if kept is not None else None)
+        self._next += 1
+        self._asked[number] = ask
+        if isinstance(want, WantCommit):
+            self._commits[number] = want
+        if kept is not None:
+            self._kept[number] = kept
+            self._kept_paths[number] = self._inputs.wants.packument(ask.name).cache_path
+        outcome.wants.append(want)
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def _document(self, job: AnswerDocument, ask: Ask) -> Fed:
+        assert isinstance(ask, AskPackument)
+        kept = self._kept.pop(job.want, None)
+        try:
+            if job.source is not None:
+                return packument_from(self._copied(job.source), ask.name, gzipped=job.gzipped)
+            assert kept is not None, "only a kept document can be current"
+            still_current(self._kept_paths[job.want])
+            return packument_from(bytes(kept.body), ask.name, gzipped=kept.head.gzipped)
+        except PmpipeError as error:
+            return error
+
+    def _copied(self, source: SharedBytes) -> bytes:
+        with self._shared[source.offset : source.offset + source.length] as body:
+            return bytes(body)
+
+    def _entry(self, job: AnswerEntry, ask: Ask) -> Fed:
+        if isinstance(ask, AskContents):
+            return contents_from(job.entry, wants_bundle=ask.wants_bundle, wants_shrinkwrap=ask.wants_shrinkwrap)
+        assert isinstance(ask, AskManifest)
+        commit = self._commits.get(job.want)
+        if commit is not None:
+            return manifest_from(job.entry, commit.resolved.replace(COMMIT, job.commit), "", ask.name)
+        resolved = ask.wanted if ask.kind is RequestKind.TARBALL_URL else f"file:{ask.wanted.removeprefix('file:')}"
+        return manifest_from(job.entry, resolved, job.integrity, ask.name)
+
+    # -- results --------------------------------------------------------------------------------------------------
+
+    def _results(self, job: JobId, outcome: _Outcome) -> Iterator[Result]:
+        resolver = self._resolver
+        assert resolver is not None
+        if resolver.done and not self._done:
+            self._done = True
+            yield from self._finish(job, resolver)
+            return
+        wants, announced = outcome.wants, outcome.announced
+        while len(wants) > _WANTS_AT_ONCE or len(announced) > _WANTS_AT_ONCE:
+            first, ahead = tuple(wants[:_WANTS_AT_ONCE]), tuple(announced[:_WANTS_AT_ONCE])
+            del wants[:_WANTS_AT_ONCE], announced[:_WANTS_AT_ONCE]
+            yield ResolveStep(job, first, ahead, self._packages, more=True)
+        yield ResolveStep(job, tuple(wants), tuple(announced), self._packages)
+
+    def _finish(self, job: JobId, resolver: Resolver) -> Iterator[Result]:
+        ideal = resolver.finish()
+        style = self._inputs.style
+        document = ideal.lock_document(
+            lockfile_version=style.version, omit_registry_resolved=style.omit_registry_resolved
+        )
+        text = write_lockfile(document, style.formatting)
+        self._inputs.finish(text)
+        path = f"{self._inputs.staging}/lock-{os.getpid()}-{os.urandom(6).hex()}"
+        try:
+            with open(path, "wb") as file:
+                file.write(text)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
+        yield ResolveDone(job, path, tuple(warnings_of(ideal)))
+
+
+def _problems(error: PmpipeError) -> Sequence[PmpipeError]:
+    return error.problems if isinstance(error, ProblemsError) else (error,)
+
+
+def _failed(job: JobId, error: PmpipeError) -> Failed:
+    return Failed(job, error.code, error.what, error.details, error.hint)

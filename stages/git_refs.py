@@ -1,0 +1,137 @@
+"""Which commit a branch, tag or version range of a repository means: one ``git ls-remote``, nothing is cloned.
+
+Source: npm's ``@npmcli/git`` (which references count, and that a tag wins over a branch of the same name) and pacote's
+git fetcher.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pmpipe.npm.semver import parse_range, parse_version
+from pmpipe.npm.text import printable
+from stages.fetch import retry_wait_s
+from stages.git import (
+    TRANSIENT,
+    GitSettings,
+    RefusedError,
+    Repository,
+    git_failure,
+    read_repository,
+    shown_git_text,
+    ssh_options,
+)
+from stages.git_command import GitFailedError, GitMissingError
+from stages.messages import Failed, FindGitCommit, FoundGitCommit
+
+_FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ABBREVIATED = re.compile(r"[0-9a-f]{4,63}")
+_VERSION_TAG = re.compile(r"refs/tags/(?:.*[^0-9])?v?(\d+\.\d+\.\d+(?:[-+].+)?)")
+_PULL = re.compile(r"refs/pull/(\d+)/head")
+_NAMED = re.compile(r"refs/(?:heads|tags)/(.+)")
+_PEELED = "^{}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRefs:
+    """What a repository offers.
+
+    Attributes:
+        by_name: branch, tag, ``pull/N``, full reference and ``HEAD`` -> commit id.
+        by_version: version that a tag's name ends with -> commit id.
+    """
+
+    by_name: dict[str, str]
+    by_version: dict[str, str]
+
+    def commit_of(self, reference: str, requested_range: str) -> str:
+        """The full commit id; empty if the repository has nothing of the kind."""
+        if requested_range:
+            return self._highest(requested_range)
+        found = self.by_name.get(reference or "HEAD")
+        if found is None and _ABBREVIATED.fullmatch(reference):
+            found = next((commit for commit in self.by_name.values() if commit.startswith(reference)), None)
+        return found or ""
+
+    def _highest(self, requested_range: str) -> str:
+        wanted = parse_range(requested_range)
+        versions = [(parse_version(text), commit) for text, commit in self.by_version.items()]
+        fitting = [(v, commit) for v, commit in versions if v is not None and wanted is not None and wanted.test(v)]
+        return max(fitting, key=lambda pair: pair[0])[1] if fitting else ""
+
+
+def read_refs(output: str) -> RemoteRefs:
+    """What ``git ls-remote`` printed: a commit id, a tab and a reference in each line.
+
+    An annotated tag has two lines: the tag's own id, and behind ``^{}`` that of the commit it is for, which counts.
+    """
+    refs = RemoteRefs({}, {})
+    for line in _peeled_last(output.split("\n")):
+        commit, tab, reference = line.partition("\t")
+        if not tab or not _FULL_COMMIT.fullmatch(commit):
+            continue
+        reference = reference.removesuffix(_PEELED)
+        refs.by_name[reference] = commit
+        pull, named = _PULL.fullmatch(reference), _NAMED.fullmatch(reference)
+        if pull is not None:
+            refs.by_name[f"pull/{pull[1]}"] = commit
+        elif named is not None:
+            refs.by_name[named[1]] = commit
+        tag = _VERSION_TAG.fullmatch(reference)
+        version = parse_version(tag[1]) if tag is not None else None
+        if version is not None:
+            refs.by_version[str(version)] = commit
+    return refs
+
+
+def _peeled_last(lines: Iterable[str]) -> list[str]:
+    return sorted(lines, key=lambda line: line.endswith(_PEELED))
+
+
+async def find_commit(job: FindGitCommit, settings: GitSettings) -> FoundGitCommit | Failed:
+    """Ask the job's repositories in turn.
+
+    Returns:
+        The commit, or `Failed` with what each repository said.
+    """
+    if _FULL_COMMIT.fullmatch(job.reference.lower()):
+        return FoundGitCommit(job.job, job.reference.lower())
+    problems: list[str] = []
+    try:
+        for repository in [read_repository(text) for text in job.repositories]:
+            refs = await _ask(repository, settings)
+            if isinstance(refs, str):
+                problems.append(refs)
+                continue
+            commit = refs.commit_of(job.reference, job.requested_range)
+            if commit:
+                return FoundGitCommit(job.job, commit)
+            wanted = f"tag for {job.requested_range}" if job.requested_range else f"branch or tag {job.reference}"
+            problems.append(f"{shown_git_text(repository.url)} has no {printable(wanted, 200)}")
+    except GitMissingError as error:
+        what = f"the git command cannot be started: {error}"
+        hint = "install git, or ask for the package by a registry version instead"
+        return git_failure(job.job, job.label, what, hint=hint, cause="no git command")
+    except RefusedError as error:
+        return git_failure(job.job, job.label, str(error), hint="git was not started: the address is unsafe")
+    what = problems[-1].split("\n")[-1] if problems else "no repository is known"
+    hint = "check that the repository exists and can be read: git ls-remote, ssh keys, credential helper"
+    return git_failure(job.job, job.label, what, details=problems, hint=hint)
+
+
+async def _ask(repository: Repository, settings: GitSettings) -> RemoteRefs | str:
+    """What the repository offers, or git's messages."""
+    attempts = 1
+    while True:
+        try:
+            options = await ssh_options(settings.command) if repository.protocol == "ssh" else []
+            command = [*options, "ls-remote", "--", repository.url]
+            return read_refs(await settings.command.run(command, protocols=(repository.protocol,)))
+        except GitFailedError as error:
+            if attempts > settings.fetch.retries or not (error.stalled or TRANSIENT.search(error.messages)):
+                return f"{shown_git_text(repository.url)}: {shown_git_text(error.messages)}"
+        await asyncio.sleep(retry_wait_s(settings.fetch, attempts))
+        attempts += 1
