@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pmpipe.errors import InvalidSpecError, LockfileError
 from pmpipe.npm.hosted_git import parse_hosted_git
-from pmpipe.npm.registry import Registries
+from pmpipe.npm.registry import Registries, RegistryUrl
 from pmpipe.npm.url import InvalidUrlError
 from pmpipe.resolver import Ask, AskContents, AskManifest, AskPackument, Resolved
 from pmpipe.resolver.request import RequestKind
@@ -21,6 +21,8 @@ ACCEPT = "application/json"
 
 #: Stands in `WantCommit.resolved` for the commit that is still to be found.
 COMMIT = "{commit}"
+
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 _NO_HEAD = KeptHead("", "", "", 0, gzipped=False, length=0)
 
@@ -45,6 +47,9 @@ class Wants:
 
     registries: Registries
     cache_folder: str
+    #: per registry what to put in front of a name, where no credentials are configured that could differ by name
+    _bases: dict[RegistryUrl, str] = field(default_factory=dict)
+    _addresses: dict[str, PackumentAddress] = field(default_factory=dict)
 
     def packument(self, name: str) -> PackumentAddress:
         """Where the packument of a package is.
@@ -52,10 +57,24 @@ class Wants:
         Raises:
             ConfigError: the scope's registry cannot be used.
         """
-        url = f"{self.registries.for_package(name)}{escaped_name(name)}"
-        request = self.registries.request_for(url, name)
-        path = f"{self.cache_folder}/{document_name(request.url, ACCEPT)}"
-        return PackumentAddress(request.url, request.credential.authorization, path)
+        found = self._addresses.get(name)
+        if found is None:
+            found = self._addresses[name] = self._address(name)
+        return found
+
+    def _address(self, name: str) -> PackumentAddress:
+        registry = self.registries.for_package(name)
+        escaped = escaped_name(name)
+        base = self._bases.get(registry)
+        authorization = ""
+        if base is not None:
+            url = f"{base}{escaped}"
+        else:
+            request = self.registries.request_for(f"{registry}{escaped}", name)
+            url, authorization = request.url, request.credential.authorization
+            if not self.registries.auth and not authorization and url.endswith(escaped):
+                self._bases[registry] = url.removesuffix(escaped)
+        return PackumentAddress(url, authorization, f"{self.cache_folder}/{document_name(url, ACCEPT)}")
 
     def want(self, number: int, ask: Ask, head: KeptHead | None = None) -> Want:
         """The want for an ask that is about something on the network, or about a tarball on disk.
@@ -118,6 +137,8 @@ def escaped_name(name: str) -> str:
     Raises:
         InvalidSpecError: it cannot stand in a URL.
     """
+    if _PLAIN_NAME.fullmatch(name):
+        return name
     if any(part in ("", ".", "..") for part in name.split("/")):
         raise InvalidSpecError(f"{name!r} is no name of a package")
     return re.sub(r"[^A-Za-z0-9@._~!'()*+-]", lambda match: "".join(f"%{b:02x}" for b in match[0].encode()), name)

@@ -123,6 +123,7 @@ class ResolveWorker:
     def __init__(self, inputs: ResolveInputs, shared: memoryview) -> None:
         self._inputs = inputs
         self._shared = shared
+        self._has_cache = os.path.isdir(inputs.cache.folder)
         self._resolver: Resolver | None = None
         self._done = False
         #: by number: what was asked for and is not answered
@@ -220,6 +221,15 @@ class ResolveWorker:
             return OfflineError(what, hint="install once without --offline")
         self._want(ask, outcome, kept)
         return None
+
+    def _kept_document(self, path: str) -> KeptDocument | None:
+        if not self._has_cache:
+            return None
+        try:
+            return read_document(path)
+        except OSError as error:
+            what = f"cannot read {path}: {error.strerror}"
+            raise StoreError(what, hint="mend its permissions, or remove it") from error
 
     def _is_fresh(self, kept: KeptDocument) -> bool:
         return not self._inputs.cache.prefer_online and kept.is_fresh(time.time())
