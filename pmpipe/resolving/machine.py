@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import msgspec
 
@@ -37,6 +36,18 @@ from pmpipe.orders import (
     WorkerDied,
 )
 from pmpipe.resolving.answers import LONGEST_DOCUMENT
+from pmpipe.resolving.tasks import (
+    STAGE_OF_TASK,
+    Answer,
+    CommitTask,
+    DocumentTask,
+    ExtractTask,
+    FetchTask,
+    KeepTask,
+    Resolution,
+    ResolveTask,
+    Task,
+)
 from pmpipe.resolving.warming import Tarball, TarballState, Warming
 from pmpipe.tasks import ANY_SIZE, Settings
 from stages.document_cache import KeptHead, encode_head
@@ -65,7 +76,6 @@ from stages.messages import (
     ResolveStep,
     Result,
     SharedBytes,
-    Source,
     WantCommit,
     WantDocument,
     WantTarball,
@@ -73,74 +83,6 @@ from stages.messages import (
 
 #: Of an answer that has no job yet.
 _NO_JOB = JobId(-1)
-
-
-# -- tasks in flight --------------------------------------------------------------------------------------------------
-
-
-class _Document(msgspec.Struct, frozen=True, gc=False):
-    want: WantDocument
-
-
-class _FindCommit(msgspec.Struct, frozen=True, gc=False):
-    want: WantCommit
-
-
-class _Fetch(msgspec.Struct, frozen=True, gc=False):
-    tarball: Tarball
-
-
-class _Extract(msgspec.Struct, frozen=True, gc=False):
-    tarball: Tarball
-    source: Source
-
-
-class _Keep(msgspec.Struct, frozen=True, gc=False):
-    source: SharedBytes
-
-
-class _Resolve(msgspec.Struct, frozen=True, gc=False):
-    label: str
-    source: SharedBytes | None
-
-
-_Task: TypeAlias = _Document | _FindCommit | _Fetch | _Extract | _Keep | _Resolve
-
-_STAGE_OF: dict[type[_Task], StageName] = {
-    _Document: StageName.FETCH,
-    _FindCommit: StageName.FETCH,
-    _Fetch: StageName.FETCH,
-    _Extract: StageName.EXTRACT,
-    _Keep: StageName.CACHE,
-    _Resolve: StageName.RESOLVE,
-}
-
-
-class _Answer(msgspec.Struct, frozen=True, gc=False):
-    """An answer for the resolver without its job's number; `source` is the space in the arena that it is read from."""
-
-    job: AnswerDocument | AnswerEntry | AnswerFailure
-    label: str
-    source: SharedBytes | None = None
-
-
-@dataclass(slots=True)
-class Resolution:
-    """What a resolution leaves.
-
-    Attributes:
-        lock: absolute path of a file with the lock's text; empty if there are problems.
-        problems: why there is none.
-        warnings: what is odd but harmless, one line each.
-        unkept: documents that were not written to the cache because its queue was full.
-        notes: why others could not be written, one line each.
-    """
-
-    lock: str = ""
-    problems: tuple[Failed, ...] = ()
-    warnings: list[str] = field(default_factory=list)
-    unkept: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)
@@ -181,11 +123,11 @@ class ResolveRun:
     #: what the resolver wants and fetch has no place for yet
     _wants: deque[WantDocument | WantCommit] = field(default_factory=deque)
     #: what the resolver has no place for yet
-    _answers: deque[_Answer] = field(default_factory=deque)
+    _answers: deque[Answer] = field(default_factory=deque)
     #: arena offset of a document -> how many still read it: the resolver, the cache
     _readers: dict[int, int] = field(default_factory=dict)
     #: all and only jobs that a stage has and has not answered
-    _in_flight: dict[JobId, _Task] = field(default_factory=dict)
+    _in_flight: dict[JobId, Task] = field(default_factory=dict)
     _used: dict[StageName, int] = field(default_factory=lambda: dict.fromkeys(StageName, 0))
     _documents_in_flight: int = 0
     _large_in_flight: int = 0
@@ -195,7 +137,7 @@ class ResolveRun:
 
     def start(self) -> list[Order]:
         """The first order: begin."""
-        job = self._begin(_Resolve("the project", None))
+        job = self._begin(ResolveTask("the project", None))
         return [Start(StageName.RESOLVE, Resolve(job))]
 
     def handle(self, event: Event) -> list[Order]:
@@ -209,7 +151,7 @@ class ResolveRun:
             self._take_step(event)
             return list(self._give_out())
         task = self._in_flight.pop(event.job)
-        self._used[_STAGE_OF[type(task)]] -= 1
+        self._used[STAGE_OF_TASK[type(task)]] -= 1
         orders: list[Order] = list(self._released(task))
         orders.extend(self._take_in(task, event))
         orders.extend(self._give_out())
@@ -222,11 +164,11 @@ class ResolveRun:
     def describe(self, job: JobId) -> str:
         """What a job in flight is about."""
         match self._in_flight.get(job):
-            case _Document(want=WantDocument(label=label)) | _FindCommit(want=WantCommit(label=label)):
+            case DocumentTask(want=WantDocument(label=label)) | CommitTask(want=WantCommit(label=label)):
                 return label
-            case _Fetch(tarball=tarball) | _Extract(tarball=tarball):
+            case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
                 return tarball.label
-            case _Resolve(label=label):
+            case ResolveTask(label=label):
                 return label
         return ""
 
@@ -234,10 +176,10 @@ class ResolveRun:
         """Assert what must always hold; for tests."""
         counted = dict.fromkeys(StageName, 0)
         for task in self._in_flight.values():
-            counted[_STAGE_OF[type(task)]] += 1
+            counted[STAGE_OF_TASK[type(task)]] += 1
         assert counted == self._used
         assert all(used <= self.settings.places[stage] for stage, used in self._used.items())
-        assert self._documents_in_flight == sum(isinstance(task, _Document) for task in self._in_flight.values())
+        assert self._documents_in_flight == sum(isinstance(task, DocumentTask) for task in self._in_flight.values())
         assert self._documents_in_flight <= self.places.documents
         assert all(readers > 0 for readers in self._readers.values())
         if self.finished and not self._in_flight:
@@ -245,14 +187,14 @@ class ResolveRun:
 
     # -- what each result means -----------------------------------------------------------------------------------
 
-    def _released(self, task: _Task) -> Iterator[Order]:
+    def _released(self, task: Task) -> Iterator[Order]:
         """Space in the arena that nobody reads any more, now that this task has ended."""
-        if isinstance(task, _Document):
+        if isinstance(task, DocumentTask):
             self._documents_in_flight -= 1
-        elif isinstance(task, _Resolve | _Keep):
+        elif isinstance(task, ResolveTask | KeepTask):
             if task.source is not None:
                 yield from self._read_once(task.source)
-        elif isinstance(task, _Extract) and isinstance(task.source, SharedBytes):
+        elif isinstance(task, ExtractTask) and isinstance(task.source, SharedBytes):
             self._large_in_flight -= self._is_large(task.source)
             yield ReleaseTarball(task.source.offset)
 
@@ -262,31 +204,40 @@ class ResolveRun:
             del self._readers[source.offset]
             yield ReleaseTarball(source.offset)
 
-    def _take_in(self, task: _Task, result: Result) -> Iterator[Order]:
+    def _take_in(self, task: Task, result: Result) -> Iterator[Order]:
         match task, result:
-            case _Resolve(), ResolveStep():
+            case ResolveTask(), ResolveStep():
                 self._take_step(result)
-            case _Resolve(), ResolveDone() | ResolveFailed():
+            case ResolveTask(), ResolveDone() | ResolveFailed():
                 yield from self._settle(result)
-            case _Document(want=want), FetchedDocument():
+            case DocumentTask(want=want), FetchedDocument():
                 yield from self._take_document(want, result)
-            case _FindCommit(want=want), FoundGitCommit(commit=commit):
+            case CommitTask(want=want), FoundGitCommit(commit=commit):
                 self._answer_if_stored(self.warming.want_commit(want, commit))
-            case _Fetch(tarball=tarball), Fetched(source=source):
-                self.counts.fetched += 1
-                self.counts.wire_bytes += result.wire_bytes
-                self.warming.fetched(tarball, source)
-            case _Extract(tarball=tarball), Extracted():
-                self._take_entry(tarball, result)
-            case _Keep(), CachedDocument(problem=problem):
+            case ((FetchTask() | ExtractTask()), (Fetched() | Extracted())):
+                self._take_tarball(task.tarball, result)
+            case KeepTask(), CachedDocument(problem=problem):
                 self.result.notes += [problem] if problem else []
-            case ((_Document(want=want) | _FindCommit(want=want)), Failed()):
+            case ((DocumentTask(want=want) | CommitTask(want=want)), Failed()):
                 self._answer_failure(want.want, want.label, result)
-            case ((_Fetch(tarball=tarball) | _Extract(tarball=tarball)), Failed()):
+            case ((FetchTask(tarball=tarball) | ExtractTask(tarball=tarball)), Failed()):
                 for number in self.warming.lost(tarball):
                     self._answer_failure(number, tarball.label, result)
             case _:
                 raise AssertionError(f"{type(result).__name__} answers no {type(task).__name__}")
+
+    def _take_failure(self, task: Task, failed: Failed) -> None:
+        """It is the resolver's to judge: it may be about something optional, or about a guess."""
+        match task:
+            case DocumentTask(want=want):
+                self._answer_failure(want.want, want.label, failed)
+            case CommitTask(want=commit):
+                self._answer_failure(commit.want, commit.label, failed)
+            case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
+                for number in self.warming.lost(tarball):
+                    self._answer_failure(number, tarball.label, failed)
+            case _:
+                raise AssertionError(f"{type(task).__name__} cannot fail so")
 
     def _settle(self, result: ResolveDone | ResolveFailed) -> Iterator[Order]:
         self._settled = True
@@ -322,7 +273,7 @@ class ResolveRun:
             self._readers[source.offset] = 1
             if self.keeps_documents and result.fresh_s >= 0:
                 yield from self._keep(want, result, source)
-        self._answers.append(_Answer(AnswerDocument(_NO_JOB, want.want, source, result.gzipped), want.label, source))
+        self._answers.append(Answer(AnswerDocument(_NO_JOB, want.want, source, result.gzipped), want.label, source))
 
     def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> Iterator[Order]:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
@@ -331,11 +282,16 @@ class ResolveRun:
             return
         head = KeptHead(want.url, result.etag, result.last_modified, result.fresh_s, result.gzipped, source.length)
         self._readers[source.offset] += 1
-        job = self._begin(_Keep(source))
+        job = self._begin(KeepTask(source))
         keep = CacheDocument(job, want.label, source, encode_head(head), self.settings.staging, want.cache_path)
         yield Start(StageName.CACHE, keep)
 
-    def _take_entry(self, tarball: Tarball, result: Extracted) -> None:
+    def _take_tarball(self, tarball: Tarball, result: Fetched | Extracted) -> None:
+        if isinstance(result, Fetched):
+            self.counts.fetched += 1
+            self.counts.wire_bytes += result.wire_bytes
+            self.warming.fetched(tarball, result.source)
+            return
         self.counts.extracted += 1
         self.counts.unpacked_bytes += result.unpacked_bytes
         self.counts.unpacked_files += result.files
@@ -345,11 +301,11 @@ class ResolveRun:
     # -- answers --------------------------------------------------------------------------------------------------
 
     def _answer_entry(self, number: int, tarball: Tarball, entry: str, integrity: str) -> None:
-        self._answers.append(_Answer(AnswerEntry(_NO_JOB, number, entry, integrity, tarball.commit), tarball.label))
+        self._answers.append(Answer(AnswerEntry(_NO_JOB, number, entry, integrity, tarball.commit), tarball.label))
 
     def _answer_failure(self, number: int, label: str, failed: Failed) -> None:
         answer = AnswerFailure(_NO_JOB, number, failed.code, failed.what, failed.details, failed.hint)
-        self._answers.append(_Answer(answer, label))
+        self._answers.append(Answer(answer, label))
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
@@ -374,7 +330,7 @@ class ResolveRun:
     def _answer(self) -> Iterator[Order]:
         while self._answers and self._has_place(StageName.RESOLVE):
             answer = self._answers.popleft()
-            job = self._begin(_Resolve(answer.label, answer.source))
+            job = self._begin(ResolveTask(answer.label, answer.source))
             yield Start(StageName.RESOLVE, msgspec.structs.replace(answer.job, job=job))
 
     def _drop_answers(self) -> Iterator[Order]:
@@ -388,12 +344,12 @@ class ResolveRun:
         while self._wants and self._documents_in_flight < self.places.documents and self._has_place(StageName.FETCH):
             want = self._wants.popleft()
             if isinstance(want, WantCommit):
-                job = self._begin(_FindCommit(want))
+                job = self._begin(CommitTask(want))
                 find = FindGitCommit(job, want.label, want.repositories, want.reference, want.requested_range)
                 yield Start(StageName.FETCH, find)
                 continue
             self._documents_in_flight += 1
-            job = self._begin(_Document(want))
+            job = self._begin(DocumentTask(want))
             document = FetchDocument(
                 job,
                 want.label,
@@ -414,7 +370,7 @@ class ResolveRun:
             if self.settings.offline:
                 self._lose_offline(tarball)
                 continue
-            job = self._begin(_Fetch(tarball))
+            job = self._begin(FetchTask(tarball))
             if tarball.commit:
                 folder = f"{self.settings.staging}/resolve-{job}"
                 yield Start(
@@ -442,7 +398,7 @@ class ResolveRun:
             if isinstance(source, SharedBytes):
                 self._large_in_flight += self._is_large(source)
             job = Extract(
-                self._begin(_Extract(tarball, source)),
+                self._begin(ExtractTask(tarball, source)),
                 tarball.label,
                 source,
                 IntegrityText(tarball.integrity),
@@ -459,9 +415,9 @@ class ResolveRun:
     def _has_place(self, stage: StageName) -> bool:
         return self._used[stage] < self.settings.places[stage]
 
-    def _begin(self, task: _Task) -> JobId:
+    def _begin(self, task: Task) -> JobId:
         job = JobId(self._next_job)
         self._next_job += 1
         self._in_flight[job] = task
-        self._used[_STAGE_OF[type(task)]] += 1
+        self._used[STAGE_OF_TASK[type(task)]] += 1
         return job
