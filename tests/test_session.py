@@ -112,10 +112,12 @@ def test_an_empty_lockfile_is_none(place: Place) -> None:
     assert place.session().lock_file == "package-lock.json"
 
 
-def test_no_lockfile_is_told(place: Place) -> None:
+def test_no_lockfile_is_told_by_what_needs_one(place: Place) -> None:
     (place.folder / "package-lock.json").unlink()
+    session = place.session()
+    assert (session.lock_file, session.lock) == ("package-lock.json", b"")
     with pytest.raises(LockfileError, match=r"there is no package-lock\.json"):
-        place.session()
+        _ = session.locked
 
 
 def test_no_project_is_told(place: Place) -> None:

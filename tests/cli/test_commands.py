@@ -23,7 +23,10 @@ LEFT = make_package("left", "1.0.0", {"index.js": b"left", "cli.js": b"#!/bin/sh
 WANTED = {"node_modules/left": LEFT, "node_modules/right": make_package("right", "2.0.0")}
 
 #: the fields of an install's document
-FIELDS = {"placed", "kept", "removed", "leftOut", "scriptsSkipped", "counts", "warnings", "seconds", "stageSeconds"}
+FIELDS = {
+    *("placed", "kept", "removed", "leftOut", "scriptsSkipped", "resolved", "packuments"),
+    *("counts", "warnings", "seconds", "stageSeconds"),
+}
 
 #: what a run with nothing to do must not pay for
 HEAVY = {
