@@ -93,7 +93,7 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
         entry["hasShrinkwrap"] = True
     if package.has_install_script:
         entry["hasInstallScript"] = True
-    resolved = _portable(package.resolved, tree.project_folder)
+    resolved = portable_resolved(package.resolved, tree.project_folder)
     if resolved and not (omit_registry_resolved and _is_from_registry(node)):
         entry["resolved"] = resolved
     _add_flags(entry, node)
@@ -156,7 +156,7 @@ def _folder_name(node: Node) -> str:
     return name_from_folder(folder_of(node))
 
 
-def _portable(resolved: str, project_folder: str) -> str:
+def portable_resolved(resolved: str, project_folder: str) -> str:
     """What a package came from, as it can stand in a file that is copied to another machine."""
     if resolved.startswith("file:"):
         return f"file:{location_of(resolved.removeprefix('file:'), project_folder)}"

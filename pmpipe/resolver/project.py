@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.packument import Json, RawManifest
 
 
@@ -49,6 +50,7 @@ class Project:
         update_all: there is a lock, but nothing of it is to be kept (``npm update`` without names).
         explicit: per location of the project (empty) or a workspace the names of dependencies that the user asked for
             just now, so that what is there is replaced even if it would do.
+        pins: versions that another package manager's lock keeps; npm heeds such a lock only where `locked` is None.
     """
 
     folder: str
@@ -57,3 +59,4 @@ class Project:
     locked: Mapping[str, LockedEntry] | None = None
     update_all: bool = False
     explicit: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    pins: Pins | None = None

@@ -19,8 +19,9 @@ from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.planting import plant_project
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
-from pmpipe.resolver.source import Ask, AskPackument, Fed, Source, package_from_json
+from pmpipe.resolver.source import Ask, Fed, FedManifest, Source, package_from_json
 from pmpipe.resolver.tree import Tree
+from pmpipe.resolver.yarn_lock import yarn_lock_text
 
 Event: TypeAlias = Ask | Resolved
 
@@ -45,6 +46,10 @@ class IdealTree:
             self.tree, lockfile_version=lockfile_version, omit_registry_resolved=omit_registry_resolved
         )
 
+    def yarn_lock_text(self) -> str:
+        """The yarn.lock of yarn 1 that says the same as far as it can; empty if there would be no entry in it."""
+        return yarn_lock_text(self.tree)
+
     def nodes(self) -> Mapping[str, Node]:
         """All nodes by location."""
         return self.tree.nodes
@@ -56,7 +61,7 @@ class Resolver:
     def __init__(self, project: Project, options: ResolveOptions | None = None) -> None:
         self.options = options or ResolveOptions()
         pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
-        self._source = Source(pool, self.options.pick, self.options.release_age_exclude)
+        self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins)
         planted = plant_project(project, pool, self.options)
         self._planted = planted
         self._tree = planted.tree
@@ -102,7 +107,7 @@ class Resolver:
         if ask in self._source.answers:
             return []
         self._source.answers[ask] = fed
-        if isinstance(ask, AskPackument) and isinstance(fed, Packument):
+        if isinstance(fed, (Packument, FedManifest)):
             self._prefetcher.arrived(ask)
         if ask == self._waiting:
             self._advance()
