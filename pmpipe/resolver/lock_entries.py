@@ -163,7 +163,9 @@ def portable_resolved(resolved: str, project_folder: str) -> str:
     if not resolved.startswith(("git", "ssh", "github")):
         return resolved
     hosted = parse_hosted_git(resolved)
-    return resolved if hosted is None else f"git+{hosted.ssh_url}"
+    if hosted is None:
+        return resolved
+    return hosted.https_url if hosted.auth else hosted.ssh_url
 
 
 def _is_from_registry(node: Node) -> bool:
