@@ -89,7 +89,7 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
         entry["integrity"] = package.integrity
     if bundler_of(node) is not None:
         entry["inBundle"] = True
-    if node.has_shrinkwrap:
+    if node.has_shrinkwrap or package.has_shrinkwrap:
         entry["hasShrinkwrap"] = True
     if package.has_install_script:
         entry["hasInstallScript"] = True

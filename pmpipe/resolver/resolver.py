@@ -10,6 +10,7 @@ from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.fitness import check_fitness
+from pmpipe.resolver.inflating import inflate
 from pmpipe.resolver.lock_entries import lock_document
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
@@ -34,11 +35,13 @@ class IdealTree:
         tree: the nodes.
         overruled: peer conflicts that were let pass and deserve a warning.
         unfit: required packages whose ``engines`` do not fit, which deserve one too.
+        bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
     """
 
     tree: Tree
     overruled: tuple[Edge, ...]
     unfit: tuple[Node, ...]
+    bare: tuple[Node, ...] = ()
 
     def lock_document(self, *, lockfile_version: int = 3, omit_registry_resolved: bool = False) -> dict[str, Any]:
         """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
@@ -74,6 +77,7 @@ class Resolver:
         self._prefetcher = Prefetcher(self._source, workspaces | _overridden_names(self._tree.root.rule))
         self._run: Waiting[None] = self._plant_and_build()
         self._waiting: Ask | None = None
+        self._bare: tuple[Node, ...] = ()
         self._done = False
 
     @property
@@ -122,10 +126,13 @@ class Resolver:
         assert self._done
         self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
         unfit = check_fitness(self._tree.nodes.values(), self.options)
-        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit))
+        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare)
 
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)
+        self._builder.queue_problems()
+        if self._planted.project.is_old and self._planted.project.locked:
+            self._bare = yield from inflate(self._tree, self._source, self._prefetcher.ask)
         yield from self._builder.build(self._planted.project.explicit)
 
     def _advance(self) -> None:
