@@ -66,7 +66,8 @@ def npm_with(case: Mapping[str, Any], registry: PackageRegistry, folder: Path, f
         (folder / name).write_text(text)
     code = run_npm(folder, folder.parent / f"{folder.name}-cache")
     assert not code, code
-    return (folder / "package-lock.json").read_bytes()
+    written = next(name for name in ("npm-shrinkwrap.json", "package-lock.json") if (folder / name).exists())
+    return (folder / written).read_bytes()
 
 
 def versions(lock: bytes) -> dict[str, str]:
