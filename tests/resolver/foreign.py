@@ -22,7 +22,7 @@ class TarballProvider(Provider):
         if isinstance(ask, AskManifest) and ask.kind is RequestKind.TARBALL_URL:
             for versions in self.packages.values():
                 for package in versions:
-                    if ask.wanted.endswith(package.tarball_path):
+                    if ask.wanted.endswith(package.tarball_path.rpartition("/")[2]):
                         return FedManifest(dict(package.manifest), ask.wanted, package.integrity)
         return super().answer(ask)
 

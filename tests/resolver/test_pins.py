@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from foreign import resolve_pinned, versions
+from support.foreign_locks import LOCKS, PROJECT, WORKSPACE, read
 from support.packages import make_package
 
 from pmpipe.errors import IntegrityError
@@ -87,3 +88,32 @@ def test_a_digest_of_another_algorithm_is_added() -> None:
 
 def test_no_pins_cost_nothing() -> None:
     assert resolve_pinned(CASE, URL, pins=Pins("foreign.lock")) == resolve_pinned(CASE, URL)
+
+
+FOREIGN: dict[str, Any] = {
+    "registry": {
+        "a": {
+            "1.0.0": {"dependencies": {"b": "^1.0.0", "@s/c": "~2.0.0"}, "bin": "cli.js", "license": "MIT"},
+            "1.1.0": {},
+        },
+        "b": {"1.0.0": {}, "1.5.0": {}, "2.0.0": {"dependencies": {"leaf": "*"}}, "2.5.0": {}},
+        "leaf": {"1.0.0": {}, "1.9.0": {}},
+        "@s/c": {
+            "2.0.0": {"peerDependencies": {"p": "^1 || ^2"}, "dependencies": {"b": ">=1.0.0 <3"}},
+            "2.0.9": {},
+        },
+        "p": {"1.0.0": {}, "1.9.0": {}, "2.0.0": {}, "2.9.0": {}},
+        "opt": {"1.0.0": {"os": ["win32"]}, "1.9.0": {}},
+        "x": {"1.0.0": {"dependencies": {"b": "^1.0.0", "p": "^2.0.0"}}, "1.9.0": {}},
+        "far": {"3.0.0": {"dependencies": {"leaf": "^1.0.0"}}},
+    },
+    "project": PROJECT,
+    "workspaces": {"packages/w": WORKSPACE},
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_moving_from_another_package_manager_changes_no_version(lock: str) -> None:
+    found = versions(resolve_pinned(FOREIGN, URL, pins=read(lock)))
+    assert found["node_modules/opt"] == "1.0.0"
+    assert {version for version in found.values() if version} == {"1.0.0", "2.0.0", "3.0.0"}
