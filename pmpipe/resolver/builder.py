@@ -97,7 +97,6 @@ class Builder:
         Raises:
             PeerConflictError: peers contradict each other, and that is not to be let pass.
         """
-        self._queue_problems()
         for location, names in explicit.items():
             node = self.tree.nodes[location]
             self.explicit.update({edge: None for edge in node.edges_out.values() if edge.name in names})
@@ -144,7 +143,8 @@ class Builder:
 
     # --- what to look at
 
-    def _queue_problems(self) -> None:
+    def queue_problems(self) -> None:
+        """Queue the nodes below the project that lack something, before anything is asked for."""
         seen: dict[Node, None] = {self.tree.root: None}
         pending = [self.tree.root]
         for node in pending:

@@ -89,11 +89,11 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
         entry["integrity"] = package.integrity
     if bundler_of(node) is not None:
         entry["inBundle"] = True
-    if node.has_shrinkwrap:
+    if node.has_shrinkwrap or package.has_shrinkwrap:
         entry["hasShrinkwrap"] = True
     if package.has_install_script:
         entry["hasInstallScript"] = True
-    resolved = _portable(package.resolved, tree.project_folder)
+    resolved = portable_resolved(package.resolved, tree.project_folder)
     if resolved and not (omit_registry_resolved and _is_from_registry(node)):
         entry["resolved"] = resolved
     _add_flags(entry, node)
@@ -156,14 +156,16 @@ def _folder_name(node: Node) -> str:
     return name_from_folder(folder_of(node))
 
 
-def _portable(resolved: str, project_folder: str) -> str:
+def portable_resolved(resolved: str, project_folder: str) -> str:
     """What a package came from, as it can stand in a file that is copied to another machine."""
     if resolved.startswith("file:"):
         return f"file:{location_of(resolved.removeprefix('file:'), project_folder)}"
     if not resolved.startswith(("git", "ssh", "github")):
         return resolved
     hosted = parse_hosted_git(resolved)
-    return resolved if hosted is None else f"git+{hosted.ssh_url}"
+    if hosted is None:
+        return resolved
+    return hosted.https_url if hosted.auth else hosted.ssh_url
 
 
 def _is_from_registry(node: Node) -> bool:

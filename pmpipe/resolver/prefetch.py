@@ -17,7 +17,7 @@ from pmpipe.npm.packument import Packument
 from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.package import Dependency, Kind, Package
 from pmpipe.resolver.request import Request, request_of
-from pmpipe.resolver.source import AskPackument, Source
+from pmpipe.resolver.source import Ask, FedManifest, Source
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Prefetcher:
     """Walks ahead of the builder.
 
     Attributes:
-        wants: per package the requests that have been seen, until its packument arrives.
+        wants: per ask the requests that have been seen, until the answer arrives.
         picked: per package the versions that the walk has been through.
         excluded: names of workspaces, and of what overrides are about: their dependents may not get what they ask for.
     """
@@ -46,10 +46,10 @@ class Prefetcher:
     def __init__(self, source: Source, excluded: AbstractSet[str] = frozenset()) -> None:
         self.source = source
         self.excluded = excluded
-        self.wants: dict[str, dict[Request, None]] = {}
+        self.wants: dict[Ask, dict[Request, None]] = {}
         self.picked: dict[str, dict[str, None]] = {}
         self._walked: dict[Package, None] = {}
-        self._new_asks: list[AskPackument] = []
+        self._new_asks: list[Ask] = []
         self._resolved: list[Resolved] = []
 
     def walk(self, package: Package, *, with_dev: bool = False) -> None:
@@ -69,14 +69,20 @@ class Prefetcher:
                     pending.append(found)
             with_dev = False
 
-    def arrived(self, ask: AskPackument) -> None:
-        """Look through a packument that has been fed for what is wanted of it."""
-        for request in self.wants.pop(ask.name, {}):
+    def ask(self, ask: Ask) -> None:
+        """Ask for something that will certainly be needed."""
+        if ask not in self.source.asked:
+            self.source.asked[ask] = None
+            self._new_asks.append(ask)
+
+    def arrived(self, ask: Ask) -> None:
+        """Look through a packument or manifest that has been fed for what is wanted of it."""
+        for request in self.wants.pop(ask, {}):
             package = self._pick(request)
             if package is not None:
                 self.walk(package)
 
-    def take_asks(self) -> list[AskPackument]:
+    def take_asks(self) -> list[Ask]:
         """What has to be asked for since the last call."""
         asks, self._new_asks = self._new_asks, []
         return asks
@@ -97,20 +103,18 @@ class Prefetcher:
             return None
         if request is None or not request.is_registry:
             return None
-        ask = self.source.packument_ask(request.name)
+        ask = self.source.ask_for(request)
         fed = self.source.answers.get(ask)
-        if isinstance(fed, Packument):
+        if isinstance(fed, (Packument, FedManifest)):
             return self._pick(request)
         if fed is None:
-            self.wants.setdefault(request.name, {})[request] = None
-            if ask not in self.source.asked:
-                self.source.asked[ask] = None
-                self._new_asks.append(ask)
+            self.wants.setdefault(ask, {})[request] = None
+            self.ask(ask)
         return None
 
     def _pick(self, request: Request) -> Package | None:
         picked = self.picked.setdefault(request.name, {})
-        if request.range is not None:
+        if request.range is not None and self.source.pins is None:
             for text in picked:
                 version = loose_version(text)
                 if version is not None and request.range.test(version):

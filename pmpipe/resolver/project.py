@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.packument import Json, RawManifest
 
 
@@ -49,6 +50,9 @@ class Project:
         update_all: there is a lock, but nothing of it is to be kept (``npm update`` without names).
         explicit: per location of the project (empty) or a workspace the names of dependencies that the user asked for
             just now, so that what is there is replaced even if it would do.
+        is_old: the lock is none of version 2 or 3 (`pmpipe.npm.lock_v1`), so that its entries have to be completed with
+            what the registry knows.
+        pins: versions that another package manager's lock keeps; npm heeds such a lock only where `locked` is None.
     """
 
     folder: str
@@ -57,3 +61,5 @@ class Project:
     locked: Mapping[str, LockedEntry] | None = None
     update_all: bool = False
     explicit: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    is_old: bool = False
+    pins: Pins | None = None

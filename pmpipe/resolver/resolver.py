@@ -10,6 +10,7 @@ from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.fitness import check_fitness
+from pmpipe.resolver.inflating import inflate
 from pmpipe.resolver.lock_entries import lock_document
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
@@ -19,8 +20,9 @@ from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.planting import plant_project
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
-from pmpipe.resolver.source import Ask, AskPackument, Fed, Source, package_from_json
+from pmpipe.resolver.source import Ask, Fed, FedManifest, Source, package_from_json
 from pmpipe.resolver.tree import Tree
+from pmpipe.resolver.yarn_lock import yarn_lock_text
 
 Event: TypeAlias = Ask | Resolved
 
@@ -33,17 +35,23 @@ class IdealTree:
         tree: the nodes.
         overruled: peer conflicts that were let pass and deserve a warning.
         unfit: required packages whose ``engines`` do not fit, which deserve one too.
+        bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
     """
 
     tree: Tree
     overruled: tuple[Edge, ...]
     unfit: tuple[Node, ...]
+    bare: tuple[Node, ...] = ()
 
     def lock_document(self, *, lockfile_version: int = 3, omit_registry_resolved: bool = False) -> dict[str, Any]:
         """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
         return lock_document(
             self.tree, lockfile_version=lockfile_version, omit_registry_resolved=omit_registry_resolved
         )
+
+    def yarn_lock_text(self) -> str:
+        """The yarn.lock of yarn 1 that says the same as far as it can; empty if there would be no entry in it."""
+        return yarn_lock_text(self.tree)
 
     def nodes(self) -> Mapping[str, Node]:
         """All nodes by location."""
@@ -56,7 +64,7 @@ class Resolver:
     def __init__(self, project: Project, options: ResolveOptions | None = None) -> None:
         self.options = options or ResolveOptions()
         pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
-        self._source = Source(pool, self.options.pick, self.options.release_age_exclude)
+        self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins)
         planted = plant_project(project, pool, self.options)
         self._planted = planted
         self._tree = planted.tree
@@ -69,6 +77,7 @@ class Resolver:
         self._prefetcher = Prefetcher(self._source, workspaces | _overridden_names(self._tree.root.rule))
         self._run: Waiting[None] = self._plant_and_build()
         self._waiting: Ask | None = None
+        self._bare: tuple[Node, ...] = ()
         self._done = False
 
     @property
@@ -102,7 +111,7 @@ class Resolver:
         if ask in self._source.answers:
             return []
         self._source.answers[ask] = fed
-        if isinstance(ask, AskPackument) and isinstance(fed, Packument):
+        if isinstance(fed, (Packument, FedManifest)):
             self._prefetcher.arrived(ask)
         if ask == self._waiting:
             self._advance()
@@ -117,10 +126,13 @@ class Resolver:
         assert self._done
         self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
         unfit = check_fitness(self._tree.nodes.values(), self.options)
-        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit))
+        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare)
 
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)
+        self._builder.queue_problems()
+        if self._planted.project.is_old and self._planted.project.locked:
+            self._bare = yield from inflate(self._tree, self._source, self._prefetcher.ask)
         yield from self._builder.build(self._planted.project.explicit)
 
     def _advance(self) -> None:

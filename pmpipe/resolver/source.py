@@ -13,10 +13,12 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pmpipe.errors import PmpipeError, RegistryError
+from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.packument import Packument, RawManifest
 from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
 from pmpipe.npm.semver import parse_version
 from pmpipe.resolver.package import DependencyPool, Package
+from pmpipe.resolver.pinning import Pinned, merged_integrity, pinned
 from pmpipe.resolver.request import Request, RequestKind
 
 
@@ -108,20 +110,40 @@ class Source:
 
     Attributes:
         answers: by what was asked. asked: everything that was ever asked for, fed or not.
+        pins: what a foreign lock keeps, or None.
     """
 
-    def __init__(self, pool: DependencyPool, pick: PickOptions, age_exclude: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, pool: DependencyPool, pick: PickOptions, age_exclude: tuple[str, ...] = (), pins: Pins | None = None
+    ) -> None:
         self.pool = pool
         self.pick = pick
         self.age_exclude = age_exclude
+        self.pins = pins or None
         self.answers: dict[Ask, Fed] = {}
         self.asked: dict[Ask, None] = {}
         self._packages: dict[tuple[str, str], Package | PmpipeError] = {}
         self._packages_by_version: dict[tuple[str, str], Package] = {}
         self._asks: dict[str, AskPackument] = {}
+        self._pinned: dict[tuple[RequestKind, str, str], Pinned | None] = {}
+        self._pinned_packages: dict[Pinned, Package | PmpipeError] = {}
 
     def package(self, request: Request) -> Package | PmpipeError | Ask:
         """The package that a request means, why there is none, or what must be fed first."""
+        if self.pins is not None:
+            was = self._pinned_by(request)
+            if was is not None:
+                return self._pinned_package(request, was)
+        return self._package(request)
+
+    def ask_for(self, request: Request) -> Ask:
+        """What has to be fed before a registry request can be answered."""
+        was = self._pinned_by(request) if self.pins is not None else None
+        if was is not None:
+            request = was.request
+        return self.packument_ask(request.name) if request.is_registry else _manifest_ask(request)
+
+    def _package(self, request: Request) -> Package | PmpipeError | Ask:
         if request.is_registry:
             line = (request.name, request.wanted)
             found = self._packages.get(line)
@@ -133,13 +155,44 @@ class Source:
             found = self._packages.get(line)
             if found is not None:
                 return found
-            ask = AskManifest(request.kind, request.wanted, request.git_commit, request.git_range, request.name)
+            ask = _manifest_ask(request)
         fed = self.answers.get(ask)
         if fed is None:
             return ask
         made = self._make(request, fed)
         self._packages[line] = made
         return made
+
+    def _pinned_by(self, request: Request) -> Pinned | None:
+        assert self.pins is not None
+        line = (request.kind, request.name, request.raw)
+        if line not in self._pinned:
+            self._pinned[line] = pinned(request, self.pins)
+        return self._pinned[line]
+
+    def _pinned_package(self, request: Request, was: Pinned) -> Package | PmpipeError | Ask:
+        known = self._pinned_packages.get(was)
+        if known is not None:
+            return known
+        found = self._package(was.request)
+        if isinstance(found, NoMatchingVersionError):
+            # the registry has it no longer
+            return self._package(request)
+        if isinstance(found, Package):
+            found = self._with_locked_integrity(found, was)
+        if isinstance(found, (Package, PmpipeError)):
+            self._pinned_packages[was] = found
+        return found
+
+    def _with_locked_integrity(self, package: Package, was: Pinned) -> Package | PmpipeError:
+        assert self.pins is not None
+        try:
+            merged = merged_integrity(package.integrity, was.pin.integrity, package.label, self.pins.file)
+        except PmpipeError as error:
+            return error
+        if merged == package.integrity:
+            return package
+        return Package(package.manifest, self.pool, resolved=package.resolved, integrity=merged)
 
     def copy_of_folder(self, request: Request, package: Package) -> Package:
         """The package of a folder that is to be copied: unlike a link's target it remembers where it came from."""
@@ -192,6 +245,10 @@ class Source:
 
     def _is_excluded(self, name: str) -> bool:
         return any(name == pattern or fnmatchcase(name, pattern) for pattern in self.age_exclude)
+
+
+def _manifest_ask(request: Request) -> AskManifest:
+    return AskManifest(request.kind, request.wanted, request.git_commit, request.git_range, request.name)
 
 
 def package_from_json(

@@ -47,6 +47,26 @@ def test_a_git_dependency_is_kept_while_the_lock_has_its_commit() -> None:
     assert lock["packages"]["node_modules/x"]["resolved"] == f"git+https://git.example/x.git#{commit}"
 
 
+@pytest.mark.parametrize(
+    ("resolved", "written"),
+    [
+        ("git+ssh://git@github.com/u/r.git#", "git+ssh://git@github.com/u/r.git#"),
+        ("git+https://github.com/u/r.git#", "git+ssh://git@github.com/u/r.git#"),
+        ("git+https://user:word@github.com/u/r.git#", "git+https://user:word@github.com/u/r.git#"),
+    ],
+)
+def test_a_repository_on_a_known_host_is_locked_by_ssh_unless_there_are_credentials(
+    resolved: str, written: str
+) -> None:
+    commit = "a" * 40
+    project = {"name": "app", "version": "1.0.0", "dependencies": {"x": f"{resolved}{commit}"}}
+    resolver = Resolver(Project(FOLDER, project))
+    (ask,) = resolver.start()
+    resolver.feed(ask, FedManifest({"name": "x", "version": "1.0.0"}, f"{resolved}{commit}"))
+    lock = resolver.finish().lock_document()
+    assert lock["packages"]["node_modules/x"]["resolved"] == f"{written}{commit}"
+
+
 def test_an_optional_tarball_that_is_not_to_be_had_is_left_out() -> None:
     project = {"name": "app", "version": "1.0.0", "optionalDependencies": {"x": "https://registry.example/x.tgz"}}
     resolver = Resolver(Project(FOLDER, project))

@@ -1,0 +1,119 @@
+"""What pins change in a resolution, and what they do not."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from foreign import resolve_pinned, versions
+from support.foreign_locks import LOCKS, PROJECT, WORKSPACE, read
+from support.packages import make_package
+
+from pmpipe.errors import IntegrityError
+from pmpipe.npm.foreign.pins import Pin, PinCollector, PinKey, Pins
+
+URL = "https://registry.example"
+CASE: dict[str, Any] = {
+    "registry": {
+        "a": {"1.0.0": {"dependencies": {"b": "^1.0.0"}}, "1.1.0": {"dependencies": {"b": "^1.0.0"}}},
+        "b": {"1.0.0": {"dependencies": {"c": "*"}}, "1.1.0": {}, "1.2.0": {}, "2.0.0": {}},
+        "c": {"1.0.0": {}, "1.5.0": {}},
+    },
+    "project": {"name": "app", "version": "1.0.0", "dependencies": {"a": "^1.0.0"}},
+}
+
+
+def pins(**by_spec: str) -> Pins:
+    """Pins for ``name="spec=version"``."""
+    found = {}
+    for name, text in by_spec.items():
+        spec, _, version = text.partition("=")
+        found[PinKey((name, spec))] = Pin(version)
+    return Pins("foreign.lock", found)
+
+
+def resolved(given: Pins) -> dict[str, str]:
+    return {
+        path.removeprefix("node_modules/"): version
+        for path, version in versions(resolve_pinned(CASE, URL, pins=given)).items()
+    }
+
+
+def test_takes_the_pinned_version() -> None:
+    assert resolved(pins(a="^1.0.0=1.0.0", b="^1.0.0=1.1.0")) == {"a": "1.0.0", "b": "1.1.0"}
+
+
+@pytest.mark.parametrize("pinned", ["^1.0.0=2.0.0", "^1.0.0=1.9.9", "^1.0.0=no version", "^1.0.1=1.0.0", "^1.0.0="])
+def test_takes_the_usual_version_where_the_pin_is_of_no_use(pinned: str) -> None:
+    assert resolved(pins(b=pinned)) == {"a": "1.1.0", "b": "1.2.0"}
+
+
+def test_a_pin_leads_to_what_the_pinned_version_needs() -> None:
+    assert resolved(pins(b="^1.0.0=1.0.0", c="*=1.0.0")) == {"a": "1.1.0", "b": "1.0.0", "c": "1.0.0"}
+
+
+def test_takes_the_preferred_of_the_versions_that_satisfy_where_only_names_are_pinned() -> None:
+    by_name = {"b": (Pin("2.0.0"), Pin("1.0.0"), Pin("1.1.0")), "c": (Pin("1.0.0"),)}
+    assert resolved(Pins("foreign.lock", {}, by_name)) == {"a": "1.1.0", "b": "1.0.0", "c": "1.0.0"}
+
+
+def test_what_most_dependents_use_is_preferred() -> None:
+    collector = PinCollector("foreign.lock")
+    for version in ("1.0.0", "1.1.0", "1.1.0", "1.2.0"):
+        collector.use("b", Pin(version))
+    assert [pin.version for pin in collector.pins().by_name["b"]] == ["1.1.0", "1.0.0", "1.2.0"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_order_of_answers_changes_nothing(seed: int) -> None:
+    given = pins(b="^1.0.0=1.0.0", c="*=1.0.0")
+    shuffled = random.Random(seed)
+    assert resolve_pinned(CASE, URL, pins=given, pick=shuffled.randrange) == resolve_pinned(CASE, URL, pins=given)
+
+
+def test_another_tarball_under_the_pinned_version_is_refused() -> None:
+    given = Pins(
+        "foreign.lock", {PinKey(("b", "^1.0.0")): Pin("1.0.0", integrity=make_package("b", "9.0.0").integrity)}
+    )
+    with pytest.raises(IntegrityError, match=r"the registry's b@1\.0\.0 is not the one that foreign\.lock has locked"):
+        resolve_pinned(CASE, URL, pins=given)
+
+
+def test_a_digest_of_another_algorithm_is_added() -> None:
+    sha1 = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
+    given = Pins("foreign.lock", {PinKey(("b", "^1.0.0")): Pin("1.1.0", integrity=sha1)})
+    assert f'"integrity": "{sha1} sha512-'.encode() in resolve_pinned(CASE, URL, pins=given)
+
+
+def test_no_pins_cost_nothing() -> None:
+    assert resolve_pinned(CASE, URL, pins=Pins("foreign.lock")) == resolve_pinned(CASE, URL)
+
+
+FOREIGN: dict[str, Any] = {
+    "registry": {
+        "a": {
+            "1.0.0": {"dependencies": {"b": "^1.0.0", "@s/c": "~2.0.0"}, "bin": "cli.js", "license": "MIT"},
+            "1.1.0": {},
+        },
+        "b": {"1.0.0": {}, "1.5.0": {}, "2.0.0": {"dependencies": {"leaf": "*"}}, "2.5.0": {}},
+        "leaf": {"1.0.0": {}, "1.9.0": {}},
+        "@s/c": {
+            "2.0.0": {"peerDependencies": {"p": "^1 || ^2"}, "dependencies": {"b": ">=1.0.0 <3"}},
+            "2.0.9": {},
+        },
+        "p": {"1.0.0": {}, "1.9.0": {}, "2.0.0": {}, "2.9.0": {}},
+        "opt": {"1.0.0": {"os": ["win32"]}, "1.9.0": {}},
+        "x": {"1.0.0": {"dependencies": {"b": "^1.0.0", "p": "^2.0.0"}}, "1.9.0": {}},
+        "far": {"3.0.0": {"dependencies": {"leaf": "^1.0.0"}}},
+    },
+    "project": PROJECT,
+    "workspaces": {"packages/w": WORKSPACE},
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_moving_from_another_package_manager_changes_no_version(lock: str) -> None:
+    found = versions(resolve_pinned(FOREIGN, URL, pins=read(lock)))
+    assert found["node_modules/opt"] == "1.0.0"
+    assert {version for version in found.values() if version} == {"1.0.0", "2.0.0", "3.0.0"}
