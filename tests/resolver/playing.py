@@ -51,16 +51,6 @@ from pmpipe.resolver import (
 
 CASES = Path(__file__).parent / "cases"
 FLAGS = ("extraneous", "peer", "dev", "optional", "devOptional", "inBundle")
-#: what npm calls the errors that a case may end with
-CODES = {
-    "PM_PEER_CONFLICT": "ERESOLVE",
-    "PM_NO_MATCHING_VERSION": "ETARGET",
-    "PM_PLATFORM": "EBADPLATFORM",
-    "PM_ENGINE": "EBADENGINE",
-    "PM_OVERRIDE": "EOVERRIDE",
-    "PM_REGISTRY": "E404",
-    "PM_LOCKFILE": "EMISSINGTARGET",
-}
 NODE_VERSION, NPM_VERSION = "20.0.0", "11.0.0"
 
 

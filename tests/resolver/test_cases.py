@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from playing import CODES, ask_npm, load_cases, lock_text, resolve, summary
+from lockcheck.codes import CODES
+from playing import ask_npm, load_cases, lock_text, resolve, summary
 from support.registry import PackageRegistry
 
 from pmpipe.errors import PmpipeError

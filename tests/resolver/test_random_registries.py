@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from arborists import Arborist, arborist
 from inventing import invent_case
-from playing import CODES, lock_text, publish, resolve, write_project
+from lockcheck.codes import CODES
+from playing import lock_text, publish, resolve, write_project
 from support.registry import PackageRegistry
 
 from pmpipe.errors import PmpipeError
