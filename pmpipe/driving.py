@@ -80,4 +80,4 @@ class Crew:
             raise crash_error(outcome)
         if isinstance(outcome, Cancelled):
             raise CancelledError(outcome.signal_number)
-        return {stage.value: seconds for stage, seconds in supervisor.busy_s.items()}
+        return {stage.name.value: supervisor.busy_s[stage.name] for stage in self._stages}
