@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pmpipe.errors import FilesystemError
@@ -75,6 +76,19 @@ class FileChange:
             raise FilesystemError(
                 f"cannot write {self.path}: {error.strerror}", hint="check permissions and free space"
             ) from error
+
+
+def apply_all(changes: Sequence[FileChange]) -> None:
+    """Apply all of several changes, or none.
+
+    Raises:
+        FilesystemError: one of them cannot be made; all files are as they were.
+    """
+    with contextlib.ExitStack() as undoing:
+        for change in changes:
+            undoing.callback(change.undo)
+            change.apply()
+        undoing.pop_all()
 
 
 def _mode_of(path: str) -> int:

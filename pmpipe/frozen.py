@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pmpipe.errors import LockfileError
+import msgspec
+
+from pmpipe.errors import LockfileError, LockfileOutOfSyncError
+from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.lockfile import package_name
+from pmpipe.npm.package_path import is_installed
+from pmpipe.project_files import MANIFEST, read_file
 from pmpipe.session import Session, no_lock
 
 if TYPE_CHECKING:
@@ -42,3 +48,35 @@ def require_unfrozen(session: Session, store: Store) -> None:
         error = out_of_sync
     error.hint = "the lockfile is frozen, as is the default where CI is set; --no-frozen-lockfile lets it change"
     raise error
+
+
+def require_same_versions(session: Session, old: bytes) -> None:
+    """Refuse an old lock for `ci` if completing it has changed it: every package must have been in it as it is now.
+
+    Args:
+        session: the project; its lock is the completed one.
+        old: the lock of version 1.
+
+    Raises:
+        LockfileOutOfSyncError: a package is missing in the old lock, or has another version there.
+    """
+    from pmpipe.npm.lock_v1 import modern_lock
+    from pmpipe.npm.lockfile import read_lockfile
+
+    manifest = msgspec.json.decode(without_bom(read_file(session.folder, MANIFEST) or b"{}"))
+    before = read_lockfile(modern_lock(old, manifest, session.folder, session.lock_file), session.lock_file).entries
+    off = []
+    for path, entry in read_lockfile(session.lock, session.lock_file).entries.items():
+        known = before.get(path)
+        if not path or entry.link or not is_installed(path) or entry.optional:
+            continue
+        if known is None:
+            off.append(f"Missing: {package_name(path, entry)}@{entry.version} from lock file")
+        elif known.version != entry.version:
+            off.append(f"Invalid: lock file's {package_name(path, entry)}@{known.version} does not satisfy it")
+    if off:
+        raise LockfileOutOfSyncError(
+            f"{session.lock_file} does not satisfy the package.json files of the project",
+            details=off,
+            hint="update the lockfile with `pmpipe install --package-lock-only`",
+        )

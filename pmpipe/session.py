@@ -100,6 +100,19 @@ class Session:
             return self.wanted(store)
         except LockfileOutOfSyncError:
             return None
+        except LockfileError:
+            if self.lock_can_be_mended:
+                return None
+            raise
+
+    @property
+    def lock_can_be_mended(self) -> bool:
+        """Whether the lock is of a kind that only resolving can read: of version 1, or with merge conflicts."""
+        from pmpipe.npm.lock_conflict import without_conflicts
+        from pmpipe.npm.lock_v1 import is_version_1
+
+        merged = without_conflicts(self.lock, self.lock_file)
+        return merged.had_conflict or is_version_1(merged.data)
 
     def wanted(self, store: Store) -> Wanted:
         """The tree that is to stand at the end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pmpipe.cli.options import CommandLine
@@ -12,14 +13,15 @@ from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural
 from pmpipe.driving import Crew
 from pmpipe.errors import LockfileError
-from pmpipe.file_change import FileChange
-from pmpipe.frozen import require_unfrozen
+from pmpipe.file_change import FileChange, apply_all
+from pmpipe.frozen import require_same_versions, require_unfrozen
 from pmpipe.install import Install, Request, Summary
 from pmpipe.lock_record import record_digests
+from pmpipe.npm.lock_v1 import is_version_1
 from pmpipe.pipeline import Sizes, stages_for
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
-from pmpipe.resolving.resolution import Resolved, resolve, resolve_inputs
+from pmpipe.resolving.resolution import YARN_LOCK, Resolved, resolve, resolve_inputs
 from pmpipe.session import Session
 from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
@@ -73,13 +75,16 @@ class _Job:
 
     def run(self) -> Summary:
         session = self.session
-        if self.line.command == "ci":
-            return self._install(session.wanted(self.store), None)
+        is_ci = self.line.command == "ci"
+        if is_ci and not is_version_1(session.lock):
+            return self._install(session.wanted(self.store), None, ())
+        only_lock = session.config.package_lock_only and not is_ci
         wanted = session.wanted_if_current(self.store)
-        only_lock = session.config.package_lock_only
         if wanted is not None:
-            return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted, None)
-        require_unfrozen(session, self.store)
+            return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted, None, ())
+        if not is_ci:
+            require_unfrozen(session, self.store)
+        old = session.lock
         inputs = resolve_inputs(session, self.store, goes_on=not only_lock)
         fetch = session.fetch_settings(self.sizes)
         with Crew(stages_for(self.sizes, fetch, inputs)) as crew:
@@ -93,24 +98,38 @@ class _Job:
             )
             session.warnings += resolved.warnings
             session.adopt(resolved.lock)
-            summary = self._write_lock_only(resolved) if only_lock else self._install(session.wanted(self.store), crew)
+            if is_ci:
+                require_same_versions(session, old)
+            changes = () if is_ci else self._changes(resolved)
+            if only_lock:
+                summary = self._change_files_only(changes)
+            else:
+                summary = self._install(session.wanted(self.store), crew, changes)
         summary.stage_s = {
             stage: summary.stage_s.get(stage, 0.0) + seconds for stage, seconds in resolved.stage_s.items()
         }
         summary.resolved, summary.documents = resolved.packages, resolved.documents
         return summary
 
-    def _write_lock_only(self, resolved: Resolved) -> Summary:
+    def _changes(self, resolved: Resolved) -> tuple[FileChange, ...]:
+        """The lockfiles to be written."""
         session = self.session
-        if session.config.package_lock and not session.config.dry_run:
-            FileChange(session.folder, session.lock_file, resolved.lock).apply()
+        if not session.config.package_lock:
+            return ()
+        changes = [FileChange(session.folder, session.lock_file, resolved.lock)]
+        if resolved.yarn_lock:
+            changes.append(FileChange(session.folder, YARN_LOCK, resolved.yarn_lock))
+        return tuple(changes)
+
+    def _change_files_only(self, changes: Sequence[FileChange]) -> Summary:
+        if not self.session.config.dry_run:
+            apply_all(changes)
         return Summary()
 
-    def _install(self, wanted: Wanted, crew: Crew | None) -> Summary:
+    def _install(self, wanted: Wanted, crew: Crew | None, changes: tuple[FileChange, ...]) -> Summary:
         session, config, line = self.session, self.session.config, self.line
         warnings = session.warnings
         warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
-        made = crew is not None and config.package_lock
         request = Request(
             fresh=line.command == "ci",
             durable=line.durable,
@@ -120,7 +139,7 @@ class _Job:
             fetch=session.fetch_settings(self.sizes),
             hidden_lockfile=session.hidden_lockfile,
             watch=self.progress.show,
-            changes=(FileChange(session.folder, session.lock_file, session.lock),) if made else (),
+            changes=changes,
             crew=crew,
         )
         install = Install(wanted, session.means(self.store), request)

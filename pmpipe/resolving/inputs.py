@@ -12,7 +12,11 @@ import msgspec
 
 from pmpipe import host
 from pmpipe.errors import ConfigError, LockfileError
+from pmpipe.npm.foreign.files import FOREIGN_LOCKS, read_foreign_lock
+from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.lock_conflict import without_conflicts
+from pmpipe.npm.lock_v1 import is_version_1, modern_lock, needs_inflating
 from pmpipe.npm.lock_writer import Formatting, formatting_of
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.npm.pick_manifest import PickOptions
@@ -66,6 +70,23 @@ class CachePolicy:
     prefer_online: bool = False
 
 
+@dataclass(slots=True, frozen=True)
+class OldLock:
+    """What had been resolved before.
+
+    Attributes:
+        text: of a lockfile of version 2 or 3 without conflicts; empty if there is none.
+        entries: of that; None if there is none.
+        is_incomplete: it was of version 1, whose entries lack what the registry has to tell.
+        had_conflict: git had left both sides of a merge in it.
+    """
+
+    text: bytes = b""
+    entries: dict[str, LockedEntry] | None = None
+    is_incomplete: bool = False
+    had_conflict: bool = False
+
+
 def resolver_project(folder: str, lock_file: str, lock: bytes) -> Project:
     """The resolver's view of a project's folder.
 
@@ -76,37 +97,64 @@ def resolver_project(folder: str, lock_file: str, lock: bytes) -> Project:
 
     Raises:
         ManifestError: a package.json cannot be used.
-        LockfileError: the old lockfile cannot be used.
+        LockfileError: the old lockfile, or one of another package manager, cannot be used.
         FilesystemError: a file cannot be read.
     """
-    found = read_project(folder, lock_file, lock)
-    paths = list(found.manifests.workspaces.values())
+    # whatever its package.json files say is checked before anything of the lock is
+    read_project(folder, lock_file, b"")
+    manifest = _document(folder, MANIFEST)
+    old = read_old_lock(folder, lock_file, lock, manifest) if lock else _installed(folder)
+    found = read_project(folder, lock_file, old.text)
     return Project(
         folder,
-        _document(folder, MANIFEST),
-        {path: _document(folder, f"{path}/{MANIFEST}") for path in paths if path},
-        old_entries(folder, lock_file, lock),
+        manifest,
+        {path: _document(folder, f"{path}/{MANIFEST}") for path in found.manifests.workspaces.values() if path},
+        old.entries,
+        is_old=old.is_incomplete,
+        pins=_pins(folder) if old.entries is None else None,
     )
 
 
-def old_entries(folder: str, lock_file: str, lock: bytes) -> dict[str, LockedEntry] | None:
-    """What had been resolved before: the lock's entries, or without a lock those of what is installed, as npm does.
+def read_old_lock(folder: str, lock_file: str, lock: bytes, manifest: Mapping[str, Any]) -> OldLock:
+    """Read a lock that may be of version 1, or hold merge conflicts.
+
+    Args:
+        folder: absolute path of the project.
+        lock_file: the lock's name, for messages.
+        lock: its bytes.
+        manifest: the project's package.json.
 
     Raises:
-        LockfileError: the lock cannot be used.
-        FilesystemError: it cannot be read.
+        LockfileError: it cannot be used.
     """
-    if lock:
-        read_lockfile(lock, lock_file)
-        return _entries(lock, lock_file)
+    merged = without_conflicts(lock, lock_file)
+    text, is_incomplete = without_bom(merged.data), False
+    if is_version_1(text):
+        is_incomplete = needs_inflating(text)
+        text = modern_lock(text, manifest, folder, lock_file)
+    read_lockfile(text, lock_file)
+    return OldLock(text, _entries(text, lock_file), is_incomplete, merged.had_conflict)
+
+
+def _installed(folder: str) -> OldLock:
+    """Without a lock npm begins with what is installed."""
     hidden = read_file(folder, HIDDEN_LOCKFILE)
     if hidden is None:
-        return None
+        return OldLock()
     try:
         read_lockfile(hidden, HIDDEN_LOCKFILE)
-        return _entries(hidden, HIDDEN_LOCKFILE) or None
+        entries = _entries(hidden, HIDDEN_LOCKFILE)
     except LockfileError:
-        return None  # a record of our own making that is torn: there is no old lock, then
+        return OldLock()  # a record of our own making that is torn: nothing is known, then
+    return OldLock(hidden, entries) if entries else OldLock()
+
+
+def _pins(folder: str) -> Pins | None:
+    for name in FOREIGN_LOCKS:
+        data = read_file(folder, name)
+        if data and data.strip():
+            return read_foreign_lock(data, name)
+    return None
 
 
 def _entries(lock: bytes, file: str) -> dict[str, LockedEntry]:

@@ -244,7 +244,7 @@ class ResolveRun:
         if isinstance(result, ResolveFailed):
             self.result.problems = result.problems
             return
-        self.result.lock = result.lock
+        self.result.lock, self.result.yarn_lock = result.lock, result.yarn_lock
         self.result.warnings += result.warnings
         # what a large tree takes is to be free before node_modules is filled
         yield Dismiss(StageName.RESOLVE)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pmpipe.driving import Crew
+from pmpipe.npm.foreign.files import FOREIGN_LOCKS, is_kept_up_to_date
 from pmpipe.orders import StageName
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
+from pmpipe.project_files import read_file
 from pmpipe.resolving.failures import errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
 from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from pmpipe.session import Session
     from pmpipe.store import Store
 
+YARN_LOCK = FOREIGN_LOCKS[0]
+
 
 @dataclass(slots=True, frozen=True)
 class Resolved:
@@ -31,6 +35,7 @@ class Resolved:
 
     Attributes:
         lock: its text.
+        yarn_lock: of the project's yarn.lock, if npm would write that, too; else empty.
         warnings: one line each.
         packages: how many packages were found.
         documents: how many packuments came from the registry.
@@ -38,6 +43,7 @@ class Resolved:
     """
 
     lock: bytes
+    yarn_lock: bytes
     warnings: list[str]
     packages: int
     documents: int
@@ -72,8 +78,14 @@ def resolve_inputs(session: Session, store: Store, *, goes_on: bool) -> ResolveI
         # the lock's text is the only thing that is written even if the store cannot be
         staging=store.staging if store.writable else tempfile.gettempdir(),
         announces=goes_on and store.writable and not config.offline and not config.dry_run,
+        keeps_yarn_lock=_keeps_yarn_lock(session.folder),
         finish=finish,
     )
+
+
+def _keeps_yarn_lock(folder: str) -> bool:
+    data = read_file(folder, YARN_LOCK)
+    return data is not None and is_kept_up_to_date(data, YARN_LOCK)
 
 
 def resolve(
@@ -108,7 +120,12 @@ def resolve(
     result = run.result
     if result.problems:
         raise errors_of(result.problems)
-    with open(result.lock, "rb") as file:
-        lock = file.read()
-    os.unlink(result.lock)
-    return Resolved(lock, result.warnings, run.packages, run.documents, stage_s)
+    lock, yarn_lock = _taken(result.lock), _taken(result.yarn_lock) if result.yarn_lock else b""
+    return Resolved(lock, yarn_lock, result.warnings, run.packages, run.documents, stage_s)
+
+
+def _taken(path: str) -> bytes:
+    with open(path, "rb") as file:
+        text = file.read()
+    os.unlink(path)
+    return text

@@ -85,6 +85,7 @@ class Resolution:
 
     Attributes:
         lock: absolute path of a file with the lock's text; empty if there are problems.
+        yarn_lock: the same for the project's yarn.lock, where npm would write that, too.
         problems: why there is none.
         warnings: what is odd but harmless, one line each.
         unkept: documents that were not written to the cache because its queue was full.
@@ -92,6 +93,7 @@ class Resolution:
     """
 
     lock: str = ""
+    yarn_lock: str = ""
     problems: tuple[Failed, ...] = ()
     warnings: list[str] = field(default_factory=list)
     unkept: int = 0

@@ -73,6 +73,7 @@ class ResolveInputs:
         style: how the lock is written.
         staging: absolute path of a folder for the lock's text.
         announces: tarballs that will be needed are to be announced.
+        keeps_yarn_lock: the project has a yarn.lock of yarn 1, which npm keeps up to date, too.
         finish: called with the lock's text before it is handed over, for what can be worked out ahead here.
     """
 
@@ -83,6 +84,7 @@ class ResolveInputs:
     style: LockStyle
     staging: str
     announces: bool
+    keeps_yarn_lock: bool
     finish: Callable[[bytes], None]
 
 
@@ -298,13 +300,18 @@ class ResolveWorker:
         )
         text = write_lockfile(document, style.formatting)
         self._inputs.finish(text)
+        yarn_lock = self._written(ideal.yarn_lock_text().encode()) if self._inputs.keeps_yarn_lock else ""
+        yield ResolveDone(job, self._written(text), yarn_lock, tuple(warnings_of(ideal)))
+
+    def _written(self, text: bytes) -> str:
+        """Put a text into a file, for it is too long for a queue; the file's path."""
         path = f"{self._inputs.staging}/lock-{os.getpid()}-{os.urandom(6).hex()}"
         try:
             with open(path, "wb") as file:
                 file.write(text)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
-        yield ResolveDone(job, path, tuple(warnings_of(ideal)))
+        return path
 
 
 def _problems(error: PmpipeError) -> Sequence[PmpipeError]:
