@@ -94,7 +94,7 @@ def read_document(path: str) -> KeptDocument | None:
     end = start + int.from_bytes(content[len(_MAGIC) : start], "little")
     try:
         head = _head_decoder.decode(content[start:end])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if not content.startswith(_MAGIC) or len(content) - end != head.length:
         return None
