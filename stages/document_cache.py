@@ -18,11 +18,15 @@ import hashlib
 import mmap
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from stages.messages import CachedDocument, CacheDocument, Job, Result
-from stages.worker import Handler
+
+if TYPE_CHECKING:
+    # the main process reads heads, and needs no processes for that
+    from stages.worker import Handler
 
 #: Changes with the format.
 _MAGIC = b"pmpipe-document-1\n"
