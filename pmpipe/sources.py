@@ -16,6 +16,8 @@ from stages.entry import digest_entry_path, git_entry_path
 
 _GIT = re.compile(r"(?P<url>git(?:\+[a-z]+)?://[^#]+)#(?P<commit>[0-9a-fA-F]+)(?:::?path:(?P<folder>[^\s]+))?")
 
+_FULL_COMMIT = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
+
 #: Hosts whose public repositories can be had over https without a key, whatever the lockfile's URL says.
 _SSH_USER = re.compile(r"ssh://git@(?P<host>github\.com|gitlab\.com|bitbucket\.org)[:/](?P<path>.+)")
 
@@ -85,6 +87,11 @@ def git_key(resolved: str) -> str:
     if not resolved.startswith("git"):
         return ""
     return hashlib.sha256(resolved.encode()).hexdigest() if _GIT.fullmatch(resolved) else ""
+
+
+def is_full_commit(reference: str) -> bool:
+    """Whether a git reference is a commit's whole id, so that no repository has to be asked what it means."""
+    return _FULL_COMMIT.fullmatch(reference) is not None
 
 
 def lacks_digest(package: WantedPackage) -> bool:

@@ -18,11 +18,15 @@ import hashlib
 import mmap
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from stages.messages import CachedDocument, CacheDocument, Job, Result
-from stages.worker import Handler
+
+if TYPE_CHECKING:
+    # the main process reads heads, and needs no processes for that
+    from stages.worker import Handler
 
 #: Changes with the format.
 _MAGIC = b"pmpipe-document-1\n"
@@ -94,7 +98,7 @@ def read_document(path: str) -> KeptDocument | None:
     end = start + int.from_bytes(content[len(_MAGIC) : start], "little")
     try:
         head = _head_decoder.decode(content[start:end])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if not content.startswith(_MAGIC) or len(content) - end != head.length:
         return None

@@ -1,5 +1,7 @@
 """Which commit a branch, tag or version range of a repository means: one ``git ls-remote``, nothing is cloned.
 
+Only an abbreviated commit that no branch or tag leads to has to be looked for in the history.
+
 Source: npm's ``@npmcli/git`` (which references count, and that a tag wins over a branch of the same name) and pacote's
 git fetcher.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -100,6 +103,7 @@ async def find_commit(job: FindGitCommit, settings: GitSettings) -> FoundGitComm
     if _FULL_COMMIT.fullmatch(job.reference.lower()):
         return FoundGitCommit(job.job, job.reference.lower())
     problems: list[str] = []
+    hint = "check that the repository exists and can be read: git ls-remote, ssh keys, credential helper"
     try:
         for repository in [read_repository(text) for text in job.repositories]:
             refs = await _ask(repository, settings)
@@ -107,10 +111,12 @@ async def find_commit(job: FindGitCommit, settings: GitSettings) -> FoundGitComm
                 problems.append(refs)
                 continue
             commit = refs.commit_of(job.reference, job.requested_range)
+            if not commit and not job.requested_range and _ABBREVIATED.fullmatch(job.reference):
+                commit = await _search_history(repository, job.reference, settings)
             if commit:
                 return FoundGitCommit(job.job, commit)
-            wanted = f"tag for {job.requested_range}" if job.requested_range else f"branch or tag {job.reference}"
-            problems.append(f"{shown_git_text(repository.url)} has no {printable(wanted, 200)}")
+            problems.append(f"{shown_git_text(repository.url)} {_lack(job, refs)}")
+            hint = "correct what stands behind the # in package.json"
     except GitMissingError as error:
         what = f"the git command cannot be started: {error}"
         hint = "install git, or ask for the package by a registry version instead"
@@ -118,8 +124,34 @@ async def find_commit(job: FindGitCommit, settings: GitSettings) -> FoundGitComm
     except RefusedError as error:
         return git_failure(job.job, job.label, str(error), hint="git was not started: the address is unsafe")
     what = problems[-1].split("\n")[-1] if problems else "no repository is known"
-    hint = "check that the repository exists and can be read: git ls-remote, ssh keys, credential helper"
     return git_failure(job.job, job.label, what, details=problems, hint=hint)
+
+
+def _lack(job: FindGitCommit, refs: RemoteRefs) -> str:
+    if not refs.by_name:
+        return "is empty"
+    wanted = f"tag for {job.requested_range}" if job.requested_range else f"branch, tag or commit {job.reference}"
+    return f"has no {printable(wanted, 200)}"
+
+
+async def _search_history(repository: Repository, abbreviated: str, settings: GitSettings) -> str:
+    """The full id of a commit that no reference leads to directly, from a copy of the history without files.
+
+    Returns:
+        The id; empty if there is no such commit, or several, or the history cannot be had.
+    """
+    command = settings.command
+    with tempfile.TemporaryDirectory(prefix="pmpipe-git-") as folder:
+        inside = ["-C", folder]
+        try:
+            options = await ssh_options(command) if repository.protocol == "ssh" else []
+            await command.run(["init", "--quiet", "--bare", "--template=", "--", folder])
+            fetch = ["fetch", "--progress", "--filter=tree:0", "--", repository.url, "+refs/*:refs/remotes/origin/*"]
+            await command.run([*inside, *options, *fetch], protocols=(repository.protocol,))
+            found = await command.run([*inside, "rev-parse", "--verify", f"{abbreviated}^{{commit}}"])
+        except GitFailedError:
+            return ""
+    return found.strip()
 
 
 async def _ask(repository: Repository, settings: GitSettings) -> RemoteRefs | str:

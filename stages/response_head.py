@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+#: Validators are a digest or a date; what is longer is made to fill messages and files.
+_LONGEST_VALIDATOR = 1_000
+
+#: The longest that RFC 9111 (1.2.2) has every cache understand: some 68 years.
+_LONGEST_FRESH_S = 1 << 31
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
@@ -55,28 +61,38 @@ def read_document_head(lines: Sequence[bytes]) -> DocumentHead:
 
     Source: RFC 9111, for a cache of one user's: ``private`` is no obstacle.
     """
-    fields = dict(_last_response(lines))
+    fields: dict[bytes, bytes] = {}
+    cache_control: list[bytes] = []
+    for name, value in _last_response(lines):
+        if name == b"cache-control":
+            cache_control.append(value)
+        fields[name] = value
     encoding = fields.get(b"content-encoding", b"").strip().lower().decode("latin-1")
     return DocumentHead(
         gzipped=encoding in ("gzip", "x-gzip"),
         encoding="" if encoding in ("gzip", "x-gzip", "identity", "") else encoding,
-        etag=fields.get(b"etag", b"").decode("latin-1"),
-        last_modified=fields.get(b"last-modified", b"").decode("latin-1"),
-        fresh_s=_fresh_s(fields.get(b"cache-control", b"")),
+        etag=_validator(fields.get(b"etag", b"")),
+        last_modified=_validator(fields.get(b"last-modified", b"")),
+        fresh_s=_fresh_s(b",".join(cache_control)),
     )
 
 
+def _validator(value: bytes) -> str:
+    """A validator that a later request can carry; one that is too odd for that is as good as none."""
+    text = value.decode("latin-1")
+    return text if len(text) <= _LONGEST_VALIDATOR and text.isascii() and text.isprintable() else ""
+
+
 def _fresh_s(cache_control: bytes) -> int:
-    fresh_s = 0
+    directives: dict[bytes, bytes] = {}
     for directive in cache_control.lower().split(b","):
-        name, _, value = directive.strip().partition(b"=")
-        if name == b"no-store":
-            return -1
-        if name == b"no-cache":
-            return 0
-        if name == b"max-age":
-            fresh_s = _number(value.strip(b' "')) or 0
-    return fresh_s
+        name, _, value = directive.partition(b"=")
+        directives[name.strip()] = value.strip(b' "')
+    if b"no-store" in directives:
+        return -1
+    if b"no-cache" in directives:
+        return 0
+    return min(_number(directives.get(b"max-age", b"")) or 0, _LONGEST_FRESH_S)
 
 
 def retry_after_s(lines: Sequence[bytes], now_s: float) -> int:

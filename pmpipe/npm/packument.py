@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -77,6 +77,8 @@ class _Times(msgspec.Struct):
 _MOST_RESTORED = 8
 _restored: deque[Packument] = deque()
 
+_Decoded = TypeVar("_Decoded")
+
 _DOCUMENTS = msgspec.json.Decoder(_Document)
 _MANIFESTS = msgspec.json.Decoder(RawManifest)
 _TIMES = msgspec.json.Decoder(dict[str, Json])
@@ -125,8 +127,8 @@ class Packument:
         if version not in self.versions:
             return None
         try:
-            found = self._manifests[version] = _MANIFESTS.decode(self._text_of(version))
-        except msgspec.MsgspecError as error:
+            found = self._manifests[version] = _decoded(_MANIFESTS, self._text_of(version))
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise RegistryError(f"the registry's data for {self.name}@{version} cannot be used: {error}") from error
         return found
 
@@ -139,8 +141,8 @@ class Packument:
         if not bytes(self._time):
             self._restore()
         try:
-            return _TIMES.decode(self._time)
-        except msgspec.MsgspecError as error:
+            return _decoded(_TIMES, self._time)
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise RegistryError(f"the registry's times for {self.name} cannot be used: {error}") from error
 
     def _text_of(self, version: str) -> msgspec.Raw:
@@ -150,7 +152,7 @@ class Packument:
 
     def _restore(self) -> None:
         assert self._again is not None, "only a packument that can be read again forgets its text"
-        document = _DOCUMENTS.decode(self._again())
+        document = _decoded(_DOCUMENTS, self._again())
         self._raw, self._time = document.versions, document.time
         # who asks for one more version often asks for several
         _restored.append(self)
@@ -170,7 +172,7 @@ def decode_packument(document: bytes | bytearray | memoryview, name: str, again:
         RegistryError: it is no JSON or not the JSON of a packument.
     """
     try:
-        decoded = _DOCUMENTS.decode(document)
+        decoded = _decoded(_DOCUMENTS, document)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise RegistryError(
             f"the registry's answer for {name} is no packument: {error}",
@@ -179,6 +181,14 @@ def decode_packument(document: bytes | bytearray | memoryview, name: str, again:
     if not decoded.name:
         decoded.name = name
     return Packument(decoded, again)
+
+
+def _decoded(decoder: msgspec.json.Decoder[_Decoded], text: bytes | bytearray | memoryview | msgspec.Raw) -> _Decoded:
+    """Decode JSON as Node.js does: what is no UTF-8 in it becomes U+FFFD."""
+    try:
+        return decoder.decode(text)
+    except UnicodeDecodeError:
+        return decoder.decode(bytes(text).decode("utf-8", "replace"))
 
 
 def manifest_from_json(data: dict[str, Json]) -> RawManifest:

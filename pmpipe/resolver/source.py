@@ -226,15 +226,16 @@ class Source:
             return error
         if manifest is None:
             return _no_match(fed, request)
-        return self._registry_package(fed, request, manifest)
+        return self._registry_package(request, manifest)
 
-    def _registry_package(self, packument: Packument, request: Request, manifest: RawManifest) -> Package | PmpipeError:
+    def _registry_package(self, request: Request, manifest: RawManifest) -> Package | PmpipeError:
         if not isinstance(manifest.version, str) or not manifest.version:
             return IncompleteManifestError(
                 f"the registry's data for {request.name}@{request.wanted} has no version",
                 hint="a mirror may not have fetched this package completely",
             )
-        key = (packument.name, manifest.version)
+        # never by the name that the document claims: another registry might call its package so
+        key = (request.name, manifest.version)
         package = self._packages_by_version.get(key)
         if package is None:
             dist = manifest.dist

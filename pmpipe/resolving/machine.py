@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from pmpipe.errors import OfflineError
 from pmpipe.orders import (
     Counts,
     Dismiss,
@@ -49,6 +50,7 @@ from pmpipe.resolving.tasks import (
     Task,
 )
 from pmpipe.resolving.warming import Tarball, TarballState, Warming
+from pmpipe.sources import is_full_commit
 from pmpipe.tasks import ANY_SIZE, Settings
 from stages.document_cache import KeptHead, encode_head
 from stages.messages import (
@@ -120,6 +122,8 @@ class ResolveRun:
     finished: bool = False
     #: the resolver has said its last word
     _settled: bool = False
+    #: the resolver's process was let go
+    _dismissed: bool = False
     #: what the resolver wants and fetch has no place for yet
     _wants: deque[WantDocument | WantCommit] = field(default_factory=deque)
     #: what the resolver has no place for yet
@@ -168,7 +172,7 @@ class ResolveRun:
                 return label
             case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
                 return tarball.label
-            case ResolveTask(label=label):
+            case KeepTask(label=label) | ResolveTask(label=label):
                 return label
         return ""
 
@@ -182,7 +186,7 @@ class ResolveRun:
         assert self._documents_in_flight == sum(isinstance(task, DocumentTask) for task in self._in_flight.values())
         assert self._documents_in_flight <= self.places.documents
         assert all(readers > 0 for readers in self._readers.values())
-        if self.finished and not self._in_flight:
+        if self.finished and not self._in_flight and not self._answers:
             assert not self._readers, "space in the arena was not released"
 
     # -- what each result means -----------------------------------------------------------------------------------
@@ -209,7 +213,7 @@ class ResolveRun:
             case ResolveTask(), ResolveStep():
                 self._take_step(result)
             case ResolveTask(), ResolveDone() | ResolveFailed():
-                yield from self._settle(result)
+                self._settle(result)
             case DocumentTask(want=want), FetchedDocument():
                 yield from self._take_document(want, result)
             case CommitTask(want=want), FoundGitCommit(commit=commit):
@@ -239,15 +243,13 @@ class ResolveRun:
             case _:
                 raise AssertionError(f"{type(task).__name__} cannot fail so")
 
-    def _settle(self, result: ResolveDone | ResolveFailed) -> Iterator[Order]:
+    def _settle(self, result: ResolveDone | ResolveFailed) -> None:
         self._settled = True
         if isinstance(result, ResolveFailed):
             self.result.problems = result.problems
             return
         self.result.lock, self.result.yarn_lock = result.lock, result.yarn_lock
         self.result.warnings += result.warnings
-        # what a large tree takes is to be free before node_modules is filled
-        yield Dismiss(StageName.RESOLVE)
 
     def _take_step(self, step: ResolveStep) -> None:
         self.packages = step.packages
@@ -261,9 +263,7 @@ class ResolveRun:
 
     def _answer_if_stored(self, tarball: Tarball) -> None:
         if tarball.state is TarballState.STORED:
-            entry = self.warming.entry_of(tarball)
-            for number in self.warming.stored(tarball):
-                self._answer_entry(number, tarball, entry, tarball.integrity)
+            self._answer_wants_of(tarball)
 
     def _take_document(self, want: WantDocument, result: FetchedDocument) -> Iterator[Order]:
         self.documents += 1
@@ -282,7 +282,7 @@ class ResolveRun:
             return
         head = KeptHead(want.url, result.etag, result.last_modified, result.fresh_s, result.gzipped, source.length)
         self._readers[source.offset] += 1
-        job = self._begin(KeepTask(source))
+        job = self._begin(KeepTask(want.label, source))
         keep = CacheDocument(job, want.label, source, encode_head(head), self.settings.staging, want.cache_path)
         yield Start(StageName.CACHE, keep)
 
@@ -295,13 +295,15 @@ class ResolveRun:
         self.counts.extracted += 1
         self.counts.unpacked_bytes += result.unpacked_bytes
         self.counts.unpacked_files += result.files
-        for number in self.warming.stored(tarball):
-            self._answer_entry(number, tarball, result.entry, result.integrity)
+        self.warming.stored(tarball, result.entry, result.integrity)
+        self._answer_wants_of(tarball)
 
     # -- answers --------------------------------------------------------------------------------------------------
 
-    def _answer_entry(self, number: int, tarball: Tarball, entry: str, integrity: str) -> None:
-        self._answers.append(Answer(AnswerEntry(_NO_JOB, number, entry, integrity, tarball.commit), tarball.label))
+    def _answer_wants_of(self, tarball: Tarball) -> None:
+        for number in self.warming.take_wants(tarball):
+            answer = AnswerEntry(_NO_JOB, number, tarball.entry, tarball.integrity, tarball.commit)
+            self._answers.append(Answer(answer, tarball.label))
 
     def _answer_failure(self, number: int, label: str, failed: Failed) -> None:
         answer = AnswerFailure(_NO_JOB, number, failed.code, failed.what, failed.details, failed.hint)
@@ -312,15 +314,17 @@ class ResolveRun:
     def _give_out(self) -> Iterator[Order]:
         """As much ready work as the stages have free places for."""
         if not self._settled:
-            yield from self._answer()
             yield from self._fetch_wants()
             yield from self._fetch_tarballs()
+            # last, because what cannot be fetched is an answer, too
+            yield from self._answer()
         elif self.result.problems or not self.goes_on:
             self.finished = True
             yield Finish()
             return
         else:
             yield from self._drop_answers()
+            yield from self._dismiss()
         yield from self._extract()
         if not self._in_flight:
             assert self._settled, "the resolver waits for something that nobody fetches"
@@ -333,6 +337,15 @@ class ResolveRun:
             job = self._begin(ResolveTask(answer.label, answer.source))
             yield Start(StageName.RESOLVE, msgspec.structs.replace(answer.job, job=job))
 
+    def _dismiss(self) -> Iterator[Order]:
+        """Let the resolver go: what a large tree takes is to be free before node_modules is filled.
+
+        Not before it has answered all its jobs: the death of a process that was let go is no event.
+        """
+        if not self._dismissed and not self._used[StageName.RESOLVE]:
+            self._dismissed = True
+            yield Dismiss(StageName.RESOLVE)
+
     def _drop_answers(self) -> Iterator[Order]:
         """What came too late is not needed any more."""
         while self._answers:
@@ -344,6 +357,10 @@ class ResolveRun:
         while self._wants and self._documents_in_flight < self.places.documents and self._has_place(StageName.FETCH):
             want = self._wants.popleft()
             if isinstance(want, WantCommit):
+                if self.settings.offline and not is_full_commit(want.reference):
+                    what = f"which commit of {want.label} is meant has to be asked, and the network may not be used"
+                    self._answer_failure(want.want, want.label, _offline(what))
+                    continue
                 job = self._begin(CommitTask(want))
                 find = FindGitCommit(job, want.label, want.repositories, want.reference, want.requested_range)
                 yield Start(StageName.FETCH, find)
@@ -385,7 +402,7 @@ class ResolveRun:
     def _lose_offline(self, tarball: Tarball) -> None:
         what = f"{tarball.label} is not in the store, and the network may not be used"
         for number in self.warming.lost(tarball):
-            self._answer_failure(number, tarball.label, Failed(_NO_JOB, "PM_OFFLINE", what))
+            self._answer_failure(number, tarball.label, _offline(what))
 
     def _extract(self) -> Iterator[Order]:
         while self._has_place(StageName.EXTRACT):
@@ -421,3 +438,7 @@ class ResolveRun:
         self._in_flight[job] = task
         self._used[STAGE_OF_TASK[type(task)]] += 1
         return job
+
+
+def _offline(what: str) -> Failed:
+    return Failed(_NO_JOB, OfflineError.code, what, hint="install once without --offline")

@@ -49,6 +49,7 @@ class ExtractTask(msgspec.Struct, frozen=True, gc=False):
 class KeepTask(msgspec.Struct, frozen=True, gc=False):
     """A writing of a document to the cache."""
 
+    label: str
     source: SharedBytes
 
 

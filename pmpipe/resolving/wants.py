@@ -19,6 +19,9 @@ from stages.messages import Announced, Want, WantCommit, WantDocument, WantTarba
 #: npm's for a resolution: the abbreviated form lacks the license that a lockfile names.
 ACCEPT = "application/json"
 
+#: A tarball's URL with its digests in characters; a longer one is none, and would not fit in a message.
+LONGEST_ADDRESS = 8192
+
 #: Stands in `WantCommit.resolved` for the commit that is still to be found.
 COMMIT = "{commit}"
 
@@ -114,6 +117,8 @@ class Wants:
             request = self.registries.request_for(self.registries.tarball_location(resolved.tarball), resolved.name)
         except InvalidUrlError:
             return None  # whoever needs the package is told
+        if len(request.url) + len(resolved.integrity) > LONGEST_ADDRESS:
+            return None
         label = f"{resolved.name}@{resolved.version}"
         return Announced(label, request.url, request.credential.authorization, resolved.integrity)
 
@@ -128,6 +133,8 @@ class Wants:
             raise LockfileError(
                 f"the tarball of {label} is at {where[:200]!r}, which is no address: {error}"
             ) from error
+        if len(request.url) + len(integrity) > LONGEST_ADDRESS:
+            raise LockfileError(f"the tarball of {label} is at an address of {len(request.url)} characters")
         return WantTarball(number, label, request.url, request.credential.authorization, "", integrity)
 
 
@@ -145,11 +152,21 @@ def escaped_name(name: str) -> str:
 
 
 def _commit(number: int, ask: AskManifest) -> WantCommit:
-    hosted = parse_hosted_git(ask.wanted)
-    if hosted is not None:
-        address = hosted.ssh_url.partition("#")[0]
-    else:
-        address = ask.wanted if ask.wanted.startswith("git") else f"git+{ask.wanted}"
+    address = _git_address(ask.wanted)
     label = ask.name or ask.wanted
     repositories = repositories_of(address)
     return WantCommit(number, label, repositories, ask.git_commit, ask.git_range, f"{address}#{COMMIT}")
+
+
+def _git_address(wanted: str) -> str:
+    """The repository as a lockfile names it, so that all ways to write one mean the same entry.
+
+    Source: pacote's ``add-git-sha.js`` and arborist's ``consistent-resolve.js``.
+    """
+    hosted = parse_hosted_git(wanted)
+    if hosted is not None:
+        # without its credentials a private repository could not be had
+        return (hosted.https_url if hosted.auth else hosted.ssh_url).partition("#")[0]
+    if wanted.startswith(("git+", "git:")):
+        return wanted
+    return f"git+{wanted}" if "://" in wanted else f"git+ssh://{wanted}"

@@ -43,6 +43,7 @@ class Tarball:
         state: see there.
         wants: numbers of the wants that wait for it.
         source: where its bytes are, once it is fetched.
+        entry: path of its store entry, once it is known to be there.
     """
 
     label: str
@@ -55,6 +56,7 @@ class Tarball:
     state: TarballState = TarballState.WAITING
     wants: list[int] = field(default_factory=list)
     source: Source | None = None
+    entry: str = ""
 
 
 @dataclass(slots=True)
@@ -81,9 +83,7 @@ class Warming:
         if one.integrity not in self._tarballs:
             tarball = Tarball(one.label, one.url, one.authorization, one.integrity)
             self._tarballs[one.integrity] = tarball
-            if self.entry_of(tarball):
-                tarball.state = TarballState.STORED
-            else:
+            if not self._is_stored(tarball):
                 self._announced.append(tarball)
 
     def want(self, want: WantTarball) -> Tarball:
@@ -97,9 +97,9 @@ class Warming:
             return tarball
         tarball = Tarball(want.label, want.url, want.authorization, want.integrity, wants=[want.want])
         self._tarballs[name] = tarball
-        if self.entry_of(tarball):
-            tarball.state = TarballState.STORED
-        elif want.path:
+        if self._is_stored(tarball):
+            return tarball
+        if want.path:
             self.fetched(tarball, TarballFile(want.path))
         else:
             self._wanted.append(tarball)
@@ -114,13 +114,17 @@ class Warming:
             return tarball
         tarball = Tarball(want.label, "", "", "", want.repositories, commit, key, wants=[want.want])
         self._tarballs[key] = tarball
-        if self.entry_of(tarball):
-            tarball.state = TarballState.STORED
-        else:
+        if not self._is_stored(tarball):
             self._wanted.append(tarball)
         return tarball
 
-    def entry_of(self, tarball: Tarball) -> str:
+    def _is_stored(self, tarball: Tarball) -> bool:
+        tarball.entry = self._find_entry(tarball)
+        if tarball.entry:
+            tarball.state = TarballState.STORED
+        return bool(tarball.entry)
+
+    def _find_entry(self, tarball: Tarball) -> str:
         """The path of its store entry, if it is there; else empty."""
         if tarball.key:
             entry = git_entry_path(self.store, tarball.key)
@@ -162,15 +166,23 @@ class Warming:
                 return tarball
         return None
 
-    def stored(self, tarball: Tarball) -> list[int]:
-        """It is in the store; the wants that waited for it."""
-        return self._end(tarball, TarballState.STORED)
+    def stored(self, tarball: Tarball, entry: str, integrity: str) -> None:
+        """It is in the store now.
+
+        Args:
+            tarball: one that was extracted.
+            entry: absolute path of its store entry.
+            integrity: SRI that it has, or had to have.
+        """
+        tarball.state, tarball.source = TarballState.STORED, None
+        tarball.entry, tarball.integrity = entry, integrity
+
+    def take_wants(self, tarball: Tarball) -> list[int]:
+        """The wants that have waited for it; each is to be answered now."""
+        wants, tarball.wants = tarball.wants, []
+        return wants
 
     def lost(self, tarball: Tarball) -> list[int]:
         """It cannot be had; the wants that waited for it."""
-        return self._end(tarball, TarballState.LOST)
-
-    def _end(self, tarball: Tarball, state: TarballState) -> list[int]:
-        tarball.state, tarball.source = state, None
-        wants, tarball.wants = tarball.wants, []
-        return wants
+        tarball.state, tarball.source = TarballState.LOST, None
+        return self.take_wants(tarball)

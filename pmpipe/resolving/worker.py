@@ -11,9 +11,11 @@ import mmap
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
 from pmpipe.npm.lock_writer import write_lockfile
@@ -31,10 +33,11 @@ from pmpipe.resolver import (
 )
 from pmpipe.resolver.request import RequestKind
 from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from, packument_from
-from pmpipe.resolving.failures import error_of
+from pmpipe.resolving.failures import bounded, error_of
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.wants import COMMIT, Wants
 from pmpipe.resolving.wording import warnings_of
+from stages.channel import MAXIMUM_DATAGRAM_BYTES
 from stages.document_cache import KeptDocument, read_document, still_current
 from stages.messages import (
     Announced,
@@ -52,13 +55,16 @@ from stages.messages import (
     SharedBytes,
     Want,
     WantCommit,
+    encode,
 )
 
 if TYPE_CHECKING:
     from stages.worker import Handler
 
-#: Wants in one result; with the longest URLs and tokens they still fit in a datagram.
-_WANTS_AT_ONCE = 32
+#: As long as one result may be, encoded, to fit in a datagram.
+_STEP_BYTES = MAXIMUM_DATAGRAM_BYTES // 2
+
+_HINT_CHARACTERS = 1_000
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -109,7 +115,7 @@ def make_handler(inputs: ResolveInputs, arena: mmap.mmap) -> Handler:
         try:
             yield from worker.handle(job)
         except PmpipeError as error:
-            yield ResolveFailed(job.job, tuple(_failed(job.job, one) for one in _problems(error)))
+            yield _failure(job.job, error)
 
     return handle
 
@@ -151,7 +157,11 @@ class ResolveWorker:
             pass  # an answer that is not needed any more
         elif isinstance(job, AnswerDocument):
             ask = self._asked.pop(job.want)
-            self._feed(ask, self._document(job, ask), outcome)
+            fed = self._document(job, ask)
+            if fed is not None:
+                self._feed(ask, fed, outcome)
+            else:
+                self._want(ask, outcome)
         elif isinstance(job, AnswerEntry):
             ask = self._asked.pop(job.want)
             self._feed(ask, self._entry(job, ask), outcome)
@@ -206,13 +216,7 @@ class ResolveWorker:
 
     def _kept_packument(self, ask: AskPackument, outcome: _Outcome) -> Fed | None:
         cache = self._inputs.cache
-        path = self._inputs.wants.packument(ask.name).cache_path
-        try:
-            kept = read_document(path)
-        except OSError as error:
-            raise StoreError(
-                f"cannot read {path}: {error.strerror}", hint="mend its permissions, or remove it"
-            ) from error
+        kept = self._kept_document(self._inputs.wants.packument(ask.name).cache_path)
         if kept is not None and (cache.offline or cache.prefer_offline or self._is_fresh(kept)):
             try:
                 return packument_from(bytes(kept.body), ask.name, gzipped=kept.head.gzipped)
@@ -250,17 +254,22 @@ class ResolveWorker:
 
     # -- answers --------------------------------------------------------------------------------------------------
 
-    def _document(self, job: AnswerDocument, ask: Ask) -> Fed:
+    def _document(self, job: AnswerDocument, ask: Ask) -> Fed | None:
+        """The packument, or why it is none; None: the registry calls a copy current that cannot be used."""
         assert isinstance(ask, AskPackument)
         kept = self._kept.pop(job.want, None)
-        try:
-            if job.source is not None:
+        if job.source is not None:
+            try:
                 return packument_from(self._copied(job.source), ask.name, gzipped=job.gzipped)
-            assert kept is not None, "only a kept document can be current"
-            still_current(self._kept_paths[job.want])
-            return packument_from(bytes(kept.body), ask.name, gzipped=kept.head.gzipped)
-        except PmpipeError as error:
-            return error
+            except PmpipeError as error:
+                return error
+        assert kept is not None, "only a kept document can be current"
+        try:
+            packument = packument_from(bytes(kept.body), ask.name, gzipped=kept.head.gzipped)
+        except PmpipeError:
+            return None
+        still_current(self._kept_paths[job.want])
+        return packument
 
     def _copied(self, source: SharedBytes) -> bytes:
         with self._shared[source.offset : source.offset + source.length] as body:
@@ -285,12 +294,7 @@ class ResolveWorker:
             self._done = True
             yield from self._finish(job, resolver)
             return
-        wants, announced = outcome.wants, outcome.announced
-        while len(wants) > _WANTS_AT_ONCE or len(announced) > _WANTS_AT_ONCE:
-            first, ahead = tuple(wants[:_WANTS_AT_ONCE]), tuple(announced[:_WANTS_AT_ONCE])
-            del wants[:_WANTS_AT_ONCE], announced[:_WANTS_AT_ONCE]
-            yield ResolveStep(job, first, ahead, self._packages, more=True)
-        yield ResolveStep(job, tuple(wants), tuple(announced), self._packages)
+        yield from _steps(ResolveStep(job, tuple(outcome.wants), tuple(outcome.announced), self._packages))
 
     def _finish(self, job: JobId, resolver: Resolver) -> Iterator[Result]:
         ideal = resolver.finish()
@@ -301,7 +305,7 @@ class ResolveWorker:
         text = write_lockfile(document, style.formatting)
         self._inputs.finish(text)
         yarn_lock = self._written(ideal.yarn_lock_text().encode()) if self._inputs.keeps_yarn_lock else ""
-        yield ResolveDone(job, self._written(text), yarn_lock, tuple(warnings_of(ideal)))
+        yield ResolveDone(job, self._written(text), yarn_lock, tuple(bounded(warnings_of(ideal))))
 
     def _written(self, text: bytes) -> str:
         """Put a text into a file, for it is too long for a queue; the file's path."""
@@ -314,9 +318,27 @@ class ResolveWorker:
         return path
 
 
-def _problems(error: PmpipeError) -> Sequence[PmpipeError]:
-    return error.problems if isinstance(error, ProblemsError) else (error,)
+def _steps(step: ResolveStep) -> Iterator[ResolveStep]:
+    """The step as few results as it fits in."""
+    wants, announced = step.wants, step.announced
+    if len(wants) + len(announced) <= 1 or len(encode([step])) <= _STEP_BYTES:
+        yield step
+        return
+    some, ahead = (len(wants) + 1) // 2, len(announced) // 2
+    first = msgspec.structs.replace(step, wants=wants[:some], announced=announced[:ahead])
+    for part in _steps(first):
+        yield msgspec.structs.replace(part, more=True)
+    yield from _steps(msgspec.structs.replace(step, wants=wants[some:], announced=announced[ahead:]))
+
+
+def _failure(job: JobId, error: PmpipeError) -> ResolveFailed:
+    problems = error.problems if isinstance(error, ProblemsError) else (error,)
+    result = ResolveFailed(job, tuple(_failed(job, one) for one in problems))
+    while len(result.problems) > 1 and len(encode([result])) > _STEP_BYTES:
+        result = ResolveFailed(job, result.problems[: len(result.problems) // 2])
+    return result
 
 
 def _failed(job: JobId, error: PmpipeError) -> Failed:
-    return Failed(job, error.code, error.what, error.details, error.hint)
+    (what,) = bounded([error.what])
+    return Failed(job, error.code, what, tuple(bounded(error.details)), error.hint[:_HINT_CHARACTERS])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.response_head import ResponseHead, read_head, retry_after_s
+from stages.response_head import DocumentHead, ResponseHead, read_document_head, read_head, retry_after_s
 
 #: Sun, 06 Nov 1994 08:49:37 GMT
 DATE_S = 784111777
@@ -59,3 +59,69 @@ def test_retry_after_is_rounded_up():
 
 def test_no_retry_after_is_zero():
     assert retry_after_s(lines("HTTP/1.1 503 Down"), DATE_S) == 0
+
+
+# -- documents ------------------------------------------------------------------------------------------------------
+
+
+def document(*fields: str) -> DocumentHead:
+    return read_document_head(lines("HTTP/1.1 200 OK", *fields))
+
+
+def test_reads_the_validators_of_a_document():
+    head = document('ETag: W/"a, b"', "Last-Modified: Wed, 01 Jan 2020 00:00:00 GMT")
+    assert (head.etag, head.last_modified) == ('W/"a, b"', "Wed, 01 Jan 2020 00:00:00 GMT")
+
+
+def test_a_document_without_fields_is_plain_and_never_fresh():
+    assert document() == DocumentHead(gzipped=False, encoding="", etag="", last_modified="", fresh_s=0)
+
+
+def test_the_document_of_the_last_response_counts():
+    head = read_document_head(lines("HTTP/1.1 302 Found", 'ETag: "a"', "Content-Encoding: gzip", "HTTP/1.1 200 OK"))
+    assert head == document()
+
+
+@pytest.mark.parametrize("etag", ['"caf\xe9"', '"a\tb"', f'"{"x" * 2000}"'])
+def test_a_validator_that_no_later_request_can_carry_is_none(etag):
+    assert document(f"ETag: {etag}").etag == ""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "gzipped", "other"),
+    [
+        ("gzip", True, ""),
+        ("X-GZip", True, ""),
+        ("identity", False, ""),
+        ("br", False, "br"),
+        ("gzip, br", False, "gzip, br"),
+    ],
+)
+def test_reads_the_content_coding(encoding, gzipped, other):
+    head = document(f"Content-Encoding: {encoding}")
+    assert (head.gzipped, head.encoding) == (gzipped, other)
+
+
+@pytest.mark.parametrize(
+    ("fields", "fresh_s"),
+    [
+        (["public, max-age=300"], 300),
+        (['private, MAX-AGE = "60"'], 60),
+        (["max-age=0"], 0),
+        (["max-age=-5"], 0),
+        (["max-age=soon"], 0),
+        (["max-age=9999999999999999999"], 1 << 31),
+        (["max-age=" + "9" * 5000], 0),
+        (["no-store"], -1),
+        (["no-cache, no-store, must-revalidate"], -1),
+        (["max-age=300, no-store"], -1),
+        (["max-age=300, no-cache"], 0),
+        (["max-age=300", "no-store"], -1),
+        (["no-store", "max-age=300"], -1),
+        (["max-age=300", "public"], 300),
+        ([",,=,"], 0),
+        ([], 0),
+    ],
+)
+def test_reads_how_long_a_document_is_fresh(fields, fresh_s):
+    assert document(*(f"Cache-Control: {field}" for field in fields)).fresh_s == fresh_s

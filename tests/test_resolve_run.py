@@ -1,0 +1,575 @@
+"""The state machine of a resolution, without processes: answers given by hand, in any order, with deaths anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pmpipe.orders import Dismiss, Finish, Interrupted, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
+from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.warming import Warming
+from pmpipe.tasks import Settings
+from stages.messages import (
+    Announced,
+    AnswerDocument,
+    AnswerEntry,
+    AnswerFailure,
+    ArchiveLimits,
+    CachedDocument,
+    CacheDocument,
+    Crashed,
+    Extract,
+    Extracted,
+    Failed,
+    FetchDocument,
+    Fetched,
+    FetchedDocument,
+    FetchGit,
+    FetchTarball,
+    FindGitCommit,
+    FoundGitCommit,
+    Job,
+    JobId,
+    PackageFolder,
+    Resolve,
+    ResolveDone,
+    ResolveFailed,
+    ResolveStep,
+    Result,
+    SharedBytes,
+    TarballFile,
+    Want,
+    WantCommit,
+    WantDocument,
+    WantTarball,
+)
+
+LIMITS = ArchiveLimits(entries=1000, one_file=1 << 20, all_files=1 << 24, ratio=1000)
+DIGESTS = [f"sha512-{letter * 86}==" for letter in "abcdefgh"]
+COMMIT = "1" * 40
+
+Answer = AnswerDocument | AnswerEntry | AnswerFailure
+
+
+def make_run(
+    *,
+    documents: int = 3,
+    tarballs: int = 2,
+    answers: int = 3,
+    keeps: int = 2,
+    goes_on: bool = True,
+    keeps_documents: bool = True,
+    offline: bool = False,
+    stored: Iterable[str] = (),
+    large: int = 1 << 30,
+) -> ResolveRun:
+    places = {
+        StageName.FETCH: documents + tarballs,
+        StageName.EXTRACT: 2,
+        StageName.RESOLVE: answers,
+        StageName.CACHE: keeps,
+        StageName.CLONE: 0,
+        StageName.LINK: 0,
+    }
+    run_settings = Settings(places, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
+    warming = Warming("/s", frozenset(stored).__contains__)
+    return ResolveRun(
+        run_settings, warming, ResolvePlaces(documents, tarballs), keeps_documents=keeps_documents, goes_on=goes_on
+    )
+
+
+def document(number: int, name: str = "a") -> WantDocument:
+    return WantDocument(number, name, f"https://registry.example/{name}", "", "application/json", "", "", f"/c/{name}")
+
+
+def tarball(
+    number: int, *, integrity: str = DIGESTS[0], path: str = "", url: str = "https://registry.example/a.tgz"
+) -> WantTarball:
+    return WantTarball(number, f"t{number}", "" if path else url, "", path, integrity)
+
+
+def commit(number: int, *, reference: str = "main") -> WantCommit:
+    return WantCommit(number, "g", ("https://git.example/g",), reference, "", "git+https://git.example/g#{commit}")
+
+
+def announced(integrity: str = DIGESTS[0]) -> Announced:
+    return Announced("a@1.0.0", "https://registry.example/a.tgz", "", integrity)
+
+
+def jobs(orders: list[Order]) -> list[Job]:
+    return [order.job for order in orders if isinstance(order, Start)]
+
+
+def begin(run: ResolveRun, *wants: Want, ahead: Iterable[Announced] = ()) -> list[Job]:
+    """Start, let the resolver want this, and return the jobs that follow."""
+    (first,) = jobs(run.start())
+    return jobs(run.handle(ResolveStep(first.job, wants, tuple(ahead), 1)))
+
+
+def fetched_document(job: Job, *, fresh_s: int = 300, length: int = 10) -> FetchedDocument:
+    source = SharedBytes(4096 * (1 + job.job), length)
+    return FetchedDocument(job.job, source, False, '"e"', "", fresh_s, length, 1)
+
+
+def extracted(job: Job, integrity: str = DIGESTS[7]) -> Extracted:
+    return Extracted(job.job, f"/s/entry-{job.job}", integrity, 1, 10, ())
+
+
+# -- documents ------------------------------------------------------------------------------------------------------
+
+
+def test_a_packument_is_fetched_answered_and_kept() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(7))
+    assert isinstance(fetch, FetchDocument)
+    assert fetch.url == "https://registry.example/a"
+    keep, answer = jobs(run.handle(fetched_document(fetch)))
+    assert isinstance(keep, CacheDocument)
+    assert isinstance(answer, AnswerDocument)
+    assert (keep.path, answer.want, keep.source) == ("/c/a", 7, answer.source)
+    run.validate()
+
+
+@pytest.mark.parametrize("kept_first", [True, False])
+def test_a_documents_space_is_released_when_resolver_and_cache_have_read_it(kept_first: bool) -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    keep, answer = jobs(run.handle(fetched_document(fetch)))
+    kept, answered = CachedDocument(keep.job), ResolveStep(answer.job, (document(1, "b"),), (), 1)
+    first, second = (kept, answered) if kept_first else (answered, kept)
+    assert not any(isinstance(order, ReleaseTarball) for order in run.handle(first))
+    assert [order for order in run.handle(second) if isinstance(order, ReleaseTarball)] == [
+        ReleaseTarball(4096 * (1 + fetch.job))
+    ]
+
+
+def test_a_document_that_has_not_changed_takes_no_space_and_is_not_written() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    (answer,) = jobs(run.handle(FetchedDocument(fetch.job, None, False, "", "", 0, 0, 1)))
+    assert isinstance(answer, AnswerDocument)
+    assert answer.source is None
+
+
+@pytest.mark.parametrize(("keeps_documents", "fresh_s"), [(False, 300), (True, -1)])
+def test_a_document_that_must_not_be_kept_is_only_read(keeps_documents: bool, fresh_s: int) -> None:
+    run = make_run(keeps_documents=keeps_documents)
+    (fetch,) = begin(run, document(0))
+    (answer,) = jobs(run.handle(fetched_document(fetch, fresh_s=fresh_s)))
+    assert isinstance(answer, AnswerDocument)
+    assert run.result.unkept == 0
+
+
+def test_a_document_that_must_be_asked_for_each_time_is_kept_for_its_validators() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    keep, _ = jobs(run.handle(fetched_document(fetch, fresh_s=0)))
+    assert isinstance(keep, CacheDocument)
+
+
+def test_a_full_queue_of_the_cache_drops_the_write_and_counts_it() -> None:
+    run = make_run(documents=4, keeps=2, answers=9)
+    fetches = begin(run, *(document(number, f"p{number}") for number in range(4)))
+    written = [job for fetch in fetches for job in jobs(run.handle(fetched_document(fetch)))]
+    assert sum(isinstance(job, CacheDocument) for job in written) == 2
+    assert sum(isinstance(job, AnswerDocument) for job in written) == 4
+    assert run.result.unkept == 2
+    run.validate()
+
+
+def test_why_a_document_was_not_written_is_noted() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    keep, _ = jobs(run.handle(fetched_document(fetch)))
+    run.handle(CachedDocument(keep.job, "the disk is full"))
+    assert run.result.notes == ["the disk is full"]
+
+
+def test_a_document_that_cannot_be_had_is_an_answer() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(5))
+    (answer,) = jobs(run.handle(Failed(fetch.job, "PM_REGISTRY", "404", ("url: x",), "a hint")))
+    assert answer == AnswerFailure(answer.job, 5, "PM_REGISTRY", "404", ("url: x",), "a hint")
+
+
+def test_no_more_documents_are_under_way_than_there_are_places() -> None:
+    run = make_run(documents=3)
+    fetches = begin(run, *(document(number, f"p{number}") for number in range(9)))
+    assert len(fetches) == 3
+    assert any(isinstance(job, FetchDocument) for job in jobs(run.handle(fetched_document(fetches[0]))))
+
+
+def test_a_long_list_of_wants_comes_in_several_results() -> None:
+    run = make_run()
+    (first,) = jobs(run.start())
+    one = jobs(run.handle(ResolveStep(first.job, (document(0),), (), 1, more=True)))
+    two = jobs(run.handle(ResolveStep(first.job, (document(1, "b"),), (), 2)))
+    assert [job.label for job in (*one, *two)] == ["a", "b"]
+    assert run.in_flight(StageName.RESOLVE) == 0
+
+
+# -- tarballs -------------------------------------------------------------------------------------------------------
+
+
+def test_a_tarball_is_fetched_extracted_and_answered() -> None:
+    run = make_run()
+    (fetch,) = begin(run, tarball(3))
+    assert isinstance(fetch, FetchTarball)
+    (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
+    assert isinstance(extract, Extract)
+    orders = run.handle(extracted(extract, DIGESTS[0]))
+    assert ReleaseTarball(0) in orders
+    (answer,) = jobs(orders)
+    assert answer == AnswerEntry(answer.job, 3, f"/s/entry-{extract.job}", DIGESTS[0], "")
+
+
+def test_one_that_is_announced_and_wanted_is_fetched_once() -> None:
+    run = make_run()
+    (first,) = jobs(run.start())
+    (fetch,) = jobs(run.handle(ResolveStep(first.job, (tarball(0), tarball(1)), (announced(), announced()), 1)))
+    (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
+    answers = jobs(run.handle(extracted(extract)))
+    assert [answer.want for answer in answers if isinstance(answer, AnswerEntry)] == [0, 1]
+
+
+@pytest.mark.parametrize("want", [{"integrity": ""}, {"integrity": "", "path": "/app/a.tgz"}])
+def test_one_without_a_digest_is_answered_again_from_the_store(want: dict[str, str]) -> None:
+    run = make_run()
+    given = begin(run, tarball(0, **want))
+    while not isinstance(given[0], Extract):
+        given = jobs(run.handle(Fetched(given[0].job, SharedBytes(0, 10), 10, 1)))
+    extract = given[0]
+    (first,) = jobs(run.handle(extracted(extract)))
+    (second,) = jobs(run.handle(ResolveStep(first.job, (tarball(1, **want),), (), 1)))
+    assert isinstance(first, AnswerEntry)
+    assert second == AnswerEntry(second.job, 1, first.entry, DIGESTS[7], "")
+
+
+def test_a_tarball_on_disk_is_extracted_without_a_download() -> None:
+    (extract,) = begin(make_run(), tarball(0, integrity="", path="/app/a.tgz"))
+    assert isinstance(extract, Extract)
+    assert extract.source == TarballFile("/app/a.tgz")
+
+
+def test_an_announced_tarball_that_cannot_be_had_is_no_matter() -> None:
+    run = make_run()
+    fetches = begin(run, document(0), ahead=[announced()])
+    (lost,) = [job for job in fetches if isinstance(job, FetchTarball)]
+    assert run.handle(Failed(lost.job, "PM_REGISTRY", "404")) == []
+
+
+def test_a_tarball_that_was_lost_as_a_guess_is_tried_again_when_it_is_wanted() -> None:
+    run = make_run()
+    packument, guess = begin(run, document(0), ahead=[announced()])
+    run.handle(Failed(guess.job, "PM_REGISTRY", "503"))
+    answer = next(job for job in jobs(run.handle(fetched_document(packument))) if isinstance(job, AnswerDocument))
+    (again,) = jobs(run.handle(ResolveStep(answer.job, (tarball(1),), (), 1)))
+    assert isinstance(again, FetchTarball)
+
+
+def test_all_that_wait_for_a_lost_tarball_are_told() -> None:
+    run = make_run()
+    (fetch,) = begin(run, tarball(0), tarball(1))
+    answers = jobs(run.handle(Failed(fetch.job, "PM_REGISTRY", "404")))
+    assert [(answer.want, answer.code) for answer in answers if isinstance(answer, AnswerFailure)] == [
+        (0, "PM_REGISTRY"),
+        (1, "PM_REGISTRY"),
+    ]
+
+
+def test_one_large_tarball_is_unpacked_at_a_time() -> None:
+    run = make_run(large=100)
+    one, two = begin(run, tarball(0), tarball(1, integrity=DIGESTS[1]))
+    (extract,) = jobs(run.handle(Fetched(one.job, SharedBytes(0, 100), 1, 1)))
+    assert jobs(run.handle(Fetched(two.job, SharedBytes(4096, 100), 1, 1))) == []
+    assert any(isinstance(job, Extract) for job in jobs(run.handle(extracted(extract))))
+
+
+# -- git ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_commit_is_found_checked_out_extracted_and_answered() -> None:
+    run = make_run()
+    (find,) = begin(run, commit(4))
+    assert isinstance(find, FindGitCommit)
+    (fetch,) = jobs(run.handle(FoundGitCommit(find.job, COMMIT)))
+    assert isinstance(fetch, FetchGit)
+    assert fetch.commit == COMMIT
+    (extract,) = jobs(run.handle(Fetched(fetch.job, PackageFolder(fetch.destination), 0, 1)))
+    (answer,) = jobs(run.handle(extracted(extract)))
+    assert isinstance(answer, AnswerEntry)
+    assert (answer.want, answer.commit) == (4, COMMIT)
+
+
+def test_two_references_to_one_commit_are_checked_out_once() -> None:
+    run = make_run()
+    one, two = begin(run, commit(0), commit(1, reference="v1"))
+    (fetch,) = jobs(run.handle(FoundGitCommit(one.job, COMMIT)))
+    assert jobs(run.handle(FoundGitCommit(two.job, COMMIT))) == []
+    (extract,) = jobs(run.handle(Fetched(fetch.job, PackageFolder("/x"), 0, 1)))
+    assert len(jobs(run.handle(extracted(extract)))) == 2
+
+
+# -- offline --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("want", [tarball(0), tarball(0, integrity=""), commit(0)])
+def test_offline_what_is_not_in_the_store_fails_without_a_request(want: Want) -> None:
+    (answer,) = begin(make_run(offline=True), want)
+    assert isinstance(answer, AnswerFailure)
+    assert answer.code == "PM_OFFLINE"
+
+
+def test_offline_a_full_commit_is_looked_for_in_the_store() -> None:
+    run = make_run(offline=True)
+    (find,) = begin(run, commit(0, reference=COMMIT))
+    (answer,) = jobs(run.handle(FoundGitCommit(find.job, COMMIT)))
+    assert isinstance(answer, AnswerFailure)
+
+
+def test_offline_a_tarball_on_disk_is_read() -> None:
+    (extract,) = begin(make_run(offline=True), tarball(0, integrity="", path="/app/a.tgz"))
+    assert isinstance(extract, Extract)
+
+
+# -- the end --------------------------------------------------------------------------------------------------------
+
+
+def test_the_end_waits_for_what_is_under_way_when_an_install_follows() -> None:
+    run = make_run(goes_on=True)
+    packument, guess = begin(run, document(0), ahead=[announced()])
+    answer = next(job for job in jobs(run.handle(fetched_document(packument, fresh_s=-1))))
+    orders = run.handle(ResolveDone(answer.job, "/s/lock", "", ("odd",)))
+    assert Dismiss(StageName.RESOLVE) in orders
+    assert Finish() not in orders
+    (extract,) = jobs(run.handle(Fetched(guess.job, SharedBytes(0, 1), 1, 1)))
+    assert run.handle(extracted(extract))[-1] == Finish()
+    assert (run.result.lock, run.result.warnings) == ("/s/lock", ["odd"])
+
+
+def test_the_end_comes_at_once_when_nothing_follows() -> None:
+    run = make_run(goes_on=False)
+    first, _ = begin(run, document(0), document(1, "b"))
+    keep, answer = jobs(run.handle(fetched_document(first)))
+    assert run.handle(ResolveDone(answer.job, "/s/lock", "", ()))[-1] == Finish()
+    assert keep.job != answer.job
+
+
+def test_the_resolver_is_let_go_only_when_it_has_answered_everything() -> None:
+    # the death of a process that was let go is not noticed, and its jobs would be waited for without end
+    run = make_run()
+    first, second = begin(run, document(0), document(1, "b"))
+    (answer,) = jobs(run.handle(fetched_document(first, fresh_s=-1)))
+    (late,) = jobs(run.handle(fetched_document(second, fresh_s=-1)))
+    assert Dismiss(StageName.RESOLVE) not in run.handle(ResolveDone(answer.job, "/s/lock", "", ()))
+    orders = run.handle(ResolveStep(late.job, (), (), 1))
+    assert orders[-2:] == [Dismiss(StageName.RESOLVE), Finish()]
+
+
+def test_what_comes_too_late_is_released() -> None:
+    run = make_run(answers=1)
+    first, second, third = begin(run, *(document(number, f"p{number}") for number in range(3)))
+    (answer,) = jobs(run.handle(fetched_document(first, fresh_s=-1)))
+    run.handle(fetched_document(second, fresh_s=-1))
+    orders = run.handle(ResolveDone(answer.job, "/s/lock", "", ()))
+    assert ReleaseTarball(4096 * (1 + second.job)) in orders
+    orders = run.handle(fetched_document(third, fresh_s=-1))
+    assert ReleaseTarball(4096 * (1 + third.job)) in orders
+    assert orders[-1] == Finish()
+
+
+def test_what_the_resolver_gives_up_with_ends_the_run() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    (answer,) = jobs(run.handle(Failed(fetch.job, "PM_REGISTRY", "404")))
+    problem = Failed(answer.job, "PM_REGISTRY", "404")
+    assert run.handle(ResolveFailed(answer.job, (problem,))) == [Finish()]
+    assert run.result.problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    "event", [Interrupted(2), WorkerDied(StageName.CACHE, 1, -9, JobId(0)), Crashed(JobId(0), "x", "")]
+)
+def test_a_death_or_a_signal_stops_everything_at_once(event: Interrupted | WorkerDied | Crashed) -> None:
+    run = make_run()
+    begin(run, document(0))
+    assert run.handle(event) == [Stop(event)]
+    assert run.finished
+
+
+def test_the_jobs_that_a_crash_report_names_are_described() -> None:
+    run = make_run()
+    fetch, find = begin(run, document(0), commit(1))
+    assert (run.describe(fetch.job), run.describe(find.job)) == ("a", "g")
+    keep, answer = jobs(run.handle(fetched_document(fetch)))
+    assert run.describe(answer.job) == "a"
+    assert run.describe(keep.job) == "a"
+    assert run.describe(JobId(999)) == ""
+
+
+# -- any order ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class MadeUpResolver:
+    """Wants this and that with every answer, until it has had enough."""
+
+    data: st.DataObject
+    left: int
+    wanted: dict[int, Want] = field(default_factory=dict)
+    answered: list[int] = field(default_factory=list)
+    done: bool = False
+
+    def step(self, job: JobId) -> list[Result]:
+        if self.done:
+            return [ResolveStep(job, (), (), 0)]
+        waiting = self.wanted.keys() - set(self.answered)
+        finishes = not self.left and (not waiting or self.data.draw(st.booleans()))
+        if finishes:
+            self.done = True
+            if self.data.draw(st.integers(0, 9)) == 0:
+                return [ResolveFailed(job, (Failed(job, "PM_REGISTRY", "no"),))]
+            return [ResolveDone(job, "/s/lock", "", ())]
+        wants = [self._want() for _ in range(self.data.draw(st.integers(0 if waiting else 1, 4)))] if self.left else []
+        ahead = self.data.draw(st.lists(st.sampled_from(DIGESTS).map(announced), max_size=3))
+        if wants and self.data.draw(st.booleans()):
+            return [
+                ResolveStep(job, tuple(wants[:1]), (), 1, more=True),
+                ResolveStep(job, tuple(wants[1:]), tuple(ahead), 1),
+            ]
+        return [ResolveStep(job, tuple(wants), tuple(ahead), 1)]
+
+    def _want(self) -> Want:
+        self.left = max(0, self.left - 1)
+        number = len(self.wanted)
+        kind = self.data.draw(st.integers(0, 5))
+        if kind == 0:
+            want: Want = tarball(number, integrity=self.data.draw(st.sampled_from(DIGESTS)))
+        elif kind == 1:
+            want = tarball(number, integrity="", path=self.data.draw(st.sampled_from(["/a.tgz", "/b.tgz"])))
+        elif kind == 2:
+            want = commit(number, reference=self.data.draw(st.sampled_from(["main", "v1", COMMIT])))
+        else:
+            want = document(number, f"p{number}")
+        self.wanted[number] = want
+        return want
+
+    def answer(self, job: Answer) -> None:
+        assert job.want in self.wanted, "only what was wanted is answered"
+        assert job.want not in self.answered, "each want is answered once"
+        self.answered.append(job.want)
+
+
+def answer_of(job: Job, resolver: MadeUpResolver, data: st.DataObject) -> list[Result]:
+    """What a stage might say to a job."""
+    if not isinstance(job, Resolve | Answer | CacheDocument) and data.draw(st.integers(0, 6)) == 0:
+        return [Failed(job.job, "PM_REGISTRY", "expected failure")]
+    match job:
+        case FetchDocument():
+            if data.draw(st.integers(0, 4)) == 0:
+                return [FetchedDocument(job.job, None, False, "", "", 0, 0, 1)]
+            return [fetched_document(job, fresh_s=data.draw(st.sampled_from([-1, 0, 300])))]
+        case FetchTarball():
+            length = data.draw(st.sampled_from([10, 1000]))
+            return [Fetched(job.job, SharedBytes(4096 * (1 + job.job), length), 10, 1)]
+        case FindGitCommit():
+            return [FoundGitCommit(job.job, COMMIT)]
+        case FetchGit():
+            return [Fetched(job.job, PackageFolder(job.destination), 0, 1)]
+        case Extract():
+            return [extracted(job, job.integrity or DIGESTS[7])]
+        case CacheDocument():
+            return [CachedDocument(job.job, data.draw(st.sampled_from(["", "the disk is full"])))]
+        case AnswerDocument() | AnswerEntry() | AnswerFailure():
+            if not resolver.done:
+                resolver.answer(job)
+        case Resolve():
+            pass
+        case _:
+            raise AssertionError(job)
+    return resolver.step(job.job)
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(data: st.DataObject) -> None:
+    run = make_run(
+        documents=data.draw(st.integers(1, 4)),
+        tarballs=data.draw(st.integers(1, 3)),
+        answers=data.draw(st.integers(1, 4)),
+        keeps=data.draw(st.integers(1, 3)),
+        goes_on=data.draw(st.booleans()),
+        keeps_documents=data.draw(st.booleans()),
+        offline=data.draw(st.integers(0, 5)) == 0,
+        large=100,
+    )
+    resolver = MadeUpResolver(data, data.draw(st.integers(0, 12)))
+    waiting: list[Job] = []
+    begun: set[JobId] = set()
+    held: set[int] = set()
+    dismissed = False
+    orders = run.start()
+    while True:
+        run.validate()
+        for order in orders:
+            match order:
+                case Start(stage, job):
+                    assert job.job not in begun, "a job's number is used once"
+                    assert not (dismissed and stage is StageName.RESOLVE), "a stage that was let go gets no work"
+                    begun.add(job.job)
+                    waiting.append(job)
+                case ReleaseTarball(offset):
+                    held.remove(offset)
+                case Dismiss():
+                    assert not dismissed
+                    assert not any(isinstance(job, Resolve | Answer) for job in waiting)
+                    dismissed = True
+        if any(isinstance(order, Finish | Stop) for order in orders):
+            break
+        assert waiting, "the run stands still"
+        job = next_of(waiting, data)
+        if data.draw(st.integers(0, 60)) == 0:
+            orders = run.handle(WorkerDied(StageName.FETCH, 1, -9, job.job))
+            break
+        results = answer_of(job, resolver, data)
+        orders = []
+        for result in results:
+            source = getattr(result, "source", None)
+            if isinstance(source, SharedBytes):
+                held.add(source.offset)
+            orders += run.handle(result)
+    assert run.finished
+    if not isinstance(orders[-1], Stop) and run.goes_on and not run.result.problems:
+        assert not waiting
+        assert not held, "all space was released"
+        assert dismissed
+        assert all(run.in_flight(stage) == 0 for stage in StageName)
+    assert run.handle(Interrupted(2)) == []
+
+
+def next_of(waiting: list[Job], data: st.DataObject) -> Job:
+    """Any job; the resolver alone has one process, and takes its jobs in order."""
+    job = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
+    if isinstance(job, Resolve | Answer):
+        first = next((one for one in waiting if isinstance(one, Resolve | Answer)), job)
+        if first.job < job.job:
+            waiting.append(job)
+            waiting.remove(first)
+            return first
+    return job
+
+
+def test_the_pure_modules_load_neither_processes_nor_sockets() -> None:
+    code = (
+        "import sys, pmpipe.resolving.machine, pmpipe.resolving.warming, pmpipe.resolving.wants\n"
+        "bad = {'multiprocessing', 'socket', 'subprocess', 'asyncio'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(bad)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
