@@ -87,6 +87,22 @@ def bins_of_folder(folder_field: str, entries: Iterable[str]) -> dict[BinName, B
     return normalize_bins("", bins)
 
 
+def bins_of_directories(manifest: Mapping[str, Any], paths: Iterable[str]) -> dict[BinName, BinTarget]:
+    """The executables of a package.json on disk that has ``directories.bin`` and no ``bin``; else nothing.
+
+    Args:
+        manifest: the package.json.
+        paths: everything in the package, files and folders, relative to it.
+    """
+    directories = manifest.get("directories")
+    folder = directories.get("bin") if isinstance(directories, dict) and not manifest.get("bin") else None
+    if not isinstance(folder, str) or not folder:
+        return {}
+    inside = _confined(folder)
+    start = f"{inside}/" if inside else ""
+    return bins_of_folder(folder, [path.removeprefix(start) for path in paths if path.startswith(start)])
+
+
 def _as_mapping(name: str, bin_field: Any) -> dict[str, Any]:
     if isinstance(bin_field, str):
         return {name: bin_field} if name and bin_field else {}

@@ -15,6 +15,7 @@ from enum import Enum
 
 from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.dep_sets import needed_by_none_else, peer_entry_sets
+from pmpipe.resolver.inside import edges_from_inside
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.package import NameKey
 from pmpipe.resolver.satisfy import satisfies
@@ -117,8 +118,8 @@ def _verdict_without_current(check: Check) -> Verdict:
     shadowed = None if target is check.entry_edge.origin else target.resolve(key)
     if shadowed is not None:
         # whoever is below the target and content with what is further up must be content with the candidate
-        for edge in shadowed.edges_in:
-            if edge.error is None and edge.origin.is_descendant_of(target) and not satisfies(edge, check.candidate):
+        for edge in edges_from_inside(target, key, shadowed.edges_in):
+            if edge.error is None and not satisfies(edge, check.candidate):
                 return Verdict.CONFLICT
     return _with_peers(check, Verdict.OK)
 

@@ -197,7 +197,7 @@ class Node:
         """Whether it is one of the project's workspaces, or the link to it."""
         if self.tree is None or self.tree.root is self:
             return False
-        edge = self.tree.root.edges_out.get(name_key(self.package.name))
+        edge = self.tree.root_edge(name_key(self.package.name))
         if edge is None or edge.dependency.kind is not Kind.WORKSPACE or edge.target is None:
             return False
         return edge.target is self or edge.target.end is self

@@ -86,10 +86,6 @@ class PeerSets:
         root.rule = node.rule
         tree = Tree(root, self.tree.project_folder, install_links=self.options.install_links, is_apart=True)
         tree.locked_specs = self.tree.locked_specs
-        for edge in node.edges_out.values():
-            if edge.dependency.kind is Kind.WORKSPACE:
-                tree.add_edge(root, edge.dependency, root.rule)
-        tree.load_edges(root)
         self.latest[node] = tree
         return tree
 
@@ -166,7 +162,7 @@ class PeerSets:
     def _load_peer(self, edge: Edge, node: Node, required: set[Node]) -> Waiting[None]:
         tree = node.tree
         assert tree is not None
-        rival = tree.root.edges_out.get(edge.dependency.key)
+        rival = tree.root_edge(edge.dependency.key)
         source = tree.root.stands_for
         mine = source is not None and source.is_mine
         lenient = self.options.force or not (mine or self.options.strict_peer_deps)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pmpipe.npm.collation import english_key
 from pmpipe.resolver.can_place import Check, Verdict, can_dedupe, check_place, deepest_place
 from pmpipe.resolver.dep_sets import needed_by_none_else, peer_entry_sets
+from pmpipe.resolver.inside import nodes_from_inside
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import InstallStrategy, ResolveOptions
 from pmpipe.resolver.peer_conflict import PeerConflictError, explain_conflict
@@ -254,7 +255,7 @@ class Placer:
             self._overrule(edge)
         if edge.error is None and edge.target is not None and edge.target is not placed:
             self._dedupe(edge.target, placement)
-        for node in list(self.tree.by_name.get(edge.name, ())):
+        for node in nodes_from_inside(target, self.tree.by_name.get(edge.name, {})):
             if node.parent is not None and node.tree is self.tree and node.is_descendant_of(target):
                 self._dedupe(node, placement)
                 if node.tree is self.tree:

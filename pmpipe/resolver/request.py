@@ -122,7 +122,7 @@ def is_about_a_place(spec: str) -> bool:
     """Whether a spec may mean different things to different packages, because it may be a relative path."""
     if ":" in spec or "/" in spec:
         return not spec.startswith("npm:")
-    return spec.endswith(_TARBALL_SUFFIXES)
+    return spec.endswith(_TARBALL_SUFFIXES) or spec.lstrip().startswith(".")
 
 
 def same_repository(request: Request, resolved: str, *, compare_commits: bool) -> bool:

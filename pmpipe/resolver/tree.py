@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from posixpath import dirname
 
+from pmpipe.resolver.inside import edges_from_inside
 from pmpipe.resolver.node import Edge, EdgeError, Node
 from pmpipe.resolver.overrides import OverrideRule, conflict, narrower
 from pmpipe.resolver.package import Dependency, Kind, NameKey
@@ -59,6 +60,8 @@ class Tree:
         parent = parent.end
         if node.parent is parent and node.tree is self:
             return
+        if self.is_apart:
+            self.root_edge(node.key)
         if node.tree is not None:
             node.tree.remove(node)
         old = parent.children.get(node.key)
@@ -153,8 +156,7 @@ class Tree:
         """Give a node the edges that its package asks for; those to workspaces stay."""
         if node.target is not None:
             return
-        source = node.stands_for
-        with_dev = node.parent is None and (source is None or source.parent is None)
+        with_dev = node.parent is None
         package = node.package
         if not (with_dev or package.dependencies or package.peer_dependencies or package.optional_dependencies):
             return
@@ -183,6 +185,19 @@ class Tree:
         if rule is not None:
             edge.rule = rule.rule_for(edge)
         self.connect(edge, judge=True)
+        return edge
+
+    def root_edge(self, key: NameKey) -> Edge | None:
+        """The root's edge by a name.
+
+        The root of a peer set's tree stands for a node that may have thousands of edges, of which a peer set meets a
+        few: there an edge is made when it is first asked for.
+        """
+        edge = self.root.edges_out.get(key)
+        source = self.root.stands_for
+        if edge is None and source is not None and key in source.edges_out:
+            edge = self.add_edge(self.root, source.edges_out[key].dependency, self.root.rule)
+            self.edges[key] = {edge: None, **self.edges[key]}
         return edge
 
     def drop_edge(self, edge: Edge) -> None:
@@ -257,12 +272,9 @@ class Tree:
         while above is not None:
             holders.add(above)
             above = above.parent or above.folder_parent
-        concerned = [edge for edge in edges if edge.target is None or edge.target.parent in holders]
         parent = node.up
-        if parent is not None and parent.location:
-            inside = f"{parent.location}/"
-            concerned = [e for e in concerned if e.origin is parent or e.origin.location.startswith(inside)]
-        for edge in concerned:
+        inside = edges if parent is None or not parent.location else edges_from_inside(parent, node.key, edges)
+        for edge in [one for one in inside if one.target is None or one.target.parent in holders]:
             self.connect(edge)
 
     # --- override rules

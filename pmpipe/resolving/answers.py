@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import ArchiveError, ManifestError, RegistryError, StoreError
+from pmpipe.npm.bins import bins_of_directories
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.packument import Packument, decode_packument
 from pmpipe.npm.text import printable
@@ -115,8 +116,17 @@ def _bundled(entry: str, index: EntryIndex) -> dict[str, dict[str, Any]]:
             continue
         manifest = _read_json(entry, path)
         if isinstance(manifest, dict):
-            found[folder.decode("utf-8", "backslashreplace")] = manifest
+            found[folder.decode("utf-8", "backslashreplace")] = _with_bins(manifest, folder + b"/", index)
     return found
+
+
+def _with_bins(manifest: dict[str, Any], start: bytes, index: EntryIndex) -> dict[str, Any]:
+    """The manifest with the ``bin`` that npm makes of ``directories.bin`` when it reads one from disk."""
+    if manifest.get("bin") or not manifest.get("directories"):
+        return manifest
+    inside = (path[len(start) :] for path in (*index.folders, *index.paths) if path.startswith(start))
+    bins = bins_of_directories(manifest, [path.decode("utf-8", "replace") for path in inside])
+    return {**manifest, "bin": bins} if bins else manifest
 
 
 def _is_package_folder(folder: bytes) -> bool:

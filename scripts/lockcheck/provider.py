@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from loopback.recording import PLACEHOLDER, Form, Recording, replace_address
 
 from pmpipe.errors import ArchiveError, PmpipeError, RegistryError
+from pmpipe.npm.bins import bins_of_directories
 from pmpipe.npm.packument import decode_packument
 from pmpipe.resolver import (
     Ask,
@@ -83,12 +84,15 @@ class Provider:
             return RegistryError(f"the registry has no tarball of {ask.name}@{ask.version}")
         manifests: dict[str, dict[str, Any]] = {}
         shrinkwrap: dict[str, Any] | None = None
-        for path, content in _json_files(tarball):
+        paths, files = _read_tarball(tarball)
+        for path, content in files:
             folder, _, name = path.rpartition("/")
             if path == _SHRINKWRAP:
                 shrinkwrap = content.get("packages")
             elif name == _MANIFEST and _is_package_folder(folder):
-                manifests[folder] = content
+                inside = [path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")]
+                bins = bins_of_directories(content, inside)
+                manifests[folder] = {**content, "bin": bins} if bins else content
         return FedContents(
             manifests if ask.wants_bundle else {}, shrinkwrap if ask.wants_shrinkwrap and shrinkwrap else None
         )
@@ -116,13 +120,15 @@ def drive(resolver: Resolver, provider: Provider) -> IdealTree:
     return resolver.finish()
 
 
-def _json_files(tarball: bytes) -> list[tuple[str, dict[str, Any]]]:
-    """The package.json files and locks of a tarball, by their paths without the topmost folder."""
+def _read_tarball(tarball: bytes) -> tuple[list[str], list[tuple[str, dict[str, Any]]]]:
+    """All paths of a tarball, and its package.json files and locks; without the topmost folder."""
+    paths: list[str] = []
     found: list[tuple[str, dict[str, Any]]] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
             for member in archive:
                 path = member.name.partition("/")[2]
+                paths.append(path)
                 if not member.isfile() or os.path.basename(path) not in (_MANIFEST, _SHRINKWRAP):
                     continue
                 file = archive.extractfile(member)
@@ -131,7 +137,7 @@ def _json_files(tarball: bytes) -> list[tuple[str, dict[str, Any]]]:
                     found.append((path, content))
     except (tarfile.TarError, ValueError, EOFError, OSError) as error:
         raise ArchiveError(f"the tarball cannot be read: {error}") from error
-    return found
+    return paths, found
 
 
 def _is_package_folder(folder: str) -> bool:

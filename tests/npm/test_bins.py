@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pmpipe.npm.bins import (
     BinCandidate,
     bin_folder_of,
+    bins_of_directories,
     bins_of_folder,
     bins_of_manifest,
     choose_bins,
@@ -217,3 +218,15 @@ def test_a_windows_line_end_after_the_interpreter_is_taken_out(content, rewritte
 )
 def test_any_other_content_stays(content):
     assert unix_hashbang(content) is None
+
+
+def test_directories_bin_counts_where_there_is_no_bin():
+    paths = ["package.json", "bin", "bin/tool", "bin/sub/other", "bin/.hidden", "lib/x"]
+    manifest = {"directories": {"bin": "./bin"}}
+    assert bins_of_directories(manifest, paths) == {"tool": "bin/tool", "other": "bin/sub/other"}
+    assert bins_of_directories({**manifest, "bin": {"a": "a.js"}}, paths) == {}
+
+
+@pytest.mark.parametrize("directories", [None, [], {}, {"bin": ""}, {"bin": 1}])
+def test_directories_that_name_no_folder_give_no_bins(directories):
+    assert bins_of_directories({"directories": directories}, ["bin/tool"]) == {}
