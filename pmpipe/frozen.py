@@ -25,6 +25,12 @@ def runs_in_ci(environ: Mapping[str, str]) -> bool:
     return environ.get("CI", "").lower() not in _OFF
 
 
+def is_frozen(session: Session) -> bool:
+    """Whether the lockfile may only be used, not changed."""
+    frozen = session.config.frozen_lockfile
+    return runs_in_ci(session.environ) and session.config.package_lock if frozen is None else frozen
+
+
 def require_unfrozen(session: Session, store: Store) -> None:
     """Refuse to make or change the lock if that was not asked for.
 
@@ -35,10 +41,7 @@ def require_unfrozen(session: Session, store: Store) -> None:
     Raises:
         LockfileError: the lockfile is frozen: what is off about it.
     """
-    frozen = session.config.frozen_lockfile
-    if frozen is None:
-        frozen = runs_in_ci(session.environ) and session.config.package_lock
-    if not frozen:
+    if not is_frozen(session):
         return
     try:
         error: LockfileError = no_lock(session.folder)

@@ -9,6 +9,7 @@ from pmpipe import host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
 from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
+from pmpipe.npm.lock_drift import has_drifted
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.platform import Engines, Platform
@@ -48,6 +49,11 @@ class LockedProject:
         """The root's workspace patterns, and all folders that they find, workspaces or not."""
         patterns = tuple(self.project.manifests.root.workspace_patterns())
         return patterns, tuple(find_folders(self.project.folder, patterns)) if patterns else ()
+
+    @property
+    def has_drifted(self) -> bool:
+        """The lockfile satisfies the package.json files, and would be written differently all the same."""
+        return has_drifted(self.graph)
 
     @property
     def is_memorable(self) -> bool:

@@ -49,10 +49,11 @@ class Inputs(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Remembered(msgspec.Struct, frozen=True, array_like=True):
-    """A tree, and what it depends on beside its key."""
+    """A tree, what it depends on beside its key, and whether the lock would be written differently by now."""
 
     inputs: Inputs
     tree: WantedTree
+    has_drifted: bool = False
 
 
 _decoder = msgspec.msgpack.Decoder(Remembered)

@@ -138,13 +138,25 @@ class Session:
         remembered = recall(store.folder, self.tree_key, self.folder)
         if remembered is None and store.writable and done_aside(lambda: self.remember(store)):
             remembered = recall(store.folder, self.tree_key, self.folder)
-        return remembered or Remembered(self._inputs(), self.locked.tree)
+        return remembered or self._worked_out()
+
+    def _worked_out(self) -> Remembered:
+        drifted = not self.is_own_lock and self.locked.has_drifted
+        return Remembered(self._inputs(), self.locked.tree, drifted)
+
+    def lock_has_drifted(self, store: Store) -> bool:
+        """Whether the lockfile, which satisfies the package.json files, would be written differently all the same.
+
+        Args:
+            store: opened; the tree was wanted before.
+        """
+        return self._remembered(store).has_drifted
 
     def remember(self, store: Store) -> None:
         """Keep the wanted tree for the next run, or for the process that forked this one."""
         if self.locked.is_memorable:
             with self._optional_write("remember the tree"):
-                remember(store.folder, self.tree_key, Remembered(self._inputs(), self.locked.tree))
+                remember(store.folder, self.tree_key, self._worked_out())
 
     def _inputs(self) -> Inputs:
         manifests = self.locked.project.manifests
@@ -163,7 +175,10 @@ class Session:
     def note_done(self, store: Store) -> None:
         """Record how the install that has just succeeded leaves the project."""
         remembered = recall(store.folder, self.tree_key, self.folder)
-        if remembered is not None and store.writable and os.path.exists(f"{self.folder}/{HIDDEN_LOCKFILE}"):
+        # a lock that has drifted is looked at again, so that an `install` writes it anew
+        if remembered is None or remembered.has_drifted:
+            return
+        if store.writable and os.path.exists(f"{self.folder}/{HIDDEN_LOCKFILE}"):
             with self._optional_write("record the install"):
                 write_record(
                     store.folder,

@@ -14,7 +14,7 @@ from pmpipe.cli.wording import plural
 from pmpipe.driving import Crew
 from pmpipe.errors import LockfileError
 from pmpipe.file_change import FileChange, apply_all
-from pmpipe.frozen import require_same_versions, require_unfrozen
+from pmpipe.frozen import is_frozen, require_same_versions, require_unfrozen
 from pmpipe.install import Install, Request, Summary
 from pmpipe.lock_record import record_digests
 from pmpipe.npm.lock_v1 import is_version_1
@@ -80,9 +80,9 @@ class _Job:
             return self._install(session.wanted(self.store), None, ())
         only_lock = session.config.package_lock_only and not is_ci
         wanted = session.wanted_if_current(self.store)
-        if wanted is not None:
+        if wanted is not None and (is_ci or not self._may_write_anew()):
             return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted, None, ())
-        if not is_ci:
+        if wanted is None and not is_ci:
             require_unfrozen(session, self.store)
         old = session.lock
         inputs = resolve_inputs(session, self.store, goes_on=not only_lock)
@@ -110,6 +110,12 @@ class _Job:
         }
         summary.resolved, summary.documents = resolved.packages, resolved.documents
         return summary
+
+    def _may_write_anew(self) -> bool:
+        """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
+        session = self.session
+        may_write = session.config.package_lock and not session.config.offline and not is_frozen(session)
+        return may_write and session.lock_has_drifted(self.store)
 
     def _changes(self, resolved: Resolved) -> tuple[FileChange, ...]:
         """The lockfiles to be written."""

@@ -99,6 +99,7 @@ class Project:
         environment: added to the environment of every run.
         prefix: words in front of every command, for example another user's.
         python_path: folders that are imported from before all others.
+        names_registry: every run is given ``--registry``.
         store_is_damaged: a test has damaged the store on purpose, or its filesystem is no more.
     """
 
@@ -109,6 +110,7 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     python_path: tuple[Path, ...] = ()
+    names_registry: bool = True
     store_is_damaged: bool = False
     packages: dict[str, Package | Mapping[str, Any]] = field(default_factory=dict)
     _running: list[Running] = field(default_factory=list)
@@ -140,6 +142,11 @@ class Project:
         lock = make_lock(manifest, packages, self.registry.url)
         self.write("package.json", json.dumps(manifest, indent=2) + "\n")
         self.write("package-lock.json", json.dumps(lock, indent=2) + "\n")
+
+    def declare(self, *packages: Package, **root: Any) -> None:
+        """Write a package.json of these fields and no lockfile, and publish the packages."""
+        self.registry.publish(*packages)
+        self.write("package.json", json.dumps({"name": "app", "version": "1.0.0", **root}, indent=2) + "\n")
 
     @property
     def lock(self) -> dict[str, Any]:
@@ -181,7 +188,9 @@ class Project:
             settings: passed to Popen.
         """
         module = ("support.faulty",) if fault else ("pmpipe",)
-        flags = (f"--store-dir={self.store}", f"--registry={self.registry.url}/")
+        flags = [f"--store-dir={self.store}"]
+        if self.names_registry:
+            flags.append(f"--registry={self.registry.url}/")
         process = subprocess.Popen(
             [*self.prefix, sys.executable, "-m", *module, *words, *flags],
             cwd=cwd or self.folder,
@@ -245,6 +254,8 @@ class Project:
         ours = [path for path in after if ".pmpipe" in path]
         assert not ours, f"a run that succeeded left {ours}"
         new = {path.partition("/")[0] for path in after.keys() - before.keys() if "node_modules" not in path.split("/")}
+        # what resolving is for
+        new.discard("package-lock.json")
         assert not new, f"new files in the project: {new}"
 
     def _let_a_moment_pass(self) -> None:

@@ -32,15 +32,21 @@ class PackageRegistry(LoopbackServer):
 
     Args:
         token: if given, requests without ``Authorization: Bearer <token>`` get a 401.
+        basic: the same for ``Authorization: Basic <basic>``.
         tls: a server-side context, or None for plain HTTP.
         public_url: what stands in ``dist.tarball`` instead of the registry's own address.
     """
 
     def __init__(
-        self, *, token: str | None = None, tls: ssl.SSLContext | None = None, public_url: str | None = None
+        self,
+        *,
+        token: str | None = None,
+        basic: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        public_url: str | None = None,
     ) -> None:
         super().__init__(self._answer_package, tls=tls, lifetime_s=300.0)
-        self._token = token
+        self._authorization = f"Bearer {token}" if token else f"Basic {basic}" if basic else ""
         self._public_url = public_url or self.url
         self._packages: dict[str, dict[str, Package]] = {}
         self._dist_tags: dict[str, dict[str, str]] = {}
@@ -64,7 +70,7 @@ class PackageRegistry(LoopbackServer):
         return self.url + package.tarball_path
 
     async def _answer_package(self, request: Request) -> Response:
-        if self._token is not None and request.header("authorization") != f"Bearer {self._token}":
+        if self._authorization and request.header("authorization") != self._authorization:
             return json_response(b'{"error":"unauthorized"}', 401).with_header("WWW-Authenticate", "Bearer")
         if request.path in self._resources:
             return self._resources[request.path]

@@ -1,0 +1,115 @@
+"""A lock that satisfies the package.json files, and would be written differently: `install` writes it anew, as npm."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.packages import make_package
+from support.project import Project
+
+Manifest = dict[str, Any]
+
+DEPENDENCIES = {"alpha": "1.0.0", "beta": "^1.0.0"}
+
+
+def _remove(manifest: Manifest) -> None:
+    del manifest["dependencies"]["alpha"]
+
+
+def _widen(manifest: Manifest) -> None:
+    manifest["dependencies"]["beta"] = "*"
+
+
+def _raise_version(manifest: Manifest) -> None:
+    manifest["version"] = "1.1.0"
+
+
+def _move(manifest: Manifest) -> None:
+    manifest["devDependencies"] = {"alpha": manifest["dependencies"].pop("alpha")}
+
+
+CHANGES: list[Callable[[Manifest], None]] = [_remove, _widen, _raise_version, _move]
+
+
+@pytest.fixture
+def locked(project: Project) -> Project:
+    """A project with workspaces that is installed and in step."""
+    project.declare(
+        make_package("alpha", "1.0.0", dependencies={"gamma": "1"}),
+        make_package("beta", "1.0.0"),
+        make_package("gamma", "1.0.0"),
+        dependencies=DEPENDENCIES,
+        workspaces=["packages/*"],
+    )
+    project.write(
+        "packages/w/package.json", json.dumps({"name": "w", "version": "1.0.0", "dependencies": {"beta": "1"}})
+    )
+    project.succeeds("install")
+    return project
+
+
+def change(project: Project, how: Callable[[Manifest], None], path: str = "package.json") -> None:
+    manifest = json.loads((project.folder / path).read_text())
+    how(manifest)
+    project.write(path, json.dumps(manifest, indent=2) + "\n")
+
+
+def npm_lock(project: Project) -> str:
+    """What npm makes of the lock as it stands."""
+    words = ("npm", "install", "--package-lock-only", "--ignore-scripts", f"--registry={project.registry.url}/")
+    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
+    subprocess.run(words, cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60)
+    return (project.folder / "package-lock.json").read_text()
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("how", CHANGES)
+def test_install_writes_the_lock_as_npm_does_after_a_change_that_the_lock_satisfies(
+    locked: Project, how: Callable[[Manifest], None]
+) -> None:
+    former = (locked.folder / "package-lock.json").read_text()
+    change(locked, how)
+    locked.succeeds("install")
+    ours = (locked.folder / "package-lock.json").read_text()
+    locked.write("package-lock.json", former)
+    assert ours == npm_lock(locked)
+    assert ours != former
+
+
+@pytest.mark.npm
+def test_install_writes_the_lock_as_npm_does_after_a_change_of_a_workspace(locked: Project) -> None:
+    former = (locked.folder / "package-lock.json").read_text()
+    change(locked, lambda manifest: manifest.pop("dependencies"), "packages/w/package.json")
+    locked.succeeds("install")
+    ours = (locked.folder / "package-lock.json").read_text()
+    locked.write("package-lock.json", former)
+    assert ours == npm_lock(locked)
+    assert ours != former
+
+
+def test_what_was_taken_out_of_package_json_goes_from_lock_and_tree(locked: Project) -> None:
+    change(locked, _remove)
+    locked.succeeds("install")
+    assert not (locked.folder / "node_modules/alpha").exists()
+    assert "node_modules/gamma" not in locked.lock["packages"]
+    assert "nothing to do" in locked.succeeds("install").stdout
+
+
+@pytest.mark.parametrize("words", [("ci",), ("install", "--frozen-lockfile"), ("install", "--no-package-lock")])
+def test_a_run_that_may_not_change_the_lock_takes_it_as_it_is(locked: Project, words: tuple[str, ...]) -> None:
+    former = (locked.folder / "package-lock.json").read_text()
+    change(locked, _remove)
+    locked.succeeds(*words)
+    assert (locked.folder / "package-lock.json").read_text() == former
+    assert not (locked.folder / "node_modules/alpha").exists()
+
+
+def test_an_install_after_a_ci_still_writes_the_lock_anew(locked: Project) -> None:
+    change(locked, _remove)
+    locked.succeeds("ci")
+    locked.succeeds("install")
+    assert "node_modules/alpha" not in locked.lock["packages"]
