@@ -1,0 +1,177 @@
+"""A project that is changed twice, by npm and by the pure parts of our commands, from the same beginning.
+
+Both see the same files and the same registry; npm runs with ``--package-lock-only``, so nothing is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playing import Provider, options_of, publish, write_project
+from support.packages import integrity
+from support.registry import PackageRegistry
+
+from pmpipe.manifest_change import Change, Saving, added, deduped, kept, removed, updated
+from pmpipe.npm.lock_writer import formatting_of, write_lockfile
+from pmpipe.npm.manifest_edit import ManifestEdit, SaveType
+from pmpipe.npm.manifest_text import read_manifest_text
+from pmpipe.requested import additions_for, asks, named, read_arguments
+from pmpipe.resolver import (
+    Ask,
+    AskManifest,
+    Fed,
+    FedManifest,
+    IdealTree,
+    Project,
+    Resolved,
+    ResolveOptions,
+    Resolver,
+    locked_entries,
+)
+from pmpipe.resolver.request import RequestKind
+
+LOCK = "package-lock.json"
+
+
+@dataclass
+class Changing:
+    """A project's folder, and who may change it.
+
+    Args:
+        case: see `playing`; ``config`` may hold what the settings say.
+        registry: gets the case's packages.
+        folder: to be made.
+    """
+
+    case: Mapping[str, Any]
+    registry: PackageRegistry
+    folder: Path
+    files: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        publish(self.case, self.registry)
+        self.folder.mkdir()
+
+    def write(self) -> None:
+        """The project as it is at first, its lock made by npm; ``files`` replace what the case would write."""
+        if self.case.get("locked", True):
+            write_project(self.case, self.folder, self.registry.url, before="before" in self.case)
+            assert not self.npm("install")
+        write_project(self.case, self.folder, self.registry.url, before=False)
+        for path, text in self.files.items():
+            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / path).write_bytes(text.encode())
+
+    def npm(self, *words: str) -> str:
+        """Run npm; what it says if it fails."""
+        flags = ("--package-lock-only", "--ignore-scripts", f"--cache={self.folder}-cache", "--loglevel=error")
+        environment = {**os.environ, "HOME": str(self.folder.parent / "home")}
+        done = subprocess.run(
+            ["npm", *words, *flags],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        return done.stderr if done.returncode else ""
+
+    def state(self) -> dict[str, bytes]:
+        """All package.json files and the lockfile."""
+        paths = [*self.folder.rglob("package.json"), *self.folder.glob(LOCK)]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+
+    def ours(self, line: str) -> dict[str, bytes]:
+        """What the files are after our command, which writes nothing."""
+        return Ours(self).run(line)
+
+
+class Ours:
+    """Our commands on the files as they are."""
+
+    def __init__(self, changing: Changing) -> None:
+        self.folder = str(changing.folder)
+        self.state = changing.state()
+        self.case = changing.case
+        self.provider = Provider(changing.case, changing.registry.url, self.folder)
+        self.locations = ["", *changing.case.get("workspaces", {})]
+        self.edits = {location: self._edit(location) for location in self.locations}
+
+    def _name(self, location: str) -> str:
+        return f"{location}/package.json".lstrip("/")
+
+    def _edit(self, location: str) -> ManifestEdit:
+        name = self._name(location)
+        return ManifestEdit(read_manifest_text(self.state[name], name))
+
+    def run(self, line: str) -> dict[str, bytes]:
+        change = self._change(shlex.split(line))
+        tree = self._resolve(change.project, change.resolve_options(options_of(self.case)))
+        files = change.finish(tree)
+        after = {**self.state, **{self._name(location): data for location, data in files.items()}}
+        if change.saves_lock:
+            layout = formatting_of(self.state["package.json"].decode())
+            after[LOCK] = write_lockfile(tree.lock_document(), layout)
+        return after
+
+    def _change(self, words: list[str]) -> Change:
+        command, *rest = words
+        flags = [word for word in rest if word.startswith("-")]
+        names = [word for word in rest if not word.startswith("-")]
+        chosen = [flag.partition("=")[2] for flag in flags if flag.startswith("-w=")] or [""]
+        edits = {location: self.edits[location] for location in chosen}
+        saving = self._saving(command, flags)
+        if command == "install" and names:
+            specs = read_arguments(names, self.folder, "/home/user", excluded=self.folder, realpath=os.path.realpath)
+            answers = {ask: self._answer(ask) for ask in asks(specs)}
+            found = named(specs, answers, options_of(self.case).pick)
+            additions = {one: additions_for(found, f"{self.folder}/{one}".rstrip("/")) for one in edits}
+            return added(self._project(), edits, additions, saving)
+        if command == "uninstall":
+            return removed(self._project(), edits, names, saving)
+        if command == "update":
+            return updated(self._project(), self.edits, names, saving)
+        return deduped(self._project()) if command == "dedupe" else kept(self._project())
+
+    def _saving(self, command: str, flags: list[str]) -> Saving:
+        kinds = {"-D": SaveType.DEV, "-O": SaveType.OPTIONAL, "-P": SaveType.PROD, "--save-peer": SaveType.PEER}
+        kind = next((kinds[flag] for flag in flags if flag in kinds), None)
+        save = "--save" in flags if command == "update" else "--no-save" not in flags
+        return Saving(save, kind, "-B" in flags, "" if "-E" in flags else "^", "/home/user")
+
+    def _project(self) -> Project:
+        manifests = {location: edit.text.document for location, edit in self.edits.items()}
+        lock = self.state.get(LOCK)
+        return Project(
+            self.folder,
+            manifests.pop(""),
+            manifests,
+            locked_entries(lock) if lock is not None else None,
+        )
+
+    def _answer(self, ask: Ask) -> Fed:
+        if isinstance(ask, AskManifest) and ask.kind is RequestKind.TARBALL_FILE:
+            content = Path(ask.wanted).read_bytes()
+            with tarfile.open(ask.wanted) as archive:
+                packed = archive.extractfile("package/package.json")
+                assert packed is not None
+                return FedManifest(json.load(packed), f"file:{ask.wanted}", integrity(content))
+        return self.provider.answer(ask)
+
+    def _resolve(self, project: Project, options: ResolveOptions) -> IdealTree:
+        resolver = Resolver(project, options)
+        pending = resolver.start()
+        while not resolver.done:
+            event = pending.pop(0)
+            if not isinstance(event, Resolved):
+                pending.extend(resolver.feed(event, self._answer(event)))
+        return resolver.finish()
