@@ -19,26 +19,31 @@ from playing import Provider, options_of, publish, write_project
 from support.packages import integrity
 from support.registry import PackageRegistry
 
-from pmpipe.manifest_change import Change, Saving, added, deduped, kept, removed, updated
+from pmpipe.change_resolver import Action, ChangeOrder, ChangeResolver
+from pmpipe.manifest_change import Saving
 from pmpipe.npm.lock_writer import formatting_of, write_lockfile
-from pmpipe.npm.manifest_edit import ManifestEdit, SaveType
-from pmpipe.npm.manifest_text import read_manifest_text
-from pmpipe.requested import additions_for, asks, named, read_arguments
+from pmpipe.npm.manifest_edit import SaveType
+from pmpipe.npm.manifest_text import ManifestText, read_manifest_text
+from pmpipe.requested import read_arguments
 from pmpipe.resolver import (
     Ask,
     AskManifest,
     Fed,
     FedManifest,
-    IdealTree,
     Project,
     Resolved,
-    ResolveOptions,
-    Resolver,
     locked_entries,
 )
 from pmpipe.resolver.request import RequestKind
 
 LOCK = "package-lock.json"
+ACTIONS = {
+    "install": Action.KEEP,
+    "prune": Action.KEEP,
+    "uninstall": Action.REMOVE,
+    "update": Action.UPDATE,
+    "dedupe": Action.DEDUPE,
+}
 
 
 @dataclass
@@ -104,43 +109,44 @@ class Ours:
         self.case = changing.case
         self.provider = Provider(changing.case, changing.registry.url, self.folder)
         self.locations = ["", *changing.case.get("workspaces", {})]
-        self.edits = {location: self._edit(location) for location in self.locations}
+        self.manifests = {location: self._manifest(location) for location in self.locations}
 
     def _name(self, location: str) -> str:
         return f"{location}/package.json".lstrip("/")
 
-    def _edit(self, location: str) -> ManifestEdit:
+    def _manifest(self, location: str) -> ManifestText:
         name = self._name(location)
-        return ManifestEdit(read_manifest_text(self.state[name], name))
+        return read_manifest_text(self.state[name], name)
 
     def run(self, line: str) -> dict[str, bytes]:
-        change = self._change(shlex.split(line))
-        tree = self._resolve(change.project, change.resolve_options(options_of(self.case)))
-        files = change.finish(tree)
-        after = {**self.state, **{self._name(location): data for location, data in files.items()}}
-        if change.saves_lock:
+        resolver = ChangeResolver(self._order(shlex.split(line)), options_of(self.case))
+        pending = resolver.start()
+        while not resolver.done:
+            event = pending.pop(0)
+            if not isinstance(event, Resolved):
+                pending.extend(resolver.feed(event, self._answer(event)))
+        tree = resolver.finish()
+        after = {**self.state, **{self._name(location): data for location, data in resolver.files.items()}}
+        if resolver.saves_lock:
             layout = formatting_of(self.state["package.json"].decode())
             after[LOCK] = write_lockfile(tree.lock_document(), layout)
         return after
 
-    def _change(self, words: list[str]) -> Change:
+    def _order(self, words: list[str]) -> ChangeOrder:
         command, *rest = words
         flags = [word for word in rest if word.startswith("-")]
         names = [word for word in rest if not word.startswith("-")]
-        chosen = [flag.partition("=")[2] for flag in flags if flag.startswith("-w=")] or [""]
-        edits = {location: self.edits[location] for location in chosen}
-        saving = self._saving(command, flags)
-        if command == "install" and names:
-            specs = read_arguments(names, self.folder, "/home/user", excluded=self.folder, realpath=os.path.realpath)
-            answers = {ask: self._answer(ask) for ask in asks(specs)}
-            found = named(specs, answers, options_of(self.case).pick)
-            additions = {one: additions_for(found, f"{self.folder}/{one}".rstrip("/")) for one in edits}
-            return added(self._project(), edits, additions, saving)
-        if command == "uninstall":
-            return removed(self._project(), edits, names, saving)
-        if command == "update":
-            return updated(self._project(), self.edits, names, saving)
-        return deduped(self._project()) if command == "dedupe" else kept(self._project())
+        return ChangeOrder(
+            Action.ADD if command == "install" and names else ACTIONS[command],
+            self._project(),
+            self.manifests,
+            [flag.partition("=")[2] for flag in flags if flag.startswith("-w=")] or [""],
+            read_arguments(names, self.folder, "/home/user", excluded=self.folder, realpath=os.path.realpath)
+            if command == "install"
+            else (),
+            names,
+            self._saving(command, flags),
+        )
 
     def _saving(self, command: str, flags: list[str]) -> Saving:
         kinds = {"-D": SaveType.DEV, "-O": SaveType.OPTIONAL, "-P": SaveType.PROD, "--save-peer": SaveType.PEER}
@@ -149,7 +155,7 @@ class Ours:
         return Saving(save, kind, "-B" in flags, "" if "-E" in flags else "^", "/home/user")
 
     def _project(self) -> Project:
-        manifests = {location: edit.text.document for location, edit in self.edits.items()}
+        manifests = {location: text.document for location, text in self.manifests.items()}
         lock = self.state.get(LOCK)
         return Project(
             self.folder,
@@ -166,12 +172,3 @@ class Ours:
                 assert packed is not None
                 return FedManifest(json.load(packed), f"file:{ask.wanted}", integrity(content))
         return self.provider.answer(ask)
-
-    def _resolve(self, project: Project, options: ResolveOptions) -> IdealTree:
-        resolver = Resolver(project, options)
-        pending = resolver.start()
-        while not resolver.done:
-            event = pending.pop(0)
-            if not isinstance(event, Resolved):
-                pending.extend(resolver.feed(event, self._answer(event)))
-        return resolver.finish()
