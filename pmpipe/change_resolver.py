@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
+
 from pmpipe.manifest_change import Change, Saving, added, deduped, kept, removed, updated
 from pmpipe.npm.manifest_edit import ManifestEdit
 from pmpipe.npm.manifest_text import ManifestText
@@ -21,7 +23,7 @@ from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.prefetch import Resolved
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.resolver import Event, IdealTree, Resolver
-from pmpipe.resolver.source import Ask, Fed
+from pmpipe.resolver.source import Ask, AskManifest, Fed
 
 
 class Action(Enum):
@@ -89,14 +91,14 @@ class ChangeResolver:
 
     Attributes:
         change: known as soon as every argument has a name.
-        files: after `finish`: the new bytes of each package.json that changes, by location.
+        manifests: after `finish`: the new bytes of each package.json that changes, by location.
     """
 
     def __init__(self, order: ChangeOrder, options: ResolveOptions) -> None:
         self.order = order
         self.options = options
         self.change: Change | None = None
-        self.files: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
         self._resolver: Resolver | None = None
         self._naming: dict[Ask, None] = dict.fromkeys(asks(order.specs))
         self._answers: dict[Ask, Fed] = {}
@@ -107,9 +109,19 @@ class ChangeResolver:
         return self._resolver is not None and self._resolver.done
 
     @property
+    def warnings(self) -> list[str]:
+        """What the change has to say, one line each."""
+        return self.change.warnings if self.change is not None else []
+
+    @property
     def saves_lock(self) -> bool:
         """Whether the lockfile is to be written in the end."""
         return self.change is not None and self.change.saves_lock
+
+    @property
+    def saves_manifests(self) -> bool:
+        """Whether `manifests` are to be written."""
+        return self.order.saving.save
 
     def start(self) -> list[Event]:
         """Begin; the first things to be fetched.
@@ -126,7 +138,7 @@ class ChangeResolver:
             PmpipeError: an argument cannot be named, or see `pmpipe.resolver.Resolver.feed`.
         """
         if self._resolver is not None:
-            return self._resolver.feed(ask, fed)
+            return self._without_known(self._resolver.feed(ask, fed))
         self._answers[ask] = fed
         return self._resolve() if len(self._answers) == len(self._naming) else []
 
@@ -139,7 +151,7 @@ class ChangeResolver:
         assert self._resolver is not None
         assert self.change is not None
         ideal = self._resolver.finish()
-        self.files = self.change.finish(ideal)
+        self.manifests = self.change.finish(ideal)
         return ideal
 
     def _resolve(self) -> list[Event]:
@@ -152,8 +164,14 @@ class ChangeResolver:
         assert self._resolver is not None
         left: list[Event] = []
         for event in events:
-            if not isinstance(event, Resolved) and event in self._answers:
-                left += self._without_known(self._resolver.feed(event, self._answers[event]))
-            else:
+            known = None if isinstance(event, Resolved) else self._answers.get(_without_name(event))
+            if known is None or isinstance(event, Resolved):
                 left.append(event)
+            else:
+                left += self._without_known(self._resolver.feed(event, known))
         return left
+
+
+def _without_name(ask: Ask) -> Ask:
+    """What was asked before its name was known."""
+    return msgspec.structs.replace(ask, name="") if isinstance(ask, AskManifest) else ask

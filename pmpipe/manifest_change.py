@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.manifest_edit import Addition, ManifestEdit, SaveType
 from pmpipe.npm.manifest_save import FoundPackage, spec_to_save
@@ -97,13 +99,15 @@ class Change:
             ideal: made from `project`; its manifests are changed.
 
         Returns:
-            the new bytes of each package.json that changes, by location; none if nothing is to be saved.
+            the new bytes of each package.json that changes, by location. Without `Saving.save` they are not for the
+            disk, but say what the tree was made from.
 
         Raises:
             InvalidSpecError: a spec cannot be read.
         """
         if not self.saving.save:
-            return {}
+            documents = {location: self.edits[location].document for location in self.project.explicit}
+            return {location: msgspec.json.encode(document) for location, document in documents.items()}
         changed = {**dict.fromkeys(self.project.explicit)} if self.edits else {}
         for edge, save_type in self._saved_edges(ideal):
             if edge.target is not None:

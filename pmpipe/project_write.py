@@ -54,11 +54,14 @@ class ProjectWrite:
         self._began = False
 
     def prepare(self) -> None:
-        """Write the new contents beside the files.
+        """Write the new contents beside the files; those that hold just this already are left alone.
 
         Raises:
             OSError: one cannot be written; `roll_back` removes the others.
         """
+        self.files = {
+            path: content for path, content in self.files.items() if _content(_target(self.folder, path)) != content
+        }
         if not self.files:
             return
         self._began = True
@@ -111,8 +114,8 @@ class ProjectWrite:
             os.unlink(f"{self.folder}/{JOURNAL}")
             self._began = False
 
-    def write(self) -> None:
-        """All of it at once, for a command that changes nothing else.
+    def apply(self) -> None:
+        """All of it at once; `undo` takes it back.
 
         Raises:
             FilesystemError: a file cannot be written; all are as they were.
@@ -122,6 +125,7 @@ class ProjectWrite:
             self.commit()
         except BaseException as error:
             self.roll_back()
+            self._before = {}
             if isinstance(error, OSError):
                 raise FilesystemError(
                     f"cannot write {error.filename}: {error.strerror}",
@@ -129,6 +133,21 @@ class ProjectWrite:
                 ) from error
             raise
         self.finish()
+
+    def undo(self) -> None:
+        """Put back what `apply` has exchanged.
+
+        Raises:
+            FilesystemError: a file cannot be written.
+        """
+        former = {path: content for path, content in self._before.items() if content is not None}
+        try:
+            for path in self._before.keys() - former.keys():
+                os.unlink(_target(self.folder, path))
+        except OSError as error:
+            raise FilesystemError(f"cannot remove {error.filename}: {error.strerror}") from error
+        self._before = {}
+        ProjectWrite(self.folder, former).apply()
 
 
 def recover(folder: str) -> None:

@@ -346,12 +346,12 @@ class ResolveDone(_Message, frozen=True):
 
     Attributes:
         job: the job that it followed from.
-        lock: absolute path of a file with the lockfile's text.
+        made: absolute path of a file with what was made.
         warnings: one line each.
     """
 
     job: JobId
-    lock: str
+    made: str
     warnings: tuple[str, ...]
 
 

@@ -27,13 +27,13 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_writes_all_files_and_leaves_nothing_else(folder):
-    ProjectWrite(str(folder), AFTER).write()
+    ProjectWrite(str(folder), AFTER).apply()
     assert files(folder) == AFTER
 
 
 def test_nothing_to_write_touches_nothing(folder):
     write = ProjectWrite(str(folder), {})
-    write.write()
+    write.apply()
     write.roll_back()
     assert files(folder) == BEFORE
 
@@ -42,15 +42,30 @@ def test_mode_of_a_file_and_a_link_to_it_stay(folder):
     (folder / "package.json").rename(folder / "real.json")
     (folder / "real.json").chmod(0o640)
     (folder / "package.json").symlink_to("real.json")
-    ProjectWrite(str(folder), {"package.json": b"new"}).write()
+    ProjectWrite(str(folder), {"package.json": b"new"}).apply()
     assert (folder / "package.json").is_symlink()
     assert (folder / "real.json").read_bytes() == b"new"
     assert (folder / "real.json").stat().st_mode & 0o777 == 0o640
 
 
+def test_what_was_applied_can_be_undone(folder):
+    write = ProjectWrite(str(folder), AFTER)
+    write.apply()
+    write.undo()
+    assert files(folder) == BEFORE
+    write.undo()
+    assert files(folder) == BEFORE
+
+
+def test_file_that_would_not_change_is_not_touched(folder):
+    before = (folder / "package.json").stat()
+    ProjectWrite(str(folder), {"package.json": b"old"}).apply()
+    assert (folder / "package.json").stat() == before
+
+
 def test_failure_while_preparing_leaves_the_files_as_they_were(folder):
     with pytest.raises(FilesystemError, match="nothing was changed"):
-        ProjectWrite(str(folder), {**AFTER, "missing/package.json": b"x"}).write()
+        ProjectWrite(str(folder), {**AFTER, "missing/package.json": b"x"}).apply()
     assert files(folder) == BEFORE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from pmpipe.change_resolver import ChangeOrder
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
@@ -12,20 +13,23 @@ from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural
 from pmpipe.driving import Crew
 from pmpipe.errors import LockfileError
-from pmpipe.file_change import FileChange
 from pmpipe.frozen import require_unfrozen
 from pmpipe.install import Install, Request, Summary
 from pmpipe.lock_record import record_digests
 from pmpipe.pipeline import Sizes, stages_for
 from pmpipe.planner import Wanted
+from pmpipe.project_write import ProjectWrite
 from pmpipe.repair import diagnose
-from pmpipe.resolving.resolution import Resolved, resolve, resolve_inputs
+from pmpipe.resolving.made import Made
+from pmpipe.resolving.resolution import resolve, resolve_inputs
 from pmpipe.session import Session
 from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
 
 
-def install(line: CommandLine, session: Session, output: Output, started: float) -> None:
+def install(
+    line: CommandLine, session: Session, output: Output, started: float, order: ChangeOrder | None = None
+) -> None:
     """Install a project that is not known to be as it should be.
 
     Args:
@@ -33,6 +37,7 @@ def install(line: CommandLine, session: Session, output: Output, started: float)
         session: the project, locked.
         output: where words go.
         started: when the command began, by the monotonic clock in seconds.
+        order: what is to change in the project's package.json files and its lock; None: only what must.
 
     Raises:
         PmpipeError: it could not be done, and the project is as it was.
@@ -40,7 +45,7 @@ def install(line: CommandLine, session: Session, output: Output, started: float)
     store = session.store()
     store.open()
     try:
-        summary = _install(line, session, store, output)
+        summary = _install(line, session, store, output, order)
         if not session.config.dry_run and not summary.left_out and not summary.recorded:
             session.note_done(store)
     finally:
@@ -49,11 +54,11 @@ def install(line: CommandLine, session: Session, output: Output, started: float)
     show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
 
 
-def _install(line: CommandLine, session: Session, store: Store, output: Output) -> Summary:
+def _install(line: CommandLine, session: Session, store: Store, output: Output, order: ChangeOrder | None) -> Summary:
     progress = Progress.for_terminal(
         enabled=session.config.progress and output.shows("notice") and not session.config.json
     )
-    job = _Job(line, session, store, output, progress, session.sizes())
+    job = _Job(line, session, store, output, progress, session.sizes(), order)
     try:
         return job.run()
     finally:
@@ -70,17 +75,23 @@ class _Job:
     output: Output
     progress: Progress
     sizes: Sizes
+    order: ChangeOrder | None
 
     def run(self) -> Summary:
         session = self.session
         if self.line.command == "ci":
-            return self._install(session.wanted(self.store), None)
-        wanted = session.wanted_if_current(self.store)
+            return self._install(session.wanted(self.store))
         only_lock = session.config.package_lock_only
-        if wanted is not None:
-            return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted, None)
-        require_unfrozen(session, self.store)
-        inputs = resolve_inputs(session, self.store, goes_on=not only_lock)
+        if self.order is None:
+            wanted = session.wanted_if_current(self.store)
+            if wanted is not None:
+                return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted)
+            require_unfrozen(session, self.store)
+        return self._resolve(only_lock=only_lock)
+
+    def _resolve(self, *, only_lock: bool) -> Summary:
+        session = self.session
+        inputs = resolve_inputs(session, self.store, self.order, goes_on=not only_lock)
         fetch = session.fetch_settings(self.sizes)
         with Crew(stages_for(self.sizes, fetch, inputs)) as crew:
             resolved = resolve(
@@ -92,25 +103,32 @@ class _Job:
                 goes_on=not only_lock,
             )
             session.warnings += resolved.warnings
-            session.adopt(resolved.lock)
-            summary = self._write_lock_only(resolved) if only_lock else self._install(session.wanted(self.store), crew)
+            made = resolved.made
+            session.adopt(made.lock, made.manifests, is_saved=made.is_saved)
+            write = self._write(made)
+            if only_lock:
+                summary = Summary()
+                if not session.config.dry_run:
+                    write.apply()
+            else:
+                summary = self._install(session.wanted(self.store), crew, write)
         summary.stage_s = {
             stage: summary.stage_s.get(stage, 0.0) + seconds for stage, seconds in resolved.stage_s.items()
         }
         summary.resolved, summary.documents = resolved.packages, resolved.documents
         return summary
 
-    def _write_lock_only(self, resolved: Resolved) -> Summary:
+    def _write(self, made: Made) -> ProjectWrite:
         session = self.session
-        if session.config.package_lock and not session.config.dry_run:
-            FileChange(session.folder, session.lock_file, resolved.lock).apply()
-        return Summary()
+        files = {**made.manifests} if made.saves_manifests else {}
+        if made.saves_lock and session.config.package_lock:
+            files[session.lock_file] = made.lock
+        return ProjectWrite(session.folder, files)
 
-    def _install(self, wanted: Wanted, crew: Crew | None) -> Summary:
+    def _install(self, wanted: Wanted, crew: Crew | None = None, write: ProjectWrite | None = None) -> Summary:
         session, config, line = self.session, self.session.config, self.line
         warnings = session.warnings
         warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
-        made = crew is not None and config.package_lock
         request = Request(
             fresh=line.command == "ci",
             durable=line.durable,
@@ -120,7 +138,7 @@ class _Job:
             fetch=session.fetch_settings(self.sizes),
             hidden_lockfile=session.hidden_lockfile,
             watch=self.progress.show,
-            changes=(FileChange(session.folder, session.lock_file, session.lock),) if made else (),
+            write=write,
             crew=crew,
         )
         install = Install(wanted, session.means(self.store), request)

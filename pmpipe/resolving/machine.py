@@ -244,7 +244,7 @@ class ResolveRun:
         if isinstance(result, ResolveFailed):
             self.result.problems = result.problems
             return
-        self.result.lock = result.lock
+        self.result.made = result.made
         self.result.warnings += result.warnings
         # what a large tree takes is to be free before node_modules is filled
         yield Dismiss(StageName.RESOLVE)
@@ -295,6 +295,8 @@ class ResolveRun:
         self.counts.extracted += 1
         self.counts.unpacked_bytes += result.unpacked_bytes
         self.counts.unpacked_files += result.files
+        # whoever wants it again finds it in the store by its digest
+        tarball.integrity = tarball.integrity or result.integrity
         for number in self.warming.stored(tarball):
             self._answer_entry(number, tarball, result.entry, result.integrity)
 

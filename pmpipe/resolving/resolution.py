@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.driving import Crew
 from pmpipe.orders import StageName
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
 from pmpipe.resolving.failures import errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
 from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.made import Made, take_made
 from pmpipe.resolving.wants import Wants
 from pmpipe.resolving.warming import Warming
 from pmpipe.resolving.worker import ResolveInputs
@@ -27,29 +28,30 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, frozen=True)
 class Resolved:
-    """A lock that was made.
+    """A lock that was made, and the package.json files that belong to it.
 
     Attributes:
-        lock: its text.
+        made: see there.
         warnings: one line each.
         packages: how many packages were found.
         documents: how many packuments came from the registry.
         stage_s: seconds during which each stage had work.
     """
 
-    lock: bytes
+    made: Made
     warnings: list[str]
     packages: int
     documents: int
     stage_s: dict[str, float]
 
 
-def resolve_inputs(session: Session, store: Store, *, goes_on: bool) -> ResolveInputs:
+def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = None, *, goes_on: bool) -> ResolveInputs:
     """What the resolve process is started with.
 
     Args:
         session: the project.
         store: opened.
+        order: what is to change; None: nothing but the lock.
         goes_on: an install follows: tarballs are announced, and the wanted tree is worked out.
 
     Raises:
@@ -58,13 +60,13 @@ def resolve_inputs(session: Session, store: Store, *, goes_on: bool) -> ResolveI
     config = session.config
     folder = f"{store.folder}/{FOLDER_NAME}"
 
-    def finish(lock: bytes) -> None:
+    def finish(made: Made) -> None:
         if goes_on and store.writable:
-            session.adopt(lock)
+            session.adopt(made.lock, made.manifests, is_saved=made.is_saved)
             session.remember(store)
 
     return ResolveInputs(
-        project=resolver_project(session.folder, session.lock_file, session.lock),
+        order=order or ChangeOrder(Action.KEEP, resolver_project(session.folder, session.lock_file, session.lock)),
         options=lambda: resolve_options(config, session.environ),
         wants=Wants(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
@@ -108,7 +110,4 @@ def resolve(
     result = run.result
     if result.problems:
         raise errors_of(result.problems)
-    with open(result.lock, "rb") as file:
-        lock = file.read()
-    os.unlink(result.lock)
-    return Resolved(lock, result.warnings, run.packages, run.documents, stage_s)
+    return Resolved(take_made(result.made), result.warnings, run.packages, run.documents, stage_s)

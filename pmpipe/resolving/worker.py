@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pmpipe.change_resolver import ChangeOrder, ChangeResolver
 from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
 from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.project_files import manifest_path
 from pmpipe.resolver import (
     Ask,
     AskContents,
@@ -24,15 +26,14 @@ from pmpipe.resolver import (
     AskPackument,
     Event,
     Fed,
-    Project,
     Resolved,
     ResolveOptions,
-    Resolver,
 )
 from pmpipe.resolver.request import RequestKind
 from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from, packument_from
 from pmpipe.resolving.failures import error_of
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
+from pmpipe.resolving.made import Made, write_made
 from pmpipe.resolving.wants import COMMIT, Wants
 from pmpipe.resolving.wording import warnings_of
 from stages.document_cache import KeptDocument, read_document, still_current
@@ -66,24 +67,24 @@ class ResolveInputs:
     """What the resolve process is started with; it is forked, so all of this is there.
 
     Attributes:
-        project: the resolver's view of the project.
+        order: the project, and what is to change in it.
         options: what decides, without the version of Node.js.
         wants: URLs and credentials.
         cache: which kept documents count.
         style: how the lock is written.
-        staging: absolute path of a folder for the lock's text.
+        staging: absolute path of a folder for what is made.
         announces: tarballs that will be needed are to be announced.
-        finish: called with the lock's text before it is handed over, for what can be worked out ahead here.
+        finish: called with what was made before it is handed over, for what can be worked out ahead here.
     """
 
-    project: Project
+    order: ChangeOrder
     options: Callable[[], ResolveOptions]
     wants: Wants
     cache: CachePolicy
     style: LockStyle
     staging: str
     announces: bool
-    finish: Callable[[bytes], None]
+    finish: Callable[[Made], None]
 
 
 @dataclass(slots=True)
@@ -124,7 +125,7 @@ class ResolveWorker:
         self._inputs = inputs
         self._shared = shared
         self._has_cache = os.path.isdir(inputs.cache.folder)
-        self._resolver: Resolver | None = None
+        self._resolver: ChangeResolver | None = None
         self._done = False
         #: by number: what was asked for and is not answered
         self._asked: dict[int, Ask] = {}
@@ -143,7 +144,7 @@ class ResolveWorker:
         """
         outcome = _Outcome()
         if isinstance(job, Resolve):
-            self._resolver = Resolver(self._inputs.project, self._inputs.options())
+            self._resolver = ChangeResolver(self._inputs.order, self._inputs.options())
             self._take(self._resolver.start(), outcome)
         elif self._done:
             pass  # an answer that is not needed any more
@@ -290,21 +291,18 @@ class ResolveWorker:
             yield ResolveStep(job, first, ahead, self._packages, more=True)
         yield ResolveStep(job, tuple(wants), tuple(announced), self._packages)
 
-    def _finish(self, job: JobId, resolver: Resolver) -> Iterator[Result]:
+    def _finish(self, job: JobId, resolver: ChangeResolver) -> Iterator[Result]:
         ideal = resolver.finish()
         style = self._inputs.style
         document = ideal.lock_document(
             lockfile_version=style.version, omit_registry_resolved=style.omit_registry_resolved
         )
         text = write_lockfile(document, style.formatting)
-        self._inputs.finish(text)
-        path = f"{self._inputs.staging}/lock-{os.getpid()}-{os.urandom(6).hex()}"
-        try:
-            with open(path, "wb") as file:
-                file.write(text)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}") from error
-        yield ResolveDone(job, path, tuple(warnings_of(ideal)))
+        manifests = {manifest_path(location): content for location, content in resolver.manifests.items()}
+        made = Made(text, manifests, resolver.saves_lock, resolver.saves_manifests)
+        self._inputs.finish(made)
+        path = write_made(made, self._inputs.staging)
+        yield ResolveDone(job, path, (*resolver.warnings, *warnings_of(ideal)))
 
 
 def _problems(error: PmpipeError) -> Sequence[PmpipeError]:

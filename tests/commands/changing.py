@@ -1,6 +1,6 @@
 """A project that is changed twice, by npm and by the pure parts of our commands, from the same beginning.
 
-Both see the same files and the same registry; npm runs with ``--package-lock-only``, so nothing is installed.
+Both see the same files and the same registry; unless asked to, npm installs nothing (``--package-lock-only``).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import shlex
 import subprocess
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playing import Provider, options_of, publish, write_project
+from resolver.playing import Provider, options_of, publish, write_project
 from support.packages import integrity
 from support.registry import PackageRegistry
 
@@ -54,30 +54,29 @@ class Changing:
         case: see `playing`; ``config`` may hold what the settings say.
         registry: gets the case's packages.
         folder: to be made.
+        installs: npm is to make node_modules too.
     """
 
     case: Mapping[str, Any]
     registry: PackageRegistry
     folder: Path
-    files: dict[str, str] = field(default_factory=dict)
+    installs: bool = False
 
     def __post_init__(self) -> None:
         publish(self.case, self.registry)
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
 
     def write(self) -> None:
-        """The project as it is at first, its lock made by npm; ``files`` replace what the case would write."""
+        """The project as it is at first, its lock made by npm."""
         if self.case.get("locked", True):
             write_project(self.case, self.folder, self.registry.url, before="before" in self.case)
             assert not self.npm("install")
         write_project(self.case, self.folder, self.registry.url, before=False)
-        for path, text in self.files.items():
-            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / path).write_bytes(text.encode())
 
     def npm(self, *words: str) -> str:
         """Run npm; what it says if it fails."""
-        flags = ("--package-lock-only", "--ignore-scripts", f"--cache={self.folder}-cache", "--loglevel=error")
+        only_lock = () if self.installs else ("--package-lock-only",)
+        flags = (*only_lock, "--ignore-scripts", f"--cache={self.folder}-cache", "--loglevel=error")
         environment = {**os.environ, "HOME": str(self.folder.parent / "home")}
         done = subprocess.run(
             ["npm", *words, *flags],
@@ -91,8 +90,9 @@ class Changing:
         return done.stderr if done.returncode else ""
 
     def state(self) -> dict[str, bytes]:
-        """All package.json files and the lockfile."""
-        paths = [*self.folder.rglob("package.json"), *self.folder.glob(LOCK)]
+        """All package.json files of the project, and the lockfile."""
+        found = [*self.folder.rglob("package.json"), *self.folder.glob(LOCK)]
+        paths = [path for path in found if "node_modules" not in path.parts]
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
     def ours(self, line: str) -> dict[str, bytes]:
@@ -126,7 +126,9 @@ class Ours:
             if not isinstance(event, Resolved):
                 pending.extend(resolver.feed(event, self._answer(event)))
         tree = resolver.finish()
-        after = {**self.state, **{self._name(location): data for location, data in resolver.files.items()}}
+        after = dict(self.state)
+        if resolver.saves_manifests:
+            after.update((self._name(location), data) for location, data in resolver.manifests.items())
         if resolver.saves_lock:
             layout = formatting_of(self.state["package.json"].decode())
             after[LOCK] = write_lockfile(tree.lock_document(), layout)
