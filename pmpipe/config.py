@@ -32,6 +32,7 @@ class Config:
         registries: registries, scopes and credentials.
         proxies: which proxy serves which URL.
         settings: the value of every setting in `pmpipe.npm.settings`, by npm's name: what has no field of its own here.
+        given: names of the settings that some place sets, even if to the default.
         unknown: where settings stand that neither npm nor pmpipe knows, one line each.
         warnings: what is odd but harmless, one line each.
         cafile: PEM file of the only certificate authorities to trust, or empty.
@@ -45,6 +46,7 @@ class Config:
     registries: Registries
     proxies: Proxies
     settings: dict[str, SettingValue]
+    given: frozenset[str]
     unknown: tuple[str, ...]
     warnings: tuple[str, ...]
     userconfig: str
@@ -135,6 +137,7 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         registries=_registries(merged),
         proxies=proxies(values["https-proxy"] or values["proxy"], values["noproxy"], environ),
         settings=values,
+        given=frozenset(name for layer in layers for name in layer),
         unknown=tuple(merged.unknown),
         warnings=tuple(merged.warnings),
         userconfig=sources.userconfig,

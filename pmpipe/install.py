@@ -21,7 +21,6 @@ import msgspec
 from pmpipe.checking import CheckTask
 from pmpipe.driving import Crew, check
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
-from pmpipe.file_change import FileChange
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.package_path import PackagePath
@@ -30,6 +29,7 @@ from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, stages_for
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
+from pmpipe.project_write import ProjectWrite
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
@@ -53,7 +53,7 @@ class Request:
         sizes: processes and queues.
         fetch: how the network is used.
         hidden_lockfile: makes its text for the locations that are installed.
-        changes: files of the project that change together with the tree: lockfile, package.json.
+        write: files of the project that change together with the tree: lockfile, package.json.
         crew: the processes, if there are some already; it was made with `sizes` and `fetch`.
         watch: called with the scheduler at every wake-up.
     """
@@ -66,7 +66,7 @@ class Request:
     fetch: FetchSettings
     hidden_lockfile: Callable[[Collection[PackagePath]], bytes]
     watch: Callable[[Scheduler], None]
-    changes: tuple[FileChange, ...] = ()
+    write: ProjectWrite | None = None
     crew: Crew | None = None
 
 
@@ -144,23 +144,23 @@ class Install:
 
     def _change_files_only(self, installed: Installed) -> None:
         try:
-            self._apply_changes()
-            if not installed.trusted or installed.doubtful or self.request.changes:
+            self._write_files()
+            if not installed.trusted or installed.doubtful or self.request.write is not None:
                 self._write_hidden_lockfile(frozenset())
         except BaseException as error:
             with signals_ignored():
-                self._undo_changes()
+                self._unwrite_files()
             if isinstance(error, OSError):
                 raise _unwritable(error) from error
             raise
 
-    def _apply_changes(self) -> None:
-        for change in self.request.changes:
-            change.apply()
+    def _write_files(self) -> None:
+        if self.request.write is not None:
+            self.request.write.apply()
 
-    def _undo_changes(self) -> None:
-        for change in self.request.changes:
-            change.undo()
+    def _unwrite_files(self) -> None:
+        if self.request.write is not None:
+            self.request.write.undo()
 
     # -- before ---------------------------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class Install:
                 self._folders[path].commit(exchanges)
             self._make_late_links(work.late_links, scheduler)
             self._tell(scheduler)
-            self._apply_changes()
+            self._write_files()
             self._set_hidden_lockfile_aside()
             self._write_hidden_lockfile(frozenset(scheduler.placements.left_out()))
         except BaseException as error:
@@ -240,7 +240,7 @@ class Install:
             FilesystemError: that has failed, too.
         """
         failed: list[OSError] = []
-        self._undo_changes()
+        self._unwrite_files()
         for folder in self._folders.values():
             try:
                 folder.roll_back(self.means.store.staging)

@@ -11,13 +11,17 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
 from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
-from pmpipe.wanted import WantedTree
+from pmpipe.wanted import WantedTree, holder_of
+
+if TYPE_CHECKING:
+    from pmpipe.npm.lockfile import Entry
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -112,12 +116,23 @@ def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]
             entry.integrity or "",
             entry.resolved or "",
             entry.link,
-            entry.in_bundle,
+            _is_bundled(path, lock.entries),
         )
         for path, entry in lock.entries.items()
         if is_installed(path)
     }
     return listed, written_ns + TOLERANCE_NS
+
+
+def _is_bundled(path: PackagePath, entries: Mapping[PackagePath, Entry]) -> bool:
+    """See `pmpipe.npm.selection.is_bundled`; what the project itself bundles has come like anything else."""
+    holder = holder_of(path)
+    above = entries.get(holder)
+    if above is None or not is_installed(holder):
+        return False
+    if path.rpartition("node_modules/")[2] in above.bundled_names() or _is_bundled(holder, entries):
+        return True
+    return entries[path].in_bundle and not above.in_bundle
 
 
 def _is_real(project: str, folder: str, known: dict[str, bool]) -> bool:

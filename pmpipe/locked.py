@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pmpipe import host
 from pmpipe.config import Config
@@ -15,6 +15,7 @@ from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.platform import Engines, Platform
 from pmpipe.npm.selection import Selection, SelectionOptions, optional_set, select
 from pmpipe.project import Project, find_folders, read_project
+from pmpipe.project_files import Contents
 from pmpipe.wanted import WantedTree
 from pmpipe.wanted_builder import wanted_tree
 
@@ -66,11 +67,19 @@ class LockedProject:
 
 @dataclass(slots=True, frozen=True)
 class LockSource:
-    """A lockfile's name and bytes; `is_own`: it has just been made of the package.json files, and fits them."""
+    """A lockfile, and what it was made of.
+
+    Attributes:
+        file: its name.
+        lock: its bytes.
+        is_own: it has just been made of the package.json files, and fits them.
+        manifests: those of them that are not on the disk yet.
+    """
 
     file: str
     lock: bytes
     is_own: bool = False
+    manifests: Contents = field(default_factory=dict)
 
 
 def read_locked_project(
@@ -91,7 +100,10 @@ def read_locked_project(
         PlatformError: a required package does not support this host.
         EngineError: under engine-strict, a required package does not support this Node.js.
     """
-    project = read_project(folder, source.file, source.lock) if source is not None else read_project(folder)
+    if source is not None:
+        project = read_project(folder, source.file, source.lock, source.manifests)
+    else:
+        project = read_project(folder)
     if project.lock is None:
         raise LockfileError(f"there is no package-lock.json in {folder}")
     graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from pmpipe import __version__
+from pmpipe.project_files import NO_CONTENTS, Contents
 from pmpipe.wanted import WantedTree
 
 _CHECKSUM_BYTES = 4
@@ -37,9 +38,9 @@ class Inputs(msgspec.Struct, frozen=True, array_like=True):
     patterns: tuple[str, ...]
     found: tuple[str, ...]
 
-    def hold(self, project: str) -> bool:
-        """Whether all of it is still the same."""
-        if any(digest_of_file(f"{project}/{name}") != digest for name, digest in self.manifests.items()):
+    def hold(self, project: str, contents: Contents = NO_CONTENTS) -> bool:
+        """Whether all of it is still the same; `contents` are of files that are to be written yet."""
+        if digests_of(project, self.manifests, contents) != self.manifests:
             return False
         if self.patterns:
             from pmpipe.project import find_folders
@@ -90,20 +91,21 @@ def tree_key(lock: bytes, settings: Mapping[str, object]) -> str:
     return digest.hexdigest()
 
 
-def recall(store: str, key: str, project: str) -> Remembered | None:
+def recall(store: str, key: str, project: str, contents: Contents = NO_CONTENTS) -> Remembered | None:
     """The tree that was kept, if what it depends on is still the same.
 
     Args:
         store: absolute path of the store's version folder.
         key: from `tree_key`.
         project: absolute path of the project.
+        contents: of package.json files that are to be written yet.
     """
     path = f"{store}/trees/{key}"
     try:
         remembered = _decoder.decode(read_sealed(path))
     except (OSError, ValueError):
         return None  # not kept, or torn by a power cut: it is worked out again
-    return remembered if remembered.inputs.hold(project) else None
+    return remembered if remembered.inputs.hold(project, contents) else None
 
 
 def remember(store: str, key: str, remembered: Remembered) -> None:
@@ -139,11 +141,17 @@ def digest_of_file(path: str) -> str:
     """A digest of the file's content; empty if there is no such file."""
     try:
         with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+            return _digest(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return ""
 
 
-def digests_of(project: str, paths: Iterable[str]) -> dict[str, str]:
-    """Digests of a project's files by their relative paths."""
-    return {path: digest_of_file(f"{project}/{path}") for path in paths}
+def digests_of(project: str, paths: Iterable[str], contents: Contents = NO_CONTENTS) -> dict[str, str]:
+    """Digests of a project's files by their relative paths; `contents` are of files that are to be written yet."""
+    return {
+        path: _digest(contents[path]) if path in contents else digest_of_file(f"{project}/{path}") for path in paths
+    }
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -19,7 +19,7 @@ from pmpipe.npm.lock_graph import ProjectManifests
 from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
 from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
-from pmpipe.project_files import LOCKFILES, MANIFEST, read_file
+from pmpipe.project_files import LOCKFILES, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE
 
 
@@ -38,13 +38,16 @@ class Project:
     lock: Lockfile | None
 
 
-def read_project(folder: str, lock_file: str = "", lock: bytes | None = None) -> Project:
+def read_project(
+    folder: str, lock_file: str = "", lock: bytes | None = None, manifests: Contents = NO_CONTENTS
+) -> Project:
     """Read a project's package.json files and its lockfile.
 
     Args:
         folder: absolute path of the folder with the root's package.json.
         lock_file: the lockfile's name, where its bytes are given.
         lock: the lockfile's bytes, which may be newer than the disk's; empty: there is none. None: it is read.
+        manifests: package.json files that are not on the disk yet, by path relative to the project.
 
     Raises:
         ManifestError: the root has no package.json, or one of the package.json files cannot be used, or two workspaces
@@ -52,16 +55,16 @@ def read_project(folder: str, lock_file: str = "", lock: bytes | None = None) ->
         LockfileError: the lockfile cannot be used.
         FilesystemError: a file exists, but cannot be read.
     """
-    root = _read_manifest(folder, ROOT)
+    root = _read_manifest(folder, ROOT, manifests)
     if root is None:
         raise ManifestError(
             f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
         )
     read = _read_lock(folder) if lock is None else _given_lock(lock, lock_file)
-    workspaces, folders = _read_workspaces(folder, root)
+    workspaces, folders = _read_workspaces(folder, root, manifests)
     for path in _linked_folders(read):
         if path not in folders:
-            manifest = _read_manifest(folder, path)
+            manifest = _read_manifest(folder, path, manifests)
             if manifest is not None:
                 folders[path] = manifest
     return Project(folder, ProjectManifests(folder, root, workspaces, folders), read)
@@ -96,9 +99,9 @@ def _given_lock(lock: bytes, name: str) -> Lockfile | None:
     return read_lockfile(lock, name) if lock else None
 
 
-def _read_manifest(folder: str, path: PackagePath) -> Manifest | None:
-    name = f"{path}/{MANIFEST}" if path else MANIFEST
-    data = read_file(folder, name)
+def _read_manifest(folder: str, path: PackagePath, manifests: Contents) -> Manifest | None:
+    name = manifest_path(path)
+    data = manifests[name] if name in manifests else read_file(folder, name)
     return read_manifest(data, name) if data is not None else None
 
 
@@ -114,14 +117,16 @@ def _linked_folders(lock: Lockfile | None) -> Iterator[PackagePath]:
 # -- workspaces ---------------------------------------------------------------------------------------------------
 
 
-def _read_workspaces(folder: str, root: Manifest) -> tuple[dict[str, PackagePath], dict[PackagePath, Manifest]]:
+def _read_workspaces(
+    folder: str, root: Manifest, contents: Contents
+) -> tuple[dict[str, PackagePath], dict[PackagePath, Manifest]]:
     patterns = root.workspace_patterns()
     if not patterns:
         return {}, {}
     manifests: dict[PackagePath, Manifest] = {}
     by_name: dict[str, list[PackagePath]] = {}
     for path in find_folders(folder, patterns):
-        manifest = root if path == ROOT else _read_manifest(folder, path)
+        manifest = root if path == ROOT else _read_manifest(folder, path, contents)
         # a folder without package.json is no workspace
         if manifest is not None and path not in manifests:
             manifests[path] = manifest

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from pmpipe.errors import FilesystemError
+
+#: What files are to hold, by path relative to the project, while the disk still has something else.
+Contents: TypeAlias = Mapping[str, bytes]
+NO_CONTENTS: Contents = {}
 
 MANIFEST = "package.json"
 
 #: the names of a lockfile, the one that counts first
 LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")
+
+
+def manifest_path(location: str) -> str:
+    """Where the package.json of a location is, relative to the project."""
+    return f"{location}/{MANIFEST}" if location else MANIFEST
 
 
 def read_file(folder: str, name: str) -> bytes | None:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from pmpipe import __version__, host
 from pmpipe.aside import done_aside
 from pmpipe.config import Config
-from pmpipe.errors import FilesystemError, LockfileError, LockfileOutOfSyncError
+from pmpipe.errors import FilesystemError, LockfileError, LockfileOutOfSyncError, PmpipeError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.settings import SETTINGS
 from pmpipe.npm.text import printable
 from pmpipe.programs import find_program
-from pmpipe.project_files import LOCKFILES, MANIFEST, read_file
+from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
 
 if TYPE_CHECKING:
@@ -36,36 +36,49 @@ class Session:
         config: all settings.
         folder: absolute path of the project.
         environ: the process's environment.
+        may_be_new: the folder need not have a package.json yet.
 
     Attributes:
         lock_file: the lockfile's name, or the one that it is to get.
         lock: the lockfile's bytes; empty if there is none.
         is_own_lock: the lock was made by this run, and need not be compared with the package.json files.
+        manifests: package.json files that this run has changed, but not written yet, by path.
+        is_memorable: lock and package.json files will be on the disk when all is done, so that the next run can begin
+            with what this one has found out.
         warnings: what was odd but harmless so far, one line each.
     """
 
-    def __init__(self, config: Config, folder: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, config: Config, folder: str, environ: Mapping[str, str], *, may_be_new: bool = False) -> None:
         self.config = config
         self.folder = folder
         self.environ = environ
         self.lock_file, self.lock = _read_lock(folder)
         self.is_own_lock = False
+        self.manifests: Contents = {}
+        if not os.path.exists(f"{folder}/{MANIFEST}"):
+            if not (may_be_new or self.lock):
+                raise no_manifest(folder)
+            self.manifests = {MANIFEST: b"{}"} if may_be_new else {}
+        self.is_memorable = True
         self.warnings = [*config.warnings]
 
     @classmethod
-    def open(cls, flags: Mapping[str, object], environ: Mapping[str, str], folder: str) -> Session:
+    def open(
+        cls, flags: Mapping[str, object], environ: Mapping[str, str], folder: str, *, may_be_new: bool = False
+    ) -> Session:
         """Read a project's settings and lockfile.
 
         Args:
             flags: what the command line says, by npm's setting names.
             environ: the process's environment.
             folder: absolute path of the project, from `find_project`.
+            may_be_new: the folder need not have a package.json yet.
 
         Raises:
             PmpipeError: a setting or the lockfile cannot be used.
         """
         # --dir says where the project is; unlike npm's --prefix it does not move the global .npmrc there
-        return cls(Config.load({**flags, "prefix": None}, environ, folder), folder, environ)
+        return cls(Config.load({**flags, "prefix": None}, environ, folder), folder, environ, may_be_new=may_be_new)
 
     # -- the wanted tree ------------------------------------------------------------------------------------------
 
@@ -76,12 +89,18 @@ class Session:
 
         if not self.lock:
             raise no_lock(self.folder)
-        source = LockSource(self.lock_file, self.lock, is_own=self.is_own_lock)
+        source = LockSource(self.lock_file, self.lock, self.is_own_lock, self.manifests)
         return read_locked_project(self.folder, self.config, self.environ, source)
 
-    def adopt(self, lock: bytes) -> None:
-        """Go on with a lock that this run has made."""
-        self.lock, self.is_own_lock = lock, True
+    def adopt(self, lock: bytes, manifests: Contents = NO_CONTENTS, *, is_saved: bool = True) -> None:
+        """Go on with a lock that this run has made.
+
+        Args:
+            lock: its bytes.
+            manifests: the package.json files that this run changes, by path.
+            is_saved: both will be written.
+        """
+        self.lock, self.is_own_lock, self.manifests, self.is_memorable = lock, True, manifests, is_saved
         for name in ("locked", "tree_key"):
             self.__dict__.pop(name, None)
 
@@ -135,9 +154,11 @@ class Session:
         )
 
     def _remembered(self, store: Store) -> Remembered:
-        remembered = recall(store.folder, self.tree_key, self.folder)
+        if not self.is_memorable:
+            return Remembered(self._inputs(), self.locked.tree)
+        remembered = recall(store.folder, self.tree_key, self.folder, self.manifests)
         if remembered is None and store.writable and done_aside(lambda: self.remember(store)):
-            remembered = recall(store.folder, self.tree_key, self.folder)
+            remembered = recall(store.folder, self.tree_key, self.folder, self.manifests)
         return remembered or self._worked_out()
 
     def _worked_out(self) -> Remembered:
@@ -154,14 +175,14 @@ class Session:
 
     def remember(self, store: Store) -> None:
         """Keep the wanted tree for the next run, or for the process that forked this one."""
-        if self.locked.is_memorable:
+        if self.is_memorable and self.locked.is_memorable:
             with self._optional_write("remember the tree"):
                 remember(store.folder, self.tree_key, self._worked_out())
 
     def _inputs(self) -> Inputs:
         manifests = self.locked.project.manifests
-        read = [MANIFEST, *(f"{path}/{MANIFEST}" for path in manifests.folders)]
-        return Inputs(digests_of(self.folder, read), *self.locked.workspace_folders)
+        read = [MANIFEST, *map(manifest_path, manifests.folders)]
+        return Inputs(digests_of(self.folder, read, self.manifests), *self.locked.workspace_folders)
 
     # -- what the last install left -------------------------------------------------------------------------------
 
@@ -174,6 +195,8 @@ class Session:
 
     def note_done(self, store: Store) -> None:
         """Record how the install that has just succeeded leaves the project."""
+        if not self.is_memorable:
+            return
         remembered = recall(store.folder, self.tree_key, self.folder)
         # a lock that has drifted is looked at again, so that an `install` writes it anew
         if remembered is None or remembered.has_drifted:
@@ -205,7 +228,7 @@ class Session:
         config = self.config
         node = find_program("node", self.environ)
         settings = {
-            "root": (read_file(self.folder, MANIFEST) or b"").decode("utf-8", "backslashreplace"),
+            "root": self._root_manifest().decode("utf-8", "backslashreplace"),
             "file": self.lock_file,
             "omit": sorted(config.omit),
             "include": sorted(config.include),
@@ -216,6 +239,9 @@ class Session:
             "node": [os.path.realpath(node), *_identity(node)] if node else [],
         }
         return tree_key(self.lock, settings)
+
+    def _root_manifest(self) -> bytes:
+        return self.manifests.get(MANIFEST) or read_file(self.folder, MANIFEST) or b""
 
     def hidden_lockfile(self, installed: Collection[PackagePath]) -> bytes:
         """The text of the hidden lockfile for the locations that are installed."""
@@ -314,13 +340,16 @@ def _read_lock(folder: str) -> tuple[str, bytes]:
         data = read_file(folder, name)
         if data:
             return name, data
-    if not os.path.exists(f"{folder}/{MANIFEST}"):
-        from pmpipe.errors import ManifestError
-
-        raise ManifestError(
-            f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
-        )
     return LOCKFILES[-1], b""
+
+
+def no_manifest(folder: str) -> PmpipeError:
+    """The error that a folder is no project."""
+    from pmpipe.errors import ManifestError
+
+    return ManifestError(
+        f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
+    )
 
 
 def _identity(program: str) -> tuple[int, int, int]:

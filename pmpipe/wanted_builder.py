@@ -19,7 +19,7 @@ from pmpipe.npm.lock_graph import LockGraph
 from pmpipe.npm.lockfile import Entry, link_target, package_name
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.selection import DependencyKinds, Selection
+from pmpipe.npm.selection import DependencyKinds, Selection, is_bundled
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 
@@ -35,7 +35,7 @@ def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: 
     kinds = DependencyKinds(graph)
     entries = graph.lock.entries
     return WantedTree(
-        packages=tuple(_package(path, entries[path], kinds) for path in selection.packages),
+        packages=tuple(_package(path, entries[path], graph, kinds) for path in selection.packages),
         bins=tuple(_bins(graph, selection, project)),
         folders=tuple(sorted(selection.folders)),
         workspaces=tuple(graph.project.workspaces.values()),
@@ -43,7 +43,7 @@ def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: 
     )
 
 
-def _package(path: PackagePath, entry: Entry, kinds: DependencyKinds) -> WantedPackage:
+def _package(path: PackagePath, entry: Entry, graph: LockGraph, kinds: DependencyKinds) -> WantedPackage:
     return WantedPackage(
         location=path,
         holder=holder_of(path),
@@ -52,7 +52,7 @@ def _package(path: PackagePath, entry: Entry, kinds: DependencyKinds) -> WantedP
         integrity=entry.integrity or "",
         resolved=entry.resolved or "",
         link_target=(link_target(entry) or ".") if entry.link else None,
-        in_bundle=entry.in_bundle,
+        in_bundle=is_bundled(graph, path),
         optional=kinds.is_optional(path),
         has_install_script=entry.has_install_script,
     )
@@ -70,7 +70,7 @@ def _bins(graph: LockGraph, selection: Selection, project: str) -> Iterator[Want
 
 
 def _filled_by(location: PackagePath, graph: LockGraph) -> PackagePath:
-    while graph.lock.entries[location].in_bundle:
+    while is_bundled(graph, location):
         location = holder_of(location)
     return location
 

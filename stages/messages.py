@@ -346,14 +346,12 @@ class ResolveDone(_Message, frozen=True):
 
     Attributes:
         job: the job that it followed from.
-        lock: absolute path of a file with the lockfile's text.
-        yarn_lock: the same for the project's yarn.lock; empty if it has none, or none that npm writes.
+        made: absolute path of a file with what was made.
         warnings: one line each.
     """
 
     job: JobId
-    lock: str
-    yarn_lock: str
+    made: str
     warnings: tuple[str, ...]
 
 

@@ -10,6 +10,7 @@ from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import UsageError
 from pmpipe.project_lock import project_lock
+from pmpipe.project_write import recover
 from pmpipe.session import Session, find_project
 
 
@@ -20,13 +21,18 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
         PmpipeError: it could not be done, and the project is as it was.
     """
     started = time.monotonic()
+    if line.words and line.command == "install":
+        from pmpipe.cli.changing import run_change
+
+        return run_change(line, environ)
     if line.words:
         raise UsageError(
-            f"pmpipe {line.command} takes no package names yet, got {some_of(line.words)}",
-            hint="resolving is not there yet: add packages with npm, then install from the lockfile",
+            f"pmpipe {line.command} takes no package names, got {some_of(line.words)}",
+            hint="`pmpipe add` adds packages",
         )
     folder = find_project(line.settings)
     with project_lock(folder, waiting):
+        recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)
         config = session.config

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pmpipe.change_resolver import ChangeOrder
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
@@ -13,21 +13,24 @@ from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural
 from pmpipe.driving import Crew
 from pmpipe.errors import LockfileError
-from pmpipe.file_change import FileChange, apply_all
 from pmpipe.frozen import is_frozen, require_same_versions, require_unfrozen
 from pmpipe.install import Install, Request, Summary
 from pmpipe.lock_record import record_digests
 from pmpipe.npm.lock_v1 import is_version_1
 from pmpipe.pipeline import Sizes, stages_for
 from pmpipe.planner import Wanted
+from pmpipe.project_write import ProjectWrite
 from pmpipe.repair import diagnose
-from pmpipe.resolving.resolution import YARN_LOCK, Resolved, resolve, resolve_inputs
+from pmpipe.resolving.made import Made
+from pmpipe.resolving.resolution import YARN_LOCK, resolve, resolve_inputs
 from pmpipe.session import Session
 from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
 
 
-def install(line: CommandLine, session: Session, output: Output, started: float) -> None:
+def install(
+    line: CommandLine, session: Session, output: Output, started: float, order: ChangeOrder | None = None
+) -> None:
     """Install a project that is not known to be as it should be.
 
     Args:
@@ -35,6 +38,7 @@ def install(line: CommandLine, session: Session, output: Output, started: float)
         session: the project, locked.
         output: where words go.
         started: when the command began, by the monotonic clock in seconds.
+        order: what is to change in the project's package.json files and its lock; None: only what must.
 
     Raises:
         PmpipeError: it could not be done, and the project is as it was.
@@ -42,7 +46,7 @@ def install(line: CommandLine, session: Session, output: Output, started: float)
     store = session.store()
     store.open()
     try:
-        summary = _install(line, session, store, output)
+        summary = _install(line, session, store, output, order)
         if not session.config.dry_run and not summary.left_out and not summary.recorded:
             session.note_done(store)
     finally:
@@ -51,11 +55,11 @@ def install(line: CommandLine, session: Session, output: Output, started: float)
     show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
 
 
-def _install(line: CommandLine, session: Session, store: Store, output: Output) -> Summary:
+def _install(line: CommandLine, session: Session, store: Store, output: Output, order: ChangeOrder | None) -> Summary:
     progress = Progress.for_terminal(
         enabled=session.config.progress and output.shows("notice") and not session.config.json
     )
-    job = _Job(line, session, store, output, progress, session.sizes())
+    job = _Job(line, session, store, output, progress, session.sizes(), order)
     try:
         return job.run()
     finally:
@@ -72,20 +76,32 @@ class _Job:
     output: Output
     progress: Progress
     sizes: Sizes
+    order: ChangeOrder | None
 
     def run(self) -> Summary:
         session = self.session
         is_ci = self.line.command == "ci"
         if is_ci and not is_version_1(session.lock):
-            return self._install(session.wanted(self.store), None, ())
+            return self._install(session.wanted(self.store))
         only_lock = session.config.package_lock_only and not is_ci
-        wanted = session.wanted_if_current(self.store)
-        if wanted is not None and (is_ci or not self._may_write_anew()):
-            return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted, None, ())
-        if wanted is None and not is_ci:
-            require_unfrozen(session, self.store)
+        if self.order is None:
+            wanted = session.wanted_if_current(self.store)
+            if wanted is not None and (is_ci or not self._may_write_anew()):
+                return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted)
+            if wanted is None and not is_ci:
+                require_unfrozen(session, self.store)
+        return self._resolve(only_lock=only_lock, is_ci=is_ci)
+
+    def _may_write_anew(self) -> bool:
+        """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
+        session = self.session
+        may_write = session.config.package_lock and not session.config.offline and not is_frozen(session)
+        return may_write and session.lock_has_drifted(self.store)
+
+    def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
+        session = self.session
         old = session.lock
-        inputs = resolve_inputs(session, self.store, goes_on=not only_lock)
+        inputs = resolve_inputs(session, self.store, self.order, goes_on=not only_lock)
         fetch = session.fetch_settings(self.sizes)
         with Crew(stages_for(self.sizes, fetch, inputs)) as crew:
             resolved = resolve(
@@ -97,42 +113,34 @@ class _Job:
                 goes_on=not only_lock,
             )
             session.warnings += resolved.warnings
-            session.adopt(resolved.lock)
+            made = resolved.made
+            session.adopt(made.lock, made.manifests, is_saved=made.is_saved)
             if is_ci:
+                # a lock of version 1 was completed to be installed from, and stays as it is
                 require_same_versions(session, old)
-            changes = () if is_ci else self._changes(resolved)
-            if only_lock:
-                summary = self._change_files_only(changes)
+            write = self._write(made) if not is_ci else None
+            if write is not None and only_lock:
+                summary = Summary()
+                if not session.config.dry_run:
+                    write.apply()
             else:
-                summary = self._install(session.wanted(self.store), crew, changes)
+                summary = self._install(session.wanted(self.store), crew, write)
         summary.stage_s = {
             stage: summary.stage_s.get(stage, 0.0) + seconds for stage, seconds in resolved.stage_s.items()
         }
         summary.resolved, summary.documents = resolved.packages, resolved.documents
         return summary
 
-    def _may_write_anew(self) -> bool:
-        """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
+    def _write(self, made: Made) -> ProjectWrite:
         session = self.session
-        may_write = session.config.package_lock and not session.config.offline and not is_frozen(session)
-        return may_write and session.lock_has_drifted(self.store)
+        files = {**made.manifests} if made.saves_manifests else {}
+        if made.saves_lock and session.config.package_lock:
+            files[session.lock_file] = made.lock
+            if made.yarn_lock:
+                files[YARN_LOCK] = made.yarn_lock
+        return ProjectWrite(session.folder, files)
 
-    def _changes(self, resolved: Resolved) -> tuple[FileChange, ...]:
-        """The lockfiles to be written."""
-        session = self.session
-        if not session.config.package_lock:
-            return ()
-        changes = [FileChange(session.folder, session.lock_file, resolved.lock)]
-        if resolved.yarn_lock:
-            changes.append(FileChange(session.folder, YARN_LOCK, resolved.yarn_lock))
-        return tuple(changes)
-
-    def _change_files_only(self, changes: Sequence[FileChange]) -> Summary:
-        if not self.session.config.dry_run:
-            apply_all(changes)
-        return Summary()
-
-    def _install(self, wanted: Wanted, crew: Crew | None, changes: tuple[FileChange, ...]) -> Summary:
+    def _install(self, wanted: Wanted, crew: Crew | None = None, write: ProjectWrite | None = None) -> Summary:
         session, config, line = self.session, self.session.config, self.line
         warnings = session.warnings
         warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
@@ -145,7 +153,7 @@ class _Job:
             fetch=session.fetch_settings(self.sizes),
             hidden_lockfile=session.hidden_lockfile,
             watch=self.progress.show,
-            changes=changes,
+            write=write,
             crew=crew,
         )
         install = Install(wanted, session.means(self.store), request)

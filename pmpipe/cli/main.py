@@ -83,6 +83,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _find(command: str) -> Command:
+    if command in ("remove", "update", "dedupe", "find-dupes", "prune"):
+        from pmpipe.cli.changing import run_change
+
+        return run_change
     if command in ("ci", "install"):
         from pmpipe.cli.install import run_install
 

@@ -31,10 +31,30 @@ _SHORT = {
     "-f": "--force",
     "-w": "--workspace",
     "-ws": "--workspaces",
+    "-iwr": "--include-workspace-root",
     "-v": "--version",
+    "-S": "--save",
+    "-D": "--save-dev",
+    "-O": "--save-optional",
+    "-P": "--save-prod",
+    "-E": "--save-exact",
+    "-B": "--save-bundle",
+    "-g": "--global",
+    "-L": "--location",
 }
 
-_ALIASES = {"clean-install": "ci", "ic": "ci", "install-clean": "ci", "isntall-clean": "ci", "i": "install"}
+#: npm's other words for a command; `add` has a help of its own.
+_ALIASES = {
+    alias: command
+    for command, aliases in {
+        "ci": "clean-install ic install-clean isntall-clean",
+        "install": "i in ins inst insta instal isnt isnta isntal isntall",
+        "remove": "uninstall rm r un unlink",
+        "update": "up u upgrade udpate",
+        "dedupe": "ddp",
+    }.items()
+    for alias in aliases.split()
+}
 
 #: The settings that the help names; all others work as well.
 _SHOWN = (
@@ -60,7 +80,8 @@ class CommandLine:
     """What was asked for.
 
     Attributes:
-        command: ``ci``, ``install``, ``verify``, ``store`` or ``completion``.
+        command: ``ci``, ``install``, ``remove``, ``update``, ``dedupe``, ``find-dupes``, ``prune``, ``verify``,
+            ``store`` or ``completion``; ``add`` is ``install``, as in npm.
         words: positional arguments behind the command.
         settings: flags by npm's setting names, for `pmpipe.config.Config.load`.
         repair: ``--repair`` was given.
@@ -96,20 +117,60 @@ def make_parser() -> argparse.ArgumentParser:
     ci = commands.add_parser("ci", help="remove node_modules and install exactly what the lockfile says")
     install = commands.add_parser("install", help="resolve what package.json asks for, and change node_modules to it")
     install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
+    changing = [_add_changing(commands, *one) for one in _CHANGING]
     verify = commands.add_parser("verify", help="find files in node_modules that are missing or changed")
-    for command in (ci, install):
+    install.add_argument("words", nargs="*", metavar="PACKAGE", help="packages to add; see add")
+    for command in (ci, install, *changing):
         command.add_argument("--durable", action="store_true", help="flush the store to disk: survives a power cut")
-    for command in (ci, install, verify):
+    for command in (ci, verify):
         command.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     store = commands.add_parser("store", help="look after the store of unpacked packages")
     store.add_argument("words", nargs="*", metavar="path|verify|prune", help="print its path, check it, clean it")
     completion = commands.add_parser("completion", help="print a completion script for a shell")
     completion.add_argument("words", nargs="*", metavar="SHELL")
-    for command in (ci, install, verify, store):
+    for command in (ci, install, *changing, verify, store):
         group = command.add_argument_group("settings")
         for flag, value, text in _SHOWN:
             extra: dict[str, Any] = {"action": "store_true"} if value is None else {"metavar": value}
             group.add_argument(flag, help=text, default=argparse.SUPPRESS, **extra)
+    return parser
+
+
+#: Name, help, and what the words of commands that change manifests are.
+_CHANGING = (
+    ("add", "depend on packages: name, name@range, alias@npm:name, folder, tarball, URL, repository", "PACKAGE"),
+    ("remove", "depend on packages no longer (aliases: uninstall, rm, r, un, unlink)", "NAME"),
+    ("update", "take the newest versions that package.json allows, of some or all packages", "NAME"),
+    ("dedupe", "have fewer copies of what is in the tree several times (alias: ddp)", ""),
+    ("find-dupes", "say what dedupe would do", ""),
+    ("prune", "remove what package.json does not ask for", ""),
+)
+
+_SAVING = (
+    ("-D", "--save-dev", "save as a development dependency"),
+    ("-O", "--save-optional", "save as an optional dependency"),
+    ("-P", "--save-prod", "save as a dependency for production; the default for new ones"),
+    ("--save-peer", "--save-peer", "save as a peer dependency"),
+    ("-E", "--save-exact", "save the exact version instead of a range"),
+    ("-B", "--save-bundle", "list it under bundleDependencies too"),
+    ("--no-save", "--no-save", "do not change package.json and the lockfile"),
+    ("-g", "--global", "install into the global prefix"),
+)
+
+
+def _add_changing(
+    commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_text)
+    parser.add_argument("words", nargs="*", metavar=words or None, help=None if words else argparse.SUPPRESS)
+    if name == "add":
+        for short, flag, text in _SAVING:
+            # settings have been taken out of the words; this is for the help
+            flags = (flag,) if short == flag else (short, flag)
+            parser.add_argument(*flags, help=text, action="store_true", default=argparse.SUPPRESS)
+    parser.add_argument(
+        "-w", "--workspace", metavar="NAME", help="change this workspace; may be repeated", default=argparse.SUPPRESS
+    )
     return parser
 
 
@@ -131,7 +192,7 @@ def parse(arguments: Sequence[str]) -> CommandLine:
             "no command was given", hint="`pmpipe ci` installs from a lockfile; `pmpipe --help` tells more"
         )
     return CommandLine(
-        found.command,
+        "install" if found.command == "add" else found.command,
         list(getattr(found, "words", ())),
         settings,
         repair=getattr(found, "repair", False),
@@ -152,6 +213,9 @@ def _take_settings(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
         if word == "--":
             rest += [word, *words]
             break
+        if _is_combined(word):
+            words[:0] = [f"-{letter}" for letter in word[1:]]
+            continue
         flag, equals, value = word.partition("=")
         replaced = _SHORT.get(flag, flag)
         flag, given, preset = replaced.partition("=")
@@ -165,6 +229,12 @@ def _take_settings(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
         else:
             _store(settings, *_without_equals(name, words))
     return settings, rest
+
+
+def _is_combined(word: str) -> bool:
+    """Whether a word is several flags of one letter each: ``-DE``."""
+    letters = word[1:]
+    return word[:1] == "-" and len(letters) > 1 and word not in _SHORT and all(f"-{one}" in _SHORT for one in letters)
 
 
 def _with_equals(name: str, value: str) -> tuple[str, str]:

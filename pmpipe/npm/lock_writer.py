@@ -99,12 +99,12 @@ def _order(keys: tuple[str, ...], objects: frozenset[str]) -> list[str]:
     has_index = False
     for key in keys:
         (nested if key in objects else plain).append((_FIRST_KEYS.get(key, _LAST_RANK), english_key(key), key))
-        has_index = has_index or (key[:1].isdigit() and _is_array_index(key))
+        has_index = has_index or array_index(key) is not None
     plain.sort(key=_without_name)
     nested.sort(key=_without_name)
     ordered = [line[2] for line in (*plain, *nested)]
     if has_index:
-        ordered.sort(key=lambda key: int(key) if _is_array_index(key) else _MAX_ARRAY_INDEX + 1)
+        ordered.sort(key=_index_or_behind)
     return ordered
 
 
@@ -112,8 +112,17 @@ def _without_name(line: tuple[int, CollationKey, str]) -> tuple[int, CollationKe
     return line[0], line[1]
 
 
-def _is_array_index(key: str) -> bool:
-    return _ARRAY_INDEX.fullmatch(key) is not None and int(key) <= _MAX_ARRAY_INDEX
+def _index_or_behind(key: str) -> int:
+    index = array_index(key)
+    return _MAX_ARRAY_INDEX + 1 if index is None else index
+
+
+def array_index(key: str) -> int | None:
+    """The number that JavaScript takes an object's key for, and puts first by value; None for any other key."""
+    if not key[:1].isdigit() or _ARRAY_INDEX.fullmatch(key) is None:
+        return None
+    index = int(key)
+    return index if index <= _MAX_ARRAY_INDEX else None
 
 
 def _plain_number(value: float) -> Any:

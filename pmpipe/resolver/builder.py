@@ -98,7 +98,9 @@ class Builder:
             PeerConflictError: peers contradict each other, and that is not to be let pass.
         """
         for location, names in explicit.items():
-            node = self.tree.nodes[location]
+            node = self.tree.nodes.get(location)
+            if node is None:
+                continue  # a workspace that the lock does not know yet: all of it will be looked at
             self.explicit.update({edge: None for edge in node.edges_out.values() if edge.name in names})
             self.queue.push(node)
         self._queue_updates()

@@ -19,7 +19,7 @@ from typing import TypeAlias, TypeVar
 from pmpipe.errors import InvalidSpecError, PmpipeError
 from pmpipe.npm.collation import english_key
 from pmpipe.resolver.can_place import can_replace
-from pmpipe.resolver.location import location_of, name_from_folder
+from pmpipe.resolver.location import location_of
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
@@ -259,7 +259,7 @@ class PeerSets:
                 found = self.source.package(request)
             # npm links what is not there, too
             package = found if isinstance(found, Package) else self.empty
-            target = Node(package.name or name_from_folder(request.wanted), package, location=location)
+            target = Node(edge.name, package, location=location)
         link = Node(edge.name, target.package)
         link.target = target
         tree.attach(link, tree.root)

@@ -103,7 +103,7 @@ def read_request(name: str, spec: str, folder: str = "") -> Request:
         if wanted_range is not None:
             kind = RequestKind.RANGE if parse_version(text) is None else RequestKind.VERSION
             return Request(kind, name, text, wanted_range, raw=spec)
-    return _from_spec(name, spec, parse_spec(name, spec, folder or None, home="/"))
+    return request_from_spec(name, spec, parse_spec(name, spec, folder or None, home="/"))
 
 
 def request_of(dependency: Dependency) -> Request | None:
@@ -141,9 +141,19 @@ def same_repository(request: Request, resolved: str, *, compare_commits: bool) -
     return mine == theirs if compare_commits else mine.partition("#")[0] == theirs.partition("#")[0]
 
 
-def _from_spec(name: str, spec: str, read: Spec) -> Request:
+def request_from_spec(name: str, spec: str, read: Spec) -> Request:
+    """What a spec that has been read asks for.
+
+    Args:
+        name: of the dependency; empty if only the package's own manifest will tell.
+        spec: the text that was read.
+        read: what it means.
+
+    Raises:
+        InvalidSpecError: what it means is not known here.
+    """
     if isinstance(read, AliasSpec):
-        meant = _from_spec(read.sub_spec.name or name, spec, read.sub_spec)
+        meant = request_from_spec(read.sub_spec.name or name, spec, read.sub_spec)
         return msgspec.structs.replace(meant, is_alias=True)
     if isinstance(read, (VersionSpec, RangeSpec, TagSpec)):
         return Request(

@@ -225,7 +225,7 @@ class Source:
         except PmpipeError as error:
             return error
         if manifest is None:
-            return _no_match(fed, request)
+            return no_matching_version(fed, request)
         return self._registry_package(request, manifest)
 
     def _registry_package(self, request: Request, manifest: RawManifest) -> Package | PmpipeError:
@@ -276,7 +276,8 @@ def _integrity(manifest: RawManifest) -> str:
     return ""
 
 
-def _no_match(packument: Packument, request: Request) -> NoMatchingVersionError:
+def no_matching_version(packument: Packument, request: Request) -> NoMatchingVersionError:
+    """The error for a request that none of a package's versions meets: it names the tags and the nearest versions."""
     tags = ", ".join(f"{tag}: {version}" for tag, version in list(packument.dist_tags.items())[:5])
     nearest = nearest_versions(packument, request)
     details = [f"tags: {tags}"] if tags else []

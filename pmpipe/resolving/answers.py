@@ -86,7 +86,8 @@ def folder_manifest(folder: str, name: str) -> Fed:
         return ManifestError(f"cannot use {path}: {error}")
     if not isinstance(manifest, dict):
         return ManifestError(f"cannot use {path}: it is no object")
-    return FedManifest(manifest, f"file:{folder}")
+    # a link's target is where it is; the lockfile does not say where it came from
+    return FedManifest(manifest)
 
 
 def contents_from(entry: str, *, wants_bundle: bool, wants_shrinkwrap: bool) -> Fed:

@@ -21,7 +21,7 @@ from pmpipe.npm.lock_writer import Formatting, formatting_of
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
-from pmpipe.project_files import MANIFEST, read_file
+from pmpipe.project_files import MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.resolver import InstallStrategy, LockedEntry, Project, ResolveOptions, locked_entries
 from pmpipe.standing import HIDDEN_LOCKFILE
 
@@ -87,13 +87,14 @@ class OldLock:
     had_conflict: bool = False
 
 
-def resolver_project(folder: str, lock_file: str, lock: bytes) -> Project:
+def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Contents = NO_CONTENTS) -> Project:
     """The resolver's view of a project's folder.
 
     Args:
         folder: absolute path.
         lock_file: the lockfile's name, for messages.
         lock: the old lockfile's bytes; empty if there is none.
+        manifests: package.json files that are not on the disk yet, by path.
 
     Raises:
         ManifestError: a package.json cannot be used.
@@ -101,14 +102,15 @@ def resolver_project(folder: str, lock_file: str, lock: bytes) -> Project:
         FilesystemError: a file cannot be read.
     """
     # whatever its package.json files say is checked before anything of the lock is
-    read_project(folder, lock_file, b"")
-    manifest = _document(folder, MANIFEST)
+    read_project(folder, lock_file, b"", manifests)
+    manifest = _document(folder, MANIFEST, manifests)
     old = read_old_lock(folder, lock_file, lock, manifest) if lock else _installed(folder)
-    found = read_project(folder, lock_file, old.text)
+    found = read_project(folder, lock_file, old.text, manifests)
+    paths = [path for path in found.manifests.workspaces.values() if path]
     return Project(
         folder,
         manifest,
-        {path: _document(folder, f"{path}/{MANIFEST}") for path in found.manifests.workspaces.values() if path},
+        {path: _document(folder, manifest_path(path), manifests) for path in paths},
         old.entries,
         is_old=old.is_incomplete,
         pins=_pins(folder) if old.entries is None else None,
@@ -164,9 +166,9 @@ def _entries(lock: bytes, file: str) -> dict[str, LockedEntry]:
         raise LockfileError(f"cannot use {file}: {error}") from error
 
 
-def _document(folder: str, name: str) -> dict[str, Any]:
+def _document(folder: str, name: str, manifests: Contents) -> dict[str, Any]:
     """A package.json that `read_project` has found good."""
-    data = read_file(folder, name)
+    data = manifests[name] if name in manifests else read_file(folder, name)
     document: dict[str, Any] = msgspec.json.decode(without_bom(data or b"{}"))
     return document
 

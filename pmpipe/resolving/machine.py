@@ -248,7 +248,7 @@ class ResolveRun:
         if isinstance(result, ResolveFailed):
             self.result.problems = result.problems
             return
-        self.result.lock, self.result.yarn_lock = result.lock, result.yarn_lock
+        self.result.made = result.made
         self.result.warnings += result.warnings
 
     def _take_step(self, step: ResolveStep) -> None:
@@ -295,6 +295,8 @@ class ResolveRun:
         self.counts.extracted += 1
         self.counts.unpacked_bytes += result.unpacked_bytes
         self.counts.unpacked_files += result.files
+        # whoever wants it again finds it in the store by its digest
+        tarball.integrity = tarball.integrity or result.integrity
         self.warming.stored(tarball, result.entry, result.integrity)
         self._answer_wants_of(tarball)
 

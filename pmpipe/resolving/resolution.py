@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.driving import Crew
 from pmpipe.npm.foreign.files import FOREIGN_LOCKS, is_kept_up_to_date
 from pmpipe.orders import StageName
@@ -16,6 +16,7 @@ from pmpipe.project_files import read_file
 from pmpipe.resolving.failures import errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
 from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.made import Made, take_made
 from pmpipe.resolving.wants import Wants
 from pmpipe.resolving.warming import Warming
 from pmpipe.resolving.worker import ResolveInputs
@@ -31,31 +32,30 @@ YARN_LOCK = FOREIGN_LOCKS[0]
 
 @dataclass(slots=True, frozen=True)
 class Resolved:
-    """A lock that was made.
+    """A lock that was made, and the package.json files that belong to it.
 
     Attributes:
-        lock: its text.
-        yarn_lock: of the project's yarn.lock, if npm would write that, too; else empty.
+        made: see there.
         warnings: one line each.
         packages: how many packages were found.
         documents: how many packuments came from the registry.
         stage_s: seconds during which each stage had work.
     """
 
-    lock: bytes
-    yarn_lock: bytes
+    made: Made
     warnings: list[str]
     packages: int
     documents: int
     stage_s: dict[str, float]
 
 
-def resolve_inputs(session: Session, store: Store, *, goes_on: bool) -> ResolveInputs:
+def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = None, *, goes_on: bool) -> ResolveInputs:
     """What the resolve process is started with.
 
     Args:
         session: the project.
         store: opened.
+        order: what is to change; None: nothing but the lock.
         goes_on: an install follows: tarballs are announced, and the wanted tree is worked out.
 
     Raises:
@@ -64,13 +64,13 @@ def resolve_inputs(session: Session, store: Store, *, goes_on: bool) -> ResolveI
     config = session.config
     folder = f"{store.folder}/{FOLDER_NAME}"
 
-    def finish(lock: bytes) -> None:
+    def finish(made: Made) -> None:
         if goes_on and store.writable:
-            session.adopt(lock)
+            session.adopt(made.lock, made.manifests, is_saved=made.is_saved)
             session.remember(store)
 
     return ResolveInputs(
-        project=resolver_project(session.folder, session.lock_file, session.lock),
+        order=order or ChangeOrder(Action.KEEP, resolver_project(session.folder, session.lock_file, session.lock)),
         options=lambda: resolve_options(config, session.environ),
         wants=Wants(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
@@ -120,12 +120,4 @@ def resolve(
     result = run.result
     if result.problems:
         raise errors_of(result.problems)
-    lock, yarn_lock = _taken(result.lock), _taken(result.yarn_lock) if result.yarn_lock else b""
-    return Resolved(lock, yarn_lock, result.warnings, run.packages, run.documents, stage_s)
-
-
-def _taken(path: str) -> bytes:
-    with open(path, "rb") as file:
-        text = file.read()
-    os.unlink(path)
-    return text
+    return Resolved(take_made(result.made), result.warnings, run.packages, run.documents, stage_s)

@@ -85,16 +85,14 @@ class Resolution:
     """What a resolution leaves.
 
     Attributes:
-        lock: absolute path of a file with the lock's text; empty if there are problems.
-        yarn_lock: the same for the project's yarn.lock, where npm would write that, too.
+        made: absolute path of a file with what was made (`pmpipe.resolving.made`); empty if there are problems.
         problems: why there is none.
         warnings: what is odd but harmless, one line each.
         unkept: documents that were not written to the cache because its queue was full.
         notes: why others could not be written, one line each.
     """
 
-    lock: str = ""
-    yarn_lock: str = ""
+    made: str = ""
     problems: tuple[Failed, ...] = ()
     warnings: list[str] = field(default_factory=list)
     unkept: int = 0

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pmpipe.change_resolver import ChangeOrder, ChangeResolver
 from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
 from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.project_files import manifest_path
 from pmpipe.resolver import (
     Ask,
     AskContents,
@@ -26,15 +28,14 @@ from pmpipe.resolver import (
     AskPackument,
     Event,
     Fed,
-    Project,
     Resolved,
     ResolveOptions,
-    Resolver,
 )
 from pmpipe.resolver.request import RequestKind
 from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from, packument_from
 from pmpipe.resolving.failures import bounded, error_of
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
+from pmpipe.resolving.made import Made, write_made
 from pmpipe.resolving.wants import COMMIT, Wants
 from pmpipe.resolving.wording import warnings_of
 from stages.channel import MAXIMUM_DATAGRAM_BYTES
@@ -72,18 +73,18 @@ class ResolveInputs:
     """What the resolve process is started with; it is forked, so all of this is there.
 
     Attributes:
-        project: the resolver's view of the project.
+        order: the project, and what is to change in it.
         options: what decides, without the version of Node.js.
         wants: URLs and credentials.
         cache: which kept documents count.
         style: how the lock is written.
-        staging: absolute path of a folder for the lock's text.
+        staging: absolute path of a folder for what is made.
         announces: tarballs that will be needed are to be announced.
         keeps_yarn_lock: the project has a yarn.lock of yarn 1, which npm keeps up to date, too.
-        finish: called with the lock's text before it is handed over, for what can be worked out ahead here.
+        finish: called with what was made before it is handed over, for what can be worked out ahead here.
     """
 
-    project: Project
+    order: ChangeOrder
     options: Callable[[], ResolveOptions]
     wants: Wants
     cache: CachePolicy
@@ -91,7 +92,7 @@ class ResolveInputs:
     staging: str
     announces: bool
     keeps_yarn_lock: bool
-    finish: Callable[[bytes], None]
+    finish: Callable[[Made], None]
 
 
 @dataclass(slots=True)
@@ -132,7 +133,7 @@ class ResolveWorker:
         self._inputs = inputs
         self._shared = shared
         self._has_cache = os.path.isdir(inputs.cache.folder)
-        self._resolver: Resolver | None = None
+        self._resolver: ChangeResolver | None = None
         self._done = False
         #: by number: what was asked for and is not answered
         self._asked: dict[int, Ask] = {}
@@ -151,7 +152,7 @@ class ResolveWorker:
         """
         outcome = _Outcome()
         if isinstance(job, Resolve):
-            self._resolver = Resolver(self._inputs.project, self._inputs.options())
+            self._resolver = ChangeResolver(self._inputs.order, self._inputs.options())
             self._take(self._resolver.start(), outcome)
         elif self._done:
             pass  # an answer that is not needed any more
@@ -296,26 +297,19 @@ class ResolveWorker:
             return
         yield from _steps(ResolveStep(job, tuple(outcome.wants), tuple(outcome.announced), self._packages))
 
-    def _finish(self, job: JobId, resolver: Resolver) -> Iterator[Result]:
+    def _finish(self, job: JobId, resolver: ChangeResolver) -> Iterator[Result]:
         ideal = resolver.finish()
         style = self._inputs.style
         document = ideal.lock_document(
             lockfile_version=style.version, omit_registry_resolved=style.omit_registry_resolved
         )
         text = write_lockfile(document, style.formatting)
-        self._inputs.finish(text)
-        yarn_lock = self._written(ideal.yarn_lock_text().encode()) if self._inputs.keeps_yarn_lock else ""
-        yield ResolveDone(job, self._written(text), yarn_lock, tuple(bounded(warnings_of(ideal))))
-
-    def _written(self, text: bytes) -> str:
-        """Put a text into a file, for it is too long for a queue; the file's path."""
-        path = f"{self._inputs.staging}/lock-{os.getpid()}-{os.urandom(6).hex()}"
-        try:
-            with open(path, "wb") as file:
-                file.write(text)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}") from error
-        return path
+        manifests = {manifest_path(location): content for location, content in resolver.manifests.items()}
+        yarn_lock = ideal.yarn_lock_text().encode() if self._inputs.keeps_yarn_lock else b""
+        made = Made(text, manifests, resolver.saves_lock, resolver.saves_manifests, yarn_lock)
+        self._inputs.finish(made)
+        path = write_made(made, self._inputs.staging)
+        yield ResolveDone(job, path, tuple(bounded((*resolver.warnings, *warnings_of(ideal)))))
 
 
 def _steps(step: ResolveStep) -> Iterator[ResolveStep]:

@@ -1,0 +1,110 @@
+"""From a command line to what is asked of the resolver: which manifests, which packages, saved how."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pmpipe.change_resolver import Action, ChangeOrder
+from pmpipe.config import Config
+from pmpipe.errors import ConfigError
+from pmpipe.manifest_change import Saving
+from pmpipe.npm.manifest_edit import SaveType
+from pmpipe.npm.manifest_text import NO_MANIFEST, ManifestText, read_manifest_text
+from pmpipe.project import read_project
+from pmpipe.project_files import manifest_path, read_file
+from pmpipe.requested import read_arguments
+from pmpipe.resolving.inputs import resolver_project
+from pmpipe.session import Session
+from pmpipe.workspace_choice import Choice, chosen_locations
+
+_SAVE_TYPES = {
+    "save-dev": SaveType.DEV,
+    "save-optional": SaveType.OPTIONAL,
+    "save-peer": SaveType.PEER,
+    "save-prod": SaveType.PROD,
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Wish:
+    """What a command line asks for.
+
+    Attributes:
+        action: what the command does.
+        words: names, or what is to be added.
+        working_folder: absolute path that paths among the words start from.
+        workspace: absolute path of the workspace's folder that the command was given in, or empty.
+    """
+
+    action: Action
+    words: Sequence[str]
+    working_folder: str
+    workspace: str = ""
+
+
+def change_order(wish: Wish, session: Session) -> ChangeOrder | None:
+    """What the resolver is asked for; None if nothing but the project as it is.
+
+    Args:
+        wish: see there.
+        session: the project, locked.
+
+    Raises:
+        PmpipeError: a word, a setting, a package.json or the lockfile cannot be used.
+    """
+    config, folder = session.config, session.folder
+    home = session.environ.get("HOME", "")
+    specs = []
+    if wish.action is Action.ADD:
+        specs = read_arguments(wish.words, wish.working_folder, home, excluded=folder, realpath=os.path.realpath)
+        if not specs:
+            return None
+    manifests = read_project(folder, session.lock_file, session.lock, session.manifests).manifests
+    workspaces = {name: path for name, path in manifests.workspaces.items() if path}
+    return ChangeOrder(
+        wish.action,
+        resolver_project(folder, session.lock_file, session.lock, session.manifests),
+        {location: _manifest(folder, location) for location in ("", *workspaces.values())},
+        chosen_locations(workspace_choice(wish, config), workspaces, folder),
+        specs,
+        wish.words,
+        saving_of(wish.action, config, home),
+    )
+
+
+def workspace_choice(wish: Wish, config: Config) -> Choice:
+    """Which workspaces the command line means.
+
+    Raises:
+        ConfigError: it names some, and says that there are none.
+    """
+    filters = config.workspace or ((wish.workspace,) if wish.workspace and config.workspaces is None else ())
+    if config.workspaces is False and config.workspace:
+        raise ConfigError("--no-workspaces and --workspace contradict each other", hint="give one of them")
+    return Choice(
+        filters,
+        all=config.workspaces is True and not config.workspace,
+        with_root=config.include_workspace_root,
+        start=wish.working_folder,
+    )
+
+
+def saving_of(action: Action, config: Config, home: str) -> Saving:
+    """How the settings have changes saved."""
+    settings = config.settings
+    return Saving(
+        # an update changes package.json only where that is asked for
+        save=config.save and (action is not Action.UPDATE or "save" in config.given),
+        save_type=next((kind for name, kind in _SAVE_TYPES.items() if settings[name]), None),
+        bundled=bool(settings["save-bundle"]) and not settings["save-peer"],
+        prefix="" if config.save_exact else config.save_prefix,
+        home=home or "/",
+    )
+
+
+def _manifest(folder: str, location: str) -> ManifestText:
+    name = manifest_path(location)
+    data = read_file(folder, name)
+    return NO_MANIFEST if data is None else read_manifest_text(data, name)

@@ -1,0 +1,74 @@
+"""`pmpipe add`, `remove`, `update`, `dedupe`, `find-dupes` and `prune`: the project changes, then it is installed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+from pmpipe.change_order import Wish, change_order
+from pmpipe.change_resolver import Action
+from pmpipe.cli.installing import install
+from pmpipe.cli.options import CommandLine
+from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.wording import some_of
+from pmpipe.errors import LockfileError, UsageError
+from pmpipe.project_lock import project_lock
+from pmpipe.project_write import recover
+from pmpipe.session import Session, find_project
+from pmpipe.workspace_choice import workspace_root
+
+_ACTIONS = {
+    "install": Action.ADD,
+    "remove": Action.REMOVE,
+    "update": Action.UPDATE,
+    "dedupe": Action.DEDUPE,
+    "find-dupes": Action.DEDUPE,
+    "prune": Action.KEEP,
+}
+_WITHOUT_WORDS = (Action.DEDUPE, Action.KEEP)
+
+
+def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
+    """Change the project, and install it; the exit status.
+
+    Raises:
+        PmpipeError: it could not be done, and the project is as it was.
+    """
+    started = time.monotonic()
+    action = _ACTIONS[line.command]
+    _check_words(line, action)
+    settings = {**line.settings, "dry-run": True} if line.command == "find-dupes" else line.settings
+    folder, workspace = _project(settings)
+    with project_lock(folder, waiting):
+        recover(folder)
+        # only now: another run may have changed what is read here
+        session = Session.open(settings, environ, folder, may_be_new=action is Action.ADD)
+        if session.config.frozen_lockfile:
+            raise LockfileError(
+                f"pmpipe {line.command} changes the lockfile, and --frozen-lockfile says that it may not",
+                hint="leave one of them out",
+            )
+        wish = Wish(action, line.words, os.getcwd(), workspace)
+        order = change_order(wish, session)
+        install(line, session, Output(session.config.loglevel, json=session.config.json), started, order)
+    return 0
+
+
+def _check_words(line: CommandLine, action: Action) -> None:
+    if action is Action.REMOVE and not line.words:
+        raise UsageError("pmpipe remove wants the name of a package", hint="for example `pmpipe remove left-pad`")
+    if action in _WITHOUT_WORDS and line.words:
+        raise UsageError(
+            f"pmpipe {line.command} takes no package names, got {some_of(line.words)}",
+            hint="it is about the whole tree",
+        )
+
+
+def _project(settings: Mapping[str, object]) -> tuple[str, str]:
+    """The project's folder, and that of the workspace that the command was given in, if it was."""
+    folder = find_project(settings)
+    if settings.get("prefix") or settings.get("workspaces") is False:
+        return folder, ""
+    root = workspace_root(folder)
+    return (root, folder) if root is not None else (folder, "")

@@ -1,0 +1,218 @@
+"""Writing a project's package.json files and its lockfile: all of them or none, whatever happens in between.
+
+They are the last thing that a command changes::
+
+    prepare ──> (node_modules changes) ──> commit ──> finish
+       └────────────────┴── failure: roll_back ─┘
+
+`prepare` writes every new content beside its file, where a full disk or a folder that cannot be written shows;
+`commit` has nothing left to do but renames. A journal in the project's folder tells the next run what a killed one had
+in hand: before the commit the new contents are thrown away, from then on they are put in place.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+
+import msgspec
+
+from pmpipe.errors import FilesystemError
+from pmpipe.project_files import LOCKFILES, MANIFEST
+
+JOURNAL = ".pmpipe-files"
+_SUFFIX = ".pmpipe-new"
+
+
+class _Journal(msgspec.Struct, frozen=True):
+    """What is being written.
+
+    Attributes:
+        paths: of the files, relative to the project; the new content of each lies beside it.
+        committed: the new contents count.
+    """
+
+    paths: tuple[str, ...] = ()
+    committed: bool = False
+
+
+class ProjectWrite:
+    """Some of a project's files that are to get new contents.
+
+    Args:
+        folder: absolute path of the project.
+        files: the new contents, by path relative to the project.
+    """
+
+    def __init__(self, folder: str, files: Mapping[str, bytes]) -> None:
+        self.folder = folder
+        self.files = dict(files)
+        #: what the files held that have been exchanged; None where there was none
+        self._before: dict[str, bytes | None] = {}
+        self._began = False
+
+    def prepare(self) -> None:
+        """Write the new contents beside the files; those that hold just this already are left alone.
+
+        Raises:
+            OSError: one cannot be written; `roll_back` removes the others.
+        """
+        self.files = {
+            path: content for path, content in self.files.items() if _content(_target(self.folder, path)) != content
+        }
+        if not self.files:
+            return
+        self._began = True
+        _write_journal(self.folder, _Journal(tuple(self.files)))
+        for path, content in self.files.items():
+            target = _target(self.folder, path)
+            with open(target + _SUFFIX, "wb") as file:
+                file.write(content)
+            with suppress(FileNotFoundError):
+                os.chmod(target + _SUFFIX, stat.S_IMODE(os.stat(target).st_mode))
+
+    def commit(self) -> None:
+        """Put the new contents in place.
+
+        Raises:
+            OSError: that has failed; `roll_back` puts back what was exchanged.
+        """
+        if not self._began:
+            return
+        for path in self.files:
+            self._before[path] = _content(_target(self.folder, path))
+        _write_journal(self.folder, _Journal(tuple(self.files), committed=True))
+        for path in self.files:
+            target = _target(self.folder, path)
+            os.rename(target + _SUFFIX, target)
+
+    def roll_back(self) -> None:
+        """After a failure: the files are as they were.
+
+        Raises:
+            OSError: one cannot be put back; the next run will try to bring the command to its end instead.
+        """
+        if not self._began:
+            return
+        for path, content in self._before.items():
+            target = _target(self.folder, path)
+            if _content(target) == content:
+                continue
+            if content is None:
+                os.unlink(target)
+            else:
+                with open(target, "wb") as file:
+                    file.write(content)
+        _discard(self.folder, tuple(self.files))
+        self._began = False
+
+    def finish(self) -> None:
+        """After success: the journal goes."""
+        if self._began:
+            os.unlink(f"{self.folder}/{JOURNAL}")
+            self._began = False
+
+    def apply(self) -> None:
+        """All of it at once; `undo` takes it back.
+
+        Raises:
+            FilesystemError: a file cannot be written; all are as they were.
+        """
+        try:
+            self.prepare()
+            self.commit()
+        except BaseException as error:
+            self.roll_back()
+            self._before = {}
+            if isinstance(error, OSError):
+                raise FilesystemError(
+                    f"cannot write {error.filename}: {error.strerror}",
+                    hint="check permissions and free space; nothing was changed",
+                ) from error
+            raise
+        self.finish()
+
+    def undo(self) -> None:
+        """Put back what `apply` has exchanged.
+
+        Raises:
+            FilesystemError: a file cannot be written.
+        """
+        former = {path: content for path, content in self._before.items() if content is not None}
+        try:
+            for path in self._before.keys() - former.keys():
+                os.unlink(_target(self.folder, path))
+        except OSError as error:
+            raise FilesystemError(f"cannot remove {error.filename}: {error.strerror}") from error
+        self._before = {}
+        ProjectWrite(self.folder, former).apply()
+
+
+def recover(folder: str) -> None:
+    """Bring a project's files into one of two states after a run was killed: as before it, or as it meant them to be.
+
+    Args:
+        folder: absolute path of the project, locked.
+
+    Raises:
+        FilesystemError: they cannot be written.
+    """
+    try:
+        with open(f"{folder}/{JOURNAL}", "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        data = b"{}"
+    except OSError as error:
+        raise FilesystemError(f"cannot read {folder}/{JOURNAL}: {error.strerror}") from error
+    journal = _read_journal(data)
+    try:
+        for path in journal.paths if journal.committed else ():
+            target = _target(folder, path)
+            with suppress(FileNotFoundError):
+                os.rename(target + _SUFFIX, target)
+        _discard(folder, journal.paths)
+    except OSError as error:
+        raise FilesystemError(
+            f"cannot finish what a killed run was writing: {error.filename}: {error.strerror}"
+        ) from error
+
+
+def _read_journal(data: bytes) -> _Journal:
+    """A journal; an empty one if this is none, or none of ours: it may have come with the project."""
+    try:
+        journal = msgspec.json.decode(data, type=_Journal)
+    except msgspec.MsgspecError:
+        return _Journal()
+    ours = all(os.path.basename(path) in (MANIFEST, *LOCKFILES) for path in journal.paths)
+    return journal if ours else _Journal()
+
+
+def _target(folder: str, path: str) -> str:
+    """The file itself: a link to it stays a link."""
+    return os.path.realpath(f"{folder}/{path}")
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _write_journal(folder: str, journal: _Journal) -> None:
+    partial = f"{folder}/{JOURNAL}.partial"
+    with open(partial, "wb") as file:
+        file.write(msgspec.json.encode(journal))
+    os.rename(partial, f"{folder}/{JOURNAL}")
+
+
+def _discard(folder: str, paths: tuple[str, ...]) -> None:
+    leftovers = [*(_target(folder, path) + _SUFFIX for path in paths), f"{folder}/{JOURNAL}.partial"]
+    # the journal last: without it nobody would know of the others
+    for path in (*leftovers, f"{folder}/{JOURNAL}"):
+        # on a read-only filesystem even the removal of what is not there fails
+        if os.path.lexists(path):
+            os.unlink(path)

@@ -1,0 +1,55 @@
+"""What a resolution makes, on its way from the resolve process to the main one: in a file, because it may be large."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from pmpipe.errors import StoreError
+
+
+class Made(msgspec.Struct, frozen=True, array_like=True):
+    """A lock, and the package.json files that belong to it.
+
+    Attributes:
+        lock: the lockfile's text.
+        manifests: the package.json files that differ from the disk's, by path relative to the project.
+        saves_lock: the lockfile is to be written.
+        saves_manifests: the package.json files are.
+        yarn_lock: of the project's yarn.lock, if npm would write that, too; else empty.
+    """
+
+    lock: bytes
+    manifests: dict[str, bytes] = {}
+    saves_lock: bool = True
+    saves_manifests: bool = True
+    yarn_lock: bytes = b""
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether all of it will be on the disk."""
+        return self.saves_lock and (self.saves_manifests or not self.manifests)
+
+
+def write_made(made: Made, staging: str) -> str:
+    """Write it to a new file in the staging folder; the file's absolute path.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    path = f"{staging}/made-{os.getpid()}-{os.urandom(6).hex()}"
+    try:
+        with open(path, "wb") as file:
+            file.write(msgspec.msgpack.encode(made))
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def take_made(path: str) -> Made:
+    """Read it, and remove the file."""
+    with open(path, "rb") as file:
+        made = msgspec.msgpack.decode(file.read(), type=Made)
+    os.unlink(path)
+    return made

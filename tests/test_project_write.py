@@ -1,0 +1,135 @@
+"""Writing package.json files and the lockfile: all or none of them, also after a kill at any step."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pmpipe.errors import FilesystemError
+from pmpipe.project_write import ProjectWrite, recover
+
+BEFORE = {"package.json": b"old", "packages/a/package.json": b"old a"}
+AFTER = {"package.json": b"new", "packages/a/package.json": b"new a", "package-lock.json": b"lock"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for path, content in BEFORE.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    return tmp_path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_writes_all_files_and_leaves_nothing_else(folder):
+    ProjectWrite(str(folder), AFTER).apply()
+    assert files(folder) == AFTER
+
+
+def test_nothing_to_write_touches_nothing(folder):
+    write = ProjectWrite(str(folder), {})
+    write.apply()
+    write.roll_back()
+    assert files(folder) == BEFORE
+
+
+def test_mode_of_a_file_and_a_link_to_it_stay(folder):
+    (folder / "package.json").rename(folder / "real.json")
+    (folder / "real.json").chmod(0o640)
+    (folder / "package.json").symlink_to("real.json")
+    ProjectWrite(str(folder), {"package.json": b"new"}).apply()
+    assert (folder / "package.json").is_symlink()
+    assert (folder / "real.json").read_bytes() == b"new"
+    assert (folder / "real.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_was_applied_can_be_undone(folder):
+    write = ProjectWrite(str(folder), AFTER)
+    write.apply()
+    write.undo()
+    assert files(folder) == BEFORE
+    write.undo()
+    assert files(folder) == BEFORE
+
+
+def test_file_that_would_not_change_is_not_touched(folder):
+    before = (folder / "package.json").stat()
+    ProjectWrite(str(folder), {"package.json": b"old"}).apply()
+    assert (folder / "package.json").stat() == before
+
+
+def test_failure_while_preparing_leaves_the_files_as_they_were(folder):
+    with pytest.raises(FilesystemError, match="nothing was changed"):
+        ProjectWrite(str(folder), {**AFTER, "missing/package.json": b"x"}).apply()
+    assert files(folder) == BEFORE
+
+
+def test_failure_in_the_middle_of_the_renames_puts_back_what_was_exchanged(folder):
+    write = ProjectWrite(str(folder), AFTER)
+    write.prepare()
+    (folder / "package-lock.json").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write.commit()
+    (folder / "package-lock.json").rmdir()
+    write.roll_back()
+    assert files(folder) == BEFORE
+
+
+def test_roll_back_after_the_commit_puts_everything_back(folder):
+    write = ProjectWrite(str(folder), AFTER)
+    write.prepare()
+    write.commit()
+    write.roll_back()
+    assert files(folder) == BEFORE
+
+
+class Killed(BaseException):
+    """What a SIGKILL would end."""
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_kill_at_any_step_is_followed_by_all_or_nothing(folder, steps, monkeypatch):
+    done = 0
+
+    def counted(operation):
+        def step(*arguments, **options):
+            nonlocal done
+            if done == steps:
+                raise Killed
+            done += 1
+            return operation(*arguments, **options)
+
+        return step
+
+    with monkeypatch.context() as patched:
+        for name in ("rename", "chmod", "unlink"):
+            patched.setattr(os, name, counted(getattr(os, name)))
+        write = ProjectWrite(str(folder), AFTER)
+        try:
+            write.prepare()
+            write.commit()
+            write.finish()
+        except Killed:
+            pass
+    recover(str(folder))
+    assert files(folder) in (BEFORE, AFTER)
+    recover(str(folder))
+    assert files(folder) in (BEFORE, AFTER)
+
+
+@pytest.mark.parametrize("journal", [b"{", b'{"paths": ["../x/.bashrc"], "committed": true}'])
+def test_journal_that_is_none_of_ours_is_thrown_away(folder, journal):
+    (folder / ".pmpipe-files").write_bytes(journal)
+    recover(str(folder))
+    assert files(folder) == BEFORE
+
+
+def test_recovery_that_fails_is_an_error(folder):
+    (folder / ".pmpipe-files").mkdir()
+    with pytest.raises(FilesystemError, match="cannot read"):
+        recover(str(folder))
