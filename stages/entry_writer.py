@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import xxhash
@@ -27,6 +27,8 @@ SourceT = TypeVar("SourceT")
 
 #: Where entries are made, within the store's version folder.
 STAGING_NAME = "staging"
+
+_INDEX_NAME = INDEX_NAME.encode()
 
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
@@ -103,30 +105,18 @@ class StagedEntry:
             ArchiveError: it refuses because of a name.
         """
         self._make_folders(layout)
-        sizes: list[int] = []
-        digests: list[bytes] = []
         executables = layout.executable | facts.bins
-        write_file, digest = self._write_file, xxhash.xxh3_128_digest
-        for path, source in layout.files.items():
-            content = read(source)
-            mode = FILE_MODE
-            if path in executables:
-                mode = EXECUTABLE_MODE
-                if path in facts.bins:
-                    content = _unix_hashbang(content)
-            write_file(path, content, mode)
-            sizes.append(len(content))
-            digests.append(digest(content))
+        sizes, digests = self._write_files(layout, read, executables, facts.bins)
         index = EntryIndex(
             folders=tuple(layout.folders),
             paths=tuple(layout.files),
             sizes=tuple(sizes),
-            executable=tuple(path in executables for path in layout.files),
+            executable=tuple([path in executables for path in layout.files]),
             digests=b"".join(digests),
             has_install_script=facts.has_install_script,
             integrity=integrity,
         )
-        write_file(INDEX_NAME.encode(), encode_index(index), FILE_MODE)
+        self._write_index(encode_index(index))
         if self._durable:
             self._flush_folders(layout)
         return index
@@ -181,18 +171,54 @@ class StagedEntry:
         except OSError as error:
             raise store_error(self._location(folder), error) from error
 
-    def _write_file(self, path: bytes, content: Content, mode: int) -> None:
+    def _write_files(
+        self,
+        layout: Layout[SourceT],
+        read: Callable[[SourceT], Content],
+        executables: Collection[bytes],
+        bins: Collection[bytes],
+    ) -> tuple[list[int], list[bytes]]:
+        """Write all files; returns their sizes and digests."""
+        # once for every file that is ever installed: what can be a local variable is one
+        folder, create, write, close, digest = self._fd, os.open, os.write, os.close, xxhash.xxh3_128_digest
+        sizes: list[int] = []
+        digests: list[bytes] = []
+        path, fd = b"", -1
         try:
-            fd = os.open(path, _CREATE, mode, dir_fd=self._fd)
+            for path, source in layout.files.items():
+                content = read(source)
+                mode = FILE_MODE
+                if path in executables:
+                    mode = EXECUTABLE_MODE
+                    if path in bins:
+                        content = _unix_hashbang(content)
+                size = len(content)
+                fd = create(path, _CREATE, mode, dir_fd=folder)
+                if size and write(fd, content) != size:
+                    _write_rest(fd, content)
+                if self._durable:
+                    os.fsync(fd)
+                written, fd = fd, -1
+                close(written)
+                sizes.append(size)
+                digests.append(digest(content))
+        except OSError as error:
+            raise store_error(self._location(path), error) from error
+        finally:
+            if fd >= 0:
+                close(fd)
+        return sizes, digests
+
+    def _write_index(self, content: bytes) -> None:
+        with store_trouble(self._location(_INDEX_NAME)):
+            fd = os.open(_INDEX_NAME, _CREATE, FILE_MODE, dir_fd=self._fd)
             try:
-                if content and os.write(fd, content) != len(content):
+                if os.write(fd, content) != len(content):
                     _write_rest(fd, content)
                 if self._durable:
                     os.fsync(fd)
             finally:
                 os.close(fd)
-        except OSError as error:
-            raise store_error(self._location(path), error) from error
 
     def _location(self, path: bytes) -> str:
         return os.path.join(self.path, os.fsdecode(path))

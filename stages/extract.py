@@ -20,7 +20,7 @@ from pmpipe.npm.integrity import Digest, strongest
 from pmpipe.npm.text import printable
 from stages.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path
 from stages.entry_writer import Content, StagedEntry, discard, whole_index
-from stages.inflate import inflate, is_gzip
+from stages.inflate import Inflater, is_gzip
 from stages.layout import Layout
 from stages.messages import (
     ArchiveLimits,
@@ -37,7 +37,7 @@ from stages.messages import (
 from stages.package_json import read_facts
 from stages.packlist import PackedFile, pack_folder, read_packed
 from stages.store_trouble import store_trouble
-from stages.tar import Member, read_members
+from stages.tar import read_members
 from stages.worker import Handler
 
 SourceT = TypeVar("SourceT")
@@ -56,12 +56,13 @@ def make_handler(arena: mmap.mmap) -> Handler:
         A handler that yields one `Extracted` or `Failed` for a job. While it works, the process's umask is 0.
     """
     shared = memoryview(arena)
+    inflater = Inflater()
 
     def handle(job: Job) -> Iterator[Result]:
         assert isinstance(job, Extract), job
         try:
             with _umask_of_zero():
-                yield _extract(job, shared)
+                yield _extract(job, shared, inflater)
         except PmpipeError as error:
             what = error.what if isinstance(error, IntegrityError) else f"{printable(job.label)}: {error.what}"
             yield Failed(job.job, error.code, what, error.details, error.hint, _cause(error))
@@ -86,36 +87,33 @@ def _umask_of_zero() -> Iterator[None]:
         os.umask(former)
 
 
-def _extract(job: Extract, shared: memoryview) -> Extracted:
+def _extract(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
     source = job.source
     if isinstance(source, PackageFolder):
         return _extract_folder(job, source.path)
     if isinstance(source, TarballFile):
         with memoryview(_read_file(source.path, job.limits)) as content:
-            return _extract_tarball(job, content)
+            return _extract_tarball(job, content, inflater)
     assert isinstance(source, SharedBytes)
     with shared[source.offset : source.offset + source.length] as content:
-        return _extract_tarball(job, content)
+        return _extract_tarball(job, content, inflater)
 
 
-def _extract_tarball(job: Extract, content: memoryview) -> Extracted:
+def _extract_tarball(job: Extract, content: memoryview, inflater: Inflater) -> Extracted:
     digest = _verified_digest(job, content)
     integrity = job.integrity or IntegrityText(str(digest))
     entry = git_entry_path(job.store, job.key) if job.key else digest_entry_path(job.store, digest)
     if (present := _present(job, entry)) is not None:
         return _extracted(job, entry, present, integrity, [])
-    with memoryview(inflate(content, job.limits) if is_gzip(content) else content) as tar:
-        layout: Layout[Member] = Layout(job.limits.entries)
+    with inflater.inflate(content, job.limits) if is_gzip(content) else memoryview(content) as tar:
+        layout: Layout[slice] = Layout(job.limits.entries)
+        add = layout.add
         for member in read_members(tar, job.limits):
             if member.regular:
-                layout.add(member.name, member, executable=member.executable)
+                add(member.name, member.content, executable=member.executable)
             else:
                 layout.check_folder(member.name)
-
-        def read(member: Member) -> memoryview:
-            return tar[member.offset : member.offset + member.size]
-
-        index = _write(job, layout, read, entry, integrity)
+        index = _write(job, layout, tar.__getitem__, entry, integrity)
     return _extracted(job, entry, index, integrity, layout.warnings)
 
 
@@ -171,6 +169,9 @@ def _verified_digest(job: Extract, content: memoryview) -> Digest:
 def _present(job: Extract, entry: EntryPath) -> EntryIndex | None:
     """The index of the entry if another installer has made it meanwhile."""
     if job.replace:
+        return None
+    # nearly never: a question that is answered without an exception
+    if not os.access(entry, os.F_OK):
         return None
     with store_trouble(entry, "read"):
         return whole_index(entry)

@@ -31,7 +31,13 @@ _MAXIMUM_COMPONENT = 255
 #: How much of a path goes into a message.
 _SHOWN = 200
 
+#: No component of a path of this length is too long.
+_SHORT = _MAXIMUM_COMPONENT
+
 _INDEX_NAME = INDEX_NAME.encode()
+#: Numbers are looked for in bytes faster than bytes are.
+_DOT, _BACKSLASH, _COLON = b".\\:"
+
 _GITIGNORE = b".gitignore"
 _NPMIGNORE = b".npmignore"
 
@@ -59,6 +65,8 @@ class Layout(Generic[SourceT]):
     executable: set[bytes] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
     _npmignores: set[bytes] = field(default_factory=set)
+    #: folder in the archive whose name is in order -> where its files go, with a slash at the end unless it is empty
+    _prefixes: dict[bytes, bytes] = field(default_factory=dict)
 
     def add(self, name: bytes, source: SourceT, *, executable: bool) -> None:
         """Place one file.
@@ -71,8 +79,29 @@ class Layout(Generic[SourceT]):
         Raises:
             ArchiveError: the path may not be unpacked.
         """
+        folder, _, base = name.rpartition(b"/")
+        prefix = self._prefixes.get(folder)
+        # most files lie beside one whose folder has been looked at, and have a name like any other
+        if (
+            prefix is None
+            or not base
+            or base[0] == _DOT
+            or _BACKSLASH in base
+            or _COLON in base
+            or 0 in base
+            or len(name) > _SHORT
+        ):
+            self._add_carefully(name, source, executable=executable)
+            return
+        path = prefix + base
+        if executable and path not in self.files:
+            self.executable.add(path)
+        self.files[path] = source
+
+    def _add_carefully(self, name: bytes, source: SourceT, *, executable: bool) -> None:
         path = name.partition(b"/")[2]
-        if len(path) > _MAXIMUM_COMPONENT or _is_odd(name, path):
+        plain = len(path) <= _SHORT and not _is_odd(name, path)
+        if not plain:
             path = self._tidied(name)
         if path.endswith((_GITIGNORE, _NPMIGNORE)):
             path = self._ignore_file(path)
@@ -81,6 +110,8 @@ class Layout(Generic[SourceT]):
         folder = path.rpartition(b"/")[0]
         if folder and folder not in self.folders:
             self._add_folder(folder)
+        if plain:
+            self._prefixes[name.rpartition(b"/")[0]] = folder + b"/" if folder else b""
         if executable and path not in self.files:
             self.executable.add(path)
         self.files[path] = source
@@ -151,7 +182,7 @@ def _is_odd(name: bytes, path: bytes) -> bool:
     return (
         b"//" in name
         or b"/." in name
-        or b"\\" in name
+        or _BACKSLASH in name
         or 0 in name
         or path[1:2] == b":"
         or name[:1] in b"./"

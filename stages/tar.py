@@ -47,6 +47,8 @@ _BASE_256 = 0x80
 _MAXIMUM_DIGITS = 20
 _CHUNK_BYTES = 1 << 16
 
+_SLASH = ord("/")
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -55,15 +57,13 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         name: the path as the archive has it, in valid UTF-8 (what is not, is replaced as node does it), not checked.
-        offset: where the content starts in the buffer, in bytes.
-        size: of the content, in bytes; it lies within the buffer.
+        content: where the content lies in the buffer, in bytes.
         executable: the owner may execute it.
         regular: a file; otherwise a folder.
     """
 
     name: bytes
-    offset: int
-    size: int
+    content: slice
     executable: bool
     regular: bool
 
@@ -128,7 +128,7 @@ def read_members(archive: Buffer, limits: ArchiveLimits) -> list[Member]:
 class _Reader:
     """The state of one walk over an archive."""
 
-    __slots__ = ("_end", "_extended", "_limits", "_members", "_total", "_view")
+    __slots__ = ("_end", "_extended", "_limits", "_members", "_total", "_unproblematic", "_view")
 
     def __init__(self, view: memoryview, limits: ArchiveLimits) -> None:
         self._view = view
@@ -136,17 +136,21 @@ class _Reader:
         self._limits = limits
         self._members: list[Member] = []
         self._total = 0
+        #: no limit on bytes is exceeded while all files together have no more than this
+        self._unproblematic = min(limits.one_file, limits.all_files)
         #: what the headers since the last member say about the next one
         self._extended: _Extended | None = None
 
     def read(self) -> list[Member]:
-        view, end, unpack, take = self._view, self._end, _HEADER.unpack_from, self._take
+        view, end, unpack, take_plain = self._view, self._end, _HEADER.unpack_from, self._take_plain
         offset = 0
         while offset + BLOCK_BYTES <= end:
             fields = unpack(view, offset)
             body = offset + BLOCK_BYTES
             if adler32(view[offset:body]) & 0xFFFF == _expected_adler(fields[3]):
-                size = take(body, fields)
+                size = take_plain(body, fields)
+                if size < 0:
+                    size = self._take(body, fields)
                 offset = body + (size + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
                 if offset > end:
                     raise ArchiveError(f"the member at byte {body - BLOCK_BYTES:,} reaches beyond the end")
@@ -156,6 +160,25 @@ class _Reader:
                 offset = body
         self._check_rest(offset)
         return self._members
+
+    def _take_plain(self, body: int, fields: tuple[bytes, ...]) -> int:
+        """`_take` for what nearly every member is: a file of which its header says all. -1: it is something else."""
+        name, mode, size_field, _, kind, link, _, prefix = fields
+        if kind != b"0" or prefix[0] or link[0] or self._extended is not None or not size_field[:10].isdigit():
+            return -1
+        path = name.rstrip(b"\0")
+        if not path or path[-1] == _SLASH or not path.isascii():
+            return -1
+        try:
+            # the last of the eleven is a digit or a space; a sign or an underscore would need a digit behind it
+            size = int(size_field[:11], 8)
+        except ValueError:
+            return -1
+        self._members.append(Member(path, slice(body, body + size), _is_executable(mode), True))
+        self._total += size
+        if self._total > self._unproblematic or len(self._members) > self._limits.entries:
+            self._check_limits(size)
+        return size
 
     def _take(self, body: int, fields: tuple[bytes, ...]) -> int:
         """Take in the member whose content starts at `body`; returns the content's size."""
@@ -182,8 +205,9 @@ class _Reader:
         if not regular and kind != _DUMPED_FOLDER:
             # old writers give a folder the size that stat showed, and no content
             size = 0
-        self._members.append(Member(_node_utf8(path), body, size, executable, regular))
+        self._members.append(Member(_node_utf8(path), slice(body, body + size), executable, regular))
         if regular:
+            self._total += size
             self._check_limits(size)
         return size
 
@@ -204,7 +228,6 @@ class _Reader:
 
     def _check_limits(self, size: int) -> None:
         limits = self._limits
-        self._total += size
         if size > limits.one_file:
             raise ArchiveError(f"a file has {size:,} bytes, the limit is {limits.one_file:,}")
         if self._total > limits.all_files:

@@ -272,6 +272,7 @@ def test_takes_a_depth_of_1024(extractor):
     extractor.checks = False
     result = extractor.run(tgz(pax({"path": b"package/" + path}), member(b"package/x", b"1")))
     assert isinstance(result, Extracted)
+    assert not extractor.leftovers()
     assert read_index(result.entry).paths == (path,)
     assert Path(result.entry, os.fsdecode(path)).read_bytes() == b"1"
     # pytest cannot delete it
@@ -804,6 +805,7 @@ def test_too_few_descriptors_are_a_failure_that_names_them(extractor):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     free = os.dup(0)
     os.close(free)
+    extractor.checks = False
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
     try:
         result = extractor.run(tgz(package_json(), member(b"package/other")))
@@ -812,6 +814,7 @@ def test_too_few_descriptors_are_a_failure_that_names_them(extractor):
     assert isinstance(result, Failed)
     assert result.code == "PM_STORE"
     assert "Too many open files" in result.what
+    assert not extractor.leftovers()
 
 
 def test_limits_of_real_packages_fit(extractor):
