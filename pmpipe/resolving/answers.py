@@ -7,50 +7,15 @@ from typing import Any
 
 import msgspec
 
-from pmpipe.errors import ArchiveError, ManifestError, RegistryError, StoreError
+from pmpipe.errors import ArchiveError, ManifestError, StoreError
 from pmpipe.npm.bins import bins_of_directories
 from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.packument import Packument, decode_packument
 from pmpipe.npm.text import printable
 from pmpipe.resolver import Fed, FedContents, FedManifest
 from stages.entry import EntryIndex, TornIndexError, read_index
-from stages.inflate import inflate
-from stages.messages import ArchiveLimits
-
-#: Bytes of a packument, unpacked; the largest there are have some thirty million.
-LONGEST_DOCUMENT = 128 << 20
-
-#: JSON with thousands of like versions shrinks to a fiftieth; what shrinks more is made to fill memory.
-_LIMITS = ArchiveLimits(entries=0, one_file=LONGEST_DOCUMENT, all_files=LONGEST_DOCUMENT, ratio=2_000)
 
 _SHRINKWRAP = b"npm-shrinkwrap.json"
 _MANIFEST = b"package.json"
-
-
-def packument_from(body: bytes, name: str, *, gzipped: bool) -> Packument:
-    """A packument from a document's body.
-
-    The packument forgets its text (`Packument.compact`) and keeps the body, which is a tenth of it, to get it again.
-
-    Raises:
-        RegistryError: the body is no packument.
-    """
-
-    def text() -> bytes | bytearray:
-        return _inflated(body, name) if gzipped else body
-
-    return decode_packument(text(), name, again=text)
-
-
-def _inflated(body: bytes, name: str) -> bytearray:
-    try:
-        with memoryview(body) as view:
-            return inflate(view, _LIMITS)
-    except ArchiveError as error:
-        raise RegistryError(
-            f"the registry's answer for {name} cannot be read: {error.what}",
-            hint="the registry or a proxy in front of it may be cutting answers off; try again",
-        ) from error
 
 
 def manifest_from(entry: str, resolved: str, integrity: str, name: str) -> Fed:

@@ -36,7 +36,7 @@ from pmpipe.orders import (
     Stop,
     WorkerDied,
 )
-from pmpipe.resolving.answers import LONGEST_DOCUMENT
+from pmpipe.resolving.documents import LONGEST_DOCUMENT
 from pmpipe.resolving.tasks import (
     STAGE_OF_TASK,
     Answer,

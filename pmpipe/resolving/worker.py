@@ -32,7 +32,8 @@ from pmpipe.resolver import (
     ResolveOptions,
 )
 from pmpipe.resolver.request import RequestKind
-from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from, packument_from
+from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from
+from pmpipe.resolving.documents import PackumentReader
 from pmpipe.resolving.failures import bounded, error_of
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.made import Made, write_made
@@ -53,7 +54,6 @@ from stages.messages import (
     ResolveFailed,
     ResolveStep,
     Result,
-    SharedBytes,
     Want,
     WantCommit,
     encode,
@@ -132,6 +132,7 @@ class ResolveWorker:
     def __init__(self, inputs: ResolveInputs, shared: memoryview) -> None:
         self._inputs = inputs
         self._shared = shared
+        self._reader = PackumentReader()
         self._has_cache = os.path.isdir(inputs.cache.folder)
         self._resolver: ChangeResolver | None = None
         self._done = False
@@ -177,8 +178,6 @@ class ResolveWorker:
     def _feed(self, ask: Ask, fed: Fed, outcome: _Outcome) -> None:
         assert self._resolver is not None
         self._take(self._resolver.feed(ask, fed), outcome)
-        if isinstance(ask, AskPackument) and not isinstance(fed, PmpipeError):
-            fed.compact()  # type: ignore[union-attr]  # a packument's ask is answered by a packument
 
     def _take(self, events: list[Event], outcome: _Outcome) -> None:
         """Answer what can be answered here, and put the rest among the wants."""
@@ -193,8 +192,6 @@ class ResolveWorker:
             fed = self._answer_here(event, outcome)
             if fed is not None and not resolver.done:
                 pending.extend(resolver.feed(event, fed))
-                if isinstance(event, AskPackument) and not isinstance(fed, PmpipeError):
-                    fed.compact()  # type: ignore[union-attr]
 
     def _announce(self, resolved: Resolved, outcome: _Outcome) -> None:
         self._packages += 1
@@ -220,7 +217,7 @@ class ResolveWorker:
         kept = self._kept_document(self._inputs.wants.packument(ask.name).cache_path)
         if kept is not None and (cache.offline or cache.prefer_offline or self._is_fresh(kept)):
             try:
-                return packument_from(bytes(kept.body), ask.name, gzipped=kept.head.gzipped)
+                return self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped)
             except PmpipeError:
                 kept = None  # torn by a power cut: it is asked for again
         if cache.offline:
@@ -260,21 +257,19 @@ class ResolveWorker:
         assert isinstance(ask, AskPackument)
         kept = self._kept.pop(job.want, None)
         if job.source is not None:
+            start = job.source.offset
             try:
-                return packument_from(self._copied(job.source), ask.name, gzipped=job.gzipped)
+                with self._shared[start : start + job.source.length] as body:
+                    return self._reader.read(body, ask.name, gzipped=job.gzipped)
             except PmpipeError as error:
                 return error
         assert kept is not None, "only a kept document can be current"
         try:
-            packument = packument_from(bytes(kept.body), ask.name, gzipped=kept.head.gzipped)
+            packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped)
         except PmpipeError:
             return None
         still_current(self._kept_paths[job.want])
         return packument
-
-    def _copied(self, source: SharedBytes) -> bytes:
-        with self._shared[source.offset : source.offset + source.length] as body:
-            return bytes(body)
 
     def _entry(self, job: AnswerEntry, ask: Ask) -> Fed:
         if isinstance(ask, AskContents):
