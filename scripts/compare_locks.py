@@ -163,6 +163,9 @@ class Comparing:
 @contextlib.contextmanager
 def _served(options: argparse.Namespace, recording: Recording) -> Iterator[str]:
     """The registry's address; it is served meanwhile."""
+    if options.registry:
+        yield options.registry.rstrip("/")
+        return
     if not options.record:
         with open_replay(recording, kind=options.server, port=options.port, lifetime_s=LIFETIME_S) as replay:
             yield replay.url
@@ -195,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", default=CORPUS, help="another corpus")
     parser.add_argument("--recording", required=True, help="the recorded registry, a folder")
     parser.add_argument("--record", action="store_true", help="ask the real registry for what is not recorded yet")
+    parser.add_argument("--registry", help="the address under which the recording is served already (registry.py)")
     parser.add_argument("--upstream", help="with --record: the registry's address (default: npm's public registry)")
     parser.add_argument("--server", choices=("auto", "nginx", "python"), default="auto", help="of the replay")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the registry (default %(default)s)")

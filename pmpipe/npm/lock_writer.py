@@ -77,14 +77,27 @@ def write_lockfile(document: Mapping[str, Any], formatting: Formatting | None = 
 
 
 def _in_order(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        if isinstance(value, (list, tuple)):
-            return [_in_order(member) for member in value]
-        return _plain_number(value) if isinstance(value, float) else value
-    objects = frozenset(key for key, member in value.items() if isinstance(member, Mapping))
-    if len(value) <= _MAX_REMEMBERED_KEYS:
-        return {key: _in_order(value[key]) for key in _remembered_order(tuple(value), objects)}
-    return {key: _in_order(value[key]) for key in _order(tuple(value), objects)}
+    # first what most values are; asking whether something is a Mapping takes longer than all the rest
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return _object_in_order(value)
+    if isinstance(value, (list, tuple)):
+        return [_in_order(member) for member in value]
+    if isinstance(value, Mapping):
+        return _object_in_order(dict(value))
+    return _plain_number(value) if isinstance(value, float) else value
+
+
+def _object_in_order(value: dict[str, Any]) -> dict[str, Any]:
+    objects = frozenset([key for key, member in value.items() if not isinstance(member, str) and _is_object(member)])
+    keys = tuple(value)
+    ordered = _remembered_order(keys, objects) if len(keys) <= _MAX_REMEMBERED_KEYS else _order(keys, objects)
+    return {key: member if isinstance(member := value[key], str) else _in_order(member) for key in ordered}
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) or (not isinstance(value, (list, bool)) and isinstance(value, Mapping))
 
 
 # most entries of a lockfile have the same few sets of keys

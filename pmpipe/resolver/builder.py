@@ -11,7 +11,7 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from pmpipe.npm.collation import CollationKey, english_key
 from pmpipe.resolver.bundles import Bundles
@@ -33,26 +33,33 @@ _MAX_TURNS = 50
 
 
 class StepQueue:
-    """Nodes to be looked at: those in fewer ``node_modules`` first, then by path."""
+    """Nodes to be looked at: those in fewer ``node_modules`` first, then by path.
 
-    __slots__ = ("_count", "_folder", "_heap", "_queued")
+    Paths in one folder are in the order of what follows it. As long as nothing lies outside of the project's folder
+    nothing else is compared, which makes half the work and is what the lockfile's writer will want to know, too.
+    """
+
+    __slots__ = ("_count", "_folder", "_heap", "_is_any_outside", "_queued")
 
     def __init__(self, project_folder: str) -> None:
         self._folder = project_folder
         self._count = 0
         self._heap: list[tuple[int, CollationKey, int, Node]] = []
         self._queued: dict[Node, None] = {}
+        self._is_any_outside = False
 
     def push(self, node: Node) -> None:
         """Queue a node, unless it is queued already."""
-        if node not in self._queued:
-            self._queued[node] = None
-            path = f"{self._folder}/{node.location}"
-            if node.location.startswith(".."):
-                path = absolute(self._folder, node.location)
-            # a node and its replacement have one path; the older one comes first
-            self._count += 1
-            heappush(self._heap, (node.depth, english_key(path), self._count, node))
+        if node in self._queued:
+            return
+        self._queued[node] = None
+        if not self._is_any_outside and node.location.startswith(".."):
+            self._is_any_outside = True
+            self._heap = [(depth, self._key(one), count, one) for depth, _, count, one in self._heap]
+            heapify(self._heap)
+        # a node and its replacement have one path; the older one comes first
+        self._count += 1
+        heappush(self._heap, (node.depth, self._key(node), self._count, node))
 
     def pop(self) -> Node | None:
         """The next node, or None."""
@@ -61,6 +68,13 @@ class StepQueue:
         node = heappop(self._heap)[-1]
         del self._queued[node]
         return node
+
+    def _key(self, node: Node) -> CollationKey:
+        if not self._is_any_outside:
+            return english_key(node.location)
+        if node.location.startswith(".."):
+            return english_key(absolute(self._folder, node.location))
+        return english_key(f"{self._folder}/{node.location}")
 
 
 class Builder:

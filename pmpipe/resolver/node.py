@@ -252,20 +252,28 @@ class Node:
         return f"Node({self.location or '.'}, {self.package.label})"
 
 
-def bundler_of(node: Node, _path: set[Node] | None = None) -> Node | None:
+def bundler_of(node: Node) -> Node | None:
     """The node in whose tarball this one comes, or None.
 
     What a bundled package needs and finds at its bundler's level belongs to the bundle; what it finds further up does
     not.
     """
-    path = set() if _path is None else _path
+    above = node.parent
+    while above is not None:
+        if above.package.bundled:
+            return _bundler_of(node, set())
+        above = above.parent
+    return None
+
+
+def _bundler_of(node: Node, path: set[Node]) -> Node | None:
     if node in path:
         return None
     path.add(node)
     parent = node.parent
     if parent is None:
         return None
-    outer = bundler_of(parent, path)
+    outer = _bundler_of(parent, path)
     if outer is not None:
         return outer
     if not parent.package.bundled:
@@ -273,7 +281,7 @@ def bundler_of(node: Node, _path: set[Node] | None = None) -> Node | None:
     if node.name in parent.package.bundled:
         return parent
     for edge in node.edges_in:
-        if bundler_of(edge.origin, path) is parent:
+        if _bundler_of(edge.origin, path) is parent:
             return parent
     return None
 

@@ -54,7 +54,9 @@ def chain(node: Node) -> str:
     here: Node | None = node.stands_for or node
     while here is not None and here not in seen and len(steps) < _MAX_STEPS:
         seen.add(here)
-        steps.append(who(here))
+        # a link and its target are one thing to whoever reads this
+        if here.target is None or here.target not in seen:
+            steps.append(who(here))
         edge = next((e for e in here.edges_in if e.error is None and e.origin not in seen), None)
         link = next(iter(here.links_in), None)
         here = edge.origin if edge is not None else link

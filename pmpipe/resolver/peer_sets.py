@@ -193,7 +193,7 @@ class PeerSets:
 
     def _request(self, edge: Edge) -> Request | PmpipeError:
         try:
-            if edge.rule is None or not edge.rule.key_spec:
+            if edge.rule is None or not edge.rule.key_spec or edge.rule.name != edge.name:
                 request = request_of(edge.dependency)
                 if request is not None:
                     return request

@@ -46,9 +46,10 @@ class Prefetcher:
     def __init__(self, source: Source, excluded: AbstractSet[str] = frozenset()) -> None:
         self.source = source
         self.excluded = excluded
-        self.wants: dict[Ask, dict[Request, None]] = {}
+        self.wants: dict[Ask, list[Request]] = {}
         self.picked: dict[str, dict[str, None]] = {}
         self._walked: dict[Package, None] = {}
+        self._seen: set[Dependency] = set()
         self._new_asks: list[Ask] = []
         self._resolved: list[Resolved] = []
 
@@ -77,7 +78,7 @@ class Prefetcher:
 
     def arrived(self, ask: Ask) -> None:
         """Look through a packument or manifest that has been fed for what is wanted of it."""
-        for request in self.wants.pop(ask, {}):
+        for request in self.wants.pop(ask, ()):
             package = self._pick(request)
             if package is not None:
                 self.walk(package)
@@ -93,9 +94,10 @@ class Prefetcher:
         return resolved
 
     def _want(self, dependency: Dependency) -> Package | None:
-        if dependency.kind is Kind.WORKSPACE or dependency.name in self.excluded:
+        if dependency in self._seen:
             return None
-        if dependency.kind is Kind.PEER_OPTIONAL:
+        self._seen.add(dependency)
+        if dependency.kind in (Kind.WORKSPACE, Kind.PEER_OPTIONAL) or dependency.name in self.excluded:
             return None
         try:
             request = request_of(dependency)
@@ -108,7 +110,7 @@ class Prefetcher:
         if isinstance(fed, (Packument, FedManifest)):
             return self._pick(request)
         if fed is None:
-            self.wants.setdefault(ask, {})[request] = None
+            self.wants.setdefault(ask, []).append(request)
             self.ask(ask)
         return None
 

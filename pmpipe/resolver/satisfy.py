@@ -30,7 +30,8 @@ def satisfies(edge: Edge, node: Node) -> bool:
     dependency = edge.dependency
     if node.name != dependency.name:
         return False
-    if edge.rule is None or not edge.rule.key_spec:
+    # a rule about another package holds further down only
+    if edge.rule is None or not edge.rule.key_spec or edge.rule.name != dependency.name:
         answer = dependency.answers.get(node.package)
         if answer is not None and node.target is None:
             return answer

@@ -166,3 +166,12 @@ def test_loads_nothing_that_could_do_io() -> None:
     )
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert not {"socket", "subprocess", "multiprocessing", "asyncio", "urllib.request", "requests"} & set(loaded)
+
+
+def test_an_explanation_names_a_workspace_once() -> None:
+    registry = {"plugin": {"1.0.0": {"peerDependencies": {"host": "2"}}}, "host": {"1.0.0": {}, "2.0.0": {}}}
+    workspace = {"name": "w", "version": "1.0.0", **needs(plugin="1", host="1")}
+    given = case(registry, {"workspaces": ["packages/*"]}, workspaces={"packages/w": workspace})
+    with pytest.raises(PmpipeError) as refusal:
+        resolve(given, "/project", URL)
+    assert "the project > workspace w@1.0.0 > plugin@1.0.0" in str(refusal.value)
