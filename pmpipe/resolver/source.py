@@ -175,8 +175,9 @@ class Source:
         if known is not None:
             return known
         found = self._package(was.request)
-        if isinstance(found, NoMatchingVersionError):
-            # the registry has it no longer
+        if isinstance(found, PmpipeError) and was.request.is_registry:
+            # the registry has it no longer, or it is too young; an address that fails must not become a question to
+            # a registry, which may have another package by that name
             return self._package(request)
         if isinstance(found, Package):
             found = self._with_locked_integrity(found, was)
