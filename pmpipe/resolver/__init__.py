@@ -40,14 +40,14 @@ out or make superfluous what was there; whoever is not content afterwards joins 
 out (`flags`) and what cannot be used here is marked (`fitness`).
 
 The parts, each building on those before: `package`, `request`, `overrides`, `node`, `satisfy`, `tree`; `dep_sets`,
-`can_place`, `placing`; `pinning`, `source`, `peer_sets`, `bundles`, `builder`; `project`, `old_lock`, `planting`,
+`can_place`, `placing`; `pinning`, `source`, `peer_sets`, `bundles`, `builder`; `project`, `planting`,
 `inflating`, `prefetch`, `flags`, `fitness`, `lock_entries`, `yarn_lock`; `resolver`.
 
 Where npm never ends (versions that displace each other in a circle) or trips over itself, this ends with an error or a
 valid tree. What npm also does and this does not: begin with an existing ``node_modules`` where there is no lock (pass
 its hidden lockfile as the old lock), and follow links to folders outside of the project.
 
-`read_old_lock` reads whatever lock there is. One of version 1 is completed with what the registry knows (`inflating`)
+A lock of version 1 (`pmpipe.npm.lock_v1`, `Project.is_old`) is completed with what the registry knows (`inflating`)
 before the builder begins. Versions that another package manager's lock keeps come in as `Project.pins`
 (`pmpipe.npm.foreign`); `pinning` says what becomes of a request, and `source` heeds it, so that nothing else has to
 know.
@@ -57,7 +57,6 @@ garbage collector off meanwhile.
 """
 
 from pmpipe.errors import RegistryError
-from pmpipe.resolver.old_lock import OldLock, read_old_lock
 from pmpipe.resolver.options import InstallStrategy, ResolveOptions
 from pmpipe.resolver.peer_conflict import PeerConflictError
 from pmpipe.resolver.planting import OverrideConflictError
@@ -90,7 +89,6 @@ __all__ = [
     "InstallStrategy",
     "LockedEntry",
     "NoMatchingVersionError",
-    "OldLock",
     "OverrideConflictError",
     "PeerConflictError",
     "Project",
@@ -99,5 +97,4 @@ __all__ = [
     "Resolved",
     "Resolver",
     "locked_entries",
-    "read_old_lock",
 ]

@@ -10,7 +10,8 @@ import pytest
 from arborists import Arborist, arborist
 from foreign import npm_with, resolve_pinned, tree_pinned
 from inventing import invent_case
-from playing import CODES, publish, write_project
+from lockcheck.codes import CODES
+from playing import publish, write_project
 from support.packages import make_package
 from support.registry import PackageRegistry
 

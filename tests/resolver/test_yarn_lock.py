@@ -12,7 +12,8 @@ import pytest
 from arborists import Arborist, arborist
 from foreign import npm_with, resolve_pinned, tree_pinned, versions
 from inventing import invent_case
-from playing import CODES, lock_text, publish, write_project
+from lockcheck.codes import CODES
+from playing import lock_text, publish, write_project
 from support.registry import PackageRegistry
 
 from pmpipe.errors import PmpipeError
