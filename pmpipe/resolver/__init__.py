@@ -14,7 +14,7 @@ Nothing here does I/O. A `Resolver` is a state machine: `start` and `feed` give 
 
 Events are asks, each at most once, and `Resolved`:
 
-``AskPackument(name)``
+``AskPackument(name, abbreviated)``
     all versions of a package, from the registry that is responsible for the name (`decode_packument` of the response,
     versions left raw). For a lock that equals npm's the *full* document is needed: the abbreviated one lacks
     ``license``. With abbreviated documents everything else is equal.
