@@ -148,9 +148,11 @@ def package_name(path: PackagePath, entry: Declared) -> str:
 
 def _decode(data: bytes, file: str) -> _Document:
     try:
-        return _decoder.decode(data)
-    except msgspec.ValidationError:
-        return _decode_tolerantly(data, file)
+        try:
+            return _decoder.decode(data)
+        except msgspec.ValidationError:
+            # what comes after the odd value may still be no JSON
+            return _decode_tolerantly(data, file)
     except msgspec.DecodeError as error:
         fault = explain(data, error, file)
         raise LockfileError(f"cannot read {fault.place}: {fault.what}", hint=fault.hint or _HINT_NEW_LOCK) from error

@@ -14,7 +14,7 @@ Nothing here does I/O. A `Resolver` is a state machine: `start` and `feed` give 
 
 Events are asks, each at most once, and `Resolved`:
 
-``AskPackument(name)``
+``AskPackument(name, abbreviated)``
     all versions of a package, from the registry that is responsible for the name (`decode_packument` of the response,
     versions left raw). For a lock that equals npm's the *full* document is needed: the abbreviated one lacks
     ``license``. With abbreviated documents everything else is equal.
@@ -40,12 +40,17 @@ out or make superfluous what was there; whoever is not content afterwards joins 
 out (`flags`) and what cannot be used here is marked (`fitness`).
 
 The parts, each building on those before: `package`, `request`, `overrides`, `node`, `satisfy`, `tree`; `dep_sets`,
-`can_place`, `placing`; `source`, `peer_sets`, `bundles`, `builder`; `project`, `planting`, `prefetch`, `flags`,
-`fitness`, `lock_entries`; `resolver`.
+`can_place`, `placing`; `pinning`, `source`, `peer_sets`, `bundles`, `builder`; `project`, `planting`,
+`inflating`, `prefetch`, `flags`, `fitness`, `lock_entries`, `yarn_lock`; `resolver`.
 
 Where npm never ends (versions that displace each other in a circle) or trips over itself, this ends with an error or a
 valid tree. What npm also does and this does not: begin with an existing ``node_modules`` where there is no lock (pass
-its hidden lockfile as the old lock), read locks of version 1, and follow links to folders outside of the project.
+its hidden lockfile as the old lock), and follow links to folders outside of the project.
+
+A lock of version 1 (`pmpipe.npm.lock_v1`, `Project.is_old`) is completed with what the registry knows (`inflating`)
+before the builder begins. Versions that another package manager's lock keeps come in as `Project.pins`
+(`pmpipe.npm.foreign`); `pinning` says what becomes of a request, and `source` heeds it, so that nothing else has to
+know.
 
 A resolution makes some hundred thousand objects that all live to its end; the caller does well to switch Python's
 garbage collector off meanwhile.

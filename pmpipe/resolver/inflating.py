@@ -1,7 +1,7 @@
 """Completing a tree that comes from a lock of version 1, with what the registry knows about its packages.
 
-npm asks for the abbreviated documents here, so that licences do not get into the lock; that is matched, although the
-full documents are at hand. Where nothing can be had, the entry stays as it is.
+npm asks for the abbreviated documents here, in which the public registry has no licences. Where nothing can be had, the
+entry stays as it is.
 
 Where this does better than npm: an alias is looked up under the package's own name and a tarball by its address, not
 under the name of the folder.
@@ -11,11 +11,9 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js`` (``#inflateAncientLo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-import msgspec
-
-from pmpipe.errors import InvalidSpecError, PmpipeError
+from pmpipe.errors import InvalidSpecError, OfflineError, PmpipeError
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.package import Package
@@ -46,20 +44,40 @@ def inflate(tree: Tree, source: Source, ask: Callable[[Ask], None]) -> Waiting[t
         request = _request_for(node, tree.project_folder)
         if request is None:
             bare.append(node)
-            continue
-        requests[node] = request
+        else:
+            requests[node] = request
+    abbreviated = source.of_abbreviated()
+    lacking = yield from _complete_all(requests, abbreviated, tree, ask)
+    # a registry may not know that form
+    unanswered = {node: request for node, request in lacking.items() if _is_unanswered(request, abbreviated)}
+    bare.extend(node for node in lacking if node not in unanswered)
+    bare.extend((yield from _complete_all(unanswered, source, tree, ask)))
+    for node in tree.nodes.values():
+        node.flags.set_all(value=node is not tree.root)
+    work_out_flags(tree.root)
+    return tuple(bare)
+
+
+def _complete_all(
+    requests: Mapping[Node, Request], source: Source, tree: Tree, ask: Callable[[Ask], None]
+) -> Waiting[dict[Node, Request]]:
+    """Complete these nodes; those for which that was not possible."""
+    for request in requests.values():
         ask(source.ask_for(request))
+    lacking: dict[Node, Request] = {}
     for node, request in requests.items():
         found = source.package(request)
         while not isinstance(found, (Package, PmpipeError)):
             yield found
             found = source.package(request)
         if not _complete(node, found, tree):
-            bare.append(node)
-    for node in tree.nodes.values():
-        node.flags.set_all(value=node is not tree.root)
-    work_out_flags(tree.root)
-    return tuple(bare)
+            lacking[node] = request
+    return lacking
+
+
+def _is_unanswered(request: Request, source: Source) -> bool:
+    answer = source.answers.get(source.ask_for(request))
+    return request.is_registry and isinstance(answer, PmpipeError) and not isinstance(answer, OfflineError)
 
 
 def _request_for(node: Node, project_folder: str) -> Request | None:
@@ -95,7 +113,6 @@ def _complete(node: Node, found: Package | PmpipeError, tree: Tree) -> bool:
         known = merged_integrity(found.integrity, old.integrity, found.label, "package-lock.json")
     except PmpipeError:
         return False
-    manifest = msgspec.structs.replace(found.manifest, license=None, workspaces=None)
-    node.package = Package(manifest, found.pool, resolved=old.resolved, integrity=old.integrity or known)
+    node.package = Package(found.manifest, found.pool, resolved=old.resolved, integrity=old.integrity or known)
     tree.reload_edges(node)
     return True

@@ -23,9 +23,16 @@ from pmpipe.resolver.request import Request, RequestKind
 
 
 class AskPackument(msgspec.Struct, frozen=True):
-    """Wanted: all versions of a package, from the registry that is responsible for its name."""
+    """Wanted: all versions of a package, from the registry that is responsible for its name.
+
+    Attributes:
+        name: of the package.
+        abbreviated: in the form that leaves out what installing does not need, as npm asks for it where it completes
+            an old lock. A full document does as well, but then the lock says more than npm's.
+    """
 
     name: str
+    abbreviated: bool = False
 
 
 class AskManifest(msgspec.Struct, frozen=True):
@@ -111,6 +118,7 @@ class Source:
     Attributes:
         answers: by what was asked. asked: everything that was ever asked for, fed or not.
         pins: what a foreign lock keeps, or None.
+        abbreviated: packuments are asked for in that form.
     """
 
     def __init__(
@@ -120,6 +128,7 @@ class Source:
         self.pick = pick
         self.age_exclude = age_exclude
         self.pins = pins or None
+        self.abbreviated = False
         self.answers: dict[Ask, Fed] = {}
         self.asked: dict[Ask, None] = {}
         self._packages: dict[tuple[str, str], Package | PmpipeError] = {}
@@ -175,8 +184,9 @@ class Source:
         if known is not None:
             return known
         found = self._package(was.request)
-        if isinstance(found, NoMatchingVersionError):
-            # the registry has it no longer
+        if isinstance(found, PmpipeError) and was.request.is_registry:
+            # the registry has it no longer, or it is too young; an address that fails must not become a question to
+            # a registry, which may have another package by that name
             return self._package(request)
         if isinstance(found, Package):
             found = self._with_locked_integrity(found, was)
@@ -208,8 +218,15 @@ class Source:
         """The ask for a package's packument."""
         ask = self._asks.get(name)
         if ask is None:
-            ask = self._asks[name] = AskPackument(name)
+            ask = self._asks[name] = AskPackument(name, self.abbreviated)
         return ask
+
+    def of_abbreviated(self) -> Source:
+        """A source of the same packages, but from abbreviated packuments; it shares what has been asked and fed."""
+        other = Source(self.pool, self.pick, self.age_exclude)
+        other.abbreviated = True
+        other.answers, other.asked = self.answers, self.asked
+        return other
 
     def _make(self, request: Request, fed: Fed) -> Package | PmpipeError:
         if isinstance(fed, PmpipeError):

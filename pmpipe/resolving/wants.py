@@ -19,6 +19,9 @@ from stages.messages import Announced, Want, WantCommit, WantDocument, WantTarba
 #: npm's for a resolution: the abbreviated form lacks the license that a lockfile names.
 ACCEPT = "application/json"
 
+#: npm's where it completes a lock of version 1.
+ACCEPT_ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
+
 #: A tarball's URL with its digests in characters; a longer one is none, and would not fit in a message.
 LONGEST_ADDRESS = 8192
 
@@ -36,6 +39,7 @@ class PackumentAddress:
 
     url: str
     authorization: str
+    accept: str
     cache_path: str
 
 
@@ -52,20 +56,21 @@ class Wants:
     cache_folder: str
     #: per registry what to put in front of a name, where no credentials are configured that could differ by name
     _bases: dict[RegistryUrl, str] = field(default_factory=dict)
-    _addresses: dict[str, PackumentAddress] = field(default_factory=dict)
+    _addresses: dict[AskPackument, PackumentAddress] = field(default_factory=dict)
 
-    def packument(self, name: str) -> PackumentAddress:
+    def packument(self, ask: AskPackument) -> PackumentAddress:
         """Where the packument of a package is.
 
         Raises:
             ConfigError: the scope's registry cannot be used.
         """
-        found = self._addresses.get(name)
+        found = self._addresses.get(ask)
         if found is None:
-            found = self._addresses[name] = self._address(name)
+            accept = ACCEPT_ABBREVIATED if ask.abbreviated else ACCEPT
+            found = self._addresses[ask] = self._address(ask.name, accept)
         return found
 
-    def _address(self, name: str) -> PackumentAddress:
+    def _address(self, name: str, accept: str) -> PackumentAddress:
         registry = self.registries.for_package(name)
         escaped = escaped_name(name)
         base = self._bases.get(registry)
@@ -77,7 +82,7 @@ class Wants:
             url, authorization = request.url, request.credential.authorization
             if not self.registries.auth and not authorization and url.endswith(escaped):
                 self._bases[registry] = url.removesuffix(escaped)
-        return PackumentAddress(url, authorization, f"{self.cache_folder}/{document_name(url, ACCEPT)}")
+        return PackumentAddress(url, authorization, accept, f"{self.cache_folder}/{document_name(url, accept)}")
 
     def want(self, number: int, ask: Ask, head: KeptHead | None = None) -> Want:
         """The want for an ask that is about something on the network, or about a tarball on disk.
@@ -91,14 +96,14 @@ class Wants:
             PmpipeError: nothing can be asked for: a URL or a setting cannot be used.
         """
         if isinstance(ask, AskPackument):
-            address = self.packument(ask.name)
+            address = self.packument(ask)
             known = head or _NO_HEAD
             return WantDocument(
                 number,
                 ask.name,
                 address.url,
                 address.authorization,
-                ACCEPT,
+                address.accept,
                 known.etag,
                 known.last_modified,
                 address.cache_path,

@@ -214,7 +214,7 @@ class ResolveWorker:
 
     def _kept_packument(self, ask: AskPackument, outcome: _Outcome) -> Fed | None:
         cache = self._inputs.cache
-        kept = self._kept_document(self._inputs.wants.packument(ask.name).cache_path)
+        kept = self._kept_document(self._inputs.wants.packument(ask).cache_path)
         if kept is not None and (cache.offline or cache.prefer_offline or self._is_fresh(kept)):
             try:
                 return self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped)
@@ -246,8 +246,9 @@ class ResolveWorker:
         if isinstance(want, WantCommit):
             self._commits[number] = want
         if kept is not None:
+            assert isinstance(ask, AskPackument), "only packuments are kept"
             self._kept[number] = kept
-            self._kept_paths[number] = self._inputs.wants.packument(ask.name).cache_path
+            self._kept_paths[number] = self._inputs.wants.packument(ask).cache_path
         outcome.wants.append(want)
 
     # -- answers --------------------------------------------------------------------------------------------------

@@ -319,6 +319,11 @@ def test_link_target_is_normal_and_empty_for_the_project_itself():
     assert [link_target(lock.entries[path]) for path in ("node_modules/x", "node_modules/app")] == ["packages/a", ""]
 
 
+@pytest.mark.parametrize("behind", ["", "nonsense}", '"\\ud83d"}'])
+def test_refuses_what_is_no_json_behind_a_value_of_an_odd_type(behind: str):
+    assert "cannot read package-lock.json:1:" in refusal(f'{{"name": 1, "version": {behind}'.encode())
+
+
 def test_reports_all_faulty_entries_at_once():
     entries = {"node_modules/x": entry("1.0.0", resolved="garbage"), "node_modules/.bin": {}, "/abs": {}}
     message = refusal(json.dumps(lock_of(**entries), indent=1).encode())

@@ -101,7 +101,7 @@ class Provider:
             if ask.name not in self.packages:
                 return RegistryError(f"the registry has no package {ask.name}")
             document = make_packument(
-                self.packages[ask.name], self.url, dist_tags=self.tags[ask.name], abbreviated=False
+                self.packages[ask.name], self.url, dist_tags=self.tags[ask.name], abbreviated=ask.abbreviated
             )
             return decode_packument(json.dumps(document).encode(), ask.name)
         if isinstance(ask, AskManifest):

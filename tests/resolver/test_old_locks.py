@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from arborists import Arborist, arborist
-from foreign import npm_with, resolve_pinned, tree_pinned
+from foreign import TarballProvider, npm_with, resolve_pinned, tree_pinned
 from inventing import invent_case
 from lockcheck.codes import CODES
-from playing import publish, write_project
+from playing import lock_text, options_of, publish, write_project
 from support.packages import make_package
 from support.registry import PackageRegistry
 
-from pmpipe.errors import PmpipeError
+from pmpipe.errors import PmpipeError, RegistryError
 from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.resolver import AskPackument, Project, Resolver, locked_entries
@@ -227,4 +227,21 @@ def test_asks_for_everything_before_it_waits() -> None:
     entries = {name: {"version": "1.0.0"} for name in ("a", "b", "c")}
     modern = modern_lock(old_lock(entries), {}, "/project", "package-lock.json")
     resolver = Resolver(Project("/project", {"name": "app"}, locked=locked_entries(modern), is_old=True))
-    assert set(resolver.start()) == {AskPackument("a"), AskPackument("b"), AskPackument("c")}
+    assert set(resolver.start()) == {AskPackument(name, abbreviated=True) for name in entries}
+
+
+def test_asks_for_the_full_form_where_a_registry_does_not_know_the_abbreviated_one() -> None:
+    case = {"registry": REGISTRY, "project": {"name": "app", "version": "1.0.0", "dependencies": {"a": "^1.0.0"}}}
+    modern = modern_lock(old_lock({"a": {"version": "1.1.0"}}), case["project"], "/project", "package-lock.json")
+    project = Project("/project", case["project"], locked=locked_entries(modern), is_old=True)
+    resolver = Resolver(project, options_of(case))
+    provider = TarballProvider(case, "https://registry.example", "/project")
+    pending = resolver.start()
+    asked = []
+    while not resolver.done:
+        ask = pending.pop(0)
+        asked.append(ask)
+        assert isinstance(ask, AskPackument)
+        pending += resolver.feed(ask, RegistryError("not acceptable") if ask.abbreviated else provider.answer(ask))
+    assert asked == [AskPackument("a", abbreviated=True), AskPackument("a")]
+    assert json.loads(lock_text(resolver.finish()))["packages"]["node_modules/a"]["license"] == "MIT"

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from arborists import Arborist, arborist
 from foreign import npm_with, resolve_pinned, tree_pinned, versions
-from playing import lock_text
+from inventing import invent_case
+from lockcheck.codes import CODES
+from playing import lock_text, publish, write_project
 from support.registry import PackageRegistry
 
+from pmpipe.errors import PmpipeError
 from pmpipe.npm.foreign.yarn_classic import read_yarn_classic
 from pmpipe.npm.registry import public_registry
+from pmpipe.npm.semver import satisfies
+
+__all__ = ["arborist"]
 
 PUBLIC = public_registry().rstrip("/")
 
@@ -128,3 +138,54 @@ def test_reads_an_alias_as_npm_does(tmp_path: Path, registry: PackageRegistry) -
     text = lock(entry("b@^1.0.0", "1.0.0", PUBLIC), entry('"other@npm:b@^1.0.0"', "1.1.0", PUBLIC, "/b/-/b-1.1.0.tgz"))
     theirs = npm_with(case, registry, tmp_path / "project", {"yarn.lock": text})
     assert resolve_pinned(case, registry.url, pins=read_yarn_classic(text.encode())).decode() == theirs.decode()
+
+
+#: seeds for which npm never ends, and for which it ends with a TypeError
+NPM_FAILS = (7, 48)
+
+
+def invent_yarn_lock(case: dict[str, Any], chance: random.Random, host: str) -> str:
+    """A lock that answers most of a case's requests by any version that satisfies."""
+    manifests = [case["project"], *case.get("workspaces", {}).values()]
+    manifests += [manifest for versions_of_one in case["registry"].values() for manifest in versions_of_one.values()]
+    entries: dict[str, str] = {}
+    for manifest in manifests:
+        for kind in ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies"):
+            for name, spec in manifest.get(kind, {}).items():
+                fitting = [version for version in case["registry"].get(name, {}) if satisfies(version, spec)]
+                if fitting and chance.random() < 0.6:
+                    version = chance.choice(fitting)
+                    path = f"/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
+                    entries.setdefault(f"{name}@{spec}", entry(json.dumps(f"{name}@{spec}"), version, host, path))
+    return lock(*entries.values())
+
+
+@pytest.mark.npm
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("seed", [seed for seed in range(60) if seed not in NPM_FAILS])
+def test_keeps_what_arborist_keeps_of_an_invented_lock(
+    seed: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
+) -> None:
+    case = invent_case(seed)
+    chance = random.Random(seed)
+    text = invent_yarn_lock(case, chance, chance.choice([PUBLIC, PUBLIC, registry.url]))
+    publish(case, registry)
+    write_project(case, tmp_path, registry.url, before=False)
+    (tmp_path / "yarn.lock").write_text(text)
+    theirs = arborist.lock(tmp_path, registry.url, case["config"])
+    pins = read_yarn_classic(text.encode())
+    if "error" in theirs:
+        with pytest.raises(PmpipeError) as refusal:
+            resolve_pinned(case, registry.url, pins=pins, folder=str(tmp_path))
+        assert CODES[refusal.value.code] == theirs["error"]
+        return
+    assert resolve_pinned(case, registry.url, pins=pins, folder=str(tmp_path)).decode() == theirs["lock"]
+
+
+@pytest.mark.parametrize("seed", NPM_FAILS)
+def test_ends_where_npm_does_not(seed: int) -> None:
+    case = invent_case(seed)
+    chance = random.Random(seed)
+    text = invent_yarn_lock(case, chance, chance.choice([PUBLIC, PUBLIC, "https://registry.example"]))
+    with contextlib.suppress(PmpipeError):
+        resolve_pinned(case, "https://registry.example", pins=read_yarn_classic(text.encode()))
