@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from pmpipe import host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
@@ -32,12 +34,14 @@ class LockedProject:
         graph: the lockfile's graph.
         selection: which entries are to be installed on this host.
         tree: what is to stand in node_modules.
+        passes_over_resolutions: the lock satisfies the package.json files as npm sees them, without ``resolutions``.
     """
 
     project: Project
     graph: LockGraph
     selection: Selection
     tree: WantedTree
+    passes_over_resolutions: bool = False
 
     def left_out_with(self, location: str) -> frozenset[str]:
         """What is left out together with an optional location that cannot be had, what lies in it included."""
@@ -54,7 +58,7 @@ class LockedProject:
     @property
     def has_drifted(self) -> bool:
         """The lockfile satisfies the package.json files, and would be written differently all the same."""
-        return has_drifted(self.graph)
+        return self.passes_over_resolutions or has_drifted(self.graph)
 
     @property
     def is_memorable(self) -> bool:
@@ -108,13 +112,26 @@ def read_locked_project(
         raise LockfileError(f"there is no package-lock.json in {folder}")
     graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)
     options = CheckOptions(strict_peer_deps=config.strict_peer_deps, force=config.force, home=environ.get("HOME", ""))
-    problems = check_lock(graph, options) if source is None or not source.is_own else []
-    fatal = [problem for problem in problems if problem.is_fatal]
-    if fatal:
-        raise out_of_sync(fatal, graph)
+    problems, passes_over = _check(graph, options) if source is None or not source.is_own else ([], False)
     selection = _select(graph, config, environ)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)
-    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings))
+    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), passes_over)
+
+
+def _check(graph: LockGraph, options: CheckOptions) -> tuple[list[LockProblem], bool]:
+    """What is off about a lock, but not so that it must be refused; and whether it passes over ``resolutions``.
+
+    npm knows nothing of that field, so that a lock that npm made without it has to do.
+    """
+    problems = check_lock(graph, options)
+    fatal = [problem for problem in problems if problem.is_fatal]
+    if fatal and graph.project.root.resolutions:
+        as_npm = check_lock(graph, msgspec.structs.replace(options, heeds_resolutions=False))
+        if not any(problem.is_fatal for problem in as_npm):
+            return as_npm, True
+    if fatal:
+        raise out_of_sync(fatal, graph)
+    return problems, False
 
 
 def _select(graph: LockGraph, config: Config, environ: Mapping[str, str]) -> Selection:

@@ -14,11 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
+from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.glob import ANY_DEPTH, expand_braces, has_magic, matches, part_matches, segments, sort_patterns
+from pmpipe.npm.local_specs import has_catalog_specs, spelled_out_manifests
 from pmpipe.npm.lock_graph import ProjectManifests
 from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
 from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
+from pmpipe.pnpm_workspace import read_catalogs
 from pmpipe.project_files import LOCKFILES, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE
 
@@ -29,13 +32,15 @@ class Project:
 
     Attributes:
         folder: absolute path.
-        manifests: the package.json files.
+        manifests: the package.json files, what specs mean within the project replaced by npm's words for it.
         lock: the lockfile, or None if there is none.
+        catalogs: those in pnpm-workspace.yaml; None if no package.json asks for any.
     """
 
     folder: str
     manifests: ProjectManifests
     lock: Lockfile | None
+    catalogs: Catalogs | None = None
 
 
 def read_project(
@@ -67,7 +72,9 @@ def read_project(
             manifest = _read_manifest(folder, path, manifests)
             if manifest is not None:
                 folders[path] = manifest
-    return Project(folder, ProjectManifests(folder, root, workspaces, folders), read)
+    as_read = ProjectManifests(folder, root, workspaces, folders)
+    catalogs = read_catalogs(folder) if has_catalog_specs(as_read) else None
+    return Project(folder, spelled_out_manifests(as_read, catalogs or {}), read, catalogs)
 
 
 def read_hidden_lockfile(folder: str) -> Lockfile | None:

@@ -14,6 +14,9 @@ NO_CONTENTS: Contents = {}
 
 MANIFEST = "package.json"
 
+#: pnpm's, which may have catalogs in it
+PNPM_WORKSPACE = "pnpm-workspace.yaml"
+
 #: the names of a lockfile, the one that counts first
 LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")
 

@@ -82,7 +82,7 @@ def ask_for(spec: Spec) -> Ask | None:
     if spec.name is not None:
         return None
     request = request_from_spec("", spec.raw_spec, spec)
-    return AskManifest(request.kind, request.wanted, request.git_commit, request.git_range, "")
+    return AskManifest(request.kind, request.wanted, request.git_commit, request.git_range, "", request.git_folder)
 
 
 def asks(specs: Iterable[Spec]) -> list[Ask]:

@@ -17,7 +17,7 @@ from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.settings import SETTINGS
 from pmpipe.npm.text import printable
 from pmpipe.programs import find_program
-from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
+from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, PNPM_WORKSPACE, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ class Session:
     def _inputs(self) -> Inputs:
         manifests = self.locked.project.manifests
         read = [MANIFEST, *map(manifest_path, manifests.folders)]
+        if self.locked.project.catalogs is not None:
+            read.append(PNPM_WORKSPACE)
         return Inputs(digests_of(self.folder, read, self.manifests), *self.locked.workspace_folders)
 
     # -- what the last install left -------------------------------------------------------------------------------

@@ -300,7 +300,8 @@ class WantTarball(_Message, frozen=True):
 class WantCommit(_Message, frozen=True):
     """The resolver has to look into a git repository; fields as in `FindGitCommit`.
 
-    `resolved` is what a lockfile says of it, with ``{commit}`` in place of the commit's id.
+    `resolved` is what a lockfile says of it, with ``{commit}`` in place of the commit's id; `subfolder` the path of the
+    package within the repository, or empty.
     """
 
     want: int
@@ -309,6 +310,7 @@ class WantCommit(_Message, frozen=True):
     reference: str
     requested_range: str
     resolved: str
+    subfolder: str
 
 
 class Announced(_Message, frozen=True):

@@ -26,6 +26,7 @@ from pmpipe.npm.lock_graph import PEER_EDGES, Edge, EdgeType, LockGraph
 from pmpipe.npm.lockfile import link_target
 from pmpipe.npm.overrides import Overrides
 from pmpipe.npm.package_path import ROOT, PackagePath, is_external, is_installed
+from pmpipe.npm.resolutions import may_contradict
 from pmpipe.npm.satisfaction import Satisfaction, file_path
 
 
@@ -71,11 +72,13 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
         strict_peer_deps: conflicts of peer dependencies are fatal, whoever has them.
         force: conflicts of peer dependencies are warnings, even the project's own.
         home: the user's home folder, for ``file:~/x``; empty if there is none.
+        heeds_resolutions: yarn's ``resolutions`` count like overrides; npm ignores them.
     """
 
     strict_peer_deps: bool = False
     force: bool = False
     home: str = ""
+    heeds_resolutions: bool = True
 
 
 def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
@@ -90,7 +93,8 @@ def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
 
     Costs about 20 ms for 11,000 dependencies whose ranges are known already.
     """
-    satisfaction = Satisfaction(graph, Overrides(graph), options.home)
+    overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
+    satisfaction = Satisfaction(graph, overrides, options.home)
     _check_root_overrides(graph, satisfaction)
     problems: list[LockProblem] = []
     for path, edges in graph.edges.items():
@@ -207,10 +211,12 @@ def _is_shrinkwrapped(graph: LockGraph, path: PackagePath) -> bool:
 
 def _check_root_overrides(graph: LockGraph, satisfaction: Satisfaction) -> None:
     """An override must not contradict what the project itself asks for, unless it refers to just that."""
+    root = graph.project.root
+    exempt = may_contradict(root.overrides, root.resolutions)
     conflicts = [
         f"{edge.name}: the dependency is {edge.requested}, the override {overridden}"
         for edge in graph.edges[ROOT]
-        if (overridden := satisfaction.spec(edge)) != edge.requested
+        if (overridden := satisfaction.spec(edge)) != edge.requested and edge.name not in exempt
     ]
     if conflicts:
         raise ManifestError(

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import ManifestError
+from pmpipe.npm.catalogs import catalogs_of
 from pmpipe.npm.declared import Declared, UnusableFieldError, tolerant_fields
 from pmpipe.npm.json_text import explain, place_of, without_bom
 
@@ -22,12 +23,16 @@ class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
 
     Attributes:
         overrides: as written: name with or without a range -> spec, or a map of the same kind.
+        resolutions: yarn's field, as written; whatever it is, npm ignores it.
+        catalogs: bun's: name of a catalog -> name of a package -> spec.
         dev_engines: there is a ``devEngines``; npm then leaves the root's ``engines`` out of account.
         bin_folder: ``directories.bin``, the folder whose files are the executables if there is no `bin`; or empty.
         scripts: names of the lifecycle scripts and others -> commands.
     """
 
     overrides: dict[str, Any] | None = None
+    resolutions: dict[str, Any] | None = None
+    catalogs: dict[str, dict[str, str]] | None = None
     dev_engines: bool = False
     bin_folder: str = ""
     scripts: dict[str, str] | None = None
@@ -70,6 +75,9 @@ def _to_manifest(document: Any) -> Manifest:
     if not (document.get("bundleDependencies") or document.get("bundledDependencies")):
         fields.pop("bundleDependencies", None)
     fields["overrides"] = _overrides(("overrides",), document.get("overrides") or {})
+    resolutions = document.get("resolutions")
+    fields["resolutions"] = resolutions if isinstance(resolutions, dict) else None
+    fields["catalogs"] = catalogs_of(document) or None
     fields["devEngines"] = bool(document.get("devEngines"))
     fields["binFolder"] = _bin_folder(document)
     fields["scripts"] = _scripts(document)

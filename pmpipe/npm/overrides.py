@@ -16,6 +16,7 @@ from pmpipe.errors import InvalidSpecError, ManifestError
 from pmpipe.npm.lock_graph import Edge, LockGraph
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import ROOT, PackagePath
+from pmpipe.npm.resolutions import with_resolutions
 from pmpipe.npm.semver import intersects, valid_range
 from pmpipe.npm.spec import parse_spec
 from pmpipe.npm.spec_types import AliasSpec, GitSpec, RangeSpec, VersionSpec
@@ -50,15 +51,20 @@ class OverrideSet:
         self.ruleset: tuple[OverrideSet, ...] = ()
 
     @classmethod
-    def of(cls, manifest: Manifest) -> OverrideSet | None:
+    def of(cls, manifest: Manifest, *, with_yarns: bool = False) -> OverrideSet | None:
         """The rules of a root package.json, or None if it has none.
+
+        Args:
+            manifest: the root's.
+            with_yarns: yarn's ``resolutions`` count, too.
 
         Raises:
             ManifestError: a rule's name has no package name in it.
         """
-        if not manifest.overrides:
+        rules = with_resolutions(manifest.overrides, manifest.resolutions if with_yarns else None)
+        if not rules:
             return None
-        outermost = cls(manifest.overrides)
+        outermost = cls(rules)
         outermost.complete_rulesets()
         return outermost
 
@@ -113,19 +119,20 @@ class Overrides:
 
     Args:
         graph: the lockfile's graph; its root package.json has the rules.
+        with_resolutions: yarn's ``resolutions`` count, too.
 
     Raises:
         ManifestError: a rule is malformed, or refers to a dependency that the root does not have.
     """
 
-    def __init__(self, graph: LockGraph) -> None:
+    def __init__(self, graph: LockGraph, *, with_resolutions: bool = False) -> None:
         self._manifest = graph.project.root
         self._set_of: dict[PackagePath, OverrideSet] = {}
         #: packages that two ways with unrelated sets lead to; their set is not made more specific again
         self._disputed: set[PackagePath] = set()
         #: the names that any rule is for; other dependencies keep their specs
         self._names: frozenset[str] = frozenset()
-        self._outermost = OverrideSet.of(self._manifest)
+        self._outermost = OverrideSet.of(self._manifest, with_yarns=with_resolutions)
         if self._outermost is not None:
             self._names = frozenset(self._outermost.names())
             # without rules within rules all packages see the same ones

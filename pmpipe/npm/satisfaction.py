@@ -215,6 +215,8 @@ def _git_spec(name: str, text: str) -> GitSpec | None:
 
 
 def _same_repository(wanted: GitSpec, found: GitSpec, *, compare_commits: bool) -> bool:
+    if (found.subdirectory or "").strip("/") != (wanted.subdirectory or "").strip("/"):
+        return False
     if found.hosted is None:
         return found.fetch_spec == wanted.fetch_spec
     if wanted.hosted is None:
@@ -222,4 +224,4 @@ def _same_repository(wanted: GitSpec, found: GitSpec, *, compare_commits: bool) 
     one, other = found.hosted, wanted.hosted
     if (one.host, one.user, one.project) != (other.host, other.user, other.project):
         return False
-    return not compare_commits or one.committish == other.committish
+    return not compare_commits or found.committish == wanted.committish

@@ -19,8 +19,8 @@ Events are asks, each at most once, and `Resolved`:
     versions left raw). For a lock that equals npm's the *full* document is needed: the abbreviated one lacks
     ``license``. With abbreviated documents everything else is equal.
 ``AskManifest(kind, wanted, …)``
-    the package.json of a folder, a tarball or a git commit (`FedManifest`, with what the lock is to say about its
-    origin).
+    the package.json of a folder, a tarball or a git commit, or of a folder in that (`FedManifest`, with what the lock
+    is to say about its origin).
 ``AskContents(resolved, …)``
     what a tarball has below its ``node_modules``: packages with bundled dependencies or a lock of their own must be
     looked into before the tree is complete (`FedContents`).

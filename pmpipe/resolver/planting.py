@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from pmpipe.errors import LockfileError, ManifestError
+from pmpipe.npm.resolutions import may_contradict, with_resolutions
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.location import absolute, location_of, name_from_folder
 from pmpipe.resolver.node import Node
@@ -155,8 +157,8 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
     """
     package = package_from_json(project.manifest, pool)
     root = Node(package.name or name_from_folder(project.folder), package)
-    overrides = project.manifest.get("overrides")
-    if isinstance(overrides, Mapping) and overrides:
+    overrides = with_resolutions(project.manifest.get("overrides"), project.manifest.get("resolutions"))
+    if overrides:
         root.rule = OverrideRule(overrides)
     tree = Tree(root, project.folder, install_links=options.install_links)
     root.flags.set_all(value=False)
@@ -166,7 +168,7 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
         named = name if isinstance(name, str) and name else name_from_folder(folder)
         tree.add_edge(root, pool.dependency(named, f"file:{folder}", Kind.WORKSPACE), root.rule)
     tree.load_edges(root)
-    _check_overrides(root)
+    _check_overrides(root, project.manifest)
     return Planted(tree, project, pool)
 
 
@@ -183,12 +185,13 @@ def _specs_of(entry: LockedEntry) -> dict[str, str]:
     return specs
 
 
-def _check_overrides(root: Node) -> None:
+def _check_overrides(root: Node, manifest: Mapping[str, Any]) -> None:
     if root.rule is None:
         return
+    exempt = may_contradict(manifest.get("overrides"), manifest.get("resolutions"))
     for edge in root.edges_out.values():
         spec = edge.spec
-        if spec != edge.dependency.spec and not spec.startswith("$"):
+        if spec != edge.dependency.spec and not spec.startswith("$") and edge.name not in exempt:
             raise OverrideConflictError(
                 f"the override for {edge.name} contradicts the project's own dependency",
                 details=(f"package.json asks for {edge.name}@{edge.dependency.spec}, overrides for {spec}",),

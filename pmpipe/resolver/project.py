@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.foreign.pins import Pins
+from pmpipe.npm.local_specs import spelled_out_documents
 from pmpipe.npm.packument import Json, RawManifest
 
 
@@ -52,6 +54,7 @@ class Project:
             just now, so that what is there is replaced even if it would do.
         is_old: the lock is none of version 2 or 3 (`pmpipe.npm.lock_v1`), so that its entries have to be completed with
             what the registry knows.
+        catalogs: what ``catalog:`` specs stand for, besides the catalogs in `manifest`.
         pins: versions that another package manager's lock keeps; npm heeds such a lock only where `locked` is None.
     """
 
@@ -63,3 +66,13 @@ class Project:
     explicit: Mapping[str, frozenset[str]] = field(default_factory=dict)
     is_old: bool = False
     pins: Pins | None = None
+    catalogs: Catalogs = field(default_factory=dict)
+
+    def spelled_out(self) -> Project:
+        """The same with ``workspace:`` and ``catalog:`` specs replaced by what they mean.
+
+        Raises:
+            ManifestError: the project does not have what one of them asks for.
+        """
+        manifest, workspaces = spelled_out_documents(self.manifest, self.workspaces, self.catalogs)
+        return replace(self, manifest=manifest, workspaces=workspaces)

@@ -60,6 +60,7 @@ class Request(msgspec.Struct, frozen=True):
         range: the range, where there is one.
         is_alias: whether the spec was ``npm:…``.
         git_range: of ``#semver:``, or empty. git_commit: the part behind ``#``, or empty.
+        git_folder: of ``#path:``, without a slash in front, or empty.
         repository: of a git request, if it is on a host that npm knows.
         raw: the spec as it stood.
     """
@@ -71,6 +72,7 @@ class Request(msgspec.Struct, frozen=True):
     is_alias: bool = False
     git_range: str = ""
     git_commit: str = ""
+    git_folder: str = ""
     repository: HostedGit | None = None
     raw: str = ""
 
@@ -126,19 +128,20 @@ def is_about_a_place(spec: str) -> bool:
 
 
 def same_repository(request: Request, resolved: str, *, compare_commits: bool) -> bool:
-    """Whether a git request and what a package came from are one repository, and one commit if that counts."""
+    """Whether a git request and what a package came from are one folder of one repository, and one commit if asked."""
     try:
         there = parse_spec("any", resolved) if resolved else None
     except InvalidSpecError:
         return False
-    if not isinstance(there, GitSpec):
+    if not isinstance(there, GitSpec) or (there.subdirectory or "").strip("/") != request.git_folder:
         return False
     if there.hosted is None:
         return there.fetch_spec == request.wanted
     if request.repository is None:
         return False
-    mine, theirs = request.repository.ssh_url, there.hosted.ssh_url
-    return mine == theirs if compare_commits else mine.partition("#")[0] == theirs.partition("#")[0]
+    if compare_commits and request.git_commit != there.committish:
+        return False
+    return request.repository.ssh_url.partition("#")[0] == there.hosted.ssh_url.partition("#")[0]
 
 
 def request_from_spec(name: str, spec: str, read: Spec) -> Request:
@@ -168,6 +171,7 @@ def request_from_spec(name: str, spec: str, read: Spec) -> Request:
             read.fetch_spec or (read.hosted.ssh_url.partition("#")[0] if read.hosted is not None else ""),
             git_range=read.semver_range or "",
             git_commit=read.committish or "",
+            git_folder=(read.subdirectory or "").strip("/"),
             repository=read.hosted,
             raw=spec,
         )

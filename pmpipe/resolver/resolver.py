@@ -59,13 +59,18 @@ class IdealTree:
 
 
 class Resolver:
-    """One resolution, from `start` to `finish`."""
+    """One resolution, from `start` to `finish`.
+
+    Raises:
+        ManifestError: a spec asks for something that the project does not have, or an override contradicts the
+            project's own dependency.
+    """
 
     def __init__(self, project: Project, options: ResolveOptions | None = None) -> None:
         self.options = options or ResolveOptions()
         pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
         self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins)
-        planted = plant_project(project, pool, self.options)
+        planted = plant_project(project.spelled_out(), pool, self.options)
         self._planted = planted
         self._tree = planted.tree
         empty = package_from_json({}, pool)

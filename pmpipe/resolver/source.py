@@ -40,7 +40,7 @@ class AskManifest(msgspec.Struct, frozen=True):
 
     Attributes:
         kind, wanted: what it is and where; for folders and files the absolute path.
-        git_commit, git_range: which commit of a repository.
+        git_commit, git_range: which commit of a repository. git_folder: which folder of it; empty for all.
         name: of the dependency, for messages.
     """
 
@@ -49,6 +49,7 @@ class AskManifest(msgspec.Struct, frozen=True):
     git_commit: str
     git_range: str
     name: str
+    git_folder: str = ""
 
 
 class AskContents(msgspec.Struct, frozen=True):
@@ -160,7 +161,7 @@ class Source:
                 return found
             ask: Ask = self.packument_ask(request.name)
         else:
-            line = (request.kind.value, f"{request.wanted}#{request.git_commit}{request.git_range}")
+            line = (request.kind.value, _place(request))
             found = self._packages.get(line)
             if found is not None:
                 return found
@@ -266,7 +267,12 @@ class Source:
 
 
 def _manifest_ask(request: Request) -> AskManifest:
-    return AskManifest(request.kind, request.wanted, request.git_commit, request.git_range, request.name)
+    git_commit, git_range, git_folder = request.git_commit, request.git_range, request.git_folder
+    return AskManifest(request.kind, request.wanted, git_commit, git_range, request.name, git_folder)
+
+
+def _place(request: Request) -> str:
+    return f"{request.wanted}#{request.git_commit}{request.git_range}:{request.git_folder}"
 
 
 def package_from_json(

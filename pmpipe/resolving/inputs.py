@@ -114,6 +114,7 @@ def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Conten
         old.entries,
         is_old=old.is_incomplete,
         pins=_pins(folder) if old.entries is None else None,
+        catalogs=found.catalogs or {},
     )
 
 

@@ -394,7 +394,7 @@ class ResolveRun:
                 folder = f"{self.settings.staging}/resolve-{job}"
                 yield Start(
                     StageName.FETCH,
-                    FetchGit(job, tarball.label, tarball.repositories, tarball.commit, "", folder),
+                    FetchGit(job, tarball.label, tarball.repositories, tarball.commit, tarball.subfolder, folder),
                 )
             else:
                 limit = self.settings.limits.all_files

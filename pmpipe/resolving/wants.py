@@ -160,7 +160,9 @@ def _commit(number: int, ask: AskManifest) -> WantCommit:
     address = _git_address(ask.wanted)
     label = ask.name or ask.wanted
     repositories = repositories_of(address)
-    return WantCommit(number, label, repositories, ask.git_commit, ask.git_range, f"{address}#{COMMIT}")
+    # npm's own lock names no folder, by which its `ci` installs the whole repository
+    resolved = f"{address}#{COMMIT}::path:{ask.git_folder}" if ask.git_folder else f"{address}#{COMMIT}"
+    return WantCommit(number, label, repositories, ask.git_commit, ask.git_range, resolved, ask.git_folder)
 
 
 def _git_address(wanted: str) -> str:

@@ -39,6 +39,7 @@ class Tarball:
         url, authorization: where it is fetched; empty for a file on disk and for a commit.
         integrity: SRI, or empty.
         repositories, commit: URLs to try in order, and the full id; empty for a tarball.
+        subfolder: path of the package within the repository, or empty.
         key: names a commit's store entry, for it has no digest; else empty.
         state: see there.
         wants: numbers of the wants that wait for it.
@@ -52,6 +53,7 @@ class Tarball:
     integrity: str
     repositories: tuple[str, ...] = ()
     commit: str = ""
+    subfolder: str = ""
     key: str = ""
     state: TarballState = TarballState.WAITING
     wants: list[int] = field(default_factory=list)
@@ -112,7 +114,7 @@ class Warming:
         if tarball is not None and tarball.state is not TarballState.LOST:
             tarball.wants.append(want.want)
             return tarball
-        tarball = Tarball(want.label, "", "", "", want.repositories, commit, key, wants=[want.want])
+        tarball = Tarball(want.label, "", "", "", want.repositories, commit, want.subfolder, key, wants=[want.want])
         self._tarballs[key] = tarball
         if not self._is_stored(tarball):
             self._wanted.append(tarball)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pmpipe.resolver import IdealTree
+from pmpipe.npm.resolutions import read_resolutions
+from pmpipe.resolver import IdealTree, Project
 from pmpipe.resolver.peer_conflict import chain, describe, who
 
 
-def warnings_of(tree: IdealTree) -> Iterator[str]:
-    """One line for each peer conflict that was let pass."""
+def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
+    """One line for each peer conflict that was let pass, and for each resolution that cannot be heeded."""
+    yield from read_resolutions(project.manifest.get("resolutions")).ignored
     for edge in tree.overruled:
         target = edge.target
         found = f"gets {who(target)}" if target is not None else "gets none"

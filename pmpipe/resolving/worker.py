@@ -305,7 +305,9 @@ class ResolveWorker:
         made = Made(text, manifests, resolver.saves_lock, resolver.saves_manifests, yarn_lock)
         self._inputs.finish(made)
         path = write_made(made, self._inputs.staging)
-        yield ResolveDone(job, path, tuple(bounded((*resolver.warnings, *warnings_of(ideal)))))
+        yield ResolveDone(
+            job, path, tuple(bounded((*resolver.warnings, *warnings_of(ideal, self._inputs.order.project))))
+        )
 
 
 def _steps(step: ResolveStep) -> Iterator[ResolveStep]:

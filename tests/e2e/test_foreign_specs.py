@@ -1,0 +1,227 @@
+"""Specs that npm lacks, through the whole program: workspaces, catalogs, resolutions, folders of repositories."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.packages import make_package
+from support.project import Project
+
+ONE, TWO, THREE = (make_package("lib", f"{number}.0.0", {"index.js": b"%d" % number}) for number in (1, 2, 3))
+USER = make_package("user", "1.0.0", dependencies={"lib": "^1.0.0 || ^2.0.0"})
+
+
+def workspace(project: Project, path: str, **manifest: Any) -> None:
+    project.write(f"{path}/package.json", json.dumps({"version": "1.0.0", **manifest}))
+
+
+def version_of(project: Project, path: str) -> str:
+    return json.loads((project.folder / path / "package.json").read_text())["version"]
+
+
+# -- workspaces ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def monorepo(project: Project) -> Project:
+    """Three workspaces that need each other, and a package of the registry that is called like one of them."""
+    project.declare(ONE, make_package("b", "9.0.0"), workspaces=["packages/*"], devDependencies={"a": "workspace:*"})
+    workspace(project, "packages/a", name="a", dependencies={"b": "workspace:^", "c": "workspace:../c", "lib": "1"})
+    workspace(project, "packages/b", name="b", version="1.2.3", peerDependencies={"c": "workspace:~1.0.0"})
+    workspace(project, "packages/c", name="c", devDependencies={"aliased": "workspace:b@*"})
+    return project
+
+
+def test_workspace_specs_are_links_to_the_workspaces(monorepo: Project) -> None:
+    monorepo.succeeds("install")
+    links = {name: os.readlink(monorepo.folder / "node_modules" / name) for name in ("a", "b", "c")}
+    assert links == {"a": "../packages/a", "b": "../packages/b", "c": "../packages/c"}
+    assert version_of(monorepo, "node_modules/lib") == "1.0.0"
+    found = [
+        path
+        for path in (monorepo.folder / "node_modules/aliased", monorepo.folder / "packages/c/node_modules/aliased")
+        if path.exists()
+    ]
+    assert [os.path.realpath(path) for path in found] == [str((monorepo.folder / "packages/b").resolve())]
+    assert not monorepo.registry.requests_for("/b*")
+
+
+def test_a_lock_with_workspace_specs_is_in_step_at_once(monorepo: Project) -> None:
+    monorepo.succeeds("install")
+    lock = (monorepo.folder / "package-lock.json").read_bytes()
+    assert "nothing to do" in monorepo.succeeds("install").stdout
+    monorepo.succeeds("ci")
+    monorepo.succeeds("install")
+    assert (monorepo.folder / "package-lock.json").read_bytes() == lock
+
+
+def test_a_workspace_of_another_version_than_its_sibling_asks_for_is_refused(monorepo: Project) -> None:
+    workspace(monorepo, "packages/a", name="a", dependencies={"b": "workspace:^2.0.0"})
+    run = monorepo.fails("install")
+    assert "packages/a/package.json: dependencies > b:" in run.stderr
+    assert "its version is 1.2.3" in run.stderr
+
+
+# -- catalogs -----------------------------------------------------------------------------------------------------
+
+PNPM = """\
+packages:
+  - packages/*
+# what all share
+catalog:
+  lib: ^1.0.0
+catalogs:
+  newer:
+    lib: 2.0.0
+"""
+
+
+@pytest.fixture(params=["package.json", "pnpm-workspace.yaml"])
+def shared(request: pytest.FixtureRequest, project: Project) -> Project:
+    """Two workspaces that take the same package from two catalogs, which stand where bun or pnpm has them."""
+    workspaces: dict[str, Any] = {"packages": ["packages/*"]}
+    if request.param == "package.json":
+        workspaces |= {"catalog": {"lib": "^1.0.0"}, "catalogs": {"newer": {"lib": "2.0.0"}}}
+    else:
+        project.write("pnpm-workspace.yaml", PNPM)
+    project.declare(ONE, TWO, THREE, workspaces=workspaces, dependencies={"lib": "catalog:"})
+    workspace(project, "packages/a", name="a", dependencies={"lib": "catalog:"})
+    workspace(project, "packages/b", name="b", dependencies={"lib": "catalog:newer"})
+    return project
+
+
+def test_catalog_specs_are_what_the_catalog_says(shared: Project) -> None:
+    shared.succeeds("install")
+    assert version_of(shared, "node_modules/lib") == "1.0.0"
+    assert version_of(shared, "packages/b/node_modules/lib") == "2.0.0"
+    assert shared.lock["packages"]["packages/b"]["dependencies"] == {"lib": "2.0.0"}
+    assert "nothing to do" in shared.succeeds("install").stdout
+    shared.succeeds("ci")
+
+
+def test_a_change_of_a_catalog_is_seen(shared: Project) -> None:
+    shared.succeeds("install")
+    for name in ("package.json", "pnpm-workspace.yaml"):
+        path = shared.folder / name
+        if path.exists():
+            shared.write(name, path.read_text().replace("2.0.0", "3.0.0"))
+    assert "lib@3.0.0" in shared.fails("ci").stderr
+    shared.succeeds("install")
+    assert version_of(shared, "packages/b/node_modules/lib") == "3.0.0"
+
+
+def test_a_catalog_that_is_missing_is_told_and_nothing_changes(shared: Project) -> None:
+    workspace(shared, "packages/a", name="a", dependencies={"lib": "catalog:", "nobody": "catalog:", "x": "catalog:no"})
+    run = shared.fails("install")
+    assert 'the catalog "default" has no nobody' in run.stderr
+    assert 'there is no catalog called "no" (there are: default, newer)' in run.stderr
+
+
+def test_a_pnpm_workspace_yaml_that_is_none_is_named_only_where_it_is_needed(project: Project) -> None:
+    project.write("pnpm-workspace.yaml", "catalog: {lib: [")
+    project.declare(ONE, dependencies={"lib": "1"})
+    project.succeeds("install")
+    project.declare(ONE, dependencies={"lib": "catalog:"})
+    assert "cannot read pnpm-workspace.yaml:2:1" in project.fails("install").stderr
+
+
+# -- resolutions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["lib", "**/lib", "user/lib", "user/**/lib"])
+def test_a_resolution_holds_like_an_override(project: Project, key: str) -> None:
+    project.declare(ONE, TWO, THREE, USER, dependencies={"user": "1"}, resolutions={key: "3.0.0"})
+    project.succeeds("install")
+    assert version_of(project, "node_modules/lib") == "3.0.0"
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("ci")
+
+
+def test_a_resolution_may_contradict_the_project_itself(project: Project) -> None:
+    project.declare(ONE, TWO, USER, dependencies={"user": "1", "lib": "^2.0.0"}, resolutions={"lib": "1.0.0"})
+    project.succeeds("install")
+    assert version_of(project, "node_modules/lib") == "1.0.0"
+    project.succeeds("ci")
+
+
+def test_an_override_counts_more_than_a_resolution(project: Project) -> None:
+    project.declare(
+        ONE, TWO, THREE, USER, dependencies={"user": "1"}, overrides={"lib": "1.0.0"}, resolutions={"lib": "3.0.0"}
+    )
+    project.succeeds("install")
+    assert version_of(project, "node_modules/lib") == "1.0.0"
+
+
+def test_a_resolution_that_cannot_be_heeded_is_a_warning(project: Project) -> None:
+    project.declare(ONE, dependencies={"lib": "1"}, resolutions={"lib": "patch:lib@1#x.patch"})
+    assert "resolutions > lib" in project.succeeds("install").stderr
+
+
+def test_ci_takes_a_lock_that_npm_made_without_resolutions_and_install_makes_it_anew(project: Project) -> None:
+    project.declare(ONE, TWO, THREE, USER, dependencies={"user": "1"})
+    project.succeeds("install")
+    project.declare(dependencies={"user": "1"}, resolutions={"lib": "3.0.0"})
+    project.succeeds("ci")
+    assert version_of(project, "node_modules/lib") == "2.0.0"
+    project.succeeds("install")
+    assert version_of(project, "node_modules/lib") == "3.0.0"
+
+
+# -- repositories -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> str:
+    """The URL of a repository with a package in a folder and another one around it."""
+    folder = tmp_path / "repository"
+    for path, manifest in (
+        ("", {"name": "outer", "version": "0.0.1"}),
+        ("packages/x", {"name": "x", "version": "3.0.0"}),
+    ):
+        (folder / path).mkdir(parents=True, exist_ok=True)
+        (folder / path / "package.json").write_text(json.dumps({**manifest, "dependencies": {"lib": "1"}}))
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@registry.example", "-C", str(folder))
+    subprocess.run((*git, "init", "-q"), check=True)
+    subprocess.run((*git, "add", "."), check=True)
+    subprocess.run((*git, "commit", "-qm", "all"), check=True)
+    return f"git+file://{folder}"
+
+
+@pytest.mark.parametrize("fragment", ["path:packages/x", "HEAD::path:packages/x", "path:/packages/x/"])
+def test_a_package_in_a_folder_of_a_repository_is_installed_alone(
+    project: Project, repository: str, fragment: str
+) -> None:
+    project.declare(ONE, dependencies={"x": f"{repository}#{fragment}"})
+    project.succeeds("install")
+    assert version_of(project, "node_modules/x") == "3.0.0"
+    assert not (project.folder / "node_modules/x/packages").exists()
+    entry = project.lock["packages"]["node_modules/x"]
+    assert entry["version"] == "3.0.0"
+    assert entry["resolved"].endswith("::path:packages/x")
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("ci")
+    assert version_of(project, "node_modules/x") == "3.0.0"
+
+
+def test_two_folders_of_one_repository_are_two_packages(project: Project, repository: str) -> None:
+    project.declare(ONE, dependencies={"x": f"{repository}#path:packages/x", "outer": repository})
+    project.succeeds("install")
+    assert version_of(project, "node_modules/x") == "3.0.0"
+    assert version_of(project, "node_modules/outer") == "0.0.1"
+
+
+@pytest.mark.npm
+def test_npm_takes_our_lock_of_a_folder_of_a_repository(project: Project, repository: str) -> None:
+    project.declare(ONE, dependencies={"x": f"{repository}#path:packages/x"})
+    project.succeeds("install")
+    lock = (project.folder / "package-lock.json").read_bytes()
+    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
+    for words in (("ci", "--dry-run"), ("install", "--package-lock-only")):
+        command = ("npm", *words, "--ignore-scripts", f"--registry={project.registry.url}/")
+        subprocess.run(command, cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60)
+    assert (project.folder / "package-lock.json").read_bytes() == lock
