@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.config import Config
-from pmpipe.errors import ConfigError
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.manifest_edit import SaveType
 from pmpipe.npm.manifest_text import NO_MANIFEST, ManifestText, read_manifest_text
@@ -35,13 +34,13 @@ class Wish:
         action: what the command does.
         words: names, or what is to be added.
         working_folder: absolute path that paths among the words start from.
-        workspace: absolute path of the workspace's folder that the command was given in, or empty.
+        choice: which workspaces it is about.
     """
 
     action: Action
     words: Sequence[str]
     working_folder: str
-    workspace: str = ""
+    choice: Choice = field(default_factory=Choice)
 
 
 def change_order(wish: Wish, session: Session) -> ChangeOrder | None:
@@ -67,27 +66,10 @@ def change_order(wish: Wish, session: Session) -> ChangeOrder | None:
         wish.action,
         resolver_project(folder, session.lock_file, session.lock, session.manifests),
         {location: _manifest(folder, location) for location in ("", *workspaces.values())},
-        chosen_locations(workspace_choice(wish, config), workspaces, folder),
+        chosen_locations(wish.choice, workspaces, folder),
         specs,
         wish.words,
         saving_of(wish.action, config, home),
-    )
-
-
-def workspace_choice(wish: Wish, config: Config) -> Choice:
-    """Which workspaces the command line means.
-
-    Raises:
-        ConfigError: it names some, and says that there are none.
-    """
-    filters = config.workspace or ((wish.workspace,) if wish.workspace and config.workspaces is None else ())
-    if config.workspaces is False and config.workspace:
-        raise ConfigError("--no-workspaces and --workspace contradict each other", hint="give one of them")
-    return Choice(
-        filters,
-        all=config.workspaces is True and not config.workspace,
-        with_root=config.include_workspace_root,
-        start=wish.working_folder,
     )
 
 

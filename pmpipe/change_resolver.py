@@ -67,6 +67,8 @@ class ChangeOrder:
         Raises:
             InvalidSpecError: a name is none.
         """
+        if self.action is Action.KEEP:
+            return kept(self.project)
         if self.action is Action.DEDUPE:
             return deduped(self.project)
         if self.action is Action.UPDATE:
@@ -75,11 +77,9 @@ class ChangeOrder:
         edits = {location: ManifestEdit(self.manifests[location]) for location in self.locations}
         if self.action is Action.REMOVE:
             return removed(self.project, edits, self.names, self.saving)
-        if self.action is Action.ADD:
-            folder = self.project.folder
-            additions = {location: additions_for(specs, absolute(folder, location)) for location in edits}
-            return added(self.project, edits, additions, self.saving)
-        return kept(self.project)
+        folder = self.project.folder
+        additions = {location: additions_for(specs, absolute(folder, location)) for location in edits}
+        return added(self.project, edits, additions, self.saving)
 
 
 class ChangeResolver:

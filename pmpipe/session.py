@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pmpipe.pipeline import Sizes
     from pmpipe.planner import Means, Wanted
     from pmpipe.store import Store
+    from pmpipe.workspace_choice import Choice
     from stages.fetch import FetchSettings
 
 
@@ -186,6 +187,38 @@ class Session:
             read.append(PNPM_WORKSPACE)
         return Inputs(digests_of(self.folder, read, self.manifests), *self.locked.workspace_folders)
 
+    def limit(self, choice: Choice, store: Store, *, fresh: bool) -> Wanted:
+        """Go on with what some workspaces need; everything else in node_modules stays as it is.
+
+        Args:
+            choice: which ones.
+            store: opened.
+            fresh: what stands in node_modules goes anyway.
+
+        Returns:
+            the tree that is to stand at the end.
+
+        Raises:
+            PmpipeError: no workspace is meant, or see `wanted`.
+        """
+        from pmpipe.limited import limited_lock
+        from pmpipe.npm.lock_graph import LockGraph
+        from pmpipe.project import read_hidden_lockfile
+        from pmpipe.workspace_choice import chosen_locations
+
+        project = self.locked.project
+        workspaces = project.manifests.workspaces
+        locations = chosen_locations(choice, workspaces, self.folder) if choice.is_made else [""]
+        hidden = None if fresh else read_hidden_lockfile(self.folder)
+        lock = limited_lock(
+            self.locked.graph,
+            LockGraph(hidden, project.manifests) if hidden is not None else None,
+            [location for location in locations if location],
+            with_root="" in locations,
+        )
+        self.adopt(lock, self.manifests, is_saved=False)
+        return self.wanted(store)
+
     # -- what the last install left -------------------------------------------------------------------------------
 
     def is_done(self) -> bool:
@@ -328,6 +361,29 @@ def find_project(flags: Mapping[str, object]) -> str:
         if above == folder:
             return start
         folder = above
+
+
+def find_root(flags: Mapping[str, object]) -> tuple[str, str]:
+    """The project's folder, and that of its workspace that the command was given in, or an empty text.
+
+    Raises:
+        FilesystemError: the working folder is gone.
+    """
+    folder = find_project(flags)
+    if flags.get("prefix") or flags.get("workspaces") is False or not _lies_in_project(folder):
+        return folder, ""
+    from pmpipe.workspace_choice import workspace_root
+
+    root = workspace_root(folder)
+    return (root, folder) if root is not None else (folder, "")
+
+
+def _lies_in_project(folder: str) -> bool:
+    while folder != "/":
+        folder = os.path.dirname(folder)
+        if os.path.exists(f"{folder}/{MANIFEST}"):
+            return True
+    return False
 
 
 def no_lock(folder: str) -> LockfileError:

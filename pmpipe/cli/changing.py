@@ -8,15 +8,15 @@ from collections.abc import Mapping
 
 from pmpipe.change_order import Wish, change_order
 from pmpipe.change_resolver import Action
-from pmpipe.cli.installing import install
+from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import LockfileError, UsageError
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
-from pmpipe.session import Session, find_project
-from pmpipe.workspace_choice import workspace_root
+from pmpipe.session import Session, find_root
+from pmpipe.workspace_choice import Choice
 
 _ACTIONS = {
     "install": Action.ADD,
@@ -39,7 +39,7 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
     action = _ACTIONS[line.command]
     _check_words(line, action)
     settings = {**line.settings, "dry-run": True} if line.command == "find-dupes" else line.settings
-    folder, workspace = _project(settings)
+    folder, workspace = find_root(settings)
     with project_lock(folder, waiting):
         recover(folder)
         # only now: another run may have changed what is read here
@@ -49,9 +49,11 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
                 f"pmpipe {line.command} changes the lockfile, and --frozen-lockfile says that it may not",
                 hint="leave one of them out",
             )
-        wish = Wish(action, line.words, os.getcwd(), workspace)
+        choice = Choice.of(session.config, os.getcwd(), workspace)
+        wish = Wish(action, line.words, os.getcwd(), choice)
         order = change_order(wish, session)
-        install(line, session, Output(session.config.loglevel, json=session.config.json), started, order)
+        output = Output(session.config.loglevel, json=session.config.json)
+        install(line, session, output, started, Extent(order, choice))
     return 0
 
 
@@ -63,12 +65,3 @@ def _check_words(line: CommandLine, action: Action) -> None:
             f"pmpipe {line.command} takes no package names, got {some_of(line.words)}",
             hint="it is about the whole tree",
         )
-
-
-def _project(settings: Mapping[str, object]) -> tuple[str, str]:
-    """The project's folder, and that of the workspace that the command was given in, if it was."""
-    folder = find_project(settings)
-    if settings.get("prefix") or settings.get("workspaces") is False:
-        return folder, ""
-    root = workspace_root(folder)
-    return (root, folder) if root is not None else (folder, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from pmpipe.cli.wording import some_of
 from pmpipe.errors import UsageError
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
-from pmpipe.session import Session, find_project
+from pmpipe.session import Session, find_root
 
 
 def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -30,19 +31,21 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             f"pmpipe {line.command} takes no package names, got {some_of(line.words)}",
             hint="`pmpipe add` adds packages",
         )
-    folder = find_project(line.settings)
+    folder, workspace = find_root(line.settings)
     with project_lock(folder, waiting):
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)
         config = session.config
         output = Output(config.loglevel, json=config.json)
-        if line.command == "install" and not line.repair and session.is_done():
+        limits = workspace or config.workspace or config.workspaces is not None
+        if line.command == "install" and not (line.repair or limits) and session.is_done():
             from pmpipe.cli.summary import show_nothing_to_do
 
             show_nothing_to_do(output, time.monotonic() - started)
             return 0
-        from pmpipe.cli.installing import install
+        from pmpipe.cli.installing import Extent, install
+        from pmpipe.workspace_choice import Choice
 
-        install(line, session, output, started)
+        install(line, session, output, started, Extent(choice=Choice.of(config, os.getcwd(), workspace)))
     return 0

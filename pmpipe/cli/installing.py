@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pmpipe.change_resolver import ChangeOrder
 from pmpipe.cli.options import CommandLine
@@ -26,11 +26,23 @@ from pmpipe.resolving.resolution import YARN_LOCK, resolve, resolve_inputs
 from pmpipe.session import Session
 from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
+from pmpipe.workspace_choice import Choice
 
 
-def install(
-    line: CommandLine, session: Session, output: Output, started: float, order: ChangeOrder | None = None
-) -> None:
+@dataclass(slots=True, frozen=True)
+class Extent:
+    """What an install may change.
+
+    Attributes:
+        order: what is to change in the package.json files and the lock; None: only what must.
+        choice: the workspaces whose part of node_modules changes.
+    """
+
+    order: ChangeOrder | None = None
+    choice: Choice = field(default_factory=Choice)
+
+
+def install(line: CommandLine, session: Session, output: Output, started: float, extent: Extent | None = None) -> None:
     """Install a project that is not known to be as it should be.
 
     Args:
@@ -38,7 +50,7 @@ def install(
         session: the project, locked.
         output: where words go.
         started: when the command began, by the monotonic clock in seconds.
-        order: what is to change in the project's package.json files and its lock; None: only what must.
+        extent: what is to change; the whole of node_modules, and nothing in package.json, by default.
 
     Raises:
         PmpipeError: it could not be done, and the project is as it was.
@@ -46,7 +58,7 @@ def install(
     store = session.store()
     store.open()
     try:
-        summary = _install(line, session, store, output, order)
+        summary = _install(line, session, store, output, extent or Extent())
         if not session.config.dry_run and not summary.left_out and not summary.recorded:
             session.note_done(store)
     finally:
@@ -55,11 +67,11 @@ def install(
     show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
 
 
-def _install(line: CommandLine, session: Session, store: Store, output: Output, order: ChangeOrder | None) -> Summary:
+def _install(line: CommandLine, session: Session, store: Store, output: Output, extent: Extent) -> Summary:
     progress = Progress.for_terminal(
         enabled=session.config.progress and output.shows("notice") and not session.config.json
     )
-    job = _Job(line, session, store, output, progress, session.sizes(), order)
+    job = _Job(line, session, store, output, progress, session.sizes(), extent)
     try:
         return job.run()
     finally:
@@ -76,7 +88,7 @@ class _Job:
     output: Output
     progress: Progress
     sizes: Sizes
-    order: ChangeOrder | None
+    extent: Extent
 
     def run(self) -> Summary:
         session = self.session
@@ -84,7 +96,7 @@ class _Job:
         if is_ci and not is_version_1(session.lock):
             return self._install(session.wanted(self.store))
         only_lock = session.config.package_lock_only and not is_ci
-        if self.order is None:
+        if self.extent.order is None:
             wanted = session.wanted_if_current(self.store)
             if wanted is not None and (is_ci or not self._may_write_anew()):
                 return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted)
@@ -101,7 +113,7 @@ class _Job:
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
         session = self.session
         old = session.lock
-        inputs = resolve_inputs(session, self.store, self.order, goes_on=not only_lock)
+        inputs = resolve_inputs(session, self.store, self.extent.order, goes_on=not only_lock)
         fetch = session.fetch_settings(self.sizes)
         with Crew(stages_for(self.sizes, fetch, inputs)) as crew:
             resolved = resolve(
@@ -142,6 +154,8 @@ class _Job:
 
     def _install(self, wanted: Wanted, crew: Crew | None = None, write: ProjectWrite | None = None) -> Summary:
         session, config, line = self.session, self.session.config, self.line
+        if self.extent.choice.limits:
+            wanted = session.limit(self.extent.choice, self.store, fresh=line.command == "ci")
         warnings = session.warnings
         warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
         request = Request(

@@ -10,7 +10,7 @@ Source: npm's ``@npmcli/arborist``, ``lib/shrinkwrap.js`` and the end of ``reify
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -28,15 +28,22 @@ def hidden_lockfile(lock: Lockfile, installed: Collection[PackagePath]) -> bytes
         lock: the lockfile that was installed.
         installed: what the tree holds: packages, links, and the folders that links lead to (`Selection.listed`).
     """
+    raw_entries = lock.raw_entries()
+    return lockfile_of(lock, {path: raw for path, raw in raw_entries.items() if path != ROOT and path in installed})
+
+
+def lockfile_of(lock: Lockfile, entries: Mapping[PackagePath, msgspec.Raw]) -> bytes:
+    """The text of a lockfile of version 3 for the same project, with other entries.
+
+    Args:
+        lock: tells name, version and formatting.
+        entries: the texts of the entries, in the order in which they are to stand.
+    """
     formatting = _FORMATTING.match(lock.data)
     newline, indent = formatting.groups() if formatting is not None else (b"", b"")
     colon = b": " if newline else b":"
     separator = b"," + newline + indent * 2
-    members = [
-        msgspec.json.encode(path) + colon + bytes(raw)
-        for path, raw in lock.raw_entries().items()
-        if path != ROOT and path in installed
-    ]
+    members = [msgspec.json.encode(path) + colon + bytes(raw) for path, raw in entries.items()]
     packages = newline + indent * 2 + separator.join(members) + newline + indent if members else b""
     head = [(b"name", lock.name), (b"version", lock.version), (b"lockfileVersion", 3), (b"requires", True)]
     fields = [b'"' + key + b'"' + colon + msgspec.json.encode(value) for key, value in head if value is not None]

@@ -5,7 +5,7 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js`` and ``load-virtual.j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +149,18 @@ class Planted:
                 self.tree.judge(edge)
 
 
+def workspace_answers(project: Project) -> Iterator[tuple[AskManifest, dict[str, Any]]]:
+    """What would be asked for a workspace that no lock knows yet, and the answer."""
+    for location, manifest in project.workspaces.items():
+        folder = absolute(project.folder, location)
+        yield AskManifest(RequestKind.FOLDER, folder, "", "", _workspace_name(manifest, folder)), dict(manifest)
+
+
+def _workspace_name(manifest: Mapping[str, Any], folder: str) -> str:
+    name = manifest.get("name")
+    return name if isinstance(name, str) and name else name_from_folder(folder)
+
+
 def plant_project(project: Project, pool: DependencyPool, options: ResolveOptions) -> Planted:
     """The tree of a project before anything has been resolved.
 
@@ -164,8 +176,7 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
     root.flags.set_all(value=False)
     for location, manifest in project.workspaces.items():
         folder = absolute(project.folder, location)
-        name = manifest.get("name")
-        named = name if isinstance(name, str) and name else name_from_folder(folder)
+        named = _workspace_name(manifest, folder)
         tree.add_edge(root, pool.dependency(named, f"file:{folder}", Kind.WORKSPACE), root.rule)
     tree.load_edges(root)
     _check_overrides(root, project.manifest)

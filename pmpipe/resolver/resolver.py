@@ -17,7 +17,7 @@ from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
 from pmpipe.resolver.package import DependencyPool, Kind
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
-from pmpipe.resolver.planting import plant_project
+from pmpipe.resolver.planting import plant_project, workspace_answers
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.source import Ask, Fed, FedManifest, Source, package_from_json
@@ -70,6 +70,9 @@ class Resolver:
         self.options = options or ResolveOptions()
         pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
         self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins)
+        for ask, manifest in workspace_answers(project):
+            # what they will say counts, and not what the disk says so far
+            self._source.answers[ask] = FedManifest(manifest)
         planted = plant_project(project.spelled_out(), pool, self.options)
         self._planted = planted
         self._tree = planted.tree
