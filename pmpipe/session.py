@@ -129,7 +129,7 @@ class Session:
     def lock_can_be_mended(self) -> bool:
         """Whether the lock is of a kind that only resolving can read: of version 1, or with merge conflicts."""
         from pmpipe.npm.lock_conflict import without_conflicts
-        from pmpipe.npm.lock_v1 import is_version_1
+        from pmpipe.npm.lock_version import is_version_1
 
         merged = without_conflicts(self.lock, self.lock_file)
         return merged.had_conflict or is_version_1(merged.data)

@@ -1,14 +1,16 @@
 """The shared arena: where tarballs lie between fetch and extract; their bytes are never pickled or copied twice.
 
-One anonymous shared mapping is made before the workers are forked. It reserves addresses, not memory: a page costs
-memory once it has been written. Fetch, the only process that writes, hands out space by first fit from the low end,
-so that the same few pages are used again and again; what lies above `_KEEP_BYTES` is given back to the system when
-it is freed.
+One shared mapping of a file without a name is made before the workers are forked. It reserves addresses, not memory: a
+page costs memory once it has been written. Fetch, the only process that writes, hands out space by first fit from the
+low end, so that the same few pages are used again and again; what lies above `_KEEP_BYTES` is given back to the system
+when it is freed. It writes by system calls, not through the mapping: a page fault for every 4 KiB took a third of its
+processor time, and what it has mapped would count as its own memory.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
 
 #: Addresses reserved; more than any single tarball that the limits admit.
 ARENA_BYTES = 4 << 30
@@ -22,14 +24,65 @@ _LONG_BLOCK_BYTES = 1 << 20
 _PAGE = mmap.PAGESIZE
 
 
+class Arena(mmap.mmap):
+    """The shared mapping, and the file that it is a mapping of.
+
+    Attributes:
+        file: a descriptor to write by; -1 where there is only the mapping.
+    """
+
+    file: int = -1
+
+    def close(self) -> None:
+        """Give up mapping and file in this process."""
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
+        super().close()
+
+    def __del__(self) -> None:
+        if self.file >= 0:
+            os.close(self.file)
+
+
 def create_arena() -> mmap.mmap:
-    """A shared anonymous mapping of `ARENA_BYTES` that forked children inherit.
+    """A shared mapping of `ARENA_BYTES` that forked children inherit.
 
     Raises:
         OSError: the system refuses to reserve so many addresses (``ulimit -v``, overcommit switched off).
     """
+    try:
+        file = os.memfd_create("pmpipe-arena")
+    except OSError:
+        return _anonymous()
+    try:
+        os.ftruncate(file, ARENA_BYTES)
+        arena = Arena(file, ARENA_BYTES, flags=mmap.MAP_SHARED)
+    except OSError:
+        # a limit on the size of files (``ulimit -f``) counts here, too
+        os.close(file)
+        return _anonymous()
+    arena.file = file
+    return arena
+
+
+def _anonymous() -> mmap.mmap:
     flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
     return mmap.mmap(-1, ARENA_BYTES, flags=flags)
+
+
+def write_into(arena: mmap.mmap, position: int, data: bytes) -> None:
+    """Put bytes at a position of the arena.
+
+    Raises:
+        OSError: there is no memory left.
+    """
+    if not isinstance(arena, Arena) or arena.file < 0:
+        arena[position : position + len(data)] = data
+        return
+    written = os.pwrite(arena.file, data, position)
+    while written < len(data):
+        written += os.pwrite(arena.file, memoryview(data)[written:], position + written)
 
 
 def unmap_here(arena: mmap.mmap, offset: int, length: int) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from mmap import mmap
 
-from stages.arena import ArenaAllocator, unmap_here
+from stages.arena import ArenaAllocator, unmap_here, write_into
 from stages.messages import SharedBytes
 from stages.sink import BodyTooLongError
 
@@ -129,7 +129,7 @@ class ArenaSink:
         if end > self._end:
             # never past the space, whatever the server sends: other tarballs lie there
             raise BodyTooLongError(end - self._offset)
-        self._arena[position:end] = data
+        write_into(self._arena, position, data)
         self._position = end
         return True
 
@@ -192,7 +192,6 @@ class ArenaSink:
         self._budget.stop_growing(self)
         self._take_space_of(self._size)
         for part in parts:
-            end = self._position + len(part)
-            self._arena[self._position : end] = part
-            self._position = end
+            write_into(self._arena, self._position, part)
+            self._position += len(part)
         self._parts = None

@@ -12,11 +12,12 @@ import mmap
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from isal import igzip_lib
 
 from pmpipe.errors import ArchiveError
-from stages.libdeflate import gunzip_into
+from stages.libdeflate import gunzip, gunzip_into
 from stages.messages import ArchiveLimits
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -43,6 +44,13 @@ def is_gzip(content: memoryview) -> bool:
     return content[:2] == _GZIP_MAGIC
 
 
+def inflate(compressed: memoryview, limits: ArchiveLimits) -> bytearray:
+    """`Inflater.inflate` into an object of its own."""
+    bounds = _Bounds.of(compressed, limits)
+    content = gunzip(compressed, bounds.claimed) if bounds.claimed else None
+    return _inflate_any(compressed, bounds) if content is None else content
+
+
 class Inflater:
     """Unpacks one tarball after the other into the same memory."""
 
@@ -65,16 +73,13 @@ class Inflater:
 
         Source: RFC 1952; zlib's and node's treatment of several members.
         """
-        ratio_cap = len(compressed) * limits.ratio
-        cap = min(ratio_cap, limits.all_files + limits.entries * _OVERHEAD_BYTES)
-        if len(compressed) >= _SHORTEST_MEMBER:
-            (size,) = _SIZE.unpack_from(compressed, len(compressed) - _SIZE.size)
-            if 0 < size <= cap:
-                room = self._room_of(size)
-                if room is not None and gunzip_into(room, compressed):
-                    return room
-                # it does not say why it could not; the slow way will
-        return memoryview(_inflate_any(compressed, cap, f"{limits.ratio:,} times" if cap == ratio_cap else ""))
+        bounds = _Bounds.of(compressed, limits)
+        if bounds.claimed:
+            room = self._room_of(bounds.claimed)
+            if room is not None and gunzip_into(room, compressed):
+                return room
+            # it does not say why it could not; the slow way will
+        return memoryview(_inflate_any(compressed, bounds))
 
     def _room_of(self, length: int) -> memoryview | None:
         if length <= _KEPT_BYTES:
@@ -97,13 +102,32 @@ def _room(length: int) -> mmap.mmap:
     return room
 
 
-def _inflate_any(compressed: memoryview, cap: int, ratio: str) -> bytearray:
+@dataclass(slots=True, frozen=True)
+class _Bounds:
+    """How long the content may be, in words too, and how long the file claims that it is; 0: nothing possible."""
+
+    cap: int
+    capped_by: str
+    claimed: int
+
+    @classmethod
+    def of(cls, compressed: memoryview, limits: ArchiveLimits) -> _Bounds:
+        cap, capped_by = len(compressed) * limits.ratio, f"{limits.ratio:,} times as long as the tarball"
+        most = limits.all_files + limits.entries * _OVERHEAD_BYTES
+        if most < cap:
+            cap, capped_by = most, f"{most:,} bytes"
+        claimed = 0
+        if len(compressed) >= _SHORTEST_MEMBER:
+            (claimed,) = _SIZE.unpack_from(compressed, len(compressed) - _SIZE.size)
+        return cls(cap, capped_by, claimed if claimed <= cap else 0)
+
+
+def _inflate_any(compressed: memoryview, bounds: _Bounds) -> bytearray:
     length = 0
     for chunk in _stream(compressed):
         length += len(chunk)
-        if length > cap:
-            what = f"{ratio} as long as the tarball" if ratio else f"{cap:,} bytes"
-            raise ArchiveError(f"unpacked it is longer than {what}, which is the limit")
+        if length > bounds.cap:
+            raise ArchiveError(f"unpacked it is longer than {bounds.capped_by}, which is the limit")
     content = bytearray(length)
     position = 0
     for chunk in _stream(compressed):

@@ -19,16 +19,22 @@ GunzipInto = Callable[[memoryview, memoryview], bool]
 _FUNCTION = "libdeflate_gzip_decompress_ex"
 
 
-def by_package(room: memoryview, compressed: memoryview) -> bool:
-    """See `gunzip_into`: with the package's own functions."""
+def gunzip(compressed: memoryview, length: int) -> bytearray | None:
+    """The content of a gzip file that is one member of exactly that length; None if it is anything else or damaged."""
     try:
-        content = deflate.gzip_decompress(compressed, len(room))
+        content: bytearray = deflate.gzip_decompress(compressed, length)
     except deflate.DeflateError:
-        return False
+        return None
     # it stops after the first member, and compares with that one's trailer: only if it is also the file's last
     # eight bytes, the member was all there is
     checksum = int.from_bytes(compressed[-8:-4], "little")
-    if len(content) != len(room) or deflate.crc32(content) != checksum:
+    return content if len(content) == length and deflate.crc32(content) == checksum else None
+
+
+def by_package(room: memoryview, compressed: memoryview) -> bool:
+    """See `gunzip_into`: with the package's own functions."""
+    content = gunzip(compressed, len(room))
+    if content is None:
         return False
     room[:] = content
     return True
@@ -57,7 +63,10 @@ def by_library() -> GunzipInto | None:
     read_at, written_at = ctypes.byref(read), ctypes.byref(written)
     address_of, first_byte = ctypes.addressof, ctypes.c_char.from_buffer
 
-    def gunzip(room: memoryview, compressed: memoryview) -> bool:
+    def into(room: memoryview, compressed: memoryview) -> bool:
+        if compressed.readonly:
+            # ctypes tells the address of writable memory only
+            return by_package(room, compressed)
         status = decompress(
             decompressor,
             address_of(first_byte(compressed)),
@@ -69,9 +78,9 @@ def by_library() -> GunzipInto | None:
         )
         return status == 0 and read.value == len(compressed) and written.value == len(room)
 
-    return gunzip
+    return into
 
 
-#: Unpacks into `room` a gzip file that is one member of exactly that length, both writable memory and not empty. False
-#: if the file is anything else or damaged; then the room's content is undefined.
+#: Unpacks into `room` a gzip file that is one member of exactly that length; neither is empty. False if the file is
+#: anything else or damaged; then the room's content is undefined.
 gunzip_into: GunzipInto = by_library() or by_package

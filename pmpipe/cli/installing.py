@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pmpipe.change_resolver import ChangeOrder
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural
-from pmpipe.driving import Crew
 from pmpipe.errors import LockfileError
-from pmpipe.frozen import is_frozen, require_same_versions, require_unfrozen
 from pmpipe.install import Install, Request, Summary
 from pmpipe.lock_record import record_digests
-from pmpipe.npm.lock_v1 import is_version_1
+from pmpipe.npm.lock_version import is_version_1
 from pmpipe.pipeline import Sizes, stages_for
 from pmpipe.planner import Wanted
-from pmpipe.project_write import ProjectWrite
 from pmpipe.repair import diagnose
-from pmpipe.resolving.made import Made
-from pmpipe.resolving.resolution import YARN_LOCK, resolve, resolve_inputs
 from pmpipe.session import Session
 from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
 from pmpipe.workspace_choice import Choice
+
+if TYPE_CHECKING:
+    # an install from a lockfile that will do pays for none of these: resolving is a third of all there is to import
+    from pmpipe.change_resolver import ChangeOrder
+    from pmpipe.driving import Crew
+    from pmpipe.project_write import ProjectWrite
+    from pmpipe.resolving.made import Made
 
 
 @dataclass(slots=True, frozen=True)
@@ -101,16 +103,24 @@ class _Job:
             if wanted is not None and (is_ci or not self._may_write_anew()):
                 return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted)
             if wanted is None and not is_ci:
+                from pmpipe.frozen import require_unfrozen
+
                 require_unfrozen(session, self.store)
         return self._resolve(only_lock=only_lock, is_ci=is_ci)
 
     def _may_write_anew(self) -> bool:
         """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
+        from pmpipe.frozen import is_frozen
+
         session = self.session
         may_write = session.config.package_lock and not session.config.offline and not is_frozen(session)
         return may_write and session.lock_has_drifted(self.store)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
+        from pmpipe.driving import Crew
+        from pmpipe.frozen import require_same_versions
+        from pmpipe.resolving.resolution import resolve, resolve_inputs
+
         session = self.session
         old = session.lock
         inputs = resolve_inputs(session, self.store, self.extent.order, goes_on=not only_lock)
@@ -144,6 +154,9 @@ class _Job:
         return summary
 
     def _write(self, made: Made) -> ProjectWrite:
+        from pmpipe.project_write import ProjectWrite
+        from pmpipe.resolving.resolution import YARN_LOCK
+
         session = self.session
         files = {**made.manifests} if made.saves_manifests else {}
         if made.saves_lock and session.config.package_lock:

@@ -48,19 +48,6 @@ class _Document(msgspec.Struct, frozen=True, rename="camel"):
     dependencies: Any = None
 
 
-def is_version_1(data: bytes) -> bool:
-    """Whether a lockfile has to be read by `modern_lock`; False too for what is no JSON.
-
-    Args:
-        data: the file's bytes, without merge conflicts.
-    """
-    try:
-        document = msgspec.json.decode(without_bom(data), type=_Document)
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return not document.packages and isinstance(document.dependencies, dict) and bool(document.dependencies)
-
-
 def needs_inflating(data: bytes) -> bool:
     """Whether npm asks registries for what the entries of a lockfile may lack: it is not known to be of version 2 or 3.
 

@@ -70,10 +70,11 @@ class Resolver:
         self.options = options or ResolveOptions()
         pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
         self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins)
+        project = project.spelled_out()
         for ask, manifest in workspace_answers(project):
             # what they will say counts, and not what the disk says so far
             self._source.answers[ask] = FedManifest(manifest)
-        planted = plant_project(project.spelled_out(), pool, self.options)
+        planted = plant_project(project, pool, self.options)
         self._planted = planted
         self._tree = planted.tree
         empty = package_from_json({}, pool)

@@ -16,7 +16,8 @@ from pmpipe.npm.foreign.files import FOREIGN_LOCKS, read_foreign_lock
 from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_conflict import without_conflicts
-from pmpipe.npm.lock_v1 import is_version_1, modern_lock, needs_inflating
+from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
+from pmpipe.npm.lock_version import is_version_1
 from pmpipe.npm.lock_writer import Formatting, formatting_of
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.npm.pick_manifest import PickOptions

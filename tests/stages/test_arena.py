@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import mmap
 import multiprocessing
+import os
+import resource
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.arena import ARENA_BYTES, ArenaAllocator, ArenaFullError, create_arena
+from stages.arena import ARENA_BYTES, Arena, ArenaAllocator, ArenaFullError, create_arena, write_into
 
 PAGE = mmap.PAGESIZE
 
@@ -84,6 +86,35 @@ def test_children_see_what_one_process_writes() -> None:
     child.join(30)
     assert arena[10:14] == b"here"
     arena.close()
+
+
+def test_what_is_written_by_its_descriptor_is_in_the_mapping() -> None:
+    arena = create_arena()
+    assert isinstance(arena, Arena)
+    write_into(arena, 3 * PAGE - 2, b"across pages")
+    assert arena[3 * PAGE - 2 : 3 * PAGE + 10] == b"across pages"
+    arena.close()
+
+
+def test_a_limit_on_the_size_of_files_leaves_an_arena_without_descriptor() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        arena = create_arena()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(arena) == ARENA_BYTES
+    write_into(arena, 10, b"here")
+    assert arena[10:14] == b"here"
+    arena.close()
+
+
+def test_closing_gives_the_descriptor_back() -> None:
+    before = os.listdir("/proc/self/fd")
+    create_arena().close()
+    arena = create_arena()
+    del arena
+    assert os.listdir("/proc/self/fd") == before
 
 
 @given(st.lists(st.one_of(st.integers(0, 5 * PAGE), st.just(None)), max_size=60))

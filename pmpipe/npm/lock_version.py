@@ -1,0 +1,38 @@
+"""Which kind of lockfile it is, told without reading its entries."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from pmpipe.npm.json_text import without_bom
+
+#: An object with something in it.
+_FILLED = re.compile(rb'\{\s*"')
+
+
+class _Sections(msgspec.Struct, frozen=True):
+    """The two sections that tell, as text: their entries by the thousand are not looked at."""
+
+    packages: msgspec.Raw = msgspec.Raw()
+    dependencies: msgspec.Raw = msgspec.Raw()
+
+
+def is_version_1(data: bytes) -> bool:
+    """Whether a lockfile has to be read by `pmpipe.npm.lock_v1`; False too for what is no JSON.
+
+    Args:
+        data: the file's bytes, without merge conflicts.
+    """
+    try:
+        sections = msgspec.json.decode(without_bom(data), type=_Sections)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    if not _FILLED.match(bytes(sections.dependencies)):
+        return False
+    if _FILLED.match(bytes(sections.packages)):
+        return False
+    packages: Any = msgspec.json.decode(sections.packages) if sections.packages else None
+    return not packages
