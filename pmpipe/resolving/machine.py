@@ -315,11 +315,15 @@ class ResolveRun:
 
     def _give_out(self) -> Iterator[Order]:
         """As much ready work as the stages have free places for."""
+        # most events leave most queues empty, and this runs for every one of thousands
         if not self._settled:
-            yield from self._fetch_wants()
-            yield from self._fetch_tarballs()
+            if self._wants:
+                yield from self._fetch_wants()
+            if self.warming.has_to_fetch:
+                yield from self._fetch_tarballs()
             # last, because what cannot be fetched is an answer, too
-            yield from self._answer()
+            if self._answers:
+                yield from self._answer()
         elif self.result.problems or not self.goes_on:
             self.finished = True
             yield Finish()
@@ -327,7 +331,8 @@ class ResolveRun:
         else:
             yield from self._drop_answers()
             yield from self._dismiss()
-        yield from self._extract()
+        if self.warming.has_to_extract:
+            yield from self._extract()
         if not self._in_flight:
             assert self._settled, "the resolver waits for something that nobody fetches"
             self.finished = True
