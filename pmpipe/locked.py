@@ -78,12 +78,14 @@ class LockSource:
         lock: its bytes.
         is_own: it has just been made of the package.json files, and fits them.
         manifests: those of them that are not on the disk yet.
+        unavailable: locations of optional packages in it that cannot be installed.
     """
 
     file: str
     lock: bytes
     is_own: bool = False
     manifests: Contents = field(default_factory=dict)
+    unavailable: tuple[str, ...] = ()
 
 
 def read_locked_project(
@@ -113,7 +115,8 @@ def read_locked_project(
     graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)
     options = CheckOptions(strict_peer_deps=config.strict_peer_deps, force=config.force, home=environ.get("HOME", ""))
     problems, passes_over = _check(graph, options) if source is None or not source.is_own else ([], False)
-    selection = _select(graph, config, environ)
+    unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
+    selection = _select(graph, config, environ, unavailable)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)
     return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), passes_over)
 
@@ -134,7 +137,9 @@ def _check(graph: LockGraph, options: CheckOptions) -> tuple[list[LockProblem], 
     return problems, False
 
 
-def _select(graph: LockGraph, config: Config, environ: Mapping[str, str]) -> Selection:
+def _select(
+    graph: LockGraph, config: Config, environ: Mapping[str, str], unavailable: Sequence[PackagePath]
+) -> Selection:
     here = host.platform()
     needs_engines = any(entry.engines for entry in graph.lock.entries.values())
     options = SelectionOptions(
@@ -146,7 +151,7 @@ def _select(graph: LockGraph, config: Config, environ: Mapping[str, str]) -> Sel
         engine_strict=config.engine_strict,
         force=config.force,
     )
-    return select(graph, options)
+    return select(graph, options, unavailable)
 
 
 def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]:

@@ -56,6 +56,7 @@ class Session:
         self.lock_file, self.lock = _read_lock(folder)
         self.is_own_lock = False
         self.manifests: Contents = {}
+        self._unavailable: tuple[str, ...] = ()
         if not os.path.exists(f"{folder}/{MANIFEST}"):
             if not (may_be_new or self.lock):
                 raise no_manifest(folder)
@@ -90,18 +91,31 @@ class Session:
 
         if not self.lock:
             raise no_lock(self.folder)
-        source = LockSource(self.lock_file, self.lock, self.is_own_lock, self.manifests)
+        source = LockSource(self.lock_file, self.lock, self.is_own_lock, self.manifests, self._unavailable)
         return read_locked_project(self.folder, self.config, self.environ, source)
 
-    def adopt(self, lock: bytes, manifests: Contents = NO_CONTENTS, *, is_saved: bool = True) -> None:
+    def disregard_lock(self) -> None:
+        """Go on as if there were no lockfile."""
+        self.lock = b""
+
+    def adopt(
+        self,
+        lock: bytes,
+        manifests: Contents = NO_CONTENTS,
+        *,
+        unavailable: tuple[str, ...] = (),
+        is_saved: bool = True,
+    ) -> None:
         """Go on with a lock that this run has made.
 
         Args:
             lock: its bytes.
             manifests: the package.json files that this run changes, by path.
+            unavailable: locations of optional packages in it that cannot be installed.
             is_saved: both will be written.
         """
         self.lock, self.is_own_lock, self.manifests, self.is_memorable = lock, True, manifests, is_saved
+        self._unavailable = unavailable
         for name in ("locked", "tree_key"):
             self.__dict__.pop(name, None)
 

@@ -95,7 +95,7 @@ def tarball(
 
 
 def commit(number: int, *, reference: str = "main") -> WantCommit:
-    return WantCommit(number, "g", ("https://git.example/g",), reference, "", "git+https://git.example/g#{commit}")
+    return WantCommit(number, "g", ("https://git.example/g",), reference, "", "git+https://git.example/g#{commit}", "")
 
 
 def announced(integrity: str = DIGESTS[0]) -> Announced:
@@ -345,19 +345,19 @@ def test_the_end_waits_for_what_is_under_way_when_an_install_follows() -> None:
     run = make_run(goes_on=True)
     packument, guess = begin(run, document(0), ahead=[announced()])
     answer = next(job for job in jobs(run.handle(fetched_document(packument, fresh_s=-1))))
-    orders = run.handle(ResolveDone(answer.job, "/s/lock", "", ("odd",)))
+    orders = run.handle(ResolveDone(answer.job, "/s/lock", ("odd",)))
     assert Dismiss(StageName.RESOLVE) in orders
     assert Finish() not in orders
     (extract,) = jobs(run.handle(Fetched(guess.job, SharedBytes(0, 1), 1, 1)))
     assert run.handle(extracted(extract))[-1] == Finish()
-    assert (run.result.lock, run.result.warnings) == ("/s/lock", ["odd"])
+    assert (run.result.made, run.result.warnings) == ("/s/lock", ["odd"])
 
 
 def test_the_end_comes_at_once_when_nothing_follows() -> None:
     run = make_run(goes_on=False)
     first, _ = begin(run, document(0), document(1, "b"))
     keep, answer = jobs(run.handle(fetched_document(first)))
-    assert run.handle(ResolveDone(answer.job, "/s/lock", "", ()))[-1] == Finish()
+    assert run.handle(ResolveDone(answer.job, "/s/lock", ()))[-1] == Finish()
     assert keep.job != answer.job
 
 
@@ -367,7 +367,7 @@ def test_the_resolver_is_let_go_only_when_it_has_answered_everything() -> None:
     first, second = begin(run, document(0), document(1, "b"))
     (answer,) = jobs(run.handle(fetched_document(first, fresh_s=-1)))
     (late,) = jobs(run.handle(fetched_document(second, fresh_s=-1)))
-    assert Dismiss(StageName.RESOLVE) not in run.handle(ResolveDone(answer.job, "/s/lock", "", ()))
+    assert Dismiss(StageName.RESOLVE) not in run.handle(ResolveDone(answer.job, "/s/lock", ()))
     orders = run.handle(ResolveStep(late.job, (), (), 1))
     assert orders[-2:] == [Dismiss(StageName.RESOLVE), Finish()]
 
@@ -377,7 +377,7 @@ def test_what_comes_too_late_is_released() -> None:
     first, second, third = begin(run, *(document(number, f"p{number}") for number in range(3)))
     (answer,) = jobs(run.handle(fetched_document(first, fresh_s=-1)))
     run.handle(fetched_document(second, fresh_s=-1))
-    orders = run.handle(ResolveDone(answer.job, "/s/lock", "", ()))
+    orders = run.handle(ResolveDone(answer.job, "/s/lock", ()))
     assert ReleaseTarball(4096 * (1 + second.job)) in orders
     orders = run.handle(fetched_document(third, fresh_s=-1))
     assert ReleaseTarball(4096 * (1 + third.job)) in orders
@@ -435,7 +435,7 @@ class MadeUpResolver:
             self.done = True
             if self.data.draw(st.integers(0, 9)) == 0:
                 return [ResolveFailed(job, (Failed(job, "PM_REGISTRY", "no"),))]
-            return [ResolveDone(job, "/s/lock", "", ())]
+            return [ResolveDone(job, "/s/lock", ())]
         wants = [self._want() for _ in range(self.data.draw(st.integers(0 if waiting else 1, 4)))] if self.left else []
         ahead = self.data.draw(st.lists(st.sampled_from(DIGESTS).map(announced), max_size=3))
         if wants and self.data.draw(st.booleans()):

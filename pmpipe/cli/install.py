@@ -37,6 +37,9 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)
         config = session.config
+        if line.command == "install" and not config.package_lock:
+            # npm neither reads nor writes it then
+            session.disregard_lock()
         output = Output(config.loglevel, json=config.json)
         limits = workspace or config.workspace or config.workspaces is not None
         if line.command == "install" and not (line.repair or limits) and session.is_done():

@@ -136,7 +136,9 @@ class _Job:
             )
             session.warnings += resolved.warnings
             made = resolved.made
-            session.adopt(made.lock, made.manifests, is_saved=made.is_saved)
+            session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
+            for note in resolved.notes:
+                self.output.debug(note)
             if is_ci:
                 # a lock of version 1 was completed to be installed from, and stays as it is
                 require_same_versions(session, old)

@@ -40,6 +40,11 @@ class Output:
         if self.shows("notice"):
             print(text, file=sys.stderr)
 
+    def debug(self, text: str) -> None:
+        """A line for who wants to know more."""
+        if self.shows("verbose"):
+            print(printable(text), file=sys.stderr)
+
     def warn(self, warnings: Iterable[str]) -> None:
         """Warnings, each once."""
         if not self.shows("warn"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -36,12 +36,21 @@ class IdealTree:
         overruled: peer conflicts that were let pass and deserve a warning.
         unfit: required packages whose ``engines`` do not fit, which deserve one too.
         bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
+        failed: optional nodes whose package could not be had.
     """
 
     tree: Tree
     overruled: tuple[Edge, ...]
     unfit: tuple[Node, ...]
     bare: tuple[Node, ...] = ()
+    failed: tuple[Node, ...] = ()
+
+    def unavailable(self) -> Iterator[str]:
+        """The locations of optional packages that cannot be installed, as something that they need is not there."""
+        for node in self.failed:
+            for edge in node.edges_in:
+                if not edge.origin.is_mine and edge.dependency.kind not in (Kind.OPTIONAL, Kind.PEER_OPTIONAL):
+                    yield edge.origin.location
 
     def lock_document(self, *, lockfile_version: int = 3, omit_registry_resolved: bool = False) -> dict[str, Any]:
         """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
@@ -135,7 +144,8 @@ class Resolver:
         assert self._done
         self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
         unfit = check_fitness(self._tree.nodes.values(), self.options)
-        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare)
+        failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
+        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare, failed)
 
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)

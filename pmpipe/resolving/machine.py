@@ -315,15 +315,11 @@ class ResolveRun:
 
     def _give_out(self) -> Iterator[Order]:
         """As much ready work as the stages have free places for."""
-        # most events leave most queues empty, and this runs for every one of thousands
         if not self._settled:
-            if self._wants:
-                yield from self._fetch_wants()
-            if self.warming.has_to_fetch:
-                yield from self._fetch_tarballs()
+            yield from self._fetch_wants()
+            yield from self._fetch_tarballs()
             # last, because what cannot be fetched is an answer, too
-            if self._answers:
-                yield from self._answer()
+            yield from self._answer()
         elif self.result.problems or not self.goes_on:
             self.finished = True
             yield Finish()
@@ -331,8 +327,7 @@ class ResolveRun:
         else:
             yield from self._drop_answers()
             yield from self._dismiss()
-        if self.warming.has_to_extract:
-            yield from self._extract()
+        yield from self._extract()
         if not self._in_flight:
             assert self._settled, "the resolver waits for something that nobody fetches"
             self.finished = True

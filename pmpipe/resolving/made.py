@@ -18,6 +18,8 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
         saves_lock: the lockfile is to be written.
         saves_manifests: the package.json files are.
         yarn_lock: of the project's yarn.lock, if npm would write that, too; else empty.
+        packages: how many are in the tree.
+        unavailable: locations of optional packages that cannot be installed, as something that they need is not there.
     """
 
     lock: bytes
@@ -25,6 +27,8 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     saves_lock: bool = True
     saves_manifests: bool = True
     yarn_lock: bytes = b""
+    packages: int = 0
+    unavailable: tuple[str, ...] = ()
 
     @property
     def is_saved(self) -> bool:

@@ -13,10 +13,11 @@ from pmpipe.npm.foreign.files import FOREIGN_LOCKS, is_kept_up_to_date
 from pmpipe.orders import StageName
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
 from pmpipe.project_files import read_file
-from pmpipe.resolving.failures import errors_of
+from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
 from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
 from pmpipe.resolving.made import Made, take_made
+from pmpipe.resolving.tasks import Resolution
 from pmpipe.resolving.wants import Wants
 from pmpipe.resolving.warming import Warming
 from pmpipe.resolving.worker import ResolveInputs
@@ -40,6 +41,7 @@ class Resolved:
         packages: how many packages were found.
         documents: how many packuments came from the registry.
         stage_s: seconds during which each stage had work.
+        notes: for who wants to know more: why packuments were not kept, one line each.
     """
 
     made: Made
@@ -47,6 +49,7 @@ class Resolved:
     packages: int
     documents: int
     stage_s: dict[str, float]
+    notes: list[str]
 
 
 def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = None, *, goes_on: bool) -> ResolveInputs:
@@ -66,7 +69,7 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
 
     def finish(made: Made) -> None:
         if goes_on and store.writable:
-            session.adopt(made.lock, made.manifests, is_saved=made.is_saved)
+            session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
             session.remember(store)
 
     return ResolveInputs(
@@ -120,4 +123,12 @@ def resolve(
     result = run.result
     if result.problems:
         raise errors_of(result.problems)
-    return Resolved(take_made(result.made), result.warnings, run.packages, run.documents, stage_s)
+    made = take_made(result.made)
+    return Resolved(made, result.warnings, made.packages, run.documents, stage_s, _notes(result))
+
+
+def _notes(result: Resolution) -> list[str]:
+    notes = bounded(result.notes)
+    if result.unkept:
+        notes.append(f"{result.unkept:,} packuments were not kept: the cache's queue was full")
+    return notes

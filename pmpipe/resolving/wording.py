@@ -10,8 +10,12 @@ from pmpipe.resolver.peer_conflict import chain, describe, who
 
 
 def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
-    """One line for each peer conflict that was let pass, and for each resolution that cannot be heeded."""
+    """One line for each resolution, peer conflict and optional package that could not be heeded."""
     yield from read_resolutions(project.manifest.get("resolutions")).ignored
+    for node in tree.failed:
+        if node.failure is not None:
+            users = ", ".join(dict.fromkeys(chain(edge.origin) for edge in node.edges_in))
+            yield f"the optional {node.name} is left out: {node.failure.what} (required by {users})"
     for edge in tree.overruled:
         target = edge.target
         found = f"gets {who(target)}" if target is not None else "gets none"

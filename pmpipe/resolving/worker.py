@@ -28,6 +28,7 @@ from pmpipe.resolver import (
     AskPackument,
     Event,
     Fed,
+    NoMatchingVersionError,
     Resolved,
     ResolveOptions,
 )
@@ -115,6 +116,15 @@ def make_handler(inputs: ResolveInputs, arena: mmap.mmap) -> Handler:
     def handle(job: Job) -> Iterator[Result]:
         try:
             yield from worker.handle(job)
+        except NoMatchingVersionError as error:
+            # a version may have been published since the packument was kept
+            if not worker.may_know_too_little:
+                yield _failure(job.job, error)
+                return
+            try:
+                yield from worker.begin_anew(job)
+            except PmpipeError as second:
+                yield _failure(job.job, second)
         except PmpipeError as error:
             yield _failure(job.job, error)
 
@@ -136,6 +146,10 @@ class ResolveWorker:
         self._has_cache = os.path.isdir(inputs.cache.folder)
         self._resolver: ChangeResolver | None = None
         self._done = False
+        #: no kept packument counts without the registry's word
+        self._asks_always = False
+        #: one has counted without it
+        self._has_believed = False
         #: by number: what was asked for and is not answered
         self._asked: dict[int, Ask] = {}
         self._commits: dict[int, WantCommit] = {}
@@ -153,9 +167,8 @@ class ResolveWorker:
         """
         outcome = _Outcome()
         if isinstance(job, Resolve):
-            self._resolver = ChangeResolver(self._inputs.order, self._inputs.options())
-            self._take(self._resolver.start(), outcome)
-        elif self._done:
+            self._start(outcome)
+        elif self._done or job.want not in self._asked:  # type: ignore[union-attr]  # all other jobs are answers
             pass  # an answer that is not needed any more
         elif isinstance(job, AnswerDocument):
             ask = self._asked.pop(job.want)
@@ -172,6 +185,27 @@ class ResolveWorker:
         else:
             raise TypeError(f"resolve got a job of another stage: {job!r}")
         yield from self._results(job.job, outcome)
+
+    @property
+    def may_know_too_little(self) -> bool:
+        """A kept packument was believed without asking the registry, which may be asked."""
+        return self._has_believed and not self._inputs.cache.offline
+
+    def begin_anew(self, job: Job) -> Iterator[Result]:
+        """Resolve once more, and ask the registry about every kept packument.
+
+        Raises:
+            PmpipeError: see `handle`.
+        """
+        self._done, self._asks_always, self._has_believed = False, True, False
+        self._asked.clear()
+        outcome = _Outcome()
+        self._start(outcome)
+        yield from self._results(job.job, outcome)
+
+    def _start(self, outcome: _Outcome) -> None:
+        self._resolver = ChangeResolver(self._inputs.order, self._inputs.options())
+        self._take(self._resolver.start(), outcome)
 
     # -- feeding --------------------------------------------------------------------------------------------------
 
@@ -215,11 +249,14 @@ class ResolveWorker:
     def _kept_packument(self, ask: AskPackument, outcome: _Outcome) -> Fed | None:
         cache = self._inputs.cache
         kept = self._kept_document(self._inputs.wants.packument(ask).cache_path)
-        if kept is not None and (cache.offline or cache.prefer_offline or self._is_fresh(kept)):
+        if kept is not None and self._is_believed(kept):
             try:
-                return self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped)
+                packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped)
             except PmpipeError:
                 kept = None  # torn by a power cut: it is asked for again
+            else:
+                self._has_believed = True
+                return packument
         if cache.offline:
             what = f"the packument of {ask.name} is not in the cache, and the network may not be used"
             return OfflineError(what, hint="install once without --offline")
@@ -235,8 +272,12 @@ class ResolveWorker:
             what = f"cannot read {path}: {error.strerror}"
             raise StoreError(what, hint="mend its permissions, or remove it") from error
 
-    def _is_fresh(self, kept: KeptDocument) -> bool:
-        return not self._inputs.cache.prefer_online and kept.is_fresh(time.time())
+    def _is_believed(self, kept: KeptDocument) -> bool:
+        """Whether a kept packument counts without the registry's word."""
+        cache = self._inputs.cache
+        if cache.offline or self._asks_always:
+            return cache.offline
+        return cache.prefer_offline or (not cache.prefer_online and kept.is_fresh(time.time()))
 
     def _want(self, ask: Ask, outcome: _Outcome, kept: KeptDocument | None = None) -> None:
         number = self._next
@@ -301,8 +342,15 @@ class ResolveWorker:
         )
         text = write_lockfile(document, style.formatting)
         manifests = {manifest_path(location): content for location, content in resolver.manifests.items()}
-        yarn_lock = ideal.yarn_lock_text().encode() if self._inputs.keeps_yarn_lock else b""
-        made = Made(text, manifests, resolver.saves_lock, resolver.saves_manifests, yarn_lock)
+        made = Made(
+            text,
+            manifests,
+            resolver.saves_lock,
+            resolver.saves_manifests,
+            ideal.yarn_lock_text().encode() if self._inputs.keeps_yarn_lock else b"",
+            packages=sum(node.target is None and not node.is_top for node in ideal.nodes().values()),
+            unavailable=tuple(dict.fromkeys(ideal.unavailable())),
+        )
         self._inputs.finish(made)
         path = write_made(made, self._inputs.staging)
         yield ResolveDone(
