@@ -225,3 +225,20 @@ def test_npm_takes_our_lock_of_a_folder_of_a_repository(project: Project, reposi
         command = ("npm", *words, "--ignore-scripts", f"--registry={project.registry.url}/")
         subprocess.run(command, cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60)
     assert (project.folder / "package-lock.json").read_bytes() == lock
+
+
+# -- commands that change package.json ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("add", "other"), ("remove", "other"), ("update",), ("dedupe",)])
+def test_commands_that_change_the_project_leave_such_specs_as_they_are(shared: Project, words: tuple[str, ...]) -> None:
+    shared.registry.publish(make_package("other", "1.0.0"))
+    shared.succeeds("add", "other")
+    shared.succeeds(*words)
+    specs = json.loads((shared.folder / "package.json").read_text())["dependencies"]
+    assert specs["lib"] == "catalog:"
+    assert json.loads((shared.folder / "packages/b/package.json").read_text())["dependencies"] == {
+        "lib": "catalog:newer"
+    }
+    assert version_of(shared, "packages/b/node_modules/lib") == "2.0.0"
+    assert "nothing to do" in shared.succeeds("install").stdout
