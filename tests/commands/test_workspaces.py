@@ -1,0 +1,81 @@
+"""Commands about some workspaces leave the rest of node_modules alone, as npm does."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from changes import PLAIN, needs
+from changing import Changing
+from support.project import Project
+from support.registry import PackageRegistry
+from test_same_outcome_as_npm import text_of, without_empty_folders
+
+CASE = {
+    **PLAIN,
+    "project": {"name": "app", "version": "1.0.0", "workspaces": ["packages/*"], **needs(b="^1.0.0", d="2.0.0")},
+    "workspaces": {
+        "packages/one": {"name": "one", "version": "1.2.0", **needs(a="^1.0.0", b="2.0.0")},
+        "packages/two": {"name": "@s/two", "version": "0.1.0", **needs(t="^1.0.0", one="^1.0.0")},
+        "packages/three": {"name": "three", "version": "0.1.0", **needs(c="^1.0.0", b="2.0.0")},
+    },
+}
+LINES = [
+    "install -w=packages/one",
+    "install -w=@s/two",
+    "install -w=one -w=three",
+    "install -w=one --include-workspace-root",
+    "install --workspaces",
+    "install --no-workspaces",
+    "ci -w=three",
+    "install -w=one t@beta",
+    "uninstall -w=three b",
+    "update -w=@s/two",
+    "install --no-save -w=one @s/x",
+]
+
+
+def remove_all(folder: Path) -> None:
+    for modules in (folder / "node_modules", *folder.glob("packages/*/node_modules")):
+        shutil.rmtree(modules, ignore_errors=True)
+
+
+def keep_all(folder: Path) -> None:
+    """Everything stands as it was installed."""
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("before", [remove_all, keep_all])
+@pytest.mark.parametrize("line", LINES)
+def test_only_the_chosen_workspaces_are_installed(
+    line: str, before: Callable[[Path], None], tmp_path: Path, registry: PackageRegistry
+) -> None:
+    npms = Changing(CASE, registry, tmp_path / "npm" / "app", installs=True)
+    npms.write()
+    before(npms.folder)
+    ours = Project(tmp_path / "ours", registry)
+    shutil.rmtree(ours.folder)
+    shutil.copytree(npms.folder, ours.folder, symlinks=True)
+    assert not npms.npm(*shlex.split(line))
+    ours.succeeds(*shlex.split(line), alone=False)
+    for name in ("package.json", "package-lock.json", "node_modules/.package-lock.json"):
+        assert text_of(ours.folder / name) == text_of(npms.folder / name)
+    assert without_empty_folders(ours.folder) == without_empty_folders(npms.folder)
+    ours.close()
+
+
+@pytest.mark.npm
+def test_rest_is_restored_as_the_last_install_left_it(tmp_path: Path, registry: PackageRegistry) -> None:
+    made = Changing(CASE, registry, tmp_path / "npm" / "app", installs=True)
+    made.write()
+    ours = Project(tmp_path / "ours", registry)
+    shutil.rmtree(ours.folder)
+    shutil.copytree(made.folder, ours.folder, symlinks=True)
+    before = without_empty_folders(ours.folder)
+    shutil.rmtree(ours.folder / "node_modules/t")
+    ours.succeeds("install", "-w=one", alone=False)
+    assert without_empty_folders(ours.folder) == before
+    ours.close()
