@@ -3,6 +3,9 @@
 What yarn would do cannot always be said in this format: a request stands there once, although two packages that make
 it may be given different versions. The node that is nearer to the project has it.
 
+npm writes the file twice, the second time without the optional packages that are of no use on this host. yarn misses
+them then, so they stay here.
+
 Source: npm's ``@npmcli/arborist``, ``yarn-lock.js``.
 """
 

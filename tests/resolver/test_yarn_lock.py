@@ -17,7 +17,7 @@ from playing import lock_text, publish, write_project
 from support.registry import PackageRegistry
 
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.foreign.yarn_classic import read_yarn_classic
+from pmpipe.npm.foreign.yarn_classic import parse_yarn_classic, read_yarn_classic
 from pmpipe.npm.registry import public_registry
 from pmpipe.npm.semver import satisfies
 
@@ -113,6 +113,15 @@ def test_writes_the_yarn_lock_that_npm_writes(name: str, tmp_path: Path, registr
     npm_with(case, registry, tmp_path / "project", {"yarn.lock": text})
     theirs = (tmp_path / "project/yarn.lock").read_text()
     assert tree_pinned(case, registry.url, pins=read_yarn_classic(text.encode())).yarn_lock_text() == theirs
+
+
+def test_the_yarn_lock_has_optional_packages_for_other_platforms_too() -> None:
+    case = {
+        "registry": {"far": {"1.0.0": {"os": ["win32"], "dependencies": {"b": "*"}}}, "b": {"1.0.0": {}}},
+        "project": {"name": "app", "version": "1.0.0", "optionalDependencies": {"far": "1"}},
+    }
+    text = tree_pinned(case, "https://registry.example").yarn_lock_text()
+    assert [entry.requests for entry in parse_yarn_classic(text.encode(), "yarn.lock")] == [("b@*",), ("far@1",)]
 
 
 @pytest.mark.npm
