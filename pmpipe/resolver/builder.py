@@ -181,7 +181,9 @@ class Builder:
 
     def problem_edges(self, node: Node) -> list[Edge]:
         """The edges of a node for which something has to be placed."""
-        bundled = () if node.is_mine else node.package.bundled
+        bundled = node.package.bundled
+        if bundled and node.is_mine:
+            bundled = ()
         return [
             edge
             for edge in node.edges_out.values()
@@ -208,7 +210,8 @@ class Builder:
         if node in self.seen or node.tree is not self.tree:
             return
         self.seen[node] = None
-        yield from self.bundles.open(node, self.tree)
+        if node.package.bundled or node.has_shrinkwrap:
+            yield from self.bundles.open(node, self.tree)
         if not node.edges_out:
             return
         candidates: dict[Edge, Node] = {}

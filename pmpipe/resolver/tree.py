@@ -227,8 +227,10 @@ class Tree:
             if found is not None:
                 break
             node = node.parent or node.folder_parent
-        if found is not edge.target:
-            self._let_go(edge)
+        former = edge.target
+        if found is not former:
+            if former is not None:
+                self._let_go(edge)
             edge.target = found
             if found is not None:
                 if self.root.rule is not None:
@@ -324,12 +326,14 @@ class Tree:
     # --- bookkeeping
 
     def _admit(self, node: Node) -> None:
-        for member in _family(node):
+        family = _family(node)
+        for member in family:
             self._enter(member)
         if node.target is not None and not self.is_apart:
             self.adopt_target(node)
+            family = _family(node)
         self._connect_to(node)
-        for member in _family(node):
+        for member in family:
             if not member.edges_out:
                 self.load_edges(member)
                 continue
