@@ -86,6 +86,7 @@ class Summary:
         recorded: location -> sha512 that was computed because the lockfile has no digest.
         resolved: packages that were found by resolving; 0 if the lockfile was up to date.
         documents: packuments that came from the registry.
+        written: package.json files and lockfiles that were written, relative to the project.
     """
 
     placed: int = 0
@@ -99,6 +100,7 @@ class Summary:
     recorded: dict[PackagePath, str] = field(default_factory=dict)
     resolved: int = 0
     documents: int = 0
+    written: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -113,3 +113,8 @@ class Counts:
     copied: int = 0
     placed_bytes: int = 0
     linked: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Count what another run has done, too."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))

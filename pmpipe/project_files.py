@@ -20,6 +20,9 @@ PNPM_WORKSPACE = "pnpm-workspace.yaml"
 #: the names of a lockfile, the one that counts first
 LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")
 
+#: npm keeps one of yarn 1 up to date, where there is one
+YARN_LOCK = "yarn.lock"
+
 
 def manifest_path(location: str) -> str:
     """Where the package.json of a location is, relative to the project."""

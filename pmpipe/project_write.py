@@ -20,7 +20,7 @@ from contextlib import suppress
 import msgspec
 
 from pmpipe.errors import FilesystemError
-from pmpipe.project_files import LOCKFILES, MANIFEST
+from pmpipe.project_files import LOCKFILES, MANIFEST, YARN_LOCK
 
 JOURNAL = ".pmpipe-files"
 _SUFFIX = ".pmpipe-new"
@@ -52,6 +52,11 @@ class ProjectWrite:
         #: what the files held that have been exchanged; None where there was none
         self._before: dict[str, bytes | None] = {}
         self._began = False
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The files that `commit` has exchanged, relative to the project."""
+        return tuple(self._before)
 
     def prepare(self) -> None:
         """Write the new contents beside the files; those that hold just this already are left alone.
@@ -185,7 +190,7 @@ def _read_journal(data: bytes) -> _Journal:
         journal = msgspec.json.decode(data, type=_Journal)
     except msgspec.MsgspecError:
         return _Journal()
-    ours = all(os.path.basename(path) in (MANIFEST, *LOCKFILES) for path in journal.paths)
+    ours = all(os.path.basename(path) in (MANIFEST, *LOCKFILES, YARN_LOCK) for path in journal.paths)
     return journal if ours else _Journal()
 
 

@@ -149,15 +149,17 @@ class _Job:
                     write.apply()
             else:
                 summary = self._install(session.wanted(self.store), crew, write)
+            summary.written = write.changed if write is not None else ()
         summary.stage_s = {
             stage: summary.stage_s.get(stage, 0.0) + seconds for stage, seconds in resolved.stage_s.items()
         }
         summary.resolved, summary.documents = resolved.packages, resolved.documents
+        summary.counts.add(resolved.counts)
         return summary
 
     def _write(self, made: Made) -> ProjectWrite:
+        from pmpipe.project_files import YARN_LOCK
         from pmpipe.project_write import ProjectWrite
-        from pmpipe.resolving.resolution import YARN_LOCK
 
         session = self.session
         files = {**made.manifests} if made.saves_manifests else {}

@@ -27,8 +27,10 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
     if output.json:
         output.document(_document(summary, seconds))
         return
-    if summary.resolved and not (summary.placed or summary.kept or summary.removed):
-        output.say(f"resolved {plural(summary.resolved, 'package')} in {seconds:.2f} s")
+    written = f"wrote {' and '.join(summary.written)}" if summary.written else ""
+    if written and not (summary.placed or summary.removed or summary.counts.linked):
+        resolved = f", resolved {plural(summary.resolved, 'package')}" if summary.resolved else ""
+        output.say(f"{written}{resolved} in {seconds:.2f} s")
         return
     if not (summary.placed or summary.removed or summary.counts.linked):
         output.say(f"up to date: {plural(summary.kept, 'package')}, nothing to do ({seconds:.2f} s)")
@@ -40,10 +42,17 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
     output.say(f"{', '.join(parts)} in {seconds:.2f} s")
     ways = (("reflinked", counts.reflinked), ("hardlinked", counts.hardlinked), ("copied", counts.copied))
     files = ", ".join(f"{count:,} files {how}" for how, count in ways if count)
-    fetched = f"{plural(counts.fetched, 'tarball')} fetched ({megabytes(counts.wire_bytes)})" if counts.fetched else ""
+    things = [
+        plural(count, thing)
+        for count, thing in ((counts.fetched, "tarball"), (summary.documents, "packument"))
+        if count
+    ]
+    fetched = f"{' and '.join(things)} fetched ({megabytes(counts.wire_bytes)})" if things else ""
     resolved = f"{summary.resolved:,} resolved" if summary.resolved else ""
     details = "; ".join(
-        part for part in (resolved, fetched, files, f"{plural(counts.linked, 'link')}" if counts.linked else "") if part
+        part
+        for part in (resolved, fetched, files, plural(counts.linked, "link") if counts.linked else "", written)
+        if part
     )
     if details:
         output.say(f"  {details}")
@@ -58,6 +67,7 @@ def _document(summary: Summary, seconds: float) -> dict[str, Any]:
         "removed": summary.removed,
         "resolved": summary.resolved,
         "packuments": summary.documents,
+        "written": list(summary.written),
         "leftOut": summary.left_out,
         "scriptsSkipped": summary.scripts_skipped,
         "counts": asdict(summary.counts),

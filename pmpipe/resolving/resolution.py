@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.driving import Crew
-from pmpipe.npm.foreign.files import FOREIGN_LOCKS, is_kept_up_to_date
-from pmpipe.orders import StageName
+from pmpipe.npm.foreign.files import is_kept_up_to_date
+from pmpipe.orders import Counts, StageName
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
-from pmpipe.project_files import read_file
+from pmpipe.project_files import YARN_LOCK, read_file
 from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
 from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
@@ -27,8 +27,6 @@ from stages.document_cache import FOLDER_NAME
 if TYPE_CHECKING:
     from pmpipe.session import Session
     from pmpipe.store import Store
-
-YARN_LOCK = FOREIGN_LOCKS[0]
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,6 +47,7 @@ class Resolved:
     packages: int
     documents: int
     stage_s: dict[str, float]
+    counts: Counts
     notes: list[str]
 
 
@@ -124,7 +123,7 @@ def resolve(
     if result.problems:
         raise errors_of(result.problems)
     made = take_made(result.made)
-    return Resolved(made, result.warnings, made.packages, run.documents, stage_s, _notes(result))
+    return Resolved(made, result.warnings, made.packages, run.documents, stage_s, run.counts, _notes(result))
 
 
 def _notes(result: Resolution) -> list[str]:

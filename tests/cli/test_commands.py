@@ -24,7 +24,7 @@ WANTED = {"node_modules/left": LEFT, "node_modules/right": make_package("right",
 
 #: the fields of an install's document
 FIELDS = {
-    *("placed", "kept", "removed", "leftOut", "scriptsSkipped", "resolved", "packuments"),
+    *("placed", "kept", "removed", "leftOut", "scriptsSkipped", "resolved", "packuments", "written"),
     *("counts", "warnings", "seconds", "stageSeconds"),
 }
 
