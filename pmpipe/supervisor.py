@@ -18,7 +18,19 @@ from types import FrameType
 from typing import Protocol, TypeAlias
 
 from pmpipe.interrupts import SIGNALS
-from pmpipe.orders import Dismiss, Event, Finish, Interrupted, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
+from pmpipe.orders import (
+    Dismiss,
+    Event,
+    Finish,
+    Interrupted,
+    Order,
+    Prepare,
+    ReleaseTarball,
+    StageName,
+    Start,
+    Stop,
+    WorkerDied,
+)
 from pmpipe.workers import Workers
 from stages.messages import Crashed, Job, JobId, Release, decode_results
 
@@ -152,7 +164,7 @@ class Supervisor:
     def _carry_out(self, orders: Iterable[Order]) -> Outcome | None:
         """Send jobs to their stages; the outcome if the run is over."""
         batches: dict[StageName, list[Job]] = {}
-        dismissed: list[StageName] = []
+        changes: list[Prepare | Dismiss] = []
         outcome: Outcome | None = None
         for order in orders:
             match order:
@@ -160,8 +172,8 @@ class Supervisor:
                     batches.setdefault(stage, []).append(job)
                 case ReleaseTarball(offset):
                     batches.setdefault(StageName.FETCH, []).append(Release(JobId(-1), offset))
-                case Dismiss(stage):
-                    dismissed.append(stage)
+                case Prepare() | Dismiss():
+                    changes.append(order)
                 case Finish():
                     outcome = Finished()
                 case Stop(reason):
@@ -169,9 +181,15 @@ class Supervisor:
         for stage, jobs in batches.items():
             self.workers.send(stage, jobs, self.machine.in_flight(stage))
         self.workers.flush()
-        for stage in dismissed:
-            self.workers.dismiss(stage)
+        self._change_workers(changes)
         return outcome
+
+    def _change_workers(self, changes: Iterable[Prepare | Dismiss]) -> None:
+        for change in changes:
+            if isinstance(change, Prepare):
+                self.workers.prepare(change.stage)
+            else:
+                self.workers.dismiss(change.stage)
 
     def _describe(self, reason: WorkerDied | Interrupted | Crashed) -> Outcome:
         if isinstance(reason, Interrupted):

@@ -119,6 +119,11 @@ class Workers:
             self._outbox[stage].extend(_datagrams(jobs[start : start + size]))
         self.flush()
 
+    def prepare(self, stage: StageName) -> None:
+        """Start a stage's first process before its first job."""
+        if not self._started[stage]:
+            self._start(stage)
+
     def flush(self) -> None:
         """Send what the kernel had no room for before."""
         for stage, batches in self._outbox.items():

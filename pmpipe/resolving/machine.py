@@ -30,6 +30,7 @@ from pmpipe.orders import (
     Finish,
     Interrupted,
     Order,
+    Prepare,
     ReleaseTarball,
     StageName,
     Start,
@@ -105,6 +106,7 @@ class ResolveRun:
         places: bounds within the fetch stage's.
         keeps_documents: documents are to be written to the cache.
         goes_on: an install follows that uses the same processes: what is in flight at the end is waited for.
+        prepares_fetch: no document is kept yet, so some will be fetched.
     """
 
     settings: Settings
@@ -112,6 +114,7 @@ class ResolveRun:
     places: ResolvePlaces
     keeps_documents: bool
     goes_on: bool
+    prepares_fetch: bool = False
     counts: Counts = field(default_factory=Counts)
     result: Resolution = field(default_factory=Resolution)
     #: packages that the resolver has found so far
@@ -140,9 +143,9 @@ class ResolveRun:
     # -- the supervisor's calls -----------------------------------------------------------------------------------
 
     def start(self) -> list[Order]:
-        """The first order: begin."""
-        job = self._begin(ResolveTask("the project", None))
-        return [Start(StageName.RESOLVE, Resolve(job))]
+        """The first orders: begin, and get ready to fetch if something certainly will be."""
+        begin = Start(StageName.RESOLVE, Resolve(self._begin(ResolveTask("the project", None))))
+        return [begin, Prepare(StageName.FETCH)] if self.prepares_fetch else [begin]
 
     def handle(self, event: Event) -> list[Order]:
         """Take in one event and return what is to be done now."""
