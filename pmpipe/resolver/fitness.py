@@ -41,7 +41,7 @@ def check_fitness(nodes: Iterable[Node], options: ResolveOptions) -> list[Node]:
     for node in nodes:
         if node.flags.optional:
             # npm does not let --force pass for these: they would be installed to no use
-            if not node.unusable and (_wrong_platform(node.package, options) or not _engine_fits(node, options, False)):
+            if not node.unusable and (wrong_platform(node.package, options) or not _engine_fits(node, options, False)):
                 for member in optional_set(node):
                     member.unusable = True
             continue
@@ -74,7 +74,8 @@ def _is_omitted(node: Node, omit: frozenset[str]) -> bool:
     )
 
 
-def _wrong_platform(package: Package, options: ResolveOptions) -> str:
+def wrong_platform(package: Package, options: ResolveOptions) -> str:
+    """What a package demands that the platform does not offer; empty if it fits."""
     manifest = package.manifest
     if not (manifest.os or manifest.cpu or manifest.libc) or not options.os:
         return ""
@@ -96,7 +97,7 @@ def _engine_fits(node: Node, options: ResolveOptions, any_node: bool) -> bool:
 
 
 def _platform_problem(node: Node, options: ResolveOptions) -> list[PmpipeError]:
-    demands = _wrong_platform(node.package, options)
+    demands = wrong_platform(node.package, options)
     if not demands:
         return []
     host = Platform(options.os, options.cpu, options.libc)

@@ -8,6 +8,7 @@ that. What it asks for too much costs a request; what it misses the builder asks
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -40,12 +41,19 @@ class Prefetcher:
     Attributes:
         wants: per ask the requests that have been seen, until the answer arrives.
         picked: per package the versions that the walk has been through.
+        fits: whether a package can be used on this host; only then is its tarball worth a download ahead.
         excluded: names of workspaces, and of what overrides are about: their dependents may not get what they ask for.
     """
 
-    def __init__(self, source: Source, excluded: AbstractSet[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        source: Source,
+        excluded: AbstractSet[str] = frozenset(),
+        fits: Callable[[Package], bool] = lambda _: True,
+    ) -> None:
         self.source = source
         self.excluded = excluded
+        self.fits = fits
         self.wants: dict[Ask, list[Request]] = {}
         self.picked: dict[str, dict[str, None]] = {}
         self._walked: dict[Package, None] = {}
@@ -125,5 +133,6 @@ class Prefetcher:
         if not isinstance(package, Package) or package.version in picked:
             return None
         picked[package.version] = None
-        self._resolved.append(Resolved(package.name, package.version, package.resolved, package.integrity))
+        if self.fits(package):
+            self._resolved.append(Resolved(package.name, package.version, package.resolved, package.integrity))
         return package

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
-from pmpipe.resolver.fitness import check_fitness
+from pmpipe.resolver.fitness import check_fitness, wrong_platform
 from pmpipe.resolver.inflating import inflate
 from pmpipe.resolver.lock_entries import lock_document
 from pmpipe.resolver.node import Edge, Node
@@ -92,7 +92,11 @@ class Resolver:
         workspaces = {
             edge.name for edge in self._tree.root.edges_out.values() if edge.dependency.kind is Kind.WORKSPACE
         }
-        self._prefetcher = Prefetcher(self._source, workspaces | _overridden_names(self._tree.root.rule))
+        self._prefetcher = Prefetcher(
+            self._source,
+            workspaces | _overridden_names(self._tree.root.rule),
+            lambda package: not wrong_platform(package, self.options),
+        )
         self._run: Waiting[None] = self._plant_and_build()
         self._waiting: Ask | None = None
         self._bare: tuple[Node, ...] = ()

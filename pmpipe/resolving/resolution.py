@@ -80,7 +80,8 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
         style=lock_style(config, session.folder, session.lock),
         # the lock's text is the only thing that is written even if the store cannot be
         staging=store.staging if store.writable else tempfile.gettempdir(),
-        announces=goes_on and store.writable and not config.offline and not config.dry_run,
+        # what is omitted is not known before the tree is finished
+        announces=goes_on and store.writable and not (config.offline or config.dry_run or config.omit),
         keeps_yarn_lock=_keeps_yarn_lock(session.folder),
         finish=finish,
     )
