@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pmpipe.errors import HostError
 from pmpipe.orders import StageName
 from pmpipe.workers import Stage
 from stages.messages import ArchiveLimits
@@ -103,10 +104,19 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve: ResolveInpu
         sizes: how large the pipeline is.
         fetch_settings: how the network is used.
         resolve: what is to be resolved first, if anything.
+
+    Raises:
+        HostError: there is no memory for the arena.
     """
     from stages.arena import create_arena
 
-    arena = create_arena()
+    try:
+        arena = create_arena()
+    except OSError as error:
+        raise HostError(
+            f"the system refuses the memory that processes share: {error.strerror or error}",
+            hint="check the limit on address space (ulimit -v)",
+        ) from error
 
     def fetch(jobs: Channel, results: Channel, board: JobBoard) -> None:
         from stages.fetch import run_fetch

@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 
+from pmpipe.errors import PmpipeError
 from pmpipe.npm.collation import CollationKey, english_key
+from pmpipe.resolver.blame import error_for
 from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.can_place import Verdict
 from pmpipe.resolver.dep_sets import optional_set
@@ -150,10 +152,10 @@ class Builder:
             for node in list(nodes.values()):
                 if node.flags.extraneous and node.tree is self.tree:
                     self.tree.remove(node)
+        required = [node for node in self.sets.failures if not node.flags.optional]
+        if required:
+            raise error_for(required)
         for node in self.sets.failures:
-            if not node.flags.optional:
-                assert node.failure is not None
-                raise node.failure
             for member in optional_set(node):
                 member.unusable = True
 
@@ -211,7 +213,7 @@ class Builder:
             return
         self.seen[node] = None
         if node.package.bundled or node.has_shrinkwrap:
-            yield from self.bundles.open(node, self.tree)
+            yield from self._open_tarball(node)
         if not node.edges_out:
             return
         candidates: dict[Edge, Node] = {}
@@ -225,6 +227,14 @@ class Builder:
         for edge in node.edges_out.values():
             if edge.target is not None and edge.target.target is not None:
                 self.links[edge.target] = None
+
+    def _open_tarball(self, node: Node) -> Waiting[None]:
+        try:
+            yield from self.bundles.open(node, self.tree)
+        except PmpipeError as error:
+            # whether that matters is known only when the flags are
+            node.failure = error
+            self.sets.failures[node] = None
 
     def _candidate(self, edge: Edge) -> Waiting[Node]:
         found = self.sets.found_before(edge)
@@ -273,10 +283,9 @@ class Builder:
         turn = (placed.location, placed.package)
         self.turns[turn] = self.turns.get(turn, 0) + 1
         if self.turns[turn] > _MAX_TURNS:
-            failures = (node.failure for node in self.sets.failures if node.location == placed.location)
-            failure = next((failure for failure in failures if failure is not None), None)
-            if failure is not None:
-                raise failure
+            failed = [node for node in self.sets.failures if node.location == placed.location]
+            if failed:
+                raise error_for(failed)
             rivals = [package for location, package in self.turns if location == placed.location]
             raise explain_endless(placement.edge, placed, rivals)
 

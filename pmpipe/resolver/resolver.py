@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pmpipe.errors import PmpipeError
 from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
@@ -37,6 +38,7 @@ class IdealTree:
         unfit: required packages whose ``engines`` do not fit, which deserve one too.
         bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
         failed: optional nodes whose package could not be had.
+        dangling: why folders cannot be read that links lead to nevertheless.
     """
 
     tree: Tree
@@ -44,10 +46,14 @@ class IdealTree:
     unfit: tuple[Node, ...]
     bare: tuple[Node, ...] = ()
     failed: tuple[Node, ...] = ()
+    dangling: tuple[PmpipeError, ...] = ()
 
     def unavailable(self) -> Iterator[str]:
         """The locations of optional packages that cannot be installed, as something that they need is not there."""
         for node in self.failed:
+            if node.version:
+                yield node.location
+                continue
             for edge in node.edges_in:
                 if not edge.origin.is_mine and edge.dependency.kind not in (Kind.OPTIONAL, Kind.PEER_OPTIONAL):
                     yield edge.origin.location
@@ -149,7 +155,8 @@ class Resolver:
         self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
         unfit = check_fitness(self._tree.nodes.values(), self.options)
         failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
-        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare, failed)
+        overruled, dangling = tuple(self._builder.placer.overruled), tuple(self._sets.dangling.values())
+        return IdealTree(self._tree, overruled, tuple(unfit), self._bare, failed, dangling)
 
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)

@@ -116,17 +116,15 @@ def make_handler(inputs: ResolveInputs, arena: mmap.mmap) -> Handler:
     def handle(job: Job) -> Iterator[Result]:
         try:
             yield from worker.handle(job)
-        except NoMatchingVersionError as error:
+        except PmpipeError as error:
             # a version may have been published since the packument was kept
-            if not worker.may_know_too_little:
+            if not (worker.may_know_too_little and _lacks_version(error)):
                 yield _failure(job.job, error)
                 return
             try:
                 yield from worker.begin_anew(job)
             except PmpipeError as second:
                 yield _failure(job.job, second)
-        except PmpipeError as error:
-            yield _failure(job.job, error)
 
     return handle
 
@@ -369,6 +367,11 @@ def _steps(step: ResolveStep) -> Iterator[ResolveStep]:
     for part in _steps(first):
         yield msgspec.structs.replace(part, more=True)
     yield from _steps(msgspec.structs.replace(step, wants=wants[some:], announced=announced[ahead:]))
+
+
+def _lacks_version(error: PmpipeError) -> bool:
+    problems = error.problems if isinstance(error, ProblemsError) else (error,)
+    return any(isinstance(problem, NoMatchingVersionError) for problem in problems)
 
 
 def _failure(job: JobId, error: PmpipeError) -> ResolveFailed:

@@ -121,3 +121,78 @@ def test_a_bug_of_the_main_process_leaves_the_former_tree_or_the_complete_new_on
     assert project.tree() in (tree_of(former), tree_of(PACKAGES))
     project.succeeds(command)
     project.assert_installed()
+
+
+# -- while dependencies are resolved ----------------------------------------------------------------------------------
+
+#: what the two stages are doing in the middle of a job
+RESOLVING = {"resolve": ("answer", 2), "cache": ("create", 2)}
+
+RESOLVING_MATRIX = [
+    pytest.param(Fault(stage, point, kind, number), id=f"{stage}-{kind}-{point}")
+    for stage, middle in RESOLVING.items()
+    for kind in KINDS
+    for point, number in (("start", 1), middle, ("put", 1))
+]
+
+
+@pytest.fixture
+def unresolved(project: Project) -> Project:
+    """A project without a lockfile, whose packages need each other."""
+    project.want({})
+    (project.folder / "package-lock.json").unlink()
+    for number in range(6):
+        needs = {f"p{number + 1}": "1"} if number < 5 else {}
+        project.packages[f"node_modules/p{number}"] = make_package(f"p{number}", "1.0.0", dependencies=needs)
+    project.declare(*project.packages.values(), dependencies={"p0": "1"})  # type: ignore[arg-type]
+    project.write("node_modules/.cache/kept", "kept")
+    return project
+
+
+@pytest.mark.parametrize("fault", RESOLVING_MATRIX)
+def test_a_crash_while_resolving_ends_with_status_70_and_the_next_run_makes_the_lock(
+    unresolved: Project, fault: Fault
+) -> None:
+    run = unresolved.fails("install", fault=fault, status=70)
+    assert f"error[PM_CRASH]: the {fault.stage} stage's worker {KINDS[fault.kind]}" in run.stderr
+    if fault.point not in ("start", "put"):
+        assert "while working on p" in run.stderr
+    assert not (unresolved.folder / "package-lock.json").exists()
+    unresolved.succeeds("install")
+    lock, kept = unresolved.lock, {".cache": "folder 755", ".cache/kept": unresolved.tree()[".cache/kept"]}
+    unresolved.assert_installed(extra=kept)
+    other = unresolved.sibling("undisturbed")
+    other.declare(dependencies={"p0": "1"})
+    other.succeeds("install")
+    assert other.lock == lock
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crash_of_fetch_while_resolving_ends_with_status_70(unresolved: Project, kind: str) -> None:
+    run = unresolved.fails("install", fault=Fault("fetch", "body", kind, 2), status=70)
+    assert "error[PM_CRASH]: the fetch stage's worker" in run.stderr
+    unresolved.succeeds("install")
+
+
+@pytest.mark.parametrize("stage", RESOLVING)
+def test_a_crash_while_a_lock_is_changed_leaves_it_as_it_was(unresolved: Project, stage: str) -> None:
+    unresolved.succeeds("install")
+    extra = make_package("extra", "1.0.0", dependencies={"extra-2": "1"})
+    unresolved.declare(extra, make_package("extra-2", "1.0.0"), dependencies={"p0": "1", "extra": "1"})
+    # fails() compares the whole project, the lockfile included
+    point, _ = RESOLVING[stage]
+    unresolved.fails("install", fault=Fault(stage, point, "SIGKILL"), status=70)
+    unresolved.succeeds("install")
+    assert "node_modules/extra-2" in unresolved.lock["packages"]
+
+
+@pytest.mark.parametrize("number", range(1, 16, 2))
+def test_a_bug_of_the_main_process_while_resolving_leaves_no_lock_or_the_complete_one(
+    unresolved: Project, number: int
+) -> None:
+    run = unresolved.run("install", fault=Fault("main", "os.rename", "raises", number), alone=False)
+    assert run.status in (0, 70)
+    if (unresolved.folder / "package-lock.json").exists():
+        assert len(unresolved.lock["packages"]) == 7
+    unresolved.succeeds("install")
+    assert len(unresolved.lock["packages"]) == 7

@@ -141,7 +141,8 @@ def test_prefer_offline_asks_for_what_is_not_there(warm: Project, watched: Watch
 def test_a_registry_with_another_address_has_packuments_of_its_own(warm: Project) -> None:
     with PackageRegistry() as other:
         other.publish(make_package("leaf", "1.5.0"), MID)
-        warm.succeeds("install", f"--registry={other.url}/")
+        warm.registry = other
+        warm.succeeds("install")
         assert warm.lock["packages"]["node_modules/leaf"]["version"] == "1.5.0"
 
 
@@ -212,19 +213,12 @@ def test_files_of_the_right_length_with_other_bytes_are_fetched_again(
     # as a power cut leaves them on some filesystems
     for file in kept(warm):
         content = file.read_bytes()
-        file.write_bytes(content[:-150] + b"\0" * 150)
+        file.write_bytes(content[:-100] + b"\0" * 100)
     if not is_fresh:
         age(warm)
     warm.succeeds("install")
     warm.assert_installed(TREE)
-    assert (
-        {path for path, with_validator in watched.packuments() if not with_validator} >= set()
-        if is_fresh
-        else {
-            "/leaf",
-            "/mid",
-        }
-    )
+    assert [path for path, with_validator in watched.packuments() if not with_validator] == ["/leaf", "/mid"]
 
 
 def test_a_wrong_304_is_told(project: Project, registry: PackageRegistry) -> None:

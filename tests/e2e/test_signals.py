@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -173,3 +174,124 @@ def test_a_lock_left_by_sigkill_is_no_obstacle(
     wait_until(lambda: not processes_of(running.pid), "the killed run is gone")
     gate.set()
     assert "waiting" not in project.succeeds("ci").stderr
+
+
+# -- while dependencies are resolved ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unresolved(project: Project) -> Project:
+    """A project without a lockfile, whose packages need each other."""
+    packages = [
+        make_package(f"p{number}", "1.0.0", dependencies={f"p{number + 1}": "1"} if number < 5 else {})
+        for number in range(6)
+    ]
+    project.packages = {f"node_modules/{package.name}": package for package in packages}
+    project.declare(*packages, dependencies={"p0": "1"})
+    return project
+
+
+@pytest.fixture
+def closed(registry: PackageRegistry) -> Iterator[threading.Event]:
+    """The packument of one package stops in the middle of its body until the gate is opened."""
+    event = threading.Event()
+    registry.misbehave("/p3", faults.hold(event, at=20))
+    yield event
+    event.set()
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_a_signal_while_resolving_ends_the_run_within_two_seconds_and_leaves_no_lock(
+    unresolved: Project, registry: PackageRegistry, closed: threading.Event, number: int
+) -> None:
+    running = unresolved.start("install")
+    registry.wait_for_requests("/p3")
+    began = time.monotonic()
+    running.signal(number)
+    run = running.wait()
+    assert time.monotonic() - began < 2
+    assert run.status == STATUS[signal.Signals(number)]
+    assert "stopped; the project is as it was before" in run.stderr
+    assert not (unresolved.folder / "package-lock.json").exists()
+    closed.set()
+    unresolved.succeeds("install")
+    unresolved.assert_installed()
+
+
+def test_ctrl_c_while_resolving_goes_to_all_processes_and_ends_them_as_one(
+    unresolved: Project, registry: PackageRegistry, closed: threading.Event
+) -> None:
+    running = unresolved.start("install")
+    registry.wait_for_requests("/p3")
+    os.killpg(running.pid, signal.SIGINT)
+    run = running.wait()
+    assert run.status == 130
+    assert "Traceback" not in run.stderr
+
+
+def test_a_signal_while_a_packument_waits_for_another_attempt_ends_the_run(
+    unresolved: Project, registry: PackageRegistry
+) -> None:
+    unresolved.environment["npm_config_fetch_retry_mintimeout"] = "600000"
+    unresolved.environment["npm_config_fetch_retry_maxtimeout"] = "600000"
+    registry.misbehave("/p2", faults.status(503))
+    running = unresolved.start("install")
+    registry.wait_for_requests("/p2")
+    running.signal(signal.SIGINT)
+    assert running.wait().status == 130
+
+
+def test_workers_end_when_the_main_process_is_killed_while_resolving(
+    unresolved: Project, registry: PackageRegistry, closed: threading.Event
+) -> None:
+    running = unresolved.start("install")
+    registry.wait_for_requests("/p3")
+    running.signal(signal.SIGKILL)
+    assert running.wait().status == -signal.SIGKILL
+    assert processes_of(running.pid) == []
+    closed.set()
+    unresolved.succeeds("install")
+    unresolved.assert_installed()
+
+
+#: moments of an install without a lock, where everything is killed at once
+RESOLVING_POINTS = {
+    "in the middle of a packument": Fault("fetch", "body", "kills all", 3),
+    "while the resolver is fed": Fault("resolve", "answer", "kills all", 3),
+    "while a packument is written": Fault("cache", "create", "kills all", 3),
+    "before a packument appears": Fault("cache", "os.rename", "kills all", 2),
+    "while the lock is handed over": Fault("resolve", "create", "kills all", 1),
+    **{
+        f"at creation {number} of the main process": Fault("main", "create", "kills all", number)
+        for number in range(1, 9)
+    },
+    **{
+        f"at rename {number} of the main process": Fault("main", "os.rename", "kills all", number)
+        for number in range(1, 9)
+    },
+    **{
+        f"at removal {number} of the main process": Fault("main", "os.remove", "kills all", number)
+        for number in range(1, 6)
+    },
+}
+
+
+@pytest.mark.parametrize("point", RESOLVING_POINTS)
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_what_sigkill_leaves_of_an_install_that_resolves_is_mended_by_the_next(
+    unresolved: Project, point: str, is_stale: bool
+) -> None:
+    if is_stale:
+        unresolved.declare(make_package("old", "1.0.0"), dependencies={"p5": "1", "old": "1"})
+        unresolved.succeeds("install")
+        unresolved.declare(dependencies={"p0": "1"})
+    run = unresolved.run("install", fault=RESOLVING_POINTS[point])
+    assert run.status in (0, -signal.SIGKILL)
+    unresolved.succeeds("install")
+    unresolved.assert_installed()
+    undisturbed = unresolved.sibling("undisturbed")
+    undisturbed.declare(dependencies={"p0": "1"})
+    undisturbed.succeeds("install")
+    assert (unresolved.folder / "package-lock.json").read_bytes() == (
+        undisturbed.folder / "package-lock.json"
+    ).read_bytes()

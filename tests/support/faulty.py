@@ -5,7 +5,8 @@ before the program starts holds in them as well.
 
 Points, besides ``start`` (the stage's process has just begun) and ``put`` (it has taken a place in the channel of
 results, and has not sent anything): the audit events of Python, ``os.link`` for instance, counted in that process from
-its start; ``create`` for the opening of a file that is to be written; and ``body`` for bytes of a tarball that arrive.
+its start; ``create`` for the opening of a file that is to be written; ``body`` for bytes of a tarball that arrive; and
+``answer`` for an answer that the resolver is fed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Fault:
     """What goes wrong.
 
     Attributes:
-        stage: ``fetch``, ``extract``, ``clone``, ``link``, or ``main`` for the supervisor's process.
+        stage: ``fetch``, ``extract``, ``clone``, ``link``, ``resolve``, ``cache``, or ``main`` for the supervisor's
+            process.
         point: where, see above.
         kind: ``raises``, ``exits``, the name of a signal that the process sends to itself, the name of an error that
             the system gives instead of doing it, or ``kills all``: SIGKILL to the whole process group. ``forbidden``
@@ -95,11 +97,12 @@ class _Injector:
 
 
 def _patch(injector: _Injector) -> None:
+    from pmpipe.resolving.worker import ResolveWorker
     from pmpipe.workers import Workers
     from stages.arena_sink import ArenaSink
     from stages.channel import Channel
 
-    begin, put, write = Workers.__post_init__, Channel.put, ArenaSink.write
+    begin, put, write, feed = Workers.__post_init__, Channel.put, ArenaSink.write, ResolveWorker._feed
 
     def begin_with_fault(self: Workers) -> None:
         for stage in self.stages:
@@ -117,6 +120,11 @@ def _patch(injector: _Injector) -> None:
         injector.reach("body")
         return taken
 
+    def feed_with_fault(self: ResolveWorker, *arguments: Any) -> None:
+        feed(self, *arguments)
+        injector.reach("answer")
+
+    ResolveWorker._feed = feed_with_fault  # type: ignore[method-assign]
     Workers.__post_init__ = begin_with_fault  # type: ignore[method-assign]
     Channel.put = put_with_fault  # type: ignore[method-assign]
     ArenaSink.write = write_with_fault  # type: ignore[method-assign]

@@ -1,0 +1,367 @@
+"""What cannot be resolved: each ends with status 1, changes nothing, and says what, who wants it, and what to do."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from typing import Any
+
+import pytest
+from support.packages import make_package, make_packument
+from support.project import Project, Run
+from support.registry import PackageRegistry, faults
+
+LEAF = make_package("leaf", "1.0.0")
+MID = make_package("mid", "1.0.0", dependencies={"leaf": "^1.0.0"})
+
+
+def refused(project: Project, *parts: str) -> Run:
+    """The install fails, changes nothing (see `Project.judge`), and says all of this."""
+    run = project.fails("install")
+    for part in parts:
+        assert part in run.stderr, run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (project.folder / "package-lock.json").exists()
+    assert not (project.folder / "node_modules").exists()
+    return run
+
+
+def serve(registry: PackageRegistry, name: str, body: bytes | dict[str, Any]) -> None:
+    """Answer for a name with this document."""
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    registry.misbehave(f"/{name}", faults.body(text, content_type="application/json"))
+
+
+def packument(registry: PackageRegistry, **fields: Any) -> dict[str, Any]:
+    """The packument of `LEAF`, with these fields changed."""
+    whole = make_packument([LEAF], registry.url, dist_tags={"latest": "1.0.0"}, abbreviated=False)
+    return {**whole, **fields}
+
+
+# -- what is not there ----------------------------------------------------------------------------------------------
+
+
+def test_no_such_package(project: Project) -> None:
+    project.declare(dependencies={"nowhere": "^1.0.0"})
+    refused(
+        project,
+        "error[PM_REGISTRY]: nowhere could not be fetched",
+        "404",
+        "required by the project, as nowhere@^1.0.0",
+        "hint:",
+    )
+
+
+def test_no_such_package_further_down_is_told_with_the_way_to_it(project: Project) -> None:
+    project.declare(
+        make_package("top", "1.0.0", dependencies={"middle": "1"}),
+        make_package("middle", "1.0.0", dependencies={"nowhere": "2"}),
+        dependencies={"top": "1"},
+    )
+    refused(project, "nowhere could not be fetched", "the project > top@1.0.0 > middle@1.0.0, as nowhere@2", "hint:")
+
+
+def test_all_packages_that_are_not_there_are_told_at_once(project: Project) -> None:
+    project.declare(dependencies={f"nowhere-{number}": "1" for number in range(5)})
+    run = refused(project)
+    assert all(f"nowhere-{number} could not be fetched" in run.stderr for number in range(5))
+
+
+def test_no_matching_version_is_told_with_what_there_is(project: Project, registry: PackageRegistry) -> None:
+    registry.publish(make_package("leaf", "3.0.0-rc.1"), tag="next")
+    project.declare(
+        *(make_package("leaf", version) for version in ("0.9.0", "1.0.0", "2.1.0")), dependencies={"leaf": "^1.5.0"}
+    )
+    refused(
+        project,
+        "error[PM_NO_MATCHING_VERSION]: no version of leaf matches ^1.5.0",
+        "tags: next: 3.0.0-rc.1, latest: 2.1.0",
+        "nearest: 2.1.0, 1.0.0, 0.9.0",
+        "required by the project, as leaf@^1.5.0",
+        "hint: correct what package.json asks for",
+    )
+
+
+def test_no_matching_version_further_down_hints_at_overrides(project: Project) -> None:
+    project.declare(LEAF, make_package("user", "1.0.0", dependencies={"leaf": "9"}), dependencies={"user": "1"})
+    refused(project, "no version of leaf matches 9", "the project > user@1.0.0, as leaf@9", "overrides in package.json")
+
+
+def test_no_such_tag(project: Project) -> None:
+    project.declare(LEAF, dependencies={"leaf": "nightly"})
+    refused(project, "no version of leaf matches nightly", "tags: latest: 1.0.0", "required by the project")
+
+
+def test_a_package_without_versions(project: Project, registry: PackageRegistry) -> None:
+    serve(registry, "leaf", packument(registry, versions={}, **{"dist-tags": {}}))
+    project.declare(dependencies={"leaf": "1"})
+    refused(project, "leaf", "required by the project")
+
+
+# -- specs and manifests --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["http://", "git+https://", "npm:", "npm:@", "ftp://registry.example/a.tgz", "npm:..@1", "catalog:", "a b c@@"],
+)
+def test_a_spec_that_parses_as_nothing(project: Project, spec: str) -> None:
+    project.declare(LEAF, dependencies={"leaf": spec})
+    refused(project, "leaf", "hint:")
+
+
+@pytest.mark.parametrize("name", ["../x", ".hidden", "node_modules", "a/b", "@x", "x" * 300, "a\\b"])
+def test_a_name_that_no_package_can_have(project: Project, name: str) -> None:
+    project.declare(dependencies={name: "1"})
+    refused(project, "error[PM_SPEC]", "required by the project", "hint:")
+
+
+def test_a_name_that_no_package_can_have_further_down(project: Project) -> None:
+    project.declare(make_package("user", "1.0.0", dependencies={"../../x": "1"}), dependencies={"user": "1"})
+    refused(project, "'../../x' is no name that a package can have", "the project > user@1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", ["package.json:1:1", "empty"]),
+        ('{\n  "name": "app",\n  "dependencies": {"leaf": }\n}', ["package.json:3:28"]),
+        ('{\n  "dependencies": ["leaf"]\n}', ["package.json:2:19", "dependencies"]),
+        ('{\n  "dependencies": {"leaf": 1}\n}', ["package.json", "dependencies"]),
+        ('{"workspaces": "packages"}', ["package.json:1:16", "workspaces"]),
+        ("[]", ["package.json:1:1"]),
+        ('{"name": "app"\n<<<<<<< HEAD\n}', ["package.json:2:1", "merge conflicts"]),
+    ],
+)
+def test_a_package_json_that_cannot_be_used(project: Project, text: str, parts: list[str]) -> None:
+    project.write("package.json", text)
+    refused(project, *parts)
+
+
+def test_no_package_json(project: Project) -> None:
+    refused(project, "there is no package.json")
+
+
+def test_an_override_of_a_direct_dependency(project: Project) -> None:
+    project.declare(LEAF, dependencies={"leaf": "^1.0.0"}, overrides={"leaf": "2.0.0"})
+    refused(project, "override", "leaf", "hint:")
+
+
+def test_a_wrong_install_strategy(project: Project) -> None:
+    project.declare(LEAF, dependencies={"leaf": "1"})
+    project.write(".npmrc", "install-strategy=linked\n")
+    refused(project, "install-strategy=linked")
+
+
+# -- peers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_circle_of_peers_is_installed(project: Project) -> None:
+    one = make_package("one", "1.0.0", peerDependencies={"two": "1"})
+    two = make_package("two", "1.0.0", peerDependencies={"three": "1"})
+    three = make_package("three", "1.0.0", peerDependencies={"one": "1"})
+    project.declare(one, two, three, dependencies={"one": "1"})
+    project.succeeds("install")
+    project.assert_installed({f"node_modules/{package.name}": package for package in (one, two, three)})
+
+
+def test_a_circle_of_peers_that_displace_each_other_is_refused(project: Project) -> None:
+    project.declare(
+        *(make_package("one", f"{n}.0.0", peerDependencies={"two": f"{3 - n}"}) for n in (1, 2)),
+        *(make_package("two", f"{n}.0.0", peerDependencies={"one": f"{n}"}) for n in (1, 2)),
+        dependencies={"one": "1", "two": "2"},
+    )
+    run = project.run("install", alone=False)
+    assert run.status in (0, 1)
+    assert "Traceback" not in run.stderr
+    if run.status:
+        assert "error[PM_PEER_CONFLICT]" in run.stderr
+
+
+# -- workspaces -----------------------------------------------------------------------------------------------------
+
+
+def workspace(project: Project, path: str, name: str, version: str = "1.0.0", **fields: Any) -> None:
+    project.write(f"{path}/package.json", json.dumps({"name": name, "version": version, **fields}))
+
+
+def test_a_workspace_pattern_that_matches_nothing_is_no_obstacle(project: Project) -> None:
+    project.declare(LEAF, dependencies={"leaf": "1"}, workspaces=["nothing/*"])
+    project.succeeds("install")
+    project.assert_installed({"node_modules/leaf": LEAF})
+
+
+def test_one_name_for_two_workspaces_is_refused(project: Project) -> None:
+    project.declare(workspaces=["packages/*"])
+    workspace(project, "packages/a", "same")
+    workspace(project, "packages/b", "same")
+    refused(project, "same", "packages/a", "packages/b")
+
+
+def test_a_folder_that_two_patterns_match_is_one_workspace(project: Project) -> None:
+    project.declare(workspaces=["packages/*", "packages/a"])
+    workspace(project, "packages/a", "a")
+    project.succeeds("install")
+    assert set(project.lock["packages"]) == {"", "node_modules/a", "packages/a"}
+
+
+def test_a_workspace_that_its_sibling_wants_in_another_version_is_looked_up(project: Project) -> None:
+    project.declare(workspaces=["packages/*"])
+    workspace(project, "packages/a", "a")
+    workspace(project, "packages/b", "b", dependencies={"a": "^2.0.0"})
+    refused(project, "a could not be fetched", "workspace b@1.0.0", "a@^2.0.0")
+
+
+def test_a_workspace_with_a_faulty_package_json_is_named(project: Project) -> None:
+    project.declare(workspaces=["packages/*"])
+    project.write("packages/a/package.json", '{\n  "name": }')
+    refused(project, "packages/a/package.json:2:11")
+
+
+def test_a_workspaces_dependency_that_is_not_there_is_told_with_the_workspace(project: Project) -> None:
+    project.declare(workspaces=["packages/*"])
+    workspace(project, "packages/a", "a", dependencies={"nowhere": "1"})
+    refused(project, "nowhere could not be fetched", "workspace a@1.0.0", "as nowhere@1")
+
+
+# -- packuments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"not json",
+        b'{"name": "leaf", "versions": {"1.0.0": {"version": "1.0.0"',
+        b'{"versions": []}',
+        b"<!doctype html><title>Sign in</title>",
+        b'{"x":' + b"[" * 50_000,
+    ],
+)
+def test_a_packument_that_is_none(project: Project, registry: PackageRegistry, body: bytes) -> None:
+    serve(registry, "leaf", body)
+    project.declare(MID, dependencies={"mid": "1"})
+    refused(project, "the registry's answer for leaf", "the project > mid@1.0.0, as leaf@^1.0.0", "hint:")
+
+
+@pytest.mark.parametrize("fault", [faults.truncate(60), faults.corrupt(at=30), faults.header("Content-Encoding", "br")])
+def test_a_compressed_packument_that_is_damaged(
+    project: Project, registry: PackageRegistry, fault: faults.Fault
+) -> None:
+    registry.misbehave("/leaf", fault)
+    project.declare(LEAF, dependencies={"leaf": "1"})
+    refused(project, "leaf", "required by the project", "hint:")
+
+
+def test_a_packument_that_ends_too_early_is_tried_again(project: Project, registry: PackageRegistry) -> None:
+    registry.misbehave("/leaf", faults.short_body(missing=10), first=2)
+    project.declare(LEAF, dependencies={"leaf": "1"})
+    project.succeeds("install")
+    assert len(registry.requests_for("/leaf")) == 3
+
+
+def test_a_registry_that_is_overloaded_is_tried_again(project: Project, registry: PackageRegistry) -> None:
+    registry.misbehave("/*", faults.status(503), first=2)
+    project.declare(LEAF, MID, dependencies={"mid": "1"})
+    project.succeeds("install")
+    project.assert_installed({"node_modules/leaf": LEAF, "node_modules/mid": MID})
+
+
+def test_a_packument_of_200_megabytes_is_refused_in_bounded_memory_and_time(
+    project: Project, registry: PackageRegistry
+) -> None:
+    serve(registry, "leaf", b'{"name":"leaf","x":"' + b" " * (200 << 20) + b'"}')
+    project.declare(dependencies={"leaf": "1"})
+    # no process may have more than this for itself
+    project.prefix = ("prlimit", f"--data={600 << 20}")
+    began = time.monotonic()
+    refused(project, "leaf could not be fetched", "bytes", "required by the project")
+    assert time.monotonic() - began < 20
+
+
+def test_a_small_packument_that_unpacks_to_200_megabytes_is_refused(
+    project: Project, registry: PackageRegistry
+) -> None:
+    bomb = gzip.compress(b'{"name":"leaf","x":"' + b" " * (200 << 20) + b'"}')
+    serve(registry, "leaf", bomb)
+    registry.misbehave("/leaf", faults.header("Content-Encoding", "gzip"))
+    project.declare(dependencies={"leaf": "1"})
+    refused(project, "the registry's answer for leaf cannot be read", "required by the project")
+
+
+def test_a_version_without_dist_is_refused(project: Project, registry: PackageRegistry) -> None:
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": {"name": "leaf", "version": "1.0.0"}}))
+    project.declare(dependencies={"leaf": "1"})
+    run = project.run("install")
+    assert run.status == 1
+    assert "leaf" in run.stderr
+    assert "hint:" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "dist",
+    [
+        {"tarball": 7},
+        {"tarball": "ftp://registry.example/a.tgz", "integrity": LEAF.integrity},
+        {"tarball": "javascript:1", "integrity": LEAF.integrity},
+        {"tarball": "", "integrity": ""},
+        {"tarball": "http://" + "a" * 200_000, "integrity": LEAF.integrity},
+    ],
+)
+def test_a_version_with_a_dist_that_leads_nowhere_is_refused(
+    project: Project, registry: PackageRegistry, dist: dict[str, Any]
+) -> None:
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": {"name": "leaf", "version": "1.0.0", "dist": dist}}))
+    project.declare(dependencies={"leaf": "1"})
+    refused(project, "leaf")
+
+
+@pytest.mark.parametrize(
+    "manifest", [None, [], "x", {"version": None}, {"version": 7}, {"version": "1.0.0", "dist": 7}]
+)
+def test_a_version_whose_data_cannot_be_used_is_refused(
+    project: Project, registry: PackageRegistry, manifest: object
+) -> None:
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": manifest}))
+    project.declare(dependencies={"leaf": "1"})
+    refused(project, "leaf", "required by the project", "hint:")
+
+
+def test_odd_values_in_a_packument_are_no_obstacle(project: Project, registry: PackageRegistry) -> None:
+    entry = {**LEAF.published(registry.url), "engines": ["node"], "bin": 7, "os": "linux", "dependencies": ["x"]}
+    registry.publish(LEAF)
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": entry}, time=None))
+    project.declare(dependencies={"leaf": "1"})
+    project.succeeds("install")
+    assert (project.folder / "node_modules/leaf/index.js").is_file()
+
+
+def test_endless_texts_of_a_registry_are_cut(project: Project, registry: PackageRegistry) -> None:
+    tags = {f"{'t' * 2_000}-{number}": "1.0.0" for number in range(200)}
+    serve(registry, "leaf", packument(registry, **{"dist-tags": tags}))
+    project.declare(dependencies={"leaf": "9"})
+    run = refused(project, "no version of leaf matches 9")
+    assert len(run.stderr) < 20_000
+
+
+def test_what_would_move_a_cursor_is_written_out(project: Project, registry: PackageRegistry) -> None:
+    serve(registry, "leaf", packument(registry, **{"dist-tags": {"\x1b[2J\u202e": "1.0.0"}}))
+    project.declare(dependencies={"leaf": "9"})
+    run = refused(project, "no version of leaf matches 9")
+    assert "\x1b" not in run.stderr
+    assert "\u202e" not in run.stderr
+
+
+def test_hundreds_of_failures_at_once_make_a_readable_report(project: Project) -> None:
+    project.declare(dependencies={f"nowhere-{number}": "1" for number in range(300)})
+    run = refused(project, "could not be fetched")
+    assert len(run.stderr) < 100_000
+
+
+def test_a_limit_on_address_space_is_told(project: Project) -> None:
+    project.declare(LEAF, dependencies={"leaf": "1"})
+    project.prefix = ("prlimit", f"--as={1 << 30}")
+    refused(project, "error[PM_HOST]", "hint: check the limit on address space")
