@@ -121,7 +121,7 @@ class Tool(abc.ABC):
 
 
 class Pmpipe(Tool):
-    """The project itself. Resolving phases appear when ``install`` knows ``--lockfile-only``."""
+    """The project itself."""
 
     name = "pmpipe"
     lock_name = "package-lock.json"
@@ -133,14 +133,6 @@ class Pmpipe(Tool):
         base = [self.path, verb, "--dir", places.project, "--store-dir", places.cache, "--registry", registry]
         only_lock = ["--lockfile-only"] if phase is Phase.RESOLVE else []
         return [*base, "--ignore-scripts", *only_lock]
-
-    def phases(self) -> frozenset[Phase]:
-        """See `Tool.phases`."""
-        help_text = subprocess.run(
-            [self.path, "install", "--help"], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True
-        ).stdout
-        locked = frozenset({Phase.LOCKED, Phase.WARM, Phase.NOOP})
-        return frozenset(Phase) if "--lockfile-only" in help_text else locked
 
 
 class Bun(Tool):
