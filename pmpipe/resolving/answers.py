@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from pmpipe.errors import ArchiveError, ManifestError, StoreError
+from pmpipe.errors import ArchiveError, LockfileError, ManifestError, StoreError
 from pmpipe.npm.bins import bins_of_directories
 from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.lock_v1 import entries_of_version_1
 from pmpipe.npm.text import printable
 from pmpipe.resolver import Fed, FedContents, FedManifest
 from stages.entry import EntryIndex, TornIndexError, read_index
@@ -69,7 +70,7 @@ def contents_from(entry: str, *, wants_bundle: bool, wants_shrinkwrap: bool) -> 
         shrinkwrap = _shrinkwrap(entry, index) if wants_shrinkwrap else None
     except (OSError, TornIndexError) as error:
         return StoreError(f"the store entry at {printable(entry)} cannot be read: {error}")
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, LockfileError) as error:
         return ArchiveError(f"the lock or a manifest in the tarball at {printable(entry)} cannot be used: {error}")
     return FedContents(manifests, shrinkwrap)
 
@@ -110,10 +111,16 @@ def _shrinkwrap(entry: str, index: EntryIndex) -> dict[str, dict[str, Any]] | No
     if _SHRINKWRAP not in index.paths:
         return None
     document = _read_json(entry, _SHRINKWRAP)
-    packages = document.get("packages") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    packages = document.get("packages")
+    if not packages and isinstance(document.get("dependencies"), dict):
+        # of version 1, as packages of old have it
+        manifest = _read_json(entry, _MANIFEST)
+        packages = entries_of_version_1(document, manifest if isinstance(manifest, dict) else {}, entry)
     if not isinstance(packages, dict):
         return None
-    return {path: one for path, one in packages.items() if isinstance(one, dict)}
+    return {path: one for path, one in packages.items() if path and isinstance(one, dict)}
 
 
 def _read_json(entry: str, path: bytes) -> Any:

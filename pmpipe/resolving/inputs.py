@@ -78,7 +78,7 @@ class OldLock:
     Attributes:
         text: of a lockfile of version 2 or 3 without conflicts; empty if there is none.
         entries: of that; None if there is none.
-        is_incomplete: it was of version 1, whose entries lack what the registry has to tell.
+        is_incomplete: it is not known to be of version 2 or 3, so its entries may lack what the registry has to tell.
         had_conflict: git had left both sides of a merge in it.
     """
 
@@ -132,11 +132,12 @@ def read_old_lock(folder: str, lock_file: str, lock: bytes, manifest: Mapping[st
         LockfileError: it cannot be used.
     """
     merged = without_conflicts(lock, lock_file)
-    text, is_incomplete = without_bom(merged.data), False
+    text = without_bom(merged.data)
     if is_version_1(text):
-        is_incomplete = needs_inflating(text)
         text = modern_lock(text, manifest, folder, lock_file)
     read_lockfile(text, lock_file)
+    # also without a version number npm does not rely on what the entries say
+    is_incomplete = needs_inflating(merged.data)
     return OldLock(text, _entries(text, lock_file), is_incomplete, merged.had_conflict)
 
 
