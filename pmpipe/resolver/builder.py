@@ -22,7 +22,7 @@ from pmpipe.resolver.location import absolute
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
-from pmpipe.resolver.peer_conflict import explain_endless
+from pmpipe.resolver.peer_conflict import explain_endless, explain_failures
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
 from pmpipe.resolver.satisfy import satisfies
@@ -150,10 +150,10 @@ class Builder:
             for node in list(nodes.values()):
                 if node.flags.extraneous and node.tree is self.tree:
                     self.tree.remove(node)
+        required = [node for node in self.sets.failures if not node.flags.optional]
+        if required:
+            raise explain_failures(required)
         for node in self.sets.failures:
-            if not node.flags.optional:
-                assert node.failure is not None
-                raise node.failure
             for member in optional_set(node):
                 member.unusable = True
 

@@ -1,4 +1,4 @@
-"""What to tell a person whose dependencies cannot be had together (npm's ERESOLVE).
+"""What to tell a person whose dependencies cannot be had, or not together (npm's ERESOLVE).
 
 The message answers three questions in this order: who wants what, what stands in the way, and who needs that.
 """
@@ -6,14 +6,18 @@ The message answers three questions in this order: who wants what, what stands i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
-from pmpipe.errors import PmpipeError
+from pmpipe.errors import PmpipeError, ProblemsError, RegistryError
 from pmpipe.resolver.can_place import Check
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.package import Package
 
 _MAX_DEPENDENTS = 3
 _MAX_STEPS = 8
+
+#: Failures that are told in full.
+_MAX_FAILURES = 10
 
 _HINT = (
     "change one of these ranges so that one version satisfies all, or override it in package.json; "
@@ -116,6 +120,42 @@ def explain_endless(edge: Edge, placed: Node, rivals: Sequence[Package]) -> Peer
     details += [f"  {describe(other)}" for other in others if other.error is not None][:_MAX_DEPENDENTS]
     details += [f"  {describe(other)}" for other in others if other.error is None][:_MAX_DEPENDENTS]
     return PeerConflictError(f"no version of {placed.name} satisfies all who share it", details=details, hint=_HINT)
+
+
+def explain_failures(nodes: Sequence[Node]) -> PmpipeError:
+    """The error for required packages that cannot be loaded: each with who requires it, and each reason once."""
+    by_reason: dict[str, list[Node]] = {}
+    for node in nodes:
+        assert node.failure is not None, "only nodes without a package are explained"
+        by_reason.setdefault(str(node.failure), []).append(node)
+    groups = list(by_reason.values())
+    errors = [_with_dependents(group) for group in groups[:_MAX_FAILURES]]
+    if len(groups) == 1:
+        return errors[0]
+    further = groups[_MAX_FAILURES:]
+    if further:
+        # most often they have one cause, such as a registry that is down
+        names = [f"{group[0].name}, required by: {_origins(group)[0]}" for group in further[:_MAX_STEPS]]
+        more = [f"and {len(further) - _MAX_STEPS} others"] if len(further) > _MAX_STEPS else []
+        errors.append(RegistryError(f"{len(further)} more dependencies cannot be had", details=(*names, *more)))
+    return ProblemsError(errors)
+
+
+def _origins(nodes: Sequence[Node]) -> list[str]:
+    return list(dict.fromkeys(chain(edge.origin) for node in nodes for edge in node.edges_in)) or ["nobody"]
+
+
+def _with_dependents(nodes: Sequence[Node]) -> PmpipeError:
+    failure = nodes[0].failure
+    assert failure is not None
+    origins = _origins(nodes)
+    lines = [f"required by: {origin}" for origin in origins[:_MAX_DEPENDENTS]]
+    if len(origins) > _MAX_DEPENDENTS:
+        lines.append(f"and by {len(origins) - _MAX_DEPENDENTS} more")
+    # one failure may be asked about more than once; it is not to grow by that
+    error = copy(failure)
+    error.details = (*failure.details, *lines)
+    return error
 
 
 def _what_is_there(current: Node | None, wanted: Edge) -> list[str]:
