@@ -115,7 +115,7 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
     return _failed(
         job,
         problems[-1].split("\n")[-1] if problems else "no repository is known",
-        details=problems,
+        details=said_in_full(problems),
         hint="check that the repository exists and can be read: git ls-remote, ssh keys, credential helper",
     )
 
@@ -280,6 +280,11 @@ def _remove(path: str) -> None:
 def shown_git_text(text: str) -> str:
     """Messages of git, without users and passwords in URLs, each line printable."""
     return "\n".join(printable(line, 300) for line in _USER.sub("", text).split("\n")[-8:])
+
+
+def said_in_full(problems: list[str]) -> list[str]:
+    """What is to stand below the last line of the last problem; nothing if that says it all."""
+    return [] if len(problems) == 1 and "\n" not in problems[0] else problems
 
 
 def _failed(job: FetchGit, what: str, *, details: list[str] | None = None, hint: str = "", cause: str = "") -> Failed:

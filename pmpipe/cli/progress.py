@@ -26,6 +26,9 @@ _PLAIN_S = 5.0
 
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} packages [{elapsed}{postfix}]"
 
+#: The same where the terminal has less than so many columns, so that the counts are not cut off.
+_NARROW_BAR = "{desc} |{bar:6}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+_WIDE_COLUMNS = 110
 
 _LINE = "{desc} [{elapsed}]"
 
@@ -95,7 +98,7 @@ class Progress:
         if self._bar is None:
             self._bar = self._make_bar(total)
         rate = counts.wire_bytes / max(time.monotonic() - self._started, 0.001)
-        stages = f"fetched {counts.fetched}, unpacked {counts.extracted}, linked {counts.linked}"
+        stages = f"fetched {counts.fetched}, unpacked {counts.extracted}"
         self._bar.set_postfix_str(f"{stages}, {megabytes(counts.wire_bytes)}, {megabytes(rate)}/s", refresh=False)
         self._bar.n = counts.placed
         self._bar.refresh()
@@ -105,8 +108,12 @@ class Progress:
 
         # the monitor is a thread, and a process with threads must not be forked
         tqdm.monitor_interval = 0
-        form = _BAR if total is not None else _LINE
-        return tqdm(total=total, desc="pmpipe", bar_format=form, leave=False, file=sys.stderr, dynamic_ncols=True)
+        is_wide = os.get_terminal_size(sys.stderr.fileno()).columns >= _WIDE_COLUMNS
+        form = (_BAR if is_wide else _NARROW_BAR) if total is not None else _LINE
+        bar = tqdm(total=total, desc="pmpipe", bar_format=form, leave=False, file=sys.stderr, dynamic_ncols=True)
+        # resolving has a line of its own, but the user waits for the whole
+        bar.start_t -= time.monotonic() - self._started
+        return bar
 
     def _show_plain(self, scheduler: Scheduler, now: float) -> None:
         print(

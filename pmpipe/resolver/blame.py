@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pmpipe.errors import PmpipeError, ProblemsError
+from pmpipe.errors import PmpipeError, ProblemsError, RegistryError
 from pmpipe.npm.text import printable
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.peer_conflict import chain
+
+#: So many failures are told in full, of the others so many by name.
+_MAX_FAILURES, _MAX_NAMED = 10, 8
 
 _MAX_DEPENDENTS = 5
 _SHOWN_CHARACTERS = 200
@@ -19,26 +22,43 @@ def error_for(nodes: Iterable[Node]) -> PmpipeError:
     Args:
         nodes: at least one, each with a `failure`.
     """
-    by_failure: dict[int, list[Node]] = {}
+    by_reason: dict[str, list[Node]] = {}
     for node in nodes:
-        by_failure.setdefault(id(node.failure), []).append(node)
-    errors = [_told(same) for same in by_failure.values()]
+        by_reason.setdefault(str(node.failure), []).append(node)
+    groups = list(by_reason.values())
+    errors = [_told(same) for same in groups[:_MAX_FAILURES]]
+    if len(groups) > _MAX_FAILURES:
+        errors.append(_in_short(groups[_MAX_FAILURES:]))
     return errors[0] if len(errors) == 1 else ProblemsError(errors)
+
+
+def _in_short(groups: list[list[Node]]) -> PmpipeError:
+    """Most often they have one cause, such as a registry that is down."""
+    lines = [f"{group[0].name}, {_dependents(group)[0]}" for group in groups[:_MAX_NAMED]]
+    if len(groups) > _MAX_NAMED:
+        lines.append(f"and {len(groups) - _MAX_NAMED} others")
+    return RegistryError(f"{len(groups)} more dependencies cannot be had", details=lines)
 
 
 def _told(nodes: list[Node]) -> PmpipeError:
     """The failure that these nodes have in common."""
     failure = nodes[0].failure
     assert failure is not None
+    lines = _dependents(nodes)
+    shown = lines[:_MAX_DEPENDENTS]
+    if len(lines) > len(shown):
+        shown.append(f"and by {len(lines) - len(shown)} others")
+    return type(failure)(failure.what, details=(*failure.details, *shown), hint=failure.hint or _hint(nodes))
+
+
+def _dependents(nodes: list[Node]) -> list[str]:
+    """Who requires them, and as what."""
     edges = {edge: None for node in nodes for edge in node.edges_in}
     lines = dict.fromkeys(
         f"required by {chain(edge.origin)}, as {printable(f'{edge.name}@{edge.spec}', _SHOWN_CHARACTERS)}"
         for edge in edges
     )
-    shown = list(lines)[:_MAX_DEPENDENTS]
-    if len(lines) > len(shown):
-        shown.append(f"and by {len(lines) - len(shown)} others")
-    return type(failure)(failure.what, details=(*failure.details, *shown), hint=failure.hint or _hint(nodes))
+    return list(lines) or ["required by nobody"]
 
 
 def _hint(nodes: list[Node]) -> str:

@@ -1,4 +1,4 @@
-"""What to tell a person whose dependencies cannot be had together (npm's ERESOLVE).
+"""What to tell a person whose dependencies cannot be had, or not together (npm's ERESOLVE).
 
 The message answers three questions in this order: who wants what, what stands in the way, and who needs that.
 """
@@ -14,6 +14,8 @@ from pmpipe.resolver.package import Package
 
 _MAX_DEPENDENTS = 3
 _MAX_STEPS = 8
+
+#: Failures that are told in full.
 
 _HINT = (
     "change one of these ranges so that one version satisfies all, or override it in package.json; "

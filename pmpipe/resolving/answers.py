@@ -114,13 +114,13 @@ def _shrinkwrap(entry: str, index: EntryIndex) -> dict[str, dict[str, Any]] | No
     if not isinstance(document, dict):
         return None
     packages = document.get("packages")
-    if not packages and isinstance(document.get("dependencies"), dict):
+    if not packages and document.get("dependencies") and isinstance(document["dependencies"], dict):
         # of version 1, as packages of old have it
         manifest = _read_json(entry, _MANIFEST)
         packages = entries_of_version_1(document, manifest if isinstance(manifest, dict) else {}, entry)
     if not isinstance(packages, dict):
         return None
-    return {path: one for path, one in packages.items() if path and isinstance(one, dict)}
+    return {path: one for path, one in packages.items() if isinstance(one, dict)}
 
 
 def _read_json(entry: str, path: bytes) -> Any:

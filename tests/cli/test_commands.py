@@ -313,10 +313,13 @@ def in_terminal(
     return process.wait(30), shown.decode()
 
 
-def test_a_terminal_shows_one_live_line_and_is_left_clean(project: Project, gate: threading.Event) -> None:
-    status, shown = in_terminal(project, "ci", gate=gate)
+@pytest.mark.parametrize(("columns", "count"), [(160, "1/2 packages"), (80, "1/2")])
+def test_a_terminal_shows_one_live_line_and_is_left_clean(
+    project: Project, gate: threading.Event, columns: int, count: str
+) -> None:
+    status, shown = in_terminal(project, "ci", gate=gate, columns=columns)
     assert status == 0
-    assert re.search(r"pmpipe \|.*\| 1/2 packages \[.*fetched 1, unpacked 1", shown)
+    assert re.search(rf"pmpipe \|.*\| {count} \[.*fetched 1, unpacked 1, [0-9.]+ k?B, [0-9.]+ k?B/s\]", shown)
     assert "\n" not in shown.replace("\r\n", "\n").rstrip("\n")
     assert shown.rstrip("\r").rpartition("\r")[2].strip(" ") == ""
 

@@ -163,3 +163,31 @@ def test_failures_of_optional_packages_do_not_fail_the_install(project: Project,
     run = project.succeeds("ci")
     assert run.stderr.count("warning: the optional node_modules/") == 2
     project.assert_installed({"node_modules/gamma": GAMMA})
+
+
+# -- resolving ----------------------------------------------------------------------------------------------------
+
+
+def test_everything_that_cannot_be_resolved_is_told_at_once_with_who_requires_it(project: Project) -> None:
+    project.declare(
+        make_package("user", "1.0.0", dependencies={"other": "9", "absent": "1"}),
+        make_package("deep", "1.0.0"),
+        make_package("other", "1.0.0"),
+        dependencies={"user": "1", "absent": "1", "deep": "8"},
+    )
+    run = project.fails("install")
+    assert run.stderr.count("error[") == 3
+    assert (
+        "no version of deep matches 8\n  tags: latest: 1.0.0\n  nearest: 1.0.0\n  required by the project, as deep@8\n"
+        in run.stderr
+    )
+    assert "no version of other matches 9" in run.stderr
+    assert "required by the project > user@1.0.0, as other@9\n" in run.stderr
+    assert run.stderr.count("absent could not be fetched: 404") == 1
+
+
+def test_hundreds_of_packages_that_cannot_be_resolved_are_one_readable_report(project: Project) -> None:
+    project.declare(dependencies={f"p{number}": "1" for number in range(300)})
+    run = project.fails("install")
+    assert "290 more dependencies cannot be had" in run.stderr
+    assert len(run.stderr.splitlines()) < 80

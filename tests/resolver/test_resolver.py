@@ -138,7 +138,11 @@ def test_a_missing_version_names_the_nearest_and_the_tags() -> None:
     given = case({"a": {"1.0.0": {}, "1.9.0": {}, "3.0.0": {}}}, needs(a="^2.0.0"))
     with pytest.raises(PmpipeError, match=r"no version of a matches \^2\.0\.0") as refusal:
         resolve(given, "/project", URL)
-    assert refusal.value.details == ("tags: latest: 3.0.0", "nearest: 3.0.0, 1.9.0, 1.0.0")
+    assert refusal.value.details == (
+        "tags: latest: 3.0.0",
+        "nearest: 3.0.0, 1.9.0, 1.0.0",
+        "required by the project, as a@^2.0.0",
+    )
 
 
 def test_versions_that_would_replace_each_other_for_ever_are_an_error() -> None:
