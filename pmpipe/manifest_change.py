@@ -15,7 +15,7 @@ Source: npm's ``@npmcli/arborist``, ``lib/arborist/build-ideal-tree.js`` (``#app
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -206,17 +206,26 @@ def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence
     Raises:
         InvalidSpecError: a name is none.
     """
+    check_update_names(names)
+    if not names:
+        without_lock = replace(project, locked=None, update_all=project.locked is not None)
+        return Change(without_lock, edits, saving, updated=None)
+    wanted = frozenset(names)
+    return Change(project, edits, saving, updated=wanted, updates=wanted)
+
+
+def check_update_names(names: Iterable[str]) -> None:
+    """Refuse what is no package's name.
+
+    Raises:
+        InvalidSpecError: a name is none.
+    """
     for name in names:
         if not is_valid_name(name):
             raise InvalidSpecError(
                 f"{shown(name)} is no package's name",
                 hint="update takes names only; `pmpipe add name@range` sets a range",
             )
-    if not names:
-        without_lock = replace(project, locked=None, update_all=project.locked is not None)
-        return Change(without_lock, edits, saving, updated=None)
-    wanted = frozenset(names)
-    return Change(project, edits, saving, updated=wanted, updates=wanted)
 
 
 def deduped(project: Project) -> Change:
