@@ -35,6 +35,9 @@ from pmpipe.resolver.project import Project
 from pmpipe.resolver.resolver import IdealTree
 from pmpipe.resolver.source import package_from_json
 
+#: The protocols of specs that name something of the project.
+_OF_THE_PROJECT = ("catalog:", "workspace:")
+
 
 @dataclass(slots=True, frozen=True)
 class Saving:
@@ -106,23 +109,27 @@ class Change:
             InvalidSpecError: a spec cannot be read.
         """
         if not self.saving.save:
-            documents = {location: self.edits[location].document for location in self.project.explicit}
-            return {location: msgspec.json.encode(document) for location, document in documents.items()}
+            return {location: msgspec.json.encode(self.edits[location].document) for location in self.project.explicit}
         changed = {**dict.fromkeys(self.project.explicit)} if self.edits else {}
         for edge, save_type in self._saved_edges(ideal):
             if edge.target is not None:
                 self._save(edge, edge.target, save_type, ideal)
                 changed[edge.origin.location] = None
         files = {}
+        documents = self._in_npms_words()
         for location in changed:
-            edit = self.edits[location]
             node = ideal.nodes().get(location)
             if node is not None:
-                _renew(node, edit.document, ideal)
-            data = edit.written()
+                _renew(node, documents[location], ideal)
+            data = self.edits[location].written()
             if data is not None:
                 files[location] = data
         return files
+
+    def _in_npms_words(self) -> Mapping[str, Mapping[str, Any]]:
+        """All package.json files as they are now, the specs that only this project understands replaced."""
+        project = _edited(self.project, self.edits, {}).spelled_out()
+        return {"": project.manifest, **project.workspaces}
 
     def _saved_edges(self, ideal: IdealTree) -> Iterator[tuple[Edge, SaveType | None]]:
         nodes = ideal.nodes()
@@ -148,6 +155,9 @@ class Change:
 
     def _save(self, edge: Edge, node: Node, save_type: SaveType | None, ideal: IdealTree) -> None:
         location = edge.origin.location
+        if self.edits[location].spec_of(edge.name).startswith(_OF_THE_PROJECT):
+            # such a spec says more than a range, and it was not this command that gave it a meaning
+            return
         is_workspace = edge.dependency.kind is Kind.WORKSPACE
         saved = spec_to_save(
             edge.name,
