@@ -73,12 +73,12 @@ def change_order(wish: Wish, session: Session) -> ChangeOrder | None:
     )
 
 
-def saving_of(action: Action, config: Config, home: str) -> Saving:
-    """How the settings have changes saved."""
+def saving_of(action: Action, config: Config, home: str, *, save: bool = True) -> Saving:
+    """How the settings have changes saved; `save` as long as nothing speaks against it."""
     settings = config.settings
     return Saving(
         # an update changes package.json only where that is asked for
-        save=config.save and (action is not Action.UPDATE or "save" in config.given),
+        save=save and config.save and (action is not Action.UPDATE or "save" in config.given),
         save_type=next((kind for name, kind in _SAVE_TYPES.items() if settings[name]), None),
         bundled=bool(settings["save-bundle"]) and not settings["save-peer"],
         prefix="" if config.save_exact else config.save_prefix,

@@ -15,7 +15,7 @@ Source: npm's ``@npmcli/arborist``, ``lib/arborist/build-ideal-tree.js`` (``#app
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,9 @@ from pmpipe.resolver.package import Kind, name_key
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.resolver import IdealTree
 from pmpipe.resolver.source import package_from_json
+
+#: The protocols of specs that name something of the project.
+_OF_THE_PROJECT = ("catalog:", "workspace:")
 
 
 @dataclass(slots=True, frozen=True)
@@ -106,23 +109,27 @@ class Change:
             InvalidSpecError: a spec cannot be read.
         """
         if not self.saving.save:
-            documents = {location: self.edits[location].document for location in self.project.explicit}
-            return {location: msgspec.json.encode(document) for location, document in documents.items()}
+            return {location: msgspec.json.encode(self.edits[location].document) for location in self.project.explicit}
         changed = {**dict.fromkeys(self.project.explicit)} if self.edits else {}
         for edge, save_type in self._saved_edges(ideal):
             if edge.target is not None:
                 self._save(edge, edge.target, save_type, ideal)
                 changed[edge.origin.location] = None
         files = {}
+        documents = self._in_npms_words()
         for location in changed:
-            edit = self.edits[location]
             node = ideal.nodes().get(location)
             if node is not None:
-                _renew(node, edit.document, ideal)
-            data = edit.written()
+                _renew(node, documents[location], ideal)
+            data = self.edits[location].written()
             if data is not None:
                 files[location] = data
         return files
+
+    def _in_npms_words(self) -> Mapping[str, Mapping[str, Any]]:
+        """All package.json files as they are now, the specs that only this project understands replaced."""
+        project = _edited(self.project, self.edits, {}).spelled_out()
+        return {"": project.manifest, **project.workspaces}
 
     def _saved_edges(self, ideal: IdealTree) -> Iterator[tuple[Edge, SaveType | None]]:
         nodes = ideal.nodes()
@@ -148,6 +155,9 @@ class Change:
 
     def _save(self, edge: Edge, node: Node, save_type: SaveType | None, ideal: IdealTree) -> None:
         location = edge.origin.location
+        if self.edits[location].spec_of(edge.name).startswith(_OF_THE_PROJECT):
+            # such a spec says more than a range, and it was not this command that gave it a meaning
+            return
         is_workspace = edge.dependency.kind is Kind.WORKSPACE
         saved = spec_to_save(
             edge.name,
@@ -206,17 +216,26 @@ def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence
     Raises:
         InvalidSpecError: a name is none.
     """
+    check_update_names(names)
+    if not names:
+        without_lock = replace(project, locked=None, update_all=project.locked is not None)
+        return Change(without_lock, edits, saving, updated=None)
+    wanted = frozenset(names)
+    return Change(project, edits, saving, updated=wanted, updates=wanted)
+
+
+def check_update_names(names: Iterable[str]) -> None:
+    """Refuse what is no package's name.
+
+    Raises:
+        InvalidSpecError: a name is none.
+    """
     for name in names:
         if not is_valid_name(name):
             raise InvalidSpecError(
                 f"{shown(name)} is no package's name",
                 hint="update takes names only; `pmpipe add name@range` sets a range",
             )
-    if not names:
-        without_lock = replace(project, locked=None, update_all=project.locked is not None)
-        return Change(without_lock, edits, saving, updated=None)
-    wanted = frozenset(names)
-    return Change(project, edits, saving, updated=wanted, updates=wanted)
 
 
 def deduped(project: Project) -> Change:

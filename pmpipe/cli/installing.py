@@ -187,9 +187,11 @@ class _Job:
             write=write,
             crew=crew,
         )
+        # what is not to be saved is not to be completed either
+        has_lock = write is None or session.lock_file in write.files
         install = Install(wanted, session.means(self.store), request)
         summary = _repaired(install, session, self.output) if line.repair else install.run()
-        if summary.recorded and config.package_lock:
+        if summary.recorded and config.package_lock and has_lock:
             record_digests(f"{session.folder}/{session.lock_file}", summary.recorded)
         summary.scripts_skipped = sum(package.has_install_script for package in wanted.tree.packages)
         if summary.scripts_skipped and summary.placed and not config.ignore_scripts:

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         with cancel_on_signals():
             line = parse(arguments)
-            return _find(line.command)(line, environ)
+            return _find(line, environ)(line, environ)
     except SystemExit:
         return 0  # the help or the version was asked for, and has been printed
     except PmpipeError as error:
@@ -82,7 +82,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _tell_bug(error)
 
 
-def _find(command: str) -> Command:
+def _find(line: CommandLine, environ: Mapping[str, str]) -> Command:
+    command = line.command
+    if _is_global(line.settings, environ) and command not in ("store", "completion"):
+        from pmpipe.cli.globally import run_globally
+
+        return run_globally
     if command in ("remove", "update", "dedupe", "find-dupes", "prune"):
         from pmpipe.cli.changing import run_change
 
@@ -102,6 +107,13 @@ def _find(command: str) -> Command:
     from pmpipe.cli.completion import run_completion
 
     return run_completion
+
+
+def _is_global(settings: Mapping[str, object], environ: Mapping[str, str]) -> bool:
+    if "global" in settings:
+        return bool(settings["global"])
+    given = environ.get("npm_config_global", "") == "true" or environ.get("npm_config_location") == "global"
+    return settings.get("location", "global" if given else "") == "global"
 
 
 def _tell_bug(error: Exception) -> int:

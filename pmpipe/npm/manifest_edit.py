@@ -158,6 +158,11 @@ class ManifestEdit:
         """Whether a map has a dependency."""
         return name in self._specs(field)
 
+    def spec_of(self, name: str) -> str:
+        """The spec of a dependency in the first map that has it; empty if none has."""
+        specs = (self._specs(field).get(name) for field in (DEV, OPTIONAL, PROD, PEER))
+        return next((spec for spec in specs if isinstance(spec, str)), "")
+
     def kind_of(self, name: str) -> SaveType:
         """The kind of a dependency: the map that it stands in, ``dependencies`` for new ones."""
         for kind in (SaveType.DEV, SaveType.OPTIONAL, SaveType.PROD):

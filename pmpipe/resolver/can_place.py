@@ -86,7 +86,7 @@ def check_place(check: Check) -> Check:
 def deepest_place(start: Node, key: NameKey) -> Node:
     """The deepest ``node_modules`` where a package may go for a node to find it: not inside what has it as a peer."""
     for target in start.ancestry():
-        if target.is_project or target.up is None:
+        if target.is_project or target.up is None or target.is_global_top:
             return target
         edge = target.edges_out.get(key)
         if edge is None or not edge.dependency.peer:
@@ -106,7 +106,7 @@ def _verdict(check: Check) -> Verdict:
         return Verdict.REPLACE if current is not None else Verdict.OK
     wanted_here = target.edges_out.get(check.edge.dependency.key)
     if wanted_here is not None:
-        if wanted_here.dependency.peer and target.parent is not None:
+        if wanted_here.dependency.peer and not target.is_top:
             return Verdict.CONFLICT
         if current is None and wanted_here is not check.edge and not satisfies(wanted_here, candidate):
             return Verdict.CONFLICT

@@ -58,7 +58,7 @@ def peer_entry_sets(node: Node) -> dict[Edge, list[Node]]:
     sets: dict[Edge, list[Node]] = {}
     for member in union:
         for edge in member.edges_in:
-            if edge.error is None and (not edge.dependency.peer or edge.origin.parent is None):
+            if edge.error is None and (not edge.dependency.peer or edge.origin.is_top):
                 members = _peers_below(member)
                 if node in members:
                     sets[edge] = list(members)

@@ -166,8 +166,13 @@ class Node:
 
     @property
     def is_top(self) -> bool:
-        """Whether it lies in no ``node_modules``."""
-        return self.parent is None
+        """Whether it lies in no ``node_modules``, or is a package of its own (`is_global_top`)."""
+        return self.parent is None or self.is_global_top
+
+    @property
+    def is_global_top(self) -> bool:
+        """Whether it is a package of its own in a tree of packages that have nothing to do with each other."""
+        return self.tree is not None and self.tree.is_global and self.parent is self.tree.root
 
     @property
     def up(self) -> Node | None:

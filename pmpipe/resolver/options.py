@@ -33,6 +33,8 @@ class ResolveOptions:
         os, cpu, libc: of the host, for packages that exclude some; empty texts do not check.
         omit: of ``dev``, ``optional`` and ``peer``, what will not be installed and need not fit the host.
         engine_strict: a required package that does not fit the Node.js is an error.
+        is_global: the project's own dependencies have nothing to do with each other: peers go into the package that
+            wants them, not beside it (npm's ``--global``).
     """
 
     pick: PickOptions = field(default_factory=PickOptions)
@@ -49,3 +51,4 @@ class ResolveOptions:
     libc: str = ""
     omit: frozenset[str] = frozenset()
     engine_strict: bool = False
+    is_global: bool = False

@@ -143,7 +143,8 @@ class PeerSets:
         for one in (edge, second):
             if one is not None and one.origin in required and one.dependency.kind is not Kind.PEER_OPTIONAL:
                 required.add(node)
-        yield from self._load_peers(node, required)
+        if not (self.options.is_global and edge.origin.is_project):
+            yield from self._load_peers(node, required)
         return node
 
     def _load_peers(self, node: Node, required: set[Node]) -> Waiting[None]:

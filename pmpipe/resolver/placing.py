@@ -101,7 +101,7 @@ class Placer:
             self._dedupe_below(check.target, placement)
             return placement
         for node in check.target.ancestry():
-            if node.matches(candidate) and node.parent is not None:
+            if node.matches(candidate) and not node.is_top:
                 self._close_circle(placement, node, check.target)
                 return placement
         self._put(placement, check.target)
@@ -116,7 +116,7 @@ class Placer:
         key = edge.dependency.key
         for target in self._start(placement).ancestry():
             there = target.edges_out.get(key)
-            if there is not None and there.dependency.peer and target.parent is not None:
+            if there is not None and there.dependency.peer and not target.is_top:
                 continue
             check = check_place(
                 Check(
@@ -256,7 +256,7 @@ class Placer:
         if edge.error is None and edge.target is not None and edge.target is not placed:
             self._dedupe(edge.target, placement)
         for node in nodes_from_inside(target, self.tree.by_name.get(edge.name, {})):
-            if node.parent is not None and node.tree is self.tree and node.is_descendant_of(target):
+            if not node.is_top and node.tree is self.tree and node.is_descendant_of(target):
                 self._dedupe(node, placement)
                 if node.tree is self.tree:
                     for child in list(node.children.values()):

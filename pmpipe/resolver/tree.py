@@ -34,6 +34,7 @@ class Tree:
         "edges",
         "install_links",
         "is_apart",
+        "is_global",
         "locked_specs",
         "nodes",
         "project_folder",
@@ -43,6 +44,8 @@ class Tree:
 
     def __init__(self, root: Node, project_folder: str, *, install_links: bool = False, is_apart: bool = False) -> None:
         self.is_apart = is_apart
+        #: see `pmpipe.resolver.options.ResolveOptions`; little trees apart are never global
+        self.is_global = False
         self.project_folder = project_folder
         self.root = root
         self.install_links = install_links
@@ -246,7 +249,7 @@ class Tree:
         target = edge.target
         if target is None:
             edge.error = None if dependency.optional else EdgeError.MISSING
-        elif dependency.peer and edge.origin is target.parent and edge.origin.parent is not None:
+        elif dependency.peer and edge.origin is target.parent and not edge.origin.is_top:
             edge.error = EdgeError.PEER_LOCAL
         elif not satisfies(edge, target) or (
             edge.rule is not None and target.rule is not None and target.edges_out and conflict(edge.rule, target.rule)

@@ -221,7 +221,13 @@ def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOption
         libc=config.libc or here.libc,
         omit=frozenset(config.omit),
         engine_strict=config.engine_strict,
+        is_global=is_global(config),
     )
+
+
+def is_global(config: Config) -> bool:
+    """Whether the settings mean the packages of the whole machine."""
+    return bool(config.settings["global"]) or config.settings["location"] == "global"
 
 
 def _strategy(name: str) -> InstallStrategy:

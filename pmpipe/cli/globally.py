@@ -1,0 +1,97 @@
+"""`--global`: install, remove and update packages of the whole machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+from pmpipe.change_order import saving_of
+from pmpipe.change_resolver import Action, ChangeOrder
+from pmpipe.cli.installing import Extent, install
+from pmpipe.cli.options import CommandLine
+from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.wording import plural
+from pmpipe.config import Config
+from pmpipe.errors import FilesystemError, UsageError
+from pmpipe.global_folder import GlobalFolder
+from pmpipe.manifest_change import check_update_names
+from pmpipe.npm.manifest import read_manifest
+from pmpipe.npm.manifest_text import NO_MANIFEST
+from pmpipe.project_files import MANIFEST
+from pmpipe.project_lock import project_lock
+from pmpipe.requested import read_arguments
+from pmpipe.resolver.project import Project
+from pmpipe.session import Session
+
+
+def run_globally(line: CommandLine, environ: Mapping[str, str]) -> int:
+    """Change the packages of the whole machine; the exit status.
+
+    Raises:
+        PmpipeError: it could not be done, and everything is as it was.
+    """
+    started = time.monotonic()
+    if line.command not in ("install", "remove", "update"):
+        raise UsageError(f"pmpipe {line.command} does not work with --global", hint="run it in a project")
+    config = Config.load(line.settings, environ, os.getcwd())
+    if config.package_lock_only:
+        raise UsageError("there is no lockfile for global packages", hint="leave --package-lock-only out")
+    if config.workspace or config.workspaces:
+        raise UsageError("workspaces have nothing to do with global packages", hint="leave one of the two out")
+    folder = GlobalFolder(config.prefix, force=config.force)
+    try:
+        os.makedirs(folder.top, exist_ok=True)
+    except OSError as error:
+        raise FilesystemError(f"cannot make {folder.top}: {error.strerror}", hint="choose another --prefix") from error
+    with project_lock(folder.top, waiting):
+        folder.begin()
+        try:
+            if line.command == "remove":
+                _remove(line, config, folder)
+            else:
+                _install(line, _wanted(line, folder), environ, folder, started)
+        finally:
+            folder.end()
+    return 0
+
+
+def _wanted(line: CommandLine, folder: GlobalFolder) -> list[str]:
+    """What is to be installed, as arguments."""
+    if line.command == "install":
+        return list(line.words) or ["."]
+    check_update_names(line.words)
+    there = folder.names()
+    return [f"{name}@*" for name in there if not line.words or name in line.words]
+
+
+def _install(
+    line: CommandLine, wanted: Sequence[str], environ: Mapping[str, str], folder: GlobalFolder, started: float
+) -> None:
+    settings = {**line.settings, "global": True, "install-strategy": "shallow"}
+    session = Session.open(settings, environ, folder.stage, may_be_new=True)
+    home = environ.get("HOME", "")
+    order = ChangeOrder(
+        Action.ADD,
+        Project(folder.stage, {}),
+        {"": NO_MANIFEST},
+        specs=read_arguments(wanted, os.getcwd(), home, realpath=os.path.realpath),
+        # nothing of the project that all this is built in is kept
+        saving=saving_of(Action.ADD, session.config, home, save=False),
+    )
+    install(line, session, Output(session.config.loglevel, json=session.config.json), started, Extent(order))
+    if not session.config.dry_run:
+        folder.exchange(read_manifest(session.manifests[MANIFEST], MANIFEST).dependencies or ())
+
+
+def _remove(line: CommandLine, config: Config, folder: GlobalFolder) -> None:
+    if not line.words:
+        raise UsageError("pmpipe remove wants the name of a package", hint="for example `pmpipe remove -g typescript`")
+    going = [name for name in line.words if folder.has(name)]
+    if not config.dry_run:
+        folder.exchange(going)
+    output = Output(config.loglevel, json=config.json)
+    if config.json:
+        output.document({"removed": going})
+    else:
+        output.say(f"removed {plural(len(going), 'global package')}")

@@ -1,0 +1,160 @@
+"""`--global`: the same packages and executables below the prefix as npm makes, all or nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.faulty import Fault
+from support.packages import PackedFile, make_package
+from support.project import Project
+from support.registry import PackageRegistry
+from support.snapshot import Snapshot, snapshot
+
+CLI = {"cli.js": PackedFile(b"#!/usr/bin/env node\n", 0o755)}
+
+
+def publish(registry: PackageRegistry) -> None:
+    registry.publish(
+        make_package("deep", "1.0.0", dict(CLI), bin={"deep": "cli.js"}),
+        make_package("deep", "2.0.0", dict(CLI), bin={"deep": "cli.js"}),
+        make_package("middle", "1.0.0", dependencies={"deep": "1"}),
+        make_package(
+            "tool", "1.0.0", dict(CLI), bin={"tool": "cli.js", "tool-old": "cli.js"}, dependencies={"deep": "1"},
+        ),
+        make_package(
+            "tool", "2.0.0", dict(CLI), bin={"tool": "cli.js"}, dependencies={"middle": "1", "deep": "2"},
+            peerDependencies={"peer": "1"},
+        ),
+        make_package("peer", "1.0.0", dependencies={"middle": "1"}),
+        make_package("@s/scoped", "1.0.0", dict(CLI), bin={"scoped": "cli.js"}),
+        make_package("other", "1.0.0", dict(CLI), bin={"tool": "cli.js"}),
+    )  # fmt: skip
+
+
+class Place:
+    """A prefix for npm, and one for us."""
+
+    def __init__(self, base: Path, registry: PackageRegistry) -> None:
+        publish(registry)
+        self.registry = registry
+        self.project = Project(base / "p", registry)
+        self.ours, self.npms = base / "ours", base / "npms"
+        for prefix in (self.ours, self.npms):
+            (prefix / "lib").mkdir(parents=True)
+
+    def npm(self, line: str) -> None:
+        flags = (
+            f"--prefix={self.npms}",
+            f"--registry={self.registry.url}/",
+            f"--cache={self.npms}-cache",
+            "--no-audit",
+        )
+        environment = {**os.environ, "HOME": str(self.project.base / "home")}
+        subprocess.run(
+            ["npm", *shlex.split(line), "-g", "--ignore-scripts", *flags],
+            cwd=self.project.folder, env=environment, check=True, stdout=subprocess.PIPE, timeout=100,
+        )  # fmt: skip
+
+    def pmpipe(self, line: str, **options) -> None:
+        self.project.succeeds(*shlex.split(line), "-g", f"--prefix={self.ours}", **options)
+
+    def fails(self, line: str, **options) -> str:
+        before = snapshot(self.ours)
+        run = self.project.fails(*shlex.split(line), "-g", f"--prefix={self.ours}", **options)
+        assert snapshot(self.ours) == before
+        return run.stderr
+
+
+def without_empty(found: Snapshot) -> Snapshot:
+    return {
+        path: what
+        for path, what in found.items()
+        if not what.startswith("folder") or any(other.startswith(f"{path}/") for other in found)
+    }
+
+
+@pytest.fixture
+def place(tmp_path: Path, registry: PackageRegistry) -> Iterator[Place]:
+    made = Place(tmp_path, registry)
+    yield made
+    made.project.close()
+
+
+SEQUENCES = [
+    ["install tool@1"],
+    ["install tool"],
+    ["install tool@1 @s/scoped"],
+    ["install tool@1", "install tool@2"],
+    ["install tool@1", "install @s/scoped", "uninstall tool"],
+    ["install @s/scoped deep@1", "uninstall @s/scoped nothing"],
+    ["install tool@1 deep@1", "update tool"],
+    ["install tool@1 deep@1", "update"],
+    ["install alias@npm:tool@1"],
+    ["install tool@1", "install other --force"],
+]
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("lines", SEQUENCES, ids=" and ".join)
+def test_prefix_holds_what_npm_puts_there(lines: list[str], place: Place) -> None:
+    for line in lines:
+        place.npm(line)
+        place.pmpipe(line)
+    assert without_empty(snapshot(place.ours)) == without_empty(snapshot(place.npms))
+
+
+def test_folder_is_linked(place: Place) -> None:
+    place.project.write("package.json", '{"name": "mine", "version": "1.0.0", "bin": "cli.js"}')
+    place.project.write("cli.js", "#!/usr/bin/env node\n")
+    place.pmpipe("install", alone=False)
+    assert (place.ours / "lib/node_modules/mine").resolve() == place.project.folder.resolve()
+    assert (place.ours / "bin/mine").resolve() == (place.project.folder / "cli.js").resolve()
+
+
+def test_executable_of_somebody_else_is_not_replaced(place: Place) -> None:
+    (place.ours / "bin").mkdir()
+    (place.ours / "bin/tool").write_text("mine")
+    assert "is there already" in place.fails("install tool@1")
+    place.pmpipe("install tool@1 --force")
+    assert (place.ours / "bin/tool").is_symlink()
+
+
+@pytest.mark.parametrize("command", ["ci", "dedupe", "prune"])
+def test_commands_about_a_project_are_refused(place: Place, command: str) -> None:
+    place.fails(command, status=2)
+
+
+def test_failure_leaves_the_prefix_as_it_was(place: Place) -> None:
+    place.pmpipe("install tool@1")
+    assert "nothing-like-it" in place.fails("install tool@2 nothing-like-it")
+
+
+@pytest.mark.parametrize("number", range(3, 14))
+def test_full_disk_at_any_rename_leaves_the_prefix_as_it_was(place: Place, number: int) -> None:
+    place.pmpipe("install tool@1")
+    before = snapshot(place.ours)
+    words = ("install", "-g", f"--prefix={place.ours}", "tool@2")
+    run = place.project.run(*words, fault=Fault("main", "os.rename", "ENOSPC", number))
+    assert run.status == 0 or snapshot(place.ours) == before
+
+
+@pytest.mark.parametrize("number", range(3, 14))
+def test_kill_at_any_rename_is_mended_by_the_next_run(place: Place, number: int) -> None:
+    place.pmpipe("install tool@1")
+    words = ("install", "-g", f"--prefix={place.ours}", "tool@2")
+    place.project.run(*words, fault=Fault("main", "os.rename", "SIGKILL", number), alone=False)
+    place.pmpipe("install @s/scoped")
+    assert (place.ours / "lib/node_modules/tool/package.json").exists()
+    assert (place.ours / "bin/tool").exists()
+    assert not (place.ours / "lib/.pmpipe-global").exists()
+
+
+def test_dry_run_changes_nothing(place: Place) -> None:
+    place.pmpipe("install tool --dry-run")
+    place.pmpipe("uninstall tool --dry-run")
+    assert without_empty(snapshot(place.ours)) == {}
