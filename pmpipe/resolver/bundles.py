@@ -15,6 +15,7 @@ from pmpipe.errors import ArchiveError, PmpipeError
 from pmpipe.npm.collation import english_key
 from pmpipe.npm.package_path import fault_in_path
 from pmpipe.npm.text import printable
+from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.peer_sets import Waiting
 from pmpipe.resolver.source import AskContents, FedContents, Source, package_from_json
@@ -59,6 +60,9 @@ class Bundles:
             self._plant(node, tree, fed.shrinkwrap)
         if fed.manifests:
             self._plant(node, tree, fed.manifests)
+        # where nothing else changes, no flags are worked out in the end
+        if fed.shrinkwrap or fed.manifests:
+            work_out_flags(node, with_root=False)
 
     def _plant(self, node: Node, tree: Tree, packages: Mapping[str, Mapping[str, Any]]) -> None:
         for path in packages:
