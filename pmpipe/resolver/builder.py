@@ -24,7 +24,7 @@ from pmpipe.resolver.location import absolute
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
-from pmpipe.resolver.peer_conflict import explain_endless, 
+from pmpipe.resolver.peer_conflict import explain_endless
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
 from pmpipe.resolver.satisfy import satisfies
