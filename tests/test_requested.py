@@ -32,7 +32,7 @@ def test_names_ranges_and_aliases_need_no_answer():
     found = named(specs, {}, PickOptions())
     assert found[:3] == [NamedSpec("a", "*"), NamedSpec("@s/b", "^1"), NamedSpec("c", "npm:a@1")]
     assert named(read("npm:a@1"), {}, PickOptions()) == [NamedSpec("a", "npm:a@1")]
-    assert additions_for(found[3:], "/work/packages/x") == [Addition("d", "file:../../lib")]
+    assert additions_for(found[3:], "/app/packages/x") == [Addition("d", "file:../../lib")]
 
 
 def test_project_s_own_folder_is_no_dependency():
@@ -54,10 +54,10 @@ def test_unknown_tag_is_an_error_that_names_the_tags_and_versions():
 
 def test_folder_s_name_comes_from_its_manifest_and_its_path_is_followed():
     specs = read("./lib", realpath=lambda path: f"/real{path}")
-    ask = AskManifest(RequestKind.FOLDER, "/real/work/lib", "", "", "")
+    ask = AskManifest(RequestKind.FOLDER, "/real/app/lib", "", "", "")
     assert asks(specs) == [ask]
     found = named(specs, {ask: FedManifest({"name": "inner"})}, PickOptions())
-    assert found == [NamedSpec("inner", "./lib", "/real/work/lib")]
+    assert found == [NamedSpec("inner", "./lib", "/real/app/lib")]
 
 
 @pytest.mark.parametrize(
