@@ -17,7 +17,7 @@ from pmpipe.resolver.request import RequestKind
 
 
 def read(*arguments: str, realpath=lambda path: path):
-    return read_arguments(arguments, "/work", "/home/user", excluded="/work", realpath=realpath)
+    return read_arguments(arguments, "/app", "/home/user", excluded="/app", realpath=realpath)
 
 
 def packument(**tags: str) -> Packument:
@@ -36,7 +36,7 @@ def test_names_ranges_and_aliases_need_no_answer():
 
 
 def test_project_s_own_folder_is_no_dependency():
-    assert read(".", "/work", "../work", "") == []
+    assert read(".", "/app", "../app", "") == []
 
 
 def test_tag_becomes_the_version_that_it_points_to():
