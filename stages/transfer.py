@@ -134,7 +134,8 @@ class Transfer:
         if not ending.code and 200 <= ending.status < 300 and ending.status != 206:
             return Completed(self._wire_bytes, self._attempts)
         self.sink.rewind()
-        if self.is_conditional and ending.status == _NOT_MODIFIED and not ending.code:
+        # what comes behind the status line does not matter, even if it is cut off
+        if self.is_conditional and ending.status == _NOT_MODIFIED:
             return NotModified(self._wire_bytes, self._attempts)
         if ending.status in _REDIRECTS and ending.redirect_url:
             return self._redirect(ending.redirect_url)

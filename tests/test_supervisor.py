@@ -8,15 +8,17 @@ import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 
-from pmpipe.driving import drive
+from pmpipe.driving import Crew, drive
 from pmpipe.errors import WorkerCrashError
 from pmpipe.interrupts import CancelledError
-from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
+from pmpipe.orders import Dismiss, Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
 from pmpipe.supervisor import Cancelled, CrashReport, Finished, Supervisor
 from pmpipe.workers import Stage, Workers
 from stages.channel import Channel
@@ -331,3 +333,76 @@ def test_driving_makes_a_signal_a_cancellation() -> None:
     with pytest.raises(CancelledError) as caught:
         drive(Removals(["a"]), [stage_of(never_ends)], progress)
     assert caught.value.signal_number == signal.SIGTERM
+
+
+# -- one state machine after another --------------------------------------------------------------------------------
+
+
+def test_a_crew_stays_for_the_next_state_machine() -> None:
+    pids: list[int] = []
+
+    def handle(job: Job) -> Iterator[Result]:
+        yield Removed(job.job)
+
+    first, second = Removals(["one", "two"]), Removals(["three"])
+    with Crew([stage_of(handle, count=1)]) as crew:
+        crew.drive(
+            first, lambda: pids.extend(child.pid or 0 for child in multiprocessing.active_children()), is_last=False
+        )
+        before = {child.pid for child in multiprocessing.active_children()}
+        assert len(before) == 1
+        crew.drive(second, nothing, is_last=False)
+        assert {child.pid for child in multiprocessing.active_children()} == before
+    assert (first.done, second.done) == ([0, 1], [0])
+
+
+def test_a_crews_last_state_machine_ends_its_processes() -> None:
+    with Crew([stage_of(removed)]) as crew:
+        crew.drive(Removals(["one"]), nothing, is_last=False)
+        crew.drive(Removals(["two"]), nothing, is_last=True)
+        assert multiprocessing.active_children() == []
+
+
+def test_a_crew_ends_when_its_context_does_whatever_happens() -> None:
+    crew = Crew([stage_of(removed)])
+    with suppress(KeyError), crew:
+        crew.drive(Removals(["one"]), nothing, is_last=False)
+        raise KeyError
+    assert multiprocessing.active_children() == []
+
+
+def test_a_crew_that_was_not_needed_starts_nothing() -> None:
+    with Crew([stage_of(removed)]):
+        assert multiprocessing.active_children() == []
+
+
+def test_a_crash_of_the_second_state_machine_ends_the_crew() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        if job.path == "bad":  # type: ignore[union-attr]
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield Removed(job.job)
+
+    with Crew([stage_of(handle, count=1)]) as crew:
+        crew.drive(Removals(["one"]), nothing, is_last=False)
+        with pytest.raises(WorkerCrashError, match="was killed by SIGKILL"):
+            crew.drive(Removals(["bad"]), nothing, is_last=False)
+        assert multiprocessing.active_children() == []
+
+
+@dataclass
+class Dismissing(Removals):
+    """Lets its stage go when all is done."""
+
+    def _give_out(self) -> list[Order]:
+        orders = super()._give_out()
+        return [Dismiss(self.stage), *orders] if Finish() in orders else orders
+
+
+def test_a_stage_that_was_let_go_ends_by_itself_and_its_end_is_no_death() -> None:
+    stages = [stage_of(removed), Stage(StageName.LINK, 1, 4, stage_of(removed).main)]
+    with Crew(stages) as crew:
+        crew.drive(Dismissing(["one", "two"]), nothing, is_last=False)
+        deadline = time.monotonic() + 30
+        while multiprocessing.active_children() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        crew.drive(Removals(["three"], stage=StageName.LINK), nothing, is_last=True)

@@ -8,7 +8,7 @@ from pmpipe.errors import ConfigError, RegistryError
 from pmpipe.npm.url import Url, parse_url
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.messages import JobId
-from stages.transfer import Again, Completed, GaveUp, Transfer, check_request
+from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
 from stages.transfer_failure import Ending, Failure, shown_url
 
 URL = "https://registry.example/react/-/react-19.1.0.tgz"
@@ -265,3 +265,34 @@ def test_a_url_that_cannot_be_used_is_a_failure(url):
 )
 def test_shows_urls_without_secrets(url, shown):
     assert shown_url(url) == shown
+
+
+# -- requests with validators ---------------------------------------------------------------------------------------
+
+
+def conditional() -> Transfer:
+    transfer = transfer_of(authorization="Bearer x")
+    transfer.headers, transfer.is_conditional = ('If-None-Match: "e"',), True
+    return transfer
+
+
+def test_not_modified_answers_a_request_with_validators():
+    transfer = conditional()
+    assert transfer.next_request().headers == ('If-None-Match: "e"', "Authorization: Bearer x")
+    assert transfer.handle(Ending(status=304)) == NotModified(0, 1)
+    assert transfer.sink.rewinds == 1
+
+
+def test_not_modified_answers_no_other_request():
+    assert isinstance(ended(transfer_of(), status=304), GaveUp)
+
+
+def test_not_modified_counts_although_the_connection_breaks_behind_it():
+    assert ended(conditional(), status=304, code=56) == NotModified(0, 1)
+
+
+def test_validators_follow_a_redirect_to_another_host_and_the_token_does_not():
+    transfer = conditional()
+    ended(transfer, status=302, redirect_url="https://other.example/a")
+    assert transfer.next_request().headers == ('If-None-Match: "e"',)
+    assert transfer.handle(Ending(status=304)) == NotModified(0, 1)
