@@ -4,6 +4,8 @@
     registry.py record REC --lock DIR/package-lock.json          once: the project's tarballs
     kill_test.py --project DIR --recording REC --passes 200      DIR is only read
 
+    kill_test.py --project DIR --recording REC --without-lock    the lockfile is made; the recording has packuments
+
 Each pass starts `pmpipe ci` or `pmpipe install` (by turns; with an empty or a full store, from nothing or on a former
 tree), kills its whole process group by SIGKILL at a random instant of its duration, sometimes a second time, and runs
 the same command again undisturbed. Then the tree must equal the undisturbed one in every path, type, permission bit,
@@ -31,7 +33,7 @@ from contextlib import contextmanager
 
 from killing.ground import Ground, GroundError
 from killing.processes import Instant, adopt_orphans
-from killing.trial import SCENARIOS, Result, Span, Trial, carry_out, measure
+from killing.trial import SCENARIOS, UNLOCKED_SCENARIOS, Result, Scenario, Span, Trial, carry_out, measure
 from loopback.recording import Recording
 from loopback.replay import open_replay
 
@@ -51,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work = os.path.abspath(tempfile.mkdtemp(prefix="kill-", dir=options.work_dir))
     try:
         with _registry(options) as url:
-            results = _run_session(options, Ground(work, os.path.abspath(options.project), url))
+            results = _run_session(
+                options, Ground(work, os.path.abspath(options.project), url, not options.without_lock)
+            )
     except GroundError as error:
         print(error, file=sys.stderr)
         return 2
@@ -67,7 +71,8 @@ def _run_session(options: argparse.Namespace, ground: Ground) -> list[Result]:
     rng = random.Random(options.seed)
     ground.prepare(rng)
     print(f"undisturbed tree: {len(ground.expected):,} paths; seed {options.seed}")
-    used = SCENARIOS if options.only else SCENARIOS[: options.passes]
+    scenarios = _scenarios(options)
+    used = scenarios if options.only else scenarios[: options.passes]
     spans = [measure(ground, scenario) for scenario in used]
     for scenario, span in zip(used, spans, strict=True):
         print(f"undisturbed, {scenario}: {span.ends_s:.2f} s, changes the project from {span.begins_s:.2f} s on")
@@ -80,15 +85,20 @@ def _run_session(options: argparse.Namespace, ground: Ground) -> list[Result]:
     return results
 
 
+def _scenarios(options: argparse.Namespace) -> Sequence[Scenario]:
+    return UNLOCKED_SCENARIOS if options.without_lock else SCENARIOS
+
+
 def _pass(options: argparse.Namespace, ground: Ground, number: int, spans: Sequence[Span]) -> list[Result]:
     """One pass, begun again while the kill comes too late; whatever was done is judged."""
     rng = random.Random(f"{options.seed}/{number}")
-    which = (number - 1) % len(SCENARIOS)
+    scenarios = _scenarios(options)
+    which = (number - 1) % len(scenarios)
     results = []
     for _ in range(_ATTEMPTS):
         kills = 2 if rng.random() < _TWICE else 1
         instants = tuple(spans[which].draw(rng) for _ in range(kills))
-        trial = Trial(number, SCENARIOS[which], tuple(options.at) or instants)
+        trial = Trial(number, scenarios[which], tuple(options.at) or instants)
         results.append(carry_out(ground, trial))
         for fault in results[-1].faults:
             print(f"FAILED {trial}\n  {fault}", flush=True)
@@ -129,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--recording", help="the recorded registry (see registry.py)")
     source.add_argument("--registry", help="URL of a registry that is being served")
     parser.add_argument("--port", type=int, default=4875, help="of the replay (default %(default)s)")
+    parser.add_argument("--without-lock", action="store_true", help="let the installs make the lockfile")
     parser.add_argument("--passes", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, metavar="N", help="carry out this pass alone")

@@ -28,6 +28,8 @@ _EVERY = 8
 _LATER_S = 0.05
 TIMEOUT_S = 300.0
 
+_LOCK = "package-lock.json"
+
 
 class GroundError(Exception):
     """An undisturbed run failed, so there is nothing to compare with; the text is its output."""
@@ -41,12 +43,14 @@ class Ground:
         work: an empty folder, for everything.
         source: the project; only read.
         registry: URL of the registry.
-        expected: the undisturbed tree, from `prepare` on.
+        locked: the project's lockfile is used; otherwise it is made.
+        expected: the undisturbed project, its lockfile included, from `prepare` on.
     """
 
     work: str
     source: str
     registry: str
+    locked: bool = True
     expected: Snapshot = field(default_factory=dict)
 
     @property
@@ -70,9 +74,12 @@ class Ground:
         copy_project(self.source, f"{self.work}/plain")
         undisturbed = f"{self.work}/undisturbed"
         copy_project(self.source, undisturbed)
-        self.must_succeed("ci", undisturbed, self.full_store)
+        if not self.locked:
+            remove_lock(undisturbed)
+        self.must_succeed("ci" if self.locked else "install", undisturbed, self.full_store)
         self.expected = take_snapshot(undisturbed)
-        self._make_former(undisturbed, rng)
+        if self.locked:
+            self._make_former(undisturbed, rng)
 
     def fresh_project(self, name: str, *, former: bool) -> str:
         """A copy of the project to be changed, with the former tree or with none."""
@@ -133,6 +140,12 @@ class Ground:
             os.makedirs(f"{former}/node_modules/{name}")
             _replace(f"{former}/node_modules/{name}/package.json", json.dumps({"name": name, "version": "1.0.0"}))
             os.symlink(f"../{name}/package.json", f"{former}/node_modules/.bin/{name.replace('/', '-')}")
+
+
+def remove_lock(folder: str) -> None:
+    """Remove a project's package-lock.json, if there is one."""
+    if os.path.lexists(f"{folder}/{_LOCK}"):
+        os.unlink(f"{folder}/{_LOCK}")
 
 
 def _link_tree(source: str, destination: str) -> None:

@@ -11,13 +11,14 @@ from comparison.difference import compare
 from comparison.snapshot import take_snapshot
 
 from killing.evidence import JOURNAL, leftovers, stage_of
-from killing.ground import Ground
+from killing.ground import Ground, remove_lock
 from killing.processes import Instant, first_sight, run_and_kill
 
 #: undisturbed runs that are measured, to know over which time kills are spread
 _MEASURED = 2
-#: share of kills before the first change to the project
+#: share of kills before the first change to the project; before that the lock is worked out, if there is none
 _EARLY = 0.15
+_EARLY_UNLOCKED = 0.5
 #: findings told of one pass
 _TOLD = 10
 
@@ -30,11 +31,13 @@ class Scenario:
         command: ``ci`` or ``install``.
         cold: the store is empty; otherwise it lacks nothing.
         former: there is a former tree to be changed; otherwise no node_modules.
+        locked: there is a lockfile; otherwise the run makes it.
     """
 
     command: str
     cold: bool
     former: bool
+    locked: bool = True
 
     @property
     def fills_store(self) -> bool:
@@ -43,7 +46,8 @@ class Scenario:
 
     def __str__(self) -> str:
         tree = "on a former tree" if self.former else "from nothing"
-        return f"{self.command}, {'cold' if self.cold else 'warm'} store, {tree}"
+        lock = "" if self.locked else ", without a lock"
+        return f"{self.command}, {'cold' if self.cold else 'warm'} store, {tree}{lock}"
 
 
 #: every combination, in an order in which a few passes have seen something of everything
@@ -56,6 +60,12 @@ SCENARIOS = (
     Scenario("install", cold=True, former=False),
     Scenario("ci", cold=False, former=False),
     Scenario("install", cold=False, former=False),
+)
+
+#: installs that resolve; the warm store has the packuments, too
+UNLOCKED_SCENARIOS = (
+    Scenario("install", cold=True, former=False, locked=False),
+    Scenario("install", cold=False, former=False, locked=False),
 )
 
 
@@ -102,14 +112,16 @@ class Span:
     Attributes:
         begins_s: seconds after its start, the run begins to change the project.
         ends_s: seconds after its start, it is over.
+        early: share of kills before the run begins to change the project.
     """
 
     begins_s: float
     ends_s: float
+    early: float = _EARLY
 
     def draw(self, rng: random.Random) -> Instant:
         """A random instant: mostly one while the project is changed, for before that there is little to go wrong."""
-        if rng.random() < _EARLY:
+        if rng.random() < self.early:
             return Instant(rng.uniform(0.0, self.begins_s))
         return Instant(self.begins_s, rng.uniform(0.0, self.ends_s - self.begins_s))
 
@@ -122,7 +134,8 @@ def measure(ground: Ground, scenario: Scenario) -> Span:
         command = ground.command([scenario.command, "--ignore-scripts"], store)
         spans.append(first_sight(command, ground.environment(), folder, f"{folder}/{JOURNAL}"))
         _clear(ground, folder, store)
-    return Span(min(begins for begins, _ in spans), min(ends for _, ends in spans))
+    early = _EARLY if scenario.locked else _EARLY_UNLOCKED
+    return Span(min(begins for begins, _ in spans), min(ends for _, ends in spans), early)
 
 
 def carry_out(ground: Ground, trial: Trial) -> Result:
@@ -161,6 +174,8 @@ def _judge(ground: Ground, trial: Trial, folder: str, store: str) -> list[str]:
 
 def _places(ground: Ground, scenario: Scenario, name: str) -> tuple[str, str]:
     folder = ground.fresh_project(name, former=scenario.former)
+    if not scenario.locked:
+        remove_lock(folder)
     return folder, f"{ground.work}/{name}-store" if scenario.cold else ground.full_store
 
 

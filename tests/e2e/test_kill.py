@@ -12,7 +12,8 @@ KILL_TEST = Path(__file__).resolve().parents[2] / "scripts" / "kill_test.py"
 
 
 @pytest.mark.timeout(240)
-def test_what_runs_killed_at_random_instants_leave_is_completed_by_the_next(tmp_path, registry):
+@pytest.mark.parametrize("flags", [(), ("--without-lock",)])
+def test_what_runs_killed_at_random_instants_leave_is_completed_by_the_next(tmp_path, registry, flags):
     files = {f"lib/{number}.js": b"%d" % number for number in range(20)}
     files["cli.js"] = PackedFile(b"#!/usr/bin/env node\n", 0o755)
     packages = {}
@@ -40,7 +41,7 @@ def test_what_runs_killed_at_random_instants_leave_is_completed_by_the_next(tmp_
     (tmp_path / "work").mkdir()
     words = ["--project", str(project), "--registry", f"{registry.url}/", "--work-dir", str(tmp_path / "work")]
     done = subprocess.run(
-        [sys.executable, str(KILL_TEST), *words, "--passes", "4", "--seed", "3"],
+        [sys.executable, str(KILL_TEST), *words, "--passes", "4", "--seed", "3", *flags],
         check=False,
         capture_output=True,
         text=True,
