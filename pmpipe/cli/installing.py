@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -175,6 +176,7 @@ class _Job:
             wanted = session.limit(self.extent.choice, self.store, fresh=line.command == "ci")
         warnings = session.warnings
         warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
+        warnings += _links_to_nothing(wanted)
         request = Request(
             fresh=line.command == "ci",
             durable=line.durable,
@@ -210,6 +212,16 @@ def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str
             hint="`pmpipe install` computes and records it",
         )
     return [f"{path} has no usable integrity in {session.lock_file}; it will be recorded" for path in lacking]
+
+
+def _links_to_nothing(wanted: Wanted) -> list[str]:
+    """Warnings about folders that are not there: they are linked all the same, as npm does it."""
+    links = [package for package in wanted.tree.packages if package.link_target is not None]
+    return [
+        f"{link.location} is a link to {link.link_target}, and there is no such folder"
+        for link in links
+        if not os.path.isdir(os.path.join(wanted.project, link.link_target or ""))
+    ]
 
 
 def _repaired(install: Install, session: Session, output: Output) -> Summary:

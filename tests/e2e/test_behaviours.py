@@ -39,6 +39,15 @@ def test_a_file_folder_is_linked(project: Project) -> None:
     assert project.lock["packages"]["node_modules/here"] == {"resolved": "here", "link": True}
 
 
+@pytest.mark.parametrize("command", ["install", "ci"])
+def test_a_file_folder_that_is_not_there_is_linked_with_a_warning(project: Project, command: str) -> None:
+    project.declare(dependencies={"gone": "file:./gone"})
+    project.succeeds("install")
+    run = project.succeeds("ci") if command == "ci" else project.succeeds("install", "--repair")
+    assert "node_modules/gone is a link to gone, and there is no such folder" in run.stderr
+    assert os.readlink(project.folder / "node_modules/gone") == "../gone"
+
+
 def test_peers_are_installed_by_default(project: Project) -> None:
     project.declare(LIB, make_package("user", "1.0.0", peerDependencies={"lib": "1"}), dependencies={"user": "1"})
     project.succeeds("install")
