@@ -140,3 +140,33 @@ def test_the_version_is_printed(flag: str, capsys: pytest.CaptureFixture[str]) -
         parse([flag])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("pmpipe ")
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ("add x", "install"),
+        ("i x", "install"),
+        ("rm x", "remove"),
+        ("uninstall x", "remove"),
+        ("un x", "remove"),
+        ("up x", "update"),
+        ("udpate x", "update"),
+        ("ddp", "dedupe"),
+        ("find-dupes", "find-dupes"),
+        ("prune", "prune"),
+    ],
+)
+def test_commands_that_change_manifests_have_npm_s_other_names(words, command):
+    line = parse(words.split())
+    assert (line.command, line.words) == (command, words.split()[1:])
+
+
+def test_flags_of_one_letter_may_stand_together():
+    settings = parse(["add", "-DE", "x", "-w", "one"]).settings
+    assert settings == {"save-dev": True, "save-exact": True, "workspace": ["one"]}
+
+
+def test_flags_of_one_letter_may_stand_behind_the_words():
+    line = parse(["remove", "x", "-g", "--no-save"])
+    assert (line.words, line.settings) == (["x"], {"global": True, "save": False})
