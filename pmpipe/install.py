@@ -120,6 +120,8 @@ class Install:
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     summary: Summary = field(default_factory=Summary)
     _folders: dict[str, ModulesFolder] = field(default_factory=dict)
+    #: the hidden lockfile of the whole tree, made while the processes work; empty until then
+    _hidden_lockfile: bytes = b""
 
     def run(self) -> Summary:
         """Do it.
@@ -280,12 +282,19 @@ class Install:
         scheduler = Scheduler(plan, settings)
         crew = request.crew or Crew(stages_for(sizes, request.fetch))
         with crew:
-            stage_s = crew.drive(scheduler, lambda: request.watch(scheduler), is_last=True)
+            stage_s = crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
         for name, seconds in stage_s.items():
             self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + seconds
         if scheduler.failures:
             raise failures_error(scheduler.failures, plan.required_by)
         return scheduler
+
+    def _watch(self, scheduler: Scheduler) -> None:
+        """What is done at every wake-up."""
+        if not self._hidden_lockfile and 2 * scheduler.counts.placed > len(scheduler.plan.placements):
+            # all processes have work for a while; at the end, everybody would wait for this
+            self._hidden_lockfile = self.request.hidden_lockfile(self.wanted.tree.listed())
+        self.request.watch(scheduler)
 
     def _make_late_links(self, links: Iterable[Link], scheduler: Scheduler) -> None:
         states = scheduler.placements.states
@@ -332,13 +341,13 @@ class Install:
 
     def _write_hidden_lockfile(self, left_out: frozenset[str]) -> None:
         project = self.wanted.project
-        listed = self.wanted.tree.listed()
-        if left_out:
-            listed = frozenset(path for path in listed if not _lies_in(path, left_out))
         if not os.path.isdir(f"{project}/node_modules"):
             return  # a project without dependencies
-        path = f"{project}/{HIDDEN_LOCKFILE}"
-        write_whole(path, self.request.hidden_lockfile(listed))
+        content = self._hidden_lockfile
+        if left_out or not content:
+            listed = (path for path in self.wanted.tree.listed() if not _lies_in(path, left_out))
+            content = self.request.hidden_lockfile(frozenset(listed))
+        write_whole(f"{project}/{HIDDEN_LOCKFILE}", content)
 
     def _touch_hidden_lockfile(self) -> None:
         """It must be newer than every folder that it lists, and removing the journal was the last change to one."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pmpipe import __version__, host
-from pmpipe.aside import done_aside
+from pmpipe.aside import Aside, done_aside
 from pmpipe.config import Config
 from pmpipe.errors import FilesystemError, LockfileError, LockfileOutOfSyncError, PmpipeError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
@@ -63,6 +63,10 @@ class Session:
             self.manifests = {MANIFEST: b"{}"} if may_be_new else {}
         self.is_memorable = True
         self.warnings = [*config.warnings]
+        #: what the store remembers under `tree_key`, once it was asked
+        self._recalled: Remembered | None = None
+        #: a child has tried; whatever came of it, another one would not do better
+        self._was_worked_out = False
 
     @classmethod
     def open(
@@ -118,6 +122,7 @@ class Session:
         self._unavailable = unavailable
         for name in ("locked", "tree_key"):
             self.__dict__.pop(name, None)
+        self._recalled, self._was_worked_out = None, False
 
     def wanted_if_current(self, store: Store) -> Wanted | None:
         """The tree that is to stand at the end; None if the lockfile must be made or brought up to date first.
@@ -171,10 +176,41 @@ class Session:
     def _remembered(self, store: Store) -> Remembered:
         if not self.is_memorable:
             return Remembered(self._inputs(), self.locked.tree)
-        remembered = recall(store.folder, self.tree_key, self.folder, self.manifests)
-        if remembered is None and store.writable and done_aside(lambda: self.remember(store)):
-            remembered = recall(store.folder, self.tree_key, self.folder, self.manifests)
-        return remembered or self._worked_out()
+        if self._recalled is None:
+            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+        if (
+            self._recalled is None
+            and store.writable
+            and not self._was_worked_out
+            and done_aside(lambda: self.remember(store))
+        ):
+            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+        return self._recalled or self._worked_out()
+
+    @contextmanager
+    def working_ahead(self) -> Iterator[None]:
+        """Have a child find out what tree is wanted, if the store does not remember that, while the block runs."""
+        if not (self.lock and self.is_memorable):
+            yield
+            return
+        store = self.store()
+        store.open()
+        try:
+            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+            if self._recalled is not None or not store.writable:
+                yield
+                return
+            child = Aside(lambda: self.remember(store))
+            try:
+                yield
+            except BaseException:
+                child.stop()
+                raise
+            child.join()
+            self._was_worked_out = True
+            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+        finally:
+            store.close()
 
     def _worked_out(self) -> Remembered:
         drifted = not self.is_own_lock and self.locked.has_drifted
@@ -246,7 +282,7 @@ class Session:
         """Record how the install that has just succeeded leaves the project."""
         if not self.is_memorable:
             return
-        remembered = recall(store.folder, self.tree_key, self.folder)
+        remembered = self._recalled or recall(store.folder, self.tree_key, self.folder)
         # a lock that has drifted is looked at again, so that an `install` writes it anew
         if remembered is None or remembered.has_drifted:
             return
@@ -295,9 +331,9 @@ class Session:
     def hidden_lockfile(self, installed: Collection[PackagePath]) -> bytes:
         """The text of the hidden lockfile for the locations that are installed."""
         from pmpipe.npm.hidden_lockfile import hidden_lockfile
-        from pmpipe.npm.lockfile import read_lockfile
+        from pmpipe.npm.lockfile import read_head
 
-        return hidden_lockfile(read_lockfile(self.lock, self.lock_file), installed)
+        return hidden_lockfile(read_head(self.lock, self.lock_file), installed)
 
     # -- means ----------------------------------------------------------------------------------------------------
 

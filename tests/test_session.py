@@ -316,3 +316,31 @@ def test_the_network_s_settings_reach_fetch(place: Place) -> None:
     assert settings.https_proxy.rstrip("/") == "http://proxy.example:8080"
     assert settings.no_proxy == "a.example,b.example"
     assert settings.user_agent.startswith("pmpipe/")
+
+
+# -- working ahead ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_worked_out_ahead_is_remembered_and_is_the_same(place: Place, store: Store) -> None:
+    expected = place.session().locked.tree
+    session = place.session()
+    with session.working_ahead():
+        pass
+    session.lock = b"no lockfile any more, so that nothing can be worked out again"
+    assert session.wanted(store).tree == expected
+
+
+def test_a_lock_that_cannot_be_used_is_told_after_working_ahead(place: Place, store: Store) -> None:
+    place.write("package-lock.json", "{")
+    session = place.session()
+    with session.working_ahead():
+        pass
+    with pytest.raises(LockfileError):
+        session.wanted(store)
+
+
+def test_a_failure_meanwhile_ends_the_child(place: Place) -> None:
+    with pytest.raises(ZeroDivisionError), place.session().working_ahead():
+        1 / 0  # noqa: B018
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -47,8 +47,10 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
 
             show_nothing_to_do(output, time.monotonic() - started)
             return 0
-        from pmpipe.cli.installing import Extent, install
-        from pmpipe.workspace_choice import Choice
+        with session.working_ahead():
+            # a third of all there is to import
+            from pmpipe.cli.installing import Extent, install
+            from pmpipe.workspace_choice import Choice
 
         install(line, session, output, started, Extent(choice=Choice.of(config, os.getcwd(), workspace)))
     return 0

@@ -99,6 +99,27 @@ _decoder = msgspec.json.Decoder(_Document)
 _raw_decoder = msgspec.json.Decoder(_RawDocument)
 
 
+class _Head(msgspec.Struct, frozen=True):
+    name: Any = None
+    version: Any = None
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+
+
+def read_head(data: bytes, file: str) -> Lockfile:
+    """A lockfile that `read_lockfile` accepts, without its entries: they cost 20 MB and 10 ms per 5,000.
+
+    Args:
+        data: the file's bytes; a byte order mark does not matter.
+        file: the file's name for messages.
+    """
+    data = without_bom(data)
+    head = _head_decoder.decode(data)
+    name, version = (text if isinstance(text, str) else None for text in (head.name, head.version))
+    return Lockfile(file, name, version, _NEWEST_VERSION, {}, data)
+
+
 def read_lockfile(data: bytes, file: str) -> Lockfile:
     """Read a lockfile.
 
