@@ -44,6 +44,9 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(settings, environ, folder, may_be_new=action is Action.ADD)
+        if not session.config.package_lock:
+            # npm neither reads nor writes it then
+            session.disregard_lock()
         if session.config.frozen_lockfile:
             raise LockfileError(
                 f"pmpipe {line.command} changes the lockfile, and --frozen-lockfile says that it may not",

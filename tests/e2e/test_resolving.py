@@ -206,6 +206,16 @@ def test_without_a_package_lock_the_one_that_is_there_is_not_read(mid: Project, 
     assert lock_text(mid) == before
 
 
+def test_add_without_a_package_lock_leaves_the_one_that_is_there(mid: Project) -> None:
+    mid.succeeds("install")
+    before = lock_text(mid)
+    other = make_package("other", "1.0.0")
+    mid.registry.publish(other)
+    mid.succeeds("add", "other", "--no-package-lock")
+    mid.assert_installed({**TREE, "node_modules/other": other})
+    assert lock_text(mid) == before
+
+
 @pytest.mark.parametrize("words", [("install",), ("install", "--package-lock-only")])
 @pytest.mark.parametrize("is_stale", [True, False])
 def test_a_dry_run_changes_nothing(
