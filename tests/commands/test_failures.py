@@ -145,6 +145,7 @@ def test_dry_run_changes_nothing(project):
     project.succeeds("add", "b", "--dry-run")
     project.succeeds("remove", "a", "--dry-run")
     project.succeeds("update", "--dry-run")
+    project.succeeds("find-dupes")
     assert before == (
         (project.folder / "package.json").read_bytes(),
         (project.folder / "package-lock.json").read_bytes(),
