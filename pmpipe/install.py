@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,7 +25,7 @@ from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.orders import Counts
+from pmpipe.orders import Counts, StageName
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, stages_for
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, Plan
@@ -122,6 +123,8 @@ class Install:
     _folders: dict[str, ModulesFolder] = field(default_factory=dict)
     #: the hidden lockfile of the whole tree, made while the processes work; empty until then
     _hidden_lockfile: bytes = b""
+    #: processes that were started while the plan was being made
+    _crew: Crew | None = None
 
     def run(self) -> Summary:
         """Do it.
@@ -131,6 +134,31 @@ class Install:
             CancelledError: a signal ended the run, and the project is as it was.
         """
         self._folders = self._find_folders()
+        self._crew = self._early_crew()
+        with self._crew or nullcontext():
+            self._run()
+        return self.summary
+
+    def _early_crew(self) -> Crew | None:
+        """The processes of an install that is certain to fetch: loading the network's libraries takes them a while."""
+        request, store, tree = self.request, self.means.store, self.wanted.tree
+        is_fresh = all(folder.fresh for folder in self._folders.values())
+        if request.crew is not None or request.dry_run or request.offline or not is_fresh:
+            return None
+        first = next((one for one in tree.packages if one.link_target is None and not one.in_bundle), None)
+        if first is None or first.optional or any(map(store.has, entry_candidates(store.folder, first))):
+            return None
+        if first.resolved.startswith("file:"):
+            return None
+        crew = Crew(stages_for(request.sizes, request.fetch))
+        try:
+            crew.prepare(StageName.FETCH, StageName.EXTRACT)
+        except BaseException:
+            crew.stop()
+            raise
+        return crew
+
+    def _run(self) -> None:
         installed = self._survey()
         for path in self.diagnosis.unverifiable:
             # nothing says how its files should be: it is built anew
@@ -144,7 +172,6 @@ class Install:
             self._carry_out(work)
         else:
             self._change_files_only(installed)
-        return self.summary
 
     def _change_files_only(self, installed: Installed) -> None:
         try:
@@ -280,8 +307,7 @@ class Install:
             offline=request.offline,
         )
         scheduler = Scheduler(plan, settings)
-        crew = request.crew or Crew(stages_for(sizes, request.fetch))
-        with crew:
+        with request.crew or self._crew or Crew(stages_for(sizes, request.fetch)) as crew:
             stage_s = crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
         for name, seconds in stage_s.items():
             self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + seconds

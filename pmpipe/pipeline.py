@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from pmpipe.errors import HostError
@@ -110,11 +109,9 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve: ResolveInpu
         HostError: there is no memory for the arena.
     """
     from stages.arena import create_arena
-    from stages.large_room import LargeRoom
 
     try:
         arena = create_arena()
-        large = LargeRoom(get_context("fork"))
     except OSError as error:
         raise HostError(
             f"the system refuses the memory that processes share: {error.strerror or error}",
@@ -130,7 +127,7 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve: ResolveInpu
         from stages.extract import make_handler
         from stages.worker import run_jobs
 
-        run_jobs(make_handler(arena, large), jobs, results, board)
+        run_jobs(make_handler(arena), jobs, results, board)
 
     def cache(jobs: Channel, results: Channel, board: JobBoard) -> None:
         from stages.document_cache import make_handler

@@ -21,7 +21,6 @@ from pmpipe.npm.text import printable
 from stages.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path
 from stages.entry_writer import Content, StagedEntry, discard, whole_index
 from stages.inflate import Inflater, is_gzip
-from stages.large_room import LargeRoom
 from stages.layout import Layout
 from stages.messages import (
     ArchiveLimits,
@@ -47,18 +46,17 @@ SourceT = TypeVar("SourceT")
 _MAXIMUM_WARNINGS = 20
 
 
-def make_handler(arena: mmap.mmap, large: LargeRoom | None = None) -> Handler:
+def make_handler(arena: mmap.mmap) -> Handler:
     """The handler of `Extract` jobs.
 
     Args:
         arena: where the bytes of a `SharedBytes` lie. It is only read.
-        large: memory for large packages, shared with other processes.
 
     Returns:
         A handler that yields one `Extracted` or `Failed` for a job. While it works, the process's umask is 0.
     """
     shared = memoryview(arena)
-    inflater = Inflater(large)
+    inflater = Inflater()
 
     def handle(job: Job) -> Iterator[Result]:
         assert isinstance(job, Extract), job
@@ -68,8 +66,6 @@ def make_handler(arena: mmap.mmap, large: LargeRoom | None = None) -> Handler:
         except PmpipeError as error:
             what = error.what if isinstance(error, IntegrityError) else f"{printable(job.label)}: {error.what}"
             yield Failed(job.job, error.code, what, error.details, error.hint, _cause(error))
-        finally:
-            inflater.done()
 
     return handle
 
