@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Validators are a digest or a date; what is longer is made to fill messages and files.
@@ -28,13 +28,18 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
     """
     length: int | None = None
     chunked = False
-    for name, value in _last_response(lines):
-        if name == b"content-length":
-            length = _number(value)
-        elif name == b"transfer-encoding":
-            chunked = True
-        elif name == b"":
-            return ResponseHead(int(value), None if chunked else length)
+    for line in reversed(lines):
+        # most lines are about something else, and this is done for every download
+        first = line[:1]
+        if first in b"cCtT":
+            name, _, value = line.partition(b":")
+            name = name.lower()
+            if name == b"content-length":
+                length = _number(value.strip())
+            elif name == b"transfer-encoding":
+                chunked = chunked or bool(value)
+        elif first == b"H" and line[:5] == b"HTTP/":
+            return ResponseHead(int(line.split(None, 2)[1]), None if chunked else length)
     raise ValueError("header lines without a status line")
 
 
@@ -61,12 +66,9 @@ def read_document_head(lines: Sequence[bytes]) -> DocumentHead:
 
     Source: RFC 9111, for a cache of one user's: ``private`` is no obstacle.
     """
-    fields: dict[bytes, bytes] = {}
-    cache_control: list[bytes] = []
-    for name, value in _last_response(lines):
-        if name == b"cache-control":
-            cache_control.append(value)
-        fields[name] = value
+    response = _last_response(lines)
+    fields = dict(response)
+    cache_control = [value for name, value in response if name == b"cache-control"]
     encoding = fields.get(b"content-encoding", b"").strip().lower().decode("latin-1")
     return DocumentHead(
         gzipped=encoding in ("gzip", "x-gzip"),
@@ -109,15 +111,17 @@ def retry_after_s(lines: Sequence[bytes], now_s: float) -> int:
     return 0
 
 
-def _last_response(lines: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def _last_response(lines: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     """The last response, backwards: names in lower case with their values, and the status without a name."""
+    fields: list[tuple[bytes, bytes]] = []
     for line in reversed(lines):
-        if line.startswith(b"HTTP/"):
-            yield b"", line.split(None, 2)[1]
-            return
+        if line[:5] == b"HTTP/":
+            fields.append((b"", line.split(None, 2)[1]))
+            break
         name, _, value = line.partition(b":")
         if value:
-            yield name.lower(), value.strip()
+            fields.append((name.lower(), value.strip()))
+    return fields
 
 
 def _number(value: bytes) -> int | None:

@@ -7,6 +7,7 @@ slashes and percent-encoded hosts. libcurl reads some of those differently, and 
 
 from __future__ import annotations
 
+import functools
 import re
 
 import msgspec
@@ -16,6 +17,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:]*:[0-9a-f:.]*\]")
+#: a registry's URLs: no user, no dot segment, nothing to be encoded, neither query nor fragment
+_PLAIN = re.compile(r"(https?)://([a-z0-9.:-]+)((?:/(?:[A-Za-z0-9@_~-]|%2[fF])(?:[A-Za-z0-9@._~-]|%2[fF])*)+)")
 _TO_ENCODE = re.compile(r'["<>`{}]|[^\x21-\x7e]')
 
 
@@ -77,6 +80,11 @@ def parse_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> Url:
     Source: WHATWG URL standard, without its repairs.
     """
     trimmed = text.strip()
+    plain = _PLAIN.fullmatch(trimmed)
+    if plain is not None and plain[1] in schemes:
+        # thousands of URLs of a few hosts: nothing in such a path is encoded or a dot segment
+        host, port = _authority(plain[2], plain[1])
+        return Url(scheme=plain[1], userinfo="", host=host, port=port, path=plain[3], suffix="")
     if _FORBIDDEN.search(trimmed):
         raise InvalidUrlError("it contains blanks, control characters or backslashes")
     scheme, separator, rest = trimmed.partition("://")
@@ -86,15 +94,21 @@ def parse_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> Url:
     end_of_path = _first_of(rest, "?#")
     end_of_authority = _first_of(rest[:end_of_path], "/")
     userinfo, _, place = rest[:end_of_authority].rpartition("@")
-    host, port = _host_and_port(place)
+    host, port = _authority(place, scheme)
     return Url(
         scheme=scheme,
         userinfo=userinfo,
-        host=_host(host),
-        port=_port(port, scheme),
+        host=host,
+        port=port,
         path=_resolve_dots(_encode(rest[end_of_authority:end_of_path] or "/")),
         suffix=_encode(rest[end_of_path:]),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _authority(place: str, scheme: str) -> tuple[str, int | None]:
+    host, port = _host_and_port(place)
+    return _host(host), _port(port, scheme)
 
 
 def _first_of(text: str, characters: str) -> int:

@@ -17,7 +17,6 @@ itself gives up with ends the run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -136,6 +135,8 @@ class ResolveRun:
     #: all and only jobs that a stage has and has not answered
     _in_flight: dict[JobId, Task] = field(default_factory=dict)
     _used: dict[StageName, int] = field(default_factory=lambda: dict.fromkeys(StageName, 0))
+    #: what follows from the event in hand
+    _orders: list[Order] = field(default_factory=list)
     _documents_in_flight: int = 0
     _large_in_flight: int = 0
     _next_job: int = 0
@@ -154,15 +155,16 @@ class ResolveRun:
         if isinstance(event, WorkerDied | Interrupted | Crashed):
             self.finished = True
             return [Stop(event)]
+        self._orders = []
         if isinstance(event, ResolveStep) and event.more:
             self._take_step(event)
-            return list(self._give_out())
-        task = self._in_flight.pop(event.job)
-        self._used[STAGE_OF_TASK[type(task)]] -= 1
-        orders: list[Order] = list(self._released(task))
-        orders.extend(self._take_in(task, event))
-        orders.extend(self._give_out())
-        return orders
+        else:
+            task = self._in_flight.pop(event.job)
+            self._used[STAGE_OF_TASK[type(task)]] -= 1
+            self._release(task)
+            self._take_in(task, event)
+        self._give_out()
+        return self._orders
 
     def in_flight(self, stage: StageName) -> int:
         """How many jobs a stage has, queued and in hand."""
@@ -194,31 +196,31 @@ class ResolveRun:
 
     # -- what each result means -----------------------------------------------------------------------------------
 
-    def _released(self, task: Task) -> Iterator[Order]:
-        """Space in the arena that nobody reads any more, now that this task has ended."""
+    def _release(self, task: Task) -> None:
+        """Give back what this task had of the arena, unless others still read it."""
         if isinstance(task, DocumentTask):
             self._documents_in_flight -= 1
         elif isinstance(task, ResolveTask | KeepTask):
             if task.source is not None:
-                yield from self._read_once(task.source)
+                self._read_once(task.source)
         elif isinstance(task, ExtractTask) and isinstance(task.source, SharedBytes):
             self._large_in_flight -= self._is_large(task.source)
-            yield ReleaseTarball(task.source.offset)
+            self._orders.append(ReleaseTarball(task.source.offset))
 
-    def _read_once(self, source: SharedBytes) -> Iterator[Order]:
+    def _read_once(self, source: SharedBytes) -> None:
         self._readers[source.offset] -= 1
         if not self._readers[source.offset]:
             del self._readers[source.offset]
-            yield ReleaseTarball(source.offset)
+            self._orders.append(ReleaseTarball(source.offset))
 
-    def _take_in(self, task: Task, result: Result) -> Iterator[Order]:
+    def _take_in(self, task: Task, result: Result) -> None:
         match task, result:
             case ResolveTask(), ResolveStep():
                 self._take_step(result)
             case ResolveTask(), ResolveDone() | ResolveFailed():
                 self._settle(result)
             case DocumentTask(want=want), FetchedDocument():
-                yield from self._take_document(want, result)
+                self._take_document(want, result)
             case CommitTask(want=want), FoundGitCommit(commit=commit):
                 self._answer_if_stored(self.warming.want_commit(want, commit))
             case ((FetchTask() | ExtractTask()), (Fetched() | Extracted())):
@@ -232,19 +234,6 @@ class ResolveRun:
                     self._answer_failure(number, tarball.label, result)
             case _:
                 raise AssertionError(f"{type(result).__name__} answers no {type(task).__name__}")
-
-    def _take_failure(self, task: Task, failed: Failed) -> None:
-        """It is the resolver's to judge: it may be about something optional, or about a guess."""
-        match task:
-            case DocumentTask(want=want):
-                self._answer_failure(want.want, want.label, failed)
-            case CommitTask(want=commit):
-                self._answer_failure(commit.want, commit.label, failed)
-            case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
-                for number in self.warming.lost(tarball):
-                    self._answer_failure(number, tarball.label, failed)
-            case _:
-                raise AssertionError(f"{type(task).__name__} cannot fail so")
 
     def _settle(self, result: ResolveDone | ResolveFailed) -> None:
         self._settled = True
@@ -268,17 +257,17 @@ class ResolveRun:
         if tarball.state is TarballState.STORED:
             self._answer_wants_of(tarball)
 
-    def _take_document(self, want: WantDocument, result: FetchedDocument) -> Iterator[Order]:
+    def _take_document(self, want: WantDocument, result: FetchedDocument) -> None:
         self.documents += 1
         self.counts.wire_bytes += result.wire_bytes
         source = result.source
         if source is not None:
             self._readers[source.offset] = 1
             if self.keeps_documents and result.fresh_s >= 0:
-                yield from self._keep(want, result, source)
+                self._keep(want, result, source)
         self._answers.append(Answer(AnswerDocument(_NO_JOB, want.want, source, result.gzipped), want.label, source))
 
-    def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> Iterator[Order]:
+    def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> None:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
         if not self._has_place(StageName.CACHE):
             self.result.unkept += 1
@@ -287,7 +276,7 @@ class ResolveRun:
         self._readers[source.offset] += 1
         job = self._begin(KeepTask(want.label, source))
         keep = CacheDocument(job, want.label, source, encode_head(head), self.settings.staging, want.cache_path)
-        yield Start(StageName.CACHE, keep)
+        self._orders.append(Start(StageName.CACHE, keep))
 
     def _take_tarball(self, tarball: Tarball, result: Fetched | Extracted) -> None:
         if isinstance(result, Fetched):
@@ -316,49 +305,54 @@ class ResolveRun:
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
-    def _give_out(self) -> Iterator[Order]:
+    def _give_out(self) -> None:
         """As much ready work as the stages have free places for."""
+        # most events leave most queues empty, and this runs for every one of thousands
         if not self._settled:
-            yield from self._fetch_wants()
-            yield from self._fetch_tarballs()
+            if self._wants:
+                self._fetch_wants()
+            if self.warming.has_to_fetch:
+                self._fetch_tarballs()
             # last, because what cannot be fetched is an answer, too
-            yield from self._answer()
+            if self._answers:
+                self._answer()
         elif self.result.problems or not self.goes_on:
             self.finished = True
-            yield Finish()
+            self._orders.append(Finish())
             return
         else:
-            yield from self._drop_answers()
-            yield from self._dismiss()
-        yield from self._extract()
+            self._drop_answers()
+            self._dismiss()
+        if self.warming.has_to_extract:
+            self._extract()
         if not self._in_flight:
             assert self._settled, "the resolver waits for something that nobody fetches"
             self.finished = True
-            yield Finish()
+            self._orders.append(Finish())
 
-    def _answer(self) -> Iterator[Order]:
+    def _answer(self) -> None:
         while self._answers and self._has_place(StageName.RESOLVE):
             answer = self._answers.popleft()
             job = self._begin(ResolveTask(answer.label, answer.source))
-            yield Start(StageName.RESOLVE, msgspec.structs.replace(answer.job, job=job))
+            self._orders.append(Start(StageName.RESOLVE, msgspec.structs.replace(answer.job, job=job)))
 
-    def _dismiss(self) -> Iterator[Order]:
+    def _dismiss(self) -> None:
         """Let the resolver go: what a large tree takes is to be free before node_modules is filled.
 
         Not before it has answered all its jobs: the death of a process that was let go is no event.
         """
         if not self._dismissed and not self._used[StageName.RESOLVE]:
             self._dismissed = True
-            yield Dismiss(StageName.RESOLVE)
+            self._orders.append(Dismiss(StageName.RESOLVE))
 
-    def _drop_answers(self) -> Iterator[Order]:
+    def _drop_answers(self) -> None:
         """What came too late is not needed any more."""
         while self._answers:
             source = self._answers.popleft().source
             if source is not None:
-                yield from self._read_once(source)
+                self._read_once(source)
 
-    def _fetch_wants(self) -> Iterator[Order]:
+    def _fetch_wants(self) -> None:
         while self._wants and self._documents_in_flight < self.places.documents and self._has_place(StageName.FETCH):
             want = self._wants.popleft()
             if isinstance(want, WantCommit):
@@ -368,7 +362,7 @@ class ResolveRun:
                     continue
                 job = self._begin(CommitTask(want))
                 find = FindGitCommit(job, want.label, want.repositories, want.reference, want.requested_range)
-                yield Start(StageName.FETCH, find)
+                self._orders.append(Start(StageName.FETCH, find))
                 continue
             self._documents_in_flight += 1
             job = self._begin(DocumentTask(want))
@@ -382,9 +376,9 @@ class ResolveRun:
                 want.last_modified,
                 LONGEST_DOCUMENT,
             )
-            yield Start(StageName.FETCH, document)
+            self._orders.append(Start(StageName.FETCH, document))
 
-    def _fetch_tarballs(self) -> Iterator[Order]:
+    def _fetch_tarballs(self) -> None:
         while self._used[StageName.FETCH] - self._documents_in_flight < self.places.tarballs:
             tarball = self.warming.next_to_fetch()
             if tarball is None:
@@ -395,21 +389,19 @@ class ResolveRun:
             job = self._begin(FetchTask(tarball))
             if tarball.commit:
                 folder = f"{self.settings.staging}/resolve-{job}"
-                yield Start(
-                    StageName.FETCH,
-                    FetchGit(job, tarball.label, tarball.repositories, tarball.commit, tarball.subfolder, folder),
-                )
+                git = FetchGit(job, tarball.label, tarball.repositories, tarball.commit, tarball.subfolder, folder)
+                self._orders.append(Start(StageName.FETCH, git))
             else:
                 limit = self.settings.limits.all_files
                 fetch = FetchTarball(job, tarball.label, tarball.url, tarball.authorization, limit)
-                yield Start(StageName.FETCH, fetch)
+                self._orders.append(Start(StageName.FETCH, fetch))
 
     def _lose_offline(self, tarball: Tarball) -> None:
         what = f"{tarball.label} is not in the store, and the network may not be used"
         for number in self.warming.lost(tarball):
             self._answer_failure(number, tarball.label, _offline(what))
 
-    def _extract(self) -> Iterator[Order]:
+    def _extract(self) -> None:
         while self._has_place(StageName.EXTRACT):
             largest = self.settings.large_tarball_bytes if self._large_in_flight else ANY_SIZE
             tarball = self.warming.next_to_extract(largest)
@@ -429,7 +421,7 @@ class ResolveRun:
                 self.settings.limits,
                 self.settings.durable,
             )
-            yield Start(StageName.EXTRACT, job)
+            self._orders.append(Start(StageName.EXTRACT, job))
 
     def _is_large(self, source: SharedBytes) -> bool:
         return source.length >= self.settings.large_tarball_bytes

@@ -139,6 +139,16 @@ class Warming:
             return ""
         return next((entry for entry in candidates if self.has(entry)), "")
 
+    @property
+    def has_to_fetch(self) -> bool:
+        """Whether `next_to_fetch` may give something."""
+        return bool(self._wanted or self._announced)
+
+    @property
+    def has_to_extract(self) -> bool:
+        """Whether `next_to_extract` may give something."""
+        return bool(self._fetched)
+
     def next_to_fetch(self) -> Tarball | None:
         """Take the next tarball to fetch, one that is waited for before those that were announced; None: none."""
         for queue in (self._wanted, self._announced):
