@@ -44,7 +44,6 @@ class PeerSets:
     Attributes:
         tree: the project's.
         failures: nodes whose package could not be loaded, here or in the project's tree.
-        dangling: why the folders cannot be read that links lead to nevertheless, by their paths.
         latest: for each node the last little tree made for it, or the one package in place of that.
     """
 
@@ -54,7 +53,6 @@ class PeerSets:
         self.options = options
         self.empty = empty
         self.failures: dict[Node, None] = {}
-        self.dangling: dict[str, PmpipeError] = {}
         self.latest: dict[Node, Tree | Node] = {}
         self._depth = 0
 
@@ -261,8 +259,6 @@ class PeerSets:
                 yield found
                 found = self.source.package(request)
             # npm links what is not there, too
-            if isinstance(found, PmpipeError):
-                self.dangling[request.wanted] = found
             package = found if isinstance(found, Package) else self.empty
             target = Node(edge.name, package, location=location)
         link = Node(edge.name, target.package)

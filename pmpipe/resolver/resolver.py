@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pmpipe.errors import PmpipeError
 from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
@@ -38,7 +37,6 @@ class IdealTree:
         unfit: required packages whose ``engines`` do not fit, which deserve one too.
         bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
         failed: optional nodes whose package could not be had.
-        dangling: why folders cannot be read that links lead to nevertheless.
     """
 
     tree: Tree
@@ -46,7 +44,6 @@ class IdealTree:
     unfit: tuple[Node, ...]
     bare: tuple[Node, ...] = ()
     failed: tuple[Node, ...] = ()
-    dangling: tuple[PmpipeError, ...] = ()
 
     def unavailable(self) -> Iterator[str]:
         """The locations of optional packages that cannot be installed, as something that they need is not there."""
@@ -155,8 +152,7 @@ class Resolver:
         self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
         unfit = check_fitness(self._tree.nodes.values(), self.options)
         failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
-        overruled, dangling = tuple(self._builder.placer.overruled), tuple(self._sets.dangling.values())
-        return IdealTree(self._tree, overruled, tuple(unfit), self._bare, failed, dangling)
+        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare, failed)
 
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)

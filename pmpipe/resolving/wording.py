@@ -12,7 +12,6 @@ from pmpipe.resolver.peer_conflict import chain, describe, who
 def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
     """One line for each resolution, peer conflict and optional package that could not be heeded."""
     yield from read_resolutions(project.manifest.get("resolutions")).ignored
-    yield from (error.what for error in tree.dangling)
     for node in tree.failed:
         if node.failure is not None:
             users = ", ".join(dict.fromkeys(chain(edge.origin) for edge in node.edges_in))

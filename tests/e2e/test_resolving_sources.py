@@ -232,13 +232,6 @@ def test_a_tarball_of_the_project_that_is_not_there_is_told(project: Project) ->
 # -- folders and workspaces -----------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_is_not_there_is_linked_as_npm_does_and_told(project: Project) -> None:
-    project.declare(dependencies={"here": "file:./here"})
-    run = project.succeeds("install")
-    assert f"warning: here is to be the folder {project.folder}/here, but" in run.stderr
-    assert os.readlink(project.folder / "node_modules/here") == "../here"
-
-
 def test_workspaces_are_linked_and_share_what_they_can(project: Project) -> None:
     project.declare(LEAF, LEAF_2, workspaces=["packages/*"])
     for name, wanted in (("a", "1"), ("b", "1"), ("c", "2")):
