@@ -20,6 +20,7 @@ from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.can_place import Verdict
 from pmpipe.resolver.dep_sets import optional_set
 from pmpipe.resolver.flags import work_out_flags
+from pmpipe.resolver.hiding import uncover
 from pmpipe.resolver.location import absolute
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.options import ResolveOptions
@@ -126,7 +127,7 @@ class Builder:
             if queued is not None:
                 yield from self._step(queued)
                 continue
-            if not self._follow_links():
+            if not self._follow_links() and not self._uncover():
                 return
 
     def finish(self, *, may_hold_useless: bool) -> None:
@@ -305,6 +306,15 @@ class Builder:
             self.queue.push(target)
             found = True
         return found
+
+    def _uncover(self) -> bool:
+        """Queue those from whom the wrong package hid the right one; tell whether there were any."""
+        concerned = uncover(self.tree)
+        for node in concerned:
+            self.changed = True
+            self.seen.pop(node, None)
+            self.queue.push(node)
+        return bool(concerned)
 
 
 def _by_name(edge: Edge) -> CollationKey:

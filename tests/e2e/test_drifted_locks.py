@@ -113,3 +113,18 @@ def test_an_install_after_a_ci_still_writes_the_lock_anew(locked: Project) -> No
     locked.succeeds("ci")
     locked.succeeds("install")
     assert "node_modules/alpha" not in locked.lock["packages"]
+
+
+def test_what_hides_the_right_version_from_a_workspace_goes(project: Project) -> None:
+    """npm keeps it, in a lock that npm itself calls invalid."""
+    project.declare(*(make_package("lib", f"{n}.0.0") for n in (1, 2)), workspaces=["packages/*"])
+    for name, wanted in (("a", "1"), ("b", "2")):
+        manifest = {"name": name, "version": "1.0.0", "dependencies": {"lib": wanted}}
+        project.write(f"packages/{name}/package.json", json.dumps(manifest))
+    project.succeeds("install")
+    assert project.lock["packages"]["packages/b/node_modules/lib"]["version"] == "2.0.0"
+    change(project, lambda manifest: manifest["dependencies"].update(lib="1"), "packages/b/package.json")
+    project.succeeds("install")
+    assert "packages/b/node_modules/lib" not in project.lock["packages"]
+    assert not (project.folder / "packages/b/node_modules/lib").exists()
+    project.succeeds("ci")
