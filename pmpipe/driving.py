@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pmpipe.checking import CheckRun, CheckTask, Finding
 from pmpipe.errors import HostError
 from pmpipe.interrupts import CancelledError
+from pmpipe.orders import StageName
 from pmpipe.pipeline import Sizes, check_stages
 from pmpipe.report import crash_error
 from pmpipe.supervisor import Cancelled, CrashReport, Finished, Machine, Supervisor
@@ -48,8 +49,27 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End all processes now; afterwards no child is left."""
         if self._workers is not None:
             self._workers.stop()
+            self._workers = None
+
+    def prepare(self, *stages: StageName) -> None:
+        """Start the first process of each of these stages before its first job, which is certain to come.
+
+        Raises:
+            HostError: a process cannot be started.
+        """
+        try:
+            if self._workers is None:
+                self._workers = Workers(self._stages)
+            for stage in stages:
+                self._workers.prepare(stage)
+        except OSError as error:
+            raise _refused(error) from error
 
     def drive(self, machine: Machine, progress: Callable[[], None], *, is_last: bool) -> dict[str, float]:
         """Run a state machine to its end and return the seconds during which each stage had work.
@@ -70,10 +90,7 @@ class Crew:
             supervisor = Supervisor(machine, self._workers, progress, ends_workers=is_last)
             outcome = supervisor.run()
         except OSError as error:
-            raise HostError(
-                f"the system refuses what a run needs: {error.strerror or error}",
-                hint="check the limits on processes, open files and memory (ulimit -a)",
-            ) from error
+            raise _refused(error) from error
         if is_last or not isinstance(outcome, Finished):
             self._workers = None
         if isinstance(outcome, CrashReport):
@@ -81,3 +98,10 @@ class Crew:
         if isinstance(outcome, Cancelled):
             raise CancelledError(outcome.signal_number)
         return {stage.name.value: supervisor.busy_s[stage.name] for stage in self._stages}
+
+
+def _refused(error: OSError) -> HostError:
+    return HostError(
+        f"the system refuses what a run needs: {error.strerror or error}",
+        hint="check the limits on processes, open files and memory (ulimit -a)",
+    )

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import msgspec
 
 from pmpipe.checking import CheckTask
 from pmpipe.driving import Crew, check
+from pmpipe.early_stages import stages_needed
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
@@ -122,6 +124,8 @@ class Install:
     _folders: dict[str, ModulesFolder] = field(default_factory=dict)
     #: the hidden lockfile of the whole tree, made while the processes work; empty until then
     _hidden_lockfile: bytes = b""
+    #: processes that were started while the plan was being made
+    _crew: Crew | None = None
 
     def run(self) -> Summary:
         """Do it.
@@ -131,6 +135,28 @@ class Install:
             CancelledError: a signal ended the run, and the project is as it was.
         """
         self._folders = self._find_folders()
+        self._crew = self._early_crew()
+        with self._crew or nullcontext():
+            self._run()
+        return self.summary
+
+    def _early_crew(self) -> Crew | None:
+        """Processes that load their libraries while the plan is being made, if it is certain to need them."""
+        request = self.request
+        if request.crew is not None or request.dry_run or not all(folder.fresh for folder in self._folders.values()):
+            return None
+        stages = stages_needed(self.wanted.tree, self.means.store, offline=request.offline)
+        if not stages:
+            return None
+        crew = Crew(stages_for(request.sizes, request.fetch))
+        try:
+            crew.prepare(*stages)
+        except BaseException:
+            crew.stop()
+            raise
+        return crew
+
+    def _run(self) -> None:
         installed = self._survey()
         for path in self.diagnosis.unverifiable:
             # nothing says how its files should be: it is built anew
@@ -144,7 +170,6 @@ class Install:
             self._carry_out(work)
         else:
             self._change_files_only(installed)
-        return self.summary
 
     def _change_files_only(self, installed: Installed) -> None:
         try:
@@ -280,8 +305,7 @@ class Install:
             offline=request.offline,
         )
         scheduler = Scheduler(plan, settings)
-        crew = request.crew or Crew(stages_for(sizes, request.fetch))
-        with crew:
+        with request.crew or self._crew or Crew(stages_for(sizes, request.fetch)) as crew:
             stage_s = crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
         for name, seconds in stage_s.items():
             self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + seconds
