@@ -21,11 +21,12 @@ import msgspec
 
 from pmpipe.checking import CheckTask
 from pmpipe.driving import Crew, check
+from pmpipe.early_stages import stages_needed
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.orders import Counts, StageName
+from pmpipe.orders import Counts
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, stages_for
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, Plan
@@ -140,19 +141,16 @@ class Install:
         return self.summary
 
     def _early_crew(self) -> Crew | None:
-        """The processes of an install that is certain to fetch: loading the network's libraries takes them a while."""
-        request, store, tree = self.request, self.means.store, self.wanted.tree
-        is_fresh = all(folder.fresh for folder in self._folders.values())
-        if request.crew is not None or request.dry_run or request.offline or not is_fresh:
+        """Processes that load their libraries while the plan is being made, if it is certain to need them."""
+        request = self.request
+        if request.crew is not None or request.dry_run or not all(folder.fresh for folder in self._folders.values()):
             return None
-        first = next((one for one in tree.packages if one.link_target is None and not one.in_bundle), None)
-        if first is None or first.optional or any(map(store.has, entry_candidates(store.folder, first))):
-            return None
-        if first.resolved.startswith("file:"):
+        stages = stages_needed(self.wanted.tree, self.means.store, offline=request.offline)
+        if not stages:
             return None
         crew = Crew(stages_for(request.sizes, request.fetch))
         try:
-            crew.prepare(StageName.FETCH, StageName.EXTRACT)
+            crew.prepare(*stages)
         except BaseException:
             crew.stop()
             raise
