@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from pmpipe import __version__, host
 from pmpipe.aside import Aside, done_aside
 from pmpipe.config import Config
-from pmpipe.errors import FilesystemError, LockfileError, LockfileOutOfSyncError, PmpipeError
+from pmpipe.errors import LockfileError, LockfileOutOfSyncError, PmpipeError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.settings import SETTINGS
-from pmpipe.npm.text import printable
 from pmpipe.programs import find_program
 from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, PNPM_WORKSPACE, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
@@ -386,56 +385,6 @@ class Session:
         )
 
 
-def find_project(flags: Mapping[str, object]) -> str:
-    """The absolute path of the project's folder: the ``prefix`` flag's, else the nearest upwards with a package.json.
-
-    Raises:
-        FilesystemError: the working folder is gone.
-
-    Source: npm's find-prefix; a folder with node_modules counts there too, and so it does here.
-    """
-    prefix = flags.get("prefix")
-    try:
-        start = folder = os.path.abspath(str(prefix)) if prefix else os.getcwd()
-    except OSError as error:
-        raise FilesystemError(f"the working folder cannot be used: {error.strerror}") from error
-    if not _is_utf8(start):
-        # such a path cannot stand in a message between processes, nor in a lockfile
-        raise FilesystemError(f"the path {printable(start)} is not UTF-8", hint="give its folders names in UTF-8")
-    if prefix:
-        return folder
-    while True:
-        if os.path.exists(f"{folder}/package.json") or os.path.isdir(f"{folder}/node_modules"):
-            return folder
-        above = os.path.dirname(folder)
-        if above == folder:
-            return start
-        folder = above
-
-
-def find_root(flags: Mapping[str, object]) -> tuple[str, str]:
-    """The project's folder, and that of its workspace that the command was given in, or an empty text.
-
-    Raises:
-        FilesystemError: the working folder is gone.
-    """
-    folder = find_project(flags)
-    if flags.get("prefix") or flags.get("workspaces") is False or not _lies_in_project(folder):
-        return folder, ""
-    from pmpipe.workspace_choice import workspace_root
-
-    root = workspace_root(folder)
-    return (root, folder) if root is not None else (folder, "")
-
-
-def _lies_in_project(folder: str) -> bool:
-    while folder != "/":
-        folder = os.path.dirname(folder)
-        if os.path.exists(f"{folder}/{MANIFEST}"):
-            return True
-    return False
-
-
 def no_lock(folder: str) -> LockfileError:
     """The error that a project has no lockfile."""
     return LockfileError(
@@ -463,14 +412,6 @@ def no_manifest(folder: str) -> PmpipeError:
 def _identity(program: str) -> tuple[int, int, int]:
     found = os.stat(program)
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _connections(config: Config) -> int:

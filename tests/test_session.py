@@ -13,7 +13,8 @@ import pytest
 from support.packages import make_lock, make_package
 
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
-from pmpipe.session import Session, find_project
+from pmpipe.find_project import find_project
+from pmpipe.session import Session
 from pmpipe.store import Store
 
 REGISTRY = "https://registry.example"

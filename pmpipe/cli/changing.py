@@ -13,9 +13,10 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import LockfileError, UsageError
+from pmpipe.find_project import find_root
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
-from pmpipe.session import Session, find_root
+from pmpipe.session import Session
 from pmpipe.workspace_choice import Choice
 
 _ACTIONS = {

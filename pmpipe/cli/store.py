@@ -12,9 +12,9 @@ from pmpipe.cli.wording import plural
 from pmpipe.config import Config
 from pmpipe.driving import check
 from pmpipe.errors import EXIT_FAILURE, UsageError
+from pmpipe.find_project import find_project
 from pmpipe.npm.text import printable
 from pmpipe.pipeline import sizes_for
-from pmpipe.session import find_project
 from pmpipe.store import Store
 
 

@@ -8,10 +8,11 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
+from pmpipe.find_project import find_project
 from pmpipe.npm.text import printable
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import Diagnosis, diagnose
-from pmpipe.session import Session, find_project
+from pmpipe.session import Session
 
 
 def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
