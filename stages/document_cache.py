@@ -92,7 +92,8 @@ def read_document(path: str) -> KeptDocument | None:
         with open(path, "rb") as file:
             content = file.read()
             checked_s = os.fstat(file.fileno()).st_mtime
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        # another user of a shared store keeps its documents for itself: they are asked for again
         return None
     start = len(_MAGIC) + _LENGTH_BYTES
     end = start + int.from_bytes(content[len(_MAGIC) : start], "little")

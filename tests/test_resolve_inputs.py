@@ -118,6 +118,11 @@ def test_the_chosen_version_counts_more(folder: Path, chosen: int) -> None:
     assert style.version == chosen
 
 
+def test_version_1_is_refused_as_it_can_only_be_read(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="lockfile-version=1 cannot be written"):
+        lock_style(config(folder, lockfile_version="1"), str(folder), b"")
+
+
 def test_the_layout_is_the_old_locks_or_else_that_of_package_json(folder: Path) -> None:
     (folder / "package.json").write_bytes(b'{\r\n\t"name": "app"\r\n}')
     assert lock_style(config(folder), str(folder), b"").formatting == Formatting("\t", "\r\n")

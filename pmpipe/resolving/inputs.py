@@ -177,13 +177,22 @@ def _document(folder: str, name: str, manifests: Contents) -> dict[str, Any]:
 
 
 def lock_style(config: Config, folder: str, lock: bytes) -> LockStyle:
-    """How the new lockfile is to be written: as the old one, or as package.json is."""
+    """How the new lockfile is to be written: as the old one, or as package.json is.
+
+    Raises:
+        ConfigError: ``lockfile-version`` is one that is only read.
+    """
     version = config.lockfile_version
+    if version is not None and version < _KEPT_VERSION:
+        raise ConfigError(
+            f"lockfile-version={version} cannot be written",
+            hint=f"{_KEPT_VERSION} and {_NEWEST_VERSION} can; what reads version {version} reads {_KEPT_VERSION}, too",
+        )
     if version is None:
         version = _version_of(lock)
     model = lock or read_file(folder, MANIFEST) or b""
     formatted = formatting_of(without_bom(model).decode("utf-8", "replace"))
-    return LockStyle(max(version, _KEPT_VERSION), config.omit_lockfile_registry_resolved, formatted)
+    return LockStyle(version, config.omit_lockfile_registry_resolved, formatted)
 
 
 class _Version(msgspec.Struct, rename="camel"):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.permissions import let_others_reach
 
 from stages.document_cache import (
     KeptHead,
@@ -193,3 +194,16 @@ def test_a_full_disk_is_told_and_leaves_the_former_document(tmp_path: Path, moun
     kept = read_document(full_disk.path)
     assert kept is not None
     assert bytes(kept.body) == BODY
+
+
+@pytest.mark.root
+def test_what_another_user_keeps_for_itself_is_none(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.keep()
+    let_others_reach(tmp_path)
+    os.seteuid(65534)
+    try:
+        assert read_document(cache.path) is None
+    finally:
+        os.seteuid(0)
+    assert read_document(cache.path) is not None
