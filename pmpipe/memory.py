@@ -21,6 +21,9 @@ from pmpipe.wanted import WantedTree
 
 _CHECKSUM_BYTES = 4
 
+#: Changes with what is remembered of a tree, and with how it is worked out.
+_FORMAT = 2
+
 #: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64
 
@@ -86,7 +89,7 @@ def tree_key(lock: bytes, settings: Mapping[str, object]) -> str:
         lock: the lockfile as it stands on the disk.
         settings: everything else that decides, apart from package.json files.
     """
-    digest = hashlib.sha256(msgspec.json.encode([__version__, {**settings}], order="sorted"))
+    digest = hashlib.sha256(msgspec.json.encode([__version__, _FORMAT, {**settings}], order="sorted"))
     digest.update(lock)
     return digest.hexdigest()
 
