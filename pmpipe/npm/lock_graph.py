@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -167,11 +167,6 @@ class LockGraph:
         return entry is not None and not entry.link
 
     # -- edges -----------------------------------------------------------------------------------------------------
-
-    def all_edges(self) -> Iterator[Edge]:
-        """All edges, by the order of the packages that they leave."""
-        for edges in self.edges.values():
-            yield from edges
 
     @cached_property
     def edges_into(self) -> Mapping[PackagePath, list[Edge]]:

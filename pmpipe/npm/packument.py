@@ -69,10 +69,6 @@ class _Document(msgspec.Struct):
     time: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
 
 
-class _Times(msgspec.Struct):
-    time: dict[str, Json] = {}
-
-
 #: Packuments that have their text again, the one that has had it for longest first; no more than so many.
 _MOST_RESTORED = 8
 _restored: deque[Packument] = deque()
@@ -189,12 +185,3 @@ def _decoded(decoder: msgspec.json.Decoder[_Decoded], text: bytes | bytearray | 
         return decoder.decode(text)
     except UnicodeDecodeError:
         return decoder.decode(bytes(text).decode("utf-8", "replace"))
-
-
-def manifest_from_json(data: dict[str, Json]) -> RawManifest:
-    """The manifest of a package.json or of a lockfile's entry.
-
-    Raises:
-        msgspec.ValidationError: `dist` is there and no object.
-    """
-    return msgspec.convert(data, RawManifest)

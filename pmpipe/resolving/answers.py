@@ -1,4 +1,4 @@
-"""From what the pipeline brings to what the resolver is fed: packuments of documents, manifests of store entries."""
+"""From what the pipeline brings to what the resolver is fed: manifests and contents of store entries and folders."""
 
 from __future__ import annotations
 
