@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from bisect import bisect_left
 
 #: Addresses reserved; more than any single tarball that the limits admit.
 ARENA_BYTES = 4 << 30
@@ -106,9 +107,11 @@ class ArenaAllocator:
     """
 
     def __init__(self, size: int = ARENA_BYTES) -> None:
-        self._size = size
-        #: all and only allocated blocks, ascending and disjoint: offset -> (rounded length, length asked for)
+        #: all and only allocated blocks: offset -> (rounded length, length asked for)
         self._blocks: dict[int, tuple[int, int]] = {}
+        #: all and only gaps, ascending, none touching another: where each begins, and how long it is
+        self._gaps: list[int] = [0]
+        self._gap_bytes: list[int] = [size]
         self.held_bytes = 0
 
     def __len__(self) -> int:
@@ -121,13 +124,17 @@ class ArenaAllocator:
             ArenaFullError: no gap is large enough.
         """
         rounded = max(_PAGE, -(-length // _PAGE) * _PAGE)
-        offset = 0
-        for start in sorted(self._blocks):
-            if start - offset >= rounded:
+        for number, room in enumerate(self._gap_bytes):
+            if room >= rounded:
                 break
-            offset = start + self._blocks[start][0]
-        if offset + rounded > self._size:
+        else:
             raise ArenaFullError(f"no gap of {length} bytes among {len(self._blocks)} blocks")
+        offset = self._gaps[number]
+        if room == rounded:
+            del self._gaps[number], self._gap_bytes[number]
+        else:
+            self._gaps[number] += rounded
+            self._gap_bytes[number] -= rounded
         self._blocks[offset] = (rounded, length)
         self.held_bytes += length
         return offset
@@ -140,6 +147,22 @@ class ArenaAllocator:
         """
         rounded, length = self._blocks.pop(offset)
         self.held_bytes -= length
+        self._widen_gaps(offset, rounded)
         if arena is not None and offset + rounded > _KEEP_BYTES:
             start = max(offset, _KEEP_BYTES)
             arena.madvise(mmap.MADV_REMOVE, start, offset + rounded - start)
+
+    def _widen_gaps(self, offset: int, length: int) -> None:
+        after = bisect_left(self._gaps, offset)
+        touches_next = after < len(self._gaps) and self._gaps[after] == offset + length
+        if after and self._gaps[after - 1] + self._gap_bytes[after - 1] == offset:
+            self._gap_bytes[after - 1] += length
+            if touches_next:
+                self._gap_bytes[after - 1] += self._gap_bytes[after]
+                del self._gaps[after], self._gap_bytes[after]
+        elif touches_next:
+            self._gaps[after] = offset
+            self._gap_bytes[after] += length
+        else:
+            self._gaps.insert(after, offset)
+            self._gap_bytes.insert(after, length)
