@@ -124,13 +124,11 @@ class ArenaAllocator:
             ArenaFullError: no gap is large enough.
         """
         rounded = max(_PAGE, -(-length // _PAGE) * _PAGE)
-        for number, room in enumerate(self._gap_bytes):
-            if room >= rounded:
-                break
-        else:
+        number = next((number for number, room in enumerate(self._gap_bytes) if room >= rounded), -1)
+        if number < 0:
             raise ArenaFullError(f"no gap of {length} bytes among {len(self._blocks)} blocks")
         offset = self._gaps[number]
-        if room == rounded:
+        if self._gap_bytes[number] == rounded:
             del self._gaps[number], self._gap_bytes[number]
         else:
             self._gaps[number] += rounded

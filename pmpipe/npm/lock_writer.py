@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,8 @@ _ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 _MAX_ARRAY_INDEX = 2**32 - 2
 _DEFAULT_INDENT = 2
 _MAX_REMEMBERED_KEYS = 16
+#: What is written as it is.
+_SCALARS = frozenset({str, bool, int, type(None)})
 
 
 class Formatting(msgspec.Struct, frozen=True):
@@ -78,10 +81,11 @@ def write_lockfile(document: Mapping[str, Any], formatting: Formatting | None = 
 
 def _in_order(value: Any) -> Any:
     # first what most values are; asking whether something is a Mapping takes longer than all the rest
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         return _object_in_order(value)
+    if kind in _SCALARS:
+        return value
     if isinstance(value, (list, tuple)):
         return [_in_order(member) for member in value]
     if isinstance(value, Mapping):
@@ -90,23 +94,24 @@ def _in_order(value: Any) -> Any:
 
 
 def _object_in_order(value: dict[str, Any]) -> dict[str, Any]:
-    objects = frozenset([key for key, member in value.items() if not isinstance(member, str) and _is_object(member)])
     keys = tuple(value)
-    ordered = _remembered_order(keys, objects) if len(keys) <= _MAX_REMEMBERED_KEYS else _order(keys, objects)
-    return {key: member if isinstance(member := value[key], str) else _in_order(member) for key in ordered}
+    objects = tuple([key for key, member in value.items() if type(member) not in _SCALARS and _is_object(member)])
+    is_small = len(keys) <= _MAX_REMEMBERED_KEYS
+    ordered = _remembered_order(keys, objects) if is_small else _order(keys, frozenset(objects))
+    return {key: member if type(member := value[key]) in _SCALARS else _in_order(member) for key in ordered}
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) or (not isinstance(value, (list, bool)) and isinstance(value, Mapping))
+    return type(value) is dict or (not isinstance(value, list) and isinstance(value, Mapping))
 
 
 # most entries of a lockfile have the same few sets of keys
-@lru_cache(maxsize=4096)
-def _remembered_order(keys: tuple[str, ...], objects: frozenset[str]) -> tuple[str, ...]:
-    return tuple(_order(keys, objects))
+@lru_cache(maxsize=8192)
+def _remembered_order(keys: tuple[str, ...], objects: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_order(keys, frozenset(objects)))
 
 
-def _order(keys: tuple[str, ...], objects: frozenset[str]) -> list[str]:
+def _order(keys: tuple[str, ...], objects: AbstractSet[str]) -> list[str]:
     plain: list[tuple[int, CollationKey, str]] = []
     nested: list[tuple[int, CollationKey, str]] = []
     has_index = False

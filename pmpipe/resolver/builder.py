@@ -28,6 +28,7 @@ from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_endless
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
+from pmpipe.resolver.prefetch import Prefetcher
 from pmpipe.resolver.satisfy import satisfies
 from pmpipe.resolver.tree import Tree
 
@@ -90,13 +91,17 @@ class Builder:
         changed: whether anything was placed.
         turns: how often each package was placed at each location.
         requested: the user asked for a change, so that even optional peers that do not fit are looked at.
+        prefetcher: is told what will be needed.
     """
 
-    def __init__(self, tree: Tree, sets: PeerSets, bundles: Bundles, options: ResolveOptions) -> None:
+    def __init__(
+        self, tree: Tree, sets: PeerSets, bundles: Bundles, options: ResolveOptions, prefetcher: Prefetcher
+    ) -> None:
         self.tree = tree
         self.sets = sets
         self.bundles = bundles
         self.options = options
+        self.prefetcher = prefetcher
         self.placer = Placer(tree, options, options.updates)
         self.queue = StepQueue(tree.project_folder)
         self.seen: dict[Node, None] = {}
@@ -218,7 +223,7 @@ class Builder:
         if not node.edges_out:
             return
         candidates: dict[Edge, Node] = {}
-        for edge in self.problem_edges(node):
+        for edge in self._asked_ahead(self.problem_edges(node)):
             candidates[edge] = yield from self._candidate(edge)
         # all packages are found before the first one is placed, so that placing cannot change what is found
         for edge in sorted(candidates, key=_by_name):
@@ -228,6 +233,13 @@ class Builder:
         for edge in node.edges_out.values():
             if edge.target is not None and edge.target.target is not None:
                 self.links[edge.target] = None
+
+    def _asked_ahead(self, edges: list[Edge]) -> list[Edge]:
+        # one is asked for anyway
+        if len(edges) > 1:
+            for edge in edges:
+                self.prefetcher.need(edge.dependency)
+        return edges
 
     def _open_tarball(self, node: Node) -> Waiting[None]:
         try:
@@ -265,6 +277,7 @@ class Builder:
         if placed.failure is not None:
             self.sets.failures[placed] = None
         self.changed = True
+        self.prefetcher.walk(placed.package)
         self._count_turn(placement, placed)
         check = placement.check
         assert check is not None

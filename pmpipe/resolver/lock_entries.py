@@ -13,9 +13,9 @@ from pmpipe.npm.hosted_git import parse_hosted_git
 from pmpipe.npm.packument import Json, RawManifest
 from pmpipe.resolver.location import location_of, name_from_folder
 from pmpipe.resolver.lock_legacy import legacy_dependencies
-from pmpipe.resolver.node import Node, bundler_of
+from pmpipe.resolver.node import Edge, Node, bundler_of
 from pmpipe.resolver.package import Package, normalised_bin
-from pmpipe.resolver.request import read_request
+from pmpipe.resolver.request import read_request, request_of
 from pmpipe.resolver.satisfy import folder_of
 from pmpipe.resolver.tree import Tree
 
@@ -172,8 +172,15 @@ def _is_from_registry(node: Node) -> bool:
     if not node.edges_in:
         return False
     try:
-        return all(
-            read_request(edge.name, edge.spec, dirname(folder_of(edge.origin))).is_registry for edge in node.edges_in
-        )
+        return all(map(_asks_registry, node.edges_in))
     except InvalidSpecError:
         return False
+
+
+def _asks_registry(edge: Edge) -> bool:
+    dependency, spec = edge.dependency, edge.spec
+    # an override may have other words for it
+    request = request_of(dependency) if spec == dependency.spec else None
+    if request is None:
+        request = read_request(dependency.name, spec, dirname(folder_of(edge.origin)))
+    return request.is_registry

@@ -3,7 +3,8 @@
 The tree must be built in npm's order, one edge after the other; packuments may come in any order. So each one that
 arrives is looked through at once for the versions that some dependency wants of it, and what these depend on is asked
 for in turn. That is a guess: it knows nothing of places, and where a version that was picked before satisfies, it takes
-that. What it asks for too much costs a request; what it misses the builder asks for itself. It decides nothing.
+that. What it asks for too much costs a request. Where the builder goes another way it says so: what it places is walked
+through, too, and of a node that lacks something everything is asked for at once. It decides nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Prefetcher:
         picked: per package the versions that the walk has been through.
         fits: whether a package can be used on this host; only then is its tarball worth a download ahead.
         excluded: names of workspaces, and of what overrides are about: their dependents may not get what they ask for.
+        has: whether the tree began with something by this name that satisfies: then there may be nothing to ask for.
     """
 
     def __init__(
@@ -50,10 +52,12 @@ class Prefetcher:
         source: Source,
         excluded: AbstractSet[str] = frozenset(),
         fits: Callable[[Package], bool] = lambda _: True,
+        has: Callable[[str, Request], bool] = lambda *_: False,
     ) -> None:
         self.source = source
         self.excluded = excluded
         self.fits = fits
+        self.has = has
         self.wants: dict[Ask, list[Request]] = {}
         self.picked: dict[str, dict[str, None]] = {}
         self._walked: dict[Package, None] = {}
@@ -77,6 +81,17 @@ class Prefetcher:
                     self._walked[found] = None
                     pending.append(found)
             with_dev = False
+
+    def need(self, dependency: Dependency) -> None:
+        """Ask for what a dependency certainly needs, and for what follows from it."""
+        request = self._request(dependency)
+        if request is None:
+            return
+        ask = self.source.ask_for(request)
+        if ask not in self.source.answers:
+            self._seen.add(dependency)
+            self.wants.setdefault(ask, []).append(request)
+            self.ask(ask)
 
     def ask(self, ask: Ask) -> None:
         """Ask for something that will certainly be needed."""
@@ -105,13 +120,10 @@ class Prefetcher:
         if dependency in self._seen:
             return None
         self._seen.add(dependency)
-        if dependency.kind in (Kind.WORKSPACE, Kind.PEER_OPTIONAL) or dependency.name in self.excluded:
+        if dependency.kind is Kind.PEER_OPTIONAL:
             return None
-        try:
-            request = request_of(dependency)
-        except InvalidSpecError:
-            return None
-        if request is None or not request.is_registry:
+        request = self._request(dependency)
+        if request is None or self.has(dependency.name, request):
             return None
         ask = self.source.ask_for(request)
         fed = self.source.answers.get(ask)
@@ -121,6 +133,16 @@ class Prefetcher:
             self.wants.setdefault(ask, []).append(request)
             self.ask(ask)
         return None
+
+    def _request(self, dependency: Dependency) -> Request | None:
+        """What a dependency asks of the registry; None if it asks somewhere else, or may not get what it asks for."""
+        if dependency.kind is Kind.WORKSPACE or dependency.name in self.excluded:
+            return None
+        try:
+            request = request_of(dependency)
+        except InvalidSpecError:
+            return None
+        return request if request is not None and request.is_registry else None
 
     def _pick(self, request: Request) -> Package | None:
         picked = self.picked.setdefault(request.name, {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pmpipe.npm.packument import Packument
+from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.fitness import check_fitness, wrong_platform
@@ -20,6 +21,7 @@ from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.planting import plant_project, workspace_answers
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
+from pmpipe.resolver.request import Request
 from pmpipe.resolver.source import Ask, Fed, FedManifest, Source, package_from_json
 from pmpipe.resolver.tree import Tree
 from pmpipe.resolver.yarn_lock import yarn_lock_text
@@ -91,7 +93,6 @@ class Resolver:
         self._tree = planted.tree
         empty = package_from_json({}, pool)
         self._sets = PeerSets(self._tree, self._source, self.options, empty)
-        self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options)
         workspaces = {
             edge.name for edge in self._tree.root.edges_out.values() if edge.dependency.kind is Kind.WORKSPACE
         }
@@ -99,7 +100,9 @@ class Resolver:
             self._source,
             workspaces | _overridden_names(self._tree.root.rule),
             lambda package: not wrong_platform(package, self.options),
+            self._may_find if planted.project.locked else _finds_nothing,
         )
+        self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options, self._prefetcher)
         self._run: Waiting[None] = self._plant_and_build()
         self._waiting: Ask | None = None
         self._bare: tuple[Node, ...] = ()
@@ -154,6 +157,14 @@ class Resolver:
         failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
         return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare, failed)
 
+    def _may_find(self, name: str, request: Request) -> bool:
+        """Whether something by this name in the tree satisfies, wherever it is."""
+        wanted = request.range
+        if wanted is None:
+            return False
+        versions = (loose_version(node.version) for node in self._tree.by_name.get(name, ()))
+        return any(version is not None and wanted.test(version) for version in versions)
+
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)
         self._builder.queue_problems()
@@ -181,6 +192,10 @@ class Resolver:
         events.extend(self._prefetcher.take_asks())
         events.extend(self._prefetcher.take_resolved())
         return events
+
+
+def _finds_nothing(_name: str, _request: Request) -> bool:
+    return False
 
 
 def _overridden_names(rule: OverrideRule | None) -> set[str]:
