@@ -96,6 +96,57 @@ def test_a_fresh_lock_asks_for_nothing() -> None:
     assert write_lockfile(resolver.finish().lock_document()) == lock
 
 
+def beside_an_old_lock(registry: dict[str, Any], **wanted: str) -> Resolver:
+    """A resolver of a project that had only `old@1`, and now needs more."""
+    before = case({"old": registry["old"]}, needs(old="1"))
+    lock = write_lockfile(resolve(before, "/project", URL).lock_document())
+    given = case(registry, needs(old="1", **wanted))
+    return Resolver(Project("/project", given["project"], {}, locked_entries(lock)), options_of(given))
+
+
+def test_all_that_is_new_beside_an_old_lock_is_asked_for_at_once() -> None:
+    registry = {"old": {"1.0.0": {}}, **{name: {"1.0.0": {}} for name in "abc"}}
+    resolver = beside_an_old_lock(registry, a="1", b="1", c="1")
+    assert set(resolver.start()) == {AskPackument("a"), AskPackument("b"), AskPackument("c")}
+
+
+def test_what_a_new_package_beside_an_old_lock_needs_is_asked_for_at_once_but_for_what_is_there() -> None:
+    registry = {
+        "old": {"1.0.0": {}},
+        "a": {"1.0.0": needs(x="1", y="1", old="^1.0.0")},
+        "x": {"1.0.0": {}},
+        "y": {"1.0.0": {}},
+    }
+    resolver = beside_an_old_lock(registry, a="1")
+    provider = Provider(case(registry, {}), URL, "/project")
+    (ask,) = resolver.start()
+    events = resolver.feed(ask, provider.answer(ask))
+    assert {event for event in events if isinstance(event, AskPackument)} == {AskPackument("x"), AskPackument("y")}
+
+
+def test_what_is_placed_against_the_guess_is_walked_through_at_once() -> None:
+    # x@1, which a brings, would do for c as well, so the walk does not look at x@2; but x@1 is out of c's reach
+    registry = {
+        "a": {"1.0.0": needs(x="1")},
+        "c": {"1.0.0": needs(x="1 || 2")},
+        "x": {"1.0.0": {}, "2.0.0": needs(y="1", z="1"), "3.0.0": {}},
+        "y": {"1.0.0": needs(deep="1")},
+        "z": {"1.0.0": needs(deeper="1")},
+        "deep": {"1.0.0": {}},
+        "deeper": {"1.0.0": {}},
+    }
+    given = case(registry, needs(a="1", c="1", x="3"))
+    provider = Provider(given, URL, "/project")
+    resolver = Resolver(Project("/project", given["project"]))
+    asked: list[set[str]] = []
+    events = resolver.start()
+    while not resolver.done:
+        asks = [event for event in events if isinstance(event, AskPackument)]
+        asked.append({ask.name for ask in asks})
+        events = [event for ask in asks for event in resolver.feed(ask, provider.answer(ask))]
+    assert asked[-2:] == [{"y", "z"}, {"deep", "deeper"}]
+
+
 def test_an_answer_that_comes_twice_is_passed_over() -> None:
     given = case({"a": {"1.0.0": {}}}, needs(a="1"))
     provider = Provider(given, URL, "/project")
