@@ -10,7 +10,7 @@ Source: npm's registry API, "abbreviated" and "full" documents; both fit.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -79,6 +79,9 @@ _DOCUMENTS = msgspec.json.Decoder(_Document)
 _MANIFESTS = msgspec.json.Decoder(RawManifest)
 _TIMES = msgspec.json.Decoder(dict[str, Json])
 
+#: Between the versions of a packument; no spec means a version that has one itself.
+_BETWEEN = "\n"
+
 
 class Packument:
     """All versions of a package.
@@ -86,21 +89,26 @@ class Packument:
     Attributes:
         name: as the registry has it.
         dist_tags: version by tag.
-        versions: all versions, in the registry's order.
     """
 
-    __slots__ = ("_again", "_manifests", "_raw", "_time", "dist_tags", "name", "versions")
+    __slots__ = ("_again", "_manifests", "_raw", "_time", "_versions", "dist_tags", "name")
 
     def __init__(self, document: _Document, again: Again | None) -> None:
         self.name = document.name
         self.dist_tags = document.dist_tags
-        self.versions: dict[str, None] = dict.fromkeys(document.versions)
+        #: as one text: those of a large project's packuments are a hundred thousand, and few are ever looked at
+        self._versions = _joined(document.versions)
         #: how to get the text once it was forgotten
         self._again = again
         self._raw: dict[str, msgspec.Raw] = document.versions
         self._time = document.time
         #: what was decoded so far
         self._manifests: dict[str, RawManifest] = {}
+
+    @property
+    def versions(self) -> list[str]:
+        """All versions, in the registry's order."""
+        return self._versions.split(_BETWEEN) if self._versions else []
 
     def compact(self) -> None:
         """Forget the text: it is got again for a version that nobody has asked for so far.
@@ -177,6 +185,13 @@ def decode_packument(document: bytes | bytearray | memoryview, name: str, again:
     if not decoded.name:
         decoded.name = name
     return Packument(decoded, again)
+
+
+def _joined(versions: Collection[str]) -> str:
+    joined = _BETWEEN.join(versions)
+    if joined.count(_BETWEEN) >= max(1, len(versions)):
+        return _BETWEEN.join([version for version in versions if _BETWEEN not in version])
+    return joined
 
 
 def _decoded(decoder: msgspec.json.Decoder[_Decoded], text: bytes | bytearray | memoryview | msgspec.Raw) -> _Decoded:

@@ -7,10 +7,15 @@ it, to be read again for a version that nobody had asked for before.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from pmpipe.errors import ArchiveError, RegistryError
 from pmpipe.npm.packument import Packument, decode_packument
-from stages.inflate import Inflater
+from stages.inflate import Inflater, inflate
 from stages.messages import ArchiveLimits
+
+_Text = TypeVar("_Text", bytearray, memoryview)
 
 #: Bytes of a packument, unpacked; the largest there are have some thirty million.
 LONGEST_DOCUMENT = 128 << 20
@@ -24,8 +29,6 @@ class PackumentReader:
 
     def __init__(self) -> None:
         self._inflater = Inflater()
-        # what is read again is read while another one may be in the room
-        self._again = Inflater()
         #: whose text is in the room
         self._last: Packument | None = None
 
@@ -46,18 +49,19 @@ class PackumentReader:
         # libdeflate is given addresses, which Python has of writable memory only
         kept = bytearray(body)
 
-        def again() -> bytes | bytearray:
-            return bytes(_inflated(self._again, kept, name)) if gzipped else kept
+        def again() -> bytearray:
+            # into memory of its own: another one may be in the room, and this one may be kept for a while
+            return _inflated(inflate, kept, name) if gzipped else kept
 
-        text = _inflated(self._inflater, kept, name) if gzipped else kept
+        text = _inflated(self._inflater.inflate, kept, name) if gzipped else kept
         self._last = decode_packument(text, name, again)
         return self._last
 
 
-def _inflated(inflater: Inflater, body: bytearray, name: str) -> memoryview:
+def _inflated(how: Callable[[memoryview, ArchiveLimits], _Text], body: bytearray, name: str) -> _Text:
     try:
         with memoryview(body) as view:
-            return inflater.inflate(view, _LIMITS)
+            return how(view, _LIMITS)
     except ArchiveError as error:
         raise RegistryError(
             f"the registry's answer for {name} cannot be read: {error.what}",

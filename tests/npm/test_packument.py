@@ -26,6 +26,17 @@ def test_keeps_versions_in_the_registrys_order():
     assert packument.manifest("3.0.0") is None
 
 
+def test_a_version_with_a_line_end_in_it_is_none():
+    body = json.dumps({"name": "a", "versions": {"1.0.0": {}, "2.0.0\n3.0.0": {}, "1.1.0": {}}}).encode()
+    packument = decode_packument(body, "a")
+    assert packument.versions == ["1.0.0", "1.1.0"]
+    assert packument.manifest("3.0.0") is None
+
+
+def test_has_no_versions_where_the_registry_lists_none():
+    assert decode_packument(b'{"name": "a", "versions": {}}', "a").versions == []
+
+
 def test_gets_its_text_again_for_what_nobody_has_asked_for():
     asked = []
 
