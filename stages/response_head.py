@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: Validators are a digest or a date; what is longer is made to fill messages and files.
 _LONGEST_VALIDATOR = 1_000
@@ -43,6 +45,11 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
     raise ValueError("header lines without a status line")
 
 
+_DOCUMENT_FIELDS = re.compile(
+    rb"^(etag|last-modified|cache-control|content-encoding):[ \t]*(.*?)\s*$", re.IGNORECASE | re.MULTILINE
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentHead:
     """What a response says about its body as something to be kept.
@@ -66,16 +73,18 @@ def read_document_head(lines: Sequence[bytes]) -> DocumentHead:
 
     Source: RFC 9111, for a cache of one user's: ``private`` is no obstacle.
     """
-    response = _last_response(lines)
-    fields = dict(response)
-    cache_control = [value for name, value in response if name == b"cache-control"]
-    encoding = fields.get(b"content-encoding", b"").strip().lower().decode("latin-1")
+    head = b"".join(lines)
+    # this is done for every packument, and most lines are about something else
+    found = [(name.lower(), value) for name, value in _DOCUMENT_FIELDS.findall(head, max(0, head.rfind(b"\nHTTP/")))]
+    # of a field that comes several times, the first line counts
+    fields = dict(reversed(found))
+    encoding = fields.get(b"content-encoding", b"").lower().decode("latin-1")
     return DocumentHead(
         gzipped=encoding in ("gzip", "x-gzip"),
         encoding="" if encoding in ("gzip", "x-gzip", "identity", "") else encoding,
         etag=_validator(fields.get(b"etag", b"")),
         last_modified=_validator(fields.get(b"last-modified", b"")),
-        fresh_s=_fresh_s(b",".join(cache_control)),
+        fresh_s=_fresh_s(b",".join([value for name, value in found if name == b"cache-control"])),
     )
 
 
@@ -85,6 +94,7 @@ def _validator(value: bytes) -> str:
     return text if len(text) <= _LONGEST_VALIDATOR and text.isascii() and text.isprintable() else ""
 
 
+@lru_cache(maxsize=64)
 def _fresh_s(cache_control: bytes) -> int:
     directives: dict[bytes, bytes] = {}
     for directive in cache_control.lower().split(b","):
