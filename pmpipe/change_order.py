@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.config import Config
@@ -26,8 +27,7 @@ _SAVE_TYPES = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What a command line asks for.
 
     Attributes:
@@ -40,7 +40,7 @@ class Wish:
     action: Action
     words: Sequence[str]
     working_folder: str
-    choice: Choice = field(default_factory=Choice)
+    choice: Choice = msgspec.field(default_factory=Choice)
 
 
 def change_order(wish: Wish, session: Session) -> ChangeOrder | None:

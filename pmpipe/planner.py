@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.bin_folder import bin_folder_beside, leads_to, links_to_packages
 from pmpipe.emptied import with_emptied_folders
@@ -30,8 +31,7 @@ _REPAIR_LOT = 16
 _BIN_LOT_BYTES = 32 << 10
 
 
-@dataclass(slots=True, frozen=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """The tree that is to stand at the end, in one project.
 
     Attributes:
@@ -47,8 +47,7 @@ class Wanted:
     required_by: Callable[[str], str]
 
 
-@dataclass(slots=True, frozen=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """What packages are made from.
 
     Attributes:
@@ -66,8 +65,7 @@ class Means:
     with_bins: bool = True
 
 
-@dataclass(slots=True)
-class Work:
+class Work(msgspec.Struct):
     """What one run does to a project.
 
     Attributes:
@@ -79,11 +77,11 @@ class Work:
         removed: locations and paths that go without replacement.
     """
 
-    plan: Plan = field(default_factory=Plan)
-    late_links: list[Link] = field(default_factory=list)
-    exchanges: dict[str, list[Exchange]] = field(default_factory=dict)
+    plan: Plan = msgspec.field(default_factory=Plan)
+    late_links: list[Link] = msgspec.field(default_factory=list)
+    exchanges: dict[str, list[Exchange]] = msgspec.field(default_factory=dict)
     kept: int = 0
-    removed: list[str] = field(default_factory=list)
+    removed: list[str] = msgspec.field(default_factory=list)
 
     def is_nothing(self) -> bool:
         """Everything is as it should be already."""
@@ -97,8 +95,7 @@ class Work:
         return [*(os.path.relpath(path, project) for path in built), *gone]
 
 
-@dataclass(slots=True)
-class Planner:
+class Planner(msgspec.Struct):
     """Makes the plan of one run.
 
     Args:
@@ -113,16 +110,16 @@ class Planner:
     means: Means
     folders: Mapping[str, ModulesFolder]
     installed: Installed
-    repairs: Mapping[PackagePath, Sequence[str]] = field(default_factory=dict)
-    work: Work = field(default_factory=Work)
+    repairs: Mapping[PackagePath, Sequence[str]] = msgspec.field(default_factory=dict)
+    work: Work = msgspec.field(default_factory=Work)
     #: store entry, or the origin where it has none, -> the package that was planned for it
-    _numbers: dict[object, PackageNumber] = field(default_factory=dict)
-    _packages_at: dict[PackagePath, WantedPackage] = field(default_factory=dict)
+    _numbers: dict[object, PackageNumber] = msgspec.field(default_factory=dict)
+    _packages_at: dict[PackagePath, WantedPackage] = msgspec.field(default_factory=dict)
     #: location -> its placement, all and only those planned so far
-    _placed: dict[PackagePath, PlacementNumber] = field(default_factory=dict)
-    _links: list[Link] = field(default_factory=list)
+    _placed: dict[PackagePath, PlacementNumber] = msgspec.field(default_factory=dict)
+    _links: list[Link] = msgspec.field(default_factory=list)
     #: location -> what is built for it; all and only the topmost locations that change in patched folders
-    _units: dict[PackagePath, Exchange] = field(default_factory=dict)
+    _units: dict[PackagePath, Exchange] = msgspec.field(default_factory=dict)
 
     def make(self) -> Work:
         """The work. Nothing is written by this.

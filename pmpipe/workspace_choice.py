@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pmpipe.errors import ConfigError, PmpipeError, UsageError
 from pmpipe.npm.glob import matches
@@ -32,8 +33,7 @@ class NoWorkspaceError(UsageError):
     exit_status = 1
 
 
-@dataclass(slots=True, frozen=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """What the command line says about workspaces.
 
     Attributes:

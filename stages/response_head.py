@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 #: Validators are a digest or a date; what is longer is made to fill messages and files.
 _LONGEST_VALIDATOR = 1_000
@@ -12,8 +13,7 @@ _LONGEST_VALIDATOR = 1_000
 _LONGEST_FRESH_S = 1 << 31
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(msgspec.Struct, frozen=True):
     """Status and body length in bytes, None where the length is not known before the body's end."""
 
     status: int
@@ -43,8 +43,7 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
     raise ValueError("header lines without a status line")
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentHead:
+class DocumentHead(msgspec.Struct, frozen=True):
     """What a response says about its body as something to be kept.
 
     Attributes:

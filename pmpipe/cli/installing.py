@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from pmpipe.resolving.made import Made
 
 
-@dataclass(slots=True, frozen=True)
-class Extent:
+class Extent(msgspec.Struct, frozen=True):
     """What an install may change.
 
     Attributes:
@@ -42,7 +42,7 @@ class Extent:
     """
 
     order: ChangeOrder | None = None
-    choice: Choice = field(default_factory=Choice)
+    choice: Choice = msgspec.field(default_factory=Choice)
 
 
 def install(line: CommandLine, session: Session, output: Output, started: float, extent: Extent | None = None) -> None:
@@ -81,8 +81,7 @@ def _install(line: CommandLine, session: Session, store: Store, output: Output, 
         progress.close()
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(msgspec.Struct):
     """One install from the command line, its parts in their order."""
 
     line: CommandLine

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
+
+import msgspec
 
 from pmpipe import __version__
 from pmpipe.errors import UsageError
@@ -75,8 +76,7 @@ _SHOWN = (
 )
 
 
-@dataclass(slots=True)
-class CommandLine:
+class CommandLine(msgspec.Struct):
     """What was asked for.
 
     Attributes:
@@ -89,8 +89,8 @@ class CommandLine:
     """
 
     command: str
-    words: list[str] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
+    words: list[str] = msgspec.field(default_factory=list)
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
     repair: bool = False
     durable: bool = False
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import msgspec
 
 from pmpipe.npm.packument import Packument
 from pmpipe.resolver.builder import Builder
@@ -27,8 +28,7 @@ from pmpipe.resolver.yarn_lock import yarn_lock_text
 Event: TypeAlias = Ask | Resolved
 
 
-@dataclass(slots=True, frozen=True)
-class IdealTree:
+class IdealTree(msgspec.Struct, frozen=True):
     """What `node_modules` is to be.
 
     Attributes:

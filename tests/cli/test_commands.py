@@ -31,6 +31,7 @@ FIELDS = {
 #: what a run with nothing to do must not pay for
 HEAVY = {
     "asyncio",
+    "dataclasses",
     "multiprocessing",
     "pmpipe.npm.lock_check",
     "pmpipe.scheduler",
