@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pmpipe.change_resolver import Action, ChangeOrder
+from pmpipe.choice import Choice
 from pmpipe.config import Config
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.manifest_edit import SaveType
@@ -17,7 +18,7 @@ from pmpipe.project_files import manifest_path, read_file
 from pmpipe.requested import read_arguments
 from pmpipe.resolving.inputs import resolver_project
 from pmpipe.session import Session
-from pmpipe.workspace_choice import Choice, chosen_locations
+from pmpipe.workspace_choice import chosen_locations
 
 _SAVE_TYPES = {
     "save-dev": SaveType.DEV,
