@@ -192,7 +192,7 @@ class Install(msgspec.Struct):
     def _find_folders(self) -> dict[str, ModulesFolder]:
         project = self.wanted.project
         tree = self.wanted.tree
-        paths = {f"{project}/{modules_folder_of(package.location)}" for package in tree.packages}
+        paths = {f"{project}/{path}" for path in {modules_folder_of(package.location) for package in tree.packages}}
         for folder in (project, *(os.path.normpath(f"{project}/{path}") for path in tree.workspaces)):
             if os.path.lexists(f"{folder}/node_modules"):
                 paths.add(f"{folder}/node_modules")
