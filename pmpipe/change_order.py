@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.change_resolver import Action, ChangeOrder
+from pmpipe.choice import Choice
 from pmpipe.config import Config
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.manifest_edit import SaveType
@@ -16,7 +18,7 @@ from pmpipe.project_files import manifest_path, read_file
 from pmpipe.requested import read_arguments
 from pmpipe.resolving.inputs import resolver_project
 from pmpipe.session import Session
-from pmpipe.workspace_choice import Choice, chosen_locations
+from pmpipe.workspace_choice import chosen_locations
 
 _SAVE_TYPES = {
     "save-dev": SaveType.DEV,
@@ -26,8 +28,7 @@ _SAVE_TYPES = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What a command line asks for.
 
     Attributes:
@@ -40,7 +41,7 @@ class Wish:
     action: Action
     words: Sequence[str]
     working_folder: str
-    choice: Choice = field(default_factory=Choice)
+    choice: Choice = msgspec.field(default_factory=Choice)
 
 
 def change_order(wish: Wish, session: Session) -> ChangeOrder | None:

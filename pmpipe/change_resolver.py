@@ -8,7 +8,6 @@ what the tree needs later.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
 import msgspec
@@ -36,8 +35,7 @@ class Action(Enum):
     DEDUPE = "dedupe"
 
 
-@dataclass(slots=True, frozen=True)
-class ChangeOrder:
+class ChangeOrder(msgspec.Struct, frozen=True):
     """What was asked for.
 
     Attributes:
@@ -52,11 +50,11 @@ class ChangeOrder:
 
     action: Action
     project: Project
-    manifests: Mapping[str, ManifestText] = field(default_factory=dict)
+    manifests: Mapping[str, ManifestText] = msgspec.field(default_factory=dict)
     locations: Sequence[str] = ("",)
     specs: Sequence[Spec] = ()
     names: Sequence[str] = ()
-    saving: Saving = field(default_factory=Saving)
+    saving: Saving = msgspec.field(default_factory=Saving)
 
     def change(self, specs: Sequence[NamedSpec] = ()) -> Change:
         """What the resolver gets, and what is saved afterwards.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -26,8 +25,7 @@ class CheckTask(msgspec.Struct, frozen=True, gc=False):
     folder: str
 
 
-@dataclass(slots=True)
-class Finding:
+class Finding(msgspec.Struct):
     """What differs in one folder, as paths within it.
 
     Attributes:
@@ -39,14 +37,13 @@ class Finding:
     """
 
     task: CheckTask
-    missing: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
+    missing: list[str] = msgspec.field(default_factory=list)
+    changed: list[str] = msgspec.field(default_factory=list)
     no_entry: str = ""
     failed: Failed | None = None
 
 
-@dataclass(slots=True)
-class CheckRun:
+class CheckRun(msgspec.Struct):
     """The state machine of a check: every task is a job, every job has one finding or none.
 
     Args:
@@ -56,16 +53,16 @@ class CheckRun:
 
     tasks: Iterable[CheckTask]
     places: int
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = msgspec.field(default_factory=list)
     done: int = 0
     finished: bool = False
-    _waiting: deque[CheckTask] = field(init=False)
+    _waiting: deque[CheckTask] = msgspec.field(default_factory=deque)
     #: all and only jobs that have not been answered completely, with what they have found so far
-    _in_flight: dict[JobId, Finding] = field(default_factory=dict)
+    _in_flight: dict[JobId, Finding] = msgspec.field(default_factory=dict)
     _next_job: int = 0
 
     def __post_init__(self) -> None:
-        self._waiting = deque(self.tasks)
+        self._waiting.extend(self.tasks)
 
     def start(self) -> list[Order]:
         """The first orders."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pmpipe.config_layers import Sources, read_sources
 from pmpipe.config_merge import Merged, merge
@@ -23,8 +24,7 @@ from pmpipe.npm.settings import SETTINGS, SettingValue
 _TIMEOUT_MS = 30_000
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Config:
+class Config(msgspec.Struct, eq=False):
     """Every setting, typed. The fields bear npm's names with underscores; times are in milliseconds.
 
     Attributes:
@@ -107,6 +107,10 @@ class Config:
     progress: bool
     json: bool
 
+    def __repr__(self) -> str:
+        # some of the values are secrets
+        return f"Config({self.project_dir!r})"
+
     @classmethod
     def load(cls, flags: Mapping[str, object], environ: Mapping[str, str], project_dir: str) -> Config:
         """Gather the settings of a run.
@@ -128,7 +132,7 @@ class Config:
 def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, SettingValue]:
     """The arguments of `Config`: settings under their own names, and what is computed from several."""
     environ, layers, values = sources.expansion.environ, merged.typed, merged.values
-    fields = {field: values[name] for name, field in fields_of_settings() if field in Config.__dataclass_fields__}
+    fields = {field: values[name] for name, field in fields_of_settings() if field in Config.__struct_fields__}
     types = flatten.dependency_types(layers, node_env=environ.get("NODE_ENV", ""))
     authorities = flatten.authorities(layers)
     version = values["lockfile-version"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -28,8 +27,7 @@ _DEFAULT_PREFIX = "/usr/local"
 _ENVIRONMENT_PREFIX = "npm_config_"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Layer:
+class Layer(msgspec.Struct, eq=False):
     """What one place says.
 
     Attributes:
@@ -45,6 +43,10 @@ class Layer:
     npmrc: Npmrc | None
     raw: dict[str, IniValue]
     written: dict[str, str]
+
+    def __repr__(self) -> str:
+        # the values may be credentials
+        return f"Layer({self.place}, {self.source!r})"
 
     def where(self, name: str) -> str:
         """Where a setting stands, for messages."""

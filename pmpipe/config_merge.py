@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from pmpipe.config_layers import Layer, Sources, typed
 from pmpipe.errors import ConfigError, PmpipeError, ProblemsError
@@ -17,8 +18,7 @@ from pmpipe.npm.url import parse_url
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "undefined": None}
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Merged:
+class Merged(msgspec.Struct, eq=False):
     """The layers, typed and merged.
 
     Attributes:
@@ -38,6 +38,10 @@ class Merged:
     problems: dict[str, PmpipeError]
     unknown: list[str]
     warnings: list[str]
+
+    def __repr__(self) -> str:
+        # the values may be credentials
+        return f"Merged(known={sorted(self.values)!r}, others={sorted(self.others)!r})"
 
 
 def merge(sources: Sources) -> Merged:

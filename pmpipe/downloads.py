@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.plan import GitCommit, LocalTarball, Origin, PackageNumber, Plan, RemoteTarball
 from stages.messages import Failed, SharedBytes, Source, TarballFile
@@ -29,34 +30,33 @@ class PackageState(enum.Enum):
     FAILED = enum.auto()
 
 
-@dataclass(slots=True)
-class Downloads:
+class Downloads(msgspec.Struct):
     """Single flight: a package is fetched once and extracted once, however many places want it."""
 
     plan: Plan
-    states: list[PackageState] = field(init=False)
+    states: list[PackageState] = msgspec.field(default_factory=list)
     #: absolute path of each stored package's entry; empty until it is known
-    entries: list[str] = field(init=False)
+    entries: list[str] = msgspec.field(default_factory=list)
     #: SRI of each package that was stored in this run, as verified or computed
-    integrities: dict[PackageNumber, str] = field(default_factory=dict)
+    integrities: dict[PackageNumber, str] = msgspec.field(default_factory=dict)
     #: packages whose entry was damaged and is fetched again; a second time is a failure
-    mended: set[PackageNumber] = field(default_factory=set)
+    mended: set[PackageNumber] = msgspec.field(default_factory=set)
     #: all and only packages in state WAITING
-    _to_fetch: deque[PackageNumber] = field(default_factory=deque)
+    _to_fetch: deque[PackageNumber] = msgspec.field(default_factory=deque)
     #: all and only packages in state FETCHED, with the place of their bytes
-    _to_extract: deque[tuple[PackageNumber, Source]] = field(default_factory=deque)
+    _to_extract: deque[tuple[PackageNumber, Source]] = msgspec.field(default_factory=deque)
     #: origins that were asked for
-    _origins: dict[PackageNumber, Origin] = field(default_factory=dict)
+    _origins: dict[PackageNumber, Origin] = msgspec.field(default_factory=dict)
     #: why a package is FAILED; absent where nobody wanted it any more
-    _reasons: dict[PackageNumber, Failed] = field(default_factory=dict)
+    _reasons: dict[PackageNumber, Failed] = msgspec.field(default_factory=dict)
     #: scheme://host:port that refuses every connection -> the failure that told so
-    _dead_hosts: dict[str, Failed] = field(default_factory=dict)
+    _dead_hosts: dict[str, Failed] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.states = [
+        self.states.extend(
             PackageState.STORED if package.stored else PackageState.WAITING for package in self.plan.packages
-        ]
-        self.entries = [package.entry for package in self.plan.packages]
+        )
+        self.entries.extend(package.entry for package in self.plan.packages)
         self.mended.update(PackageNumber(n) for n, package in enumerate(self.plan.packages) if package.damaged)
         for index, state in enumerate(self.states):
             if state is PackageState.WAITING:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -29,8 +28,7 @@ class _Identity(msgspec.Struct):
     bin: dict[str, str] | str | None = None
 
 
-@dataclass(slots=True)
-class GlobalFolder:
+class GlobalFolder(msgspec.Struct):
     """One global prefix.
 
     Args:
@@ -41,7 +39,7 @@ class GlobalFolder:
     prefix: str
     force: bool = False
     #: what was done, to be taken back in reverse order: path, and where its former content lies; empty: there was none
-    _done: list[tuple[str, str]] = field(default_factory=list)
+    _done: list[tuple[str, str]] = msgspec.field(default_factory=list)
 
     @property
     def top(self) -> str:

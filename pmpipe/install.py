@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -43,8 +42,7 @@ from pmpipe.workers import BATCH
 from stages.fetch import FetchSettings
 
 
-@dataclass(slots=True, frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What the user asked for.
 
     Attributes:
@@ -72,8 +70,7 @@ class Request:
     crew: Crew | None = None
 
 
-@dataclass(slots=True)
-class Summary:
+class Summary(msgspec.Struct):
     """What a run did.
 
     Attributes:
@@ -93,20 +90,19 @@ class Summary:
 
     placed: int = 0
     kept: int = 0
-    removed: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
-    warnings: list[str] = field(default_factory=list)
-    stage_s: dict[str, float] = field(default_factory=dict)
+    removed: list[str] = msgspec.field(default_factory=list)
+    left_out: list[str] = msgspec.field(default_factory=list)
+    counts: Counts = msgspec.field(default_factory=Counts)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    stage_s: dict[str, float] = msgspec.field(default_factory=dict)
     scripts_skipped: int = 0
-    recorded: dict[PackagePath, str] = field(default_factory=dict)
+    recorded: dict[PackagePath, str] = msgspec.field(default_factory=dict)
     resolved: int = 0
     documents: int = 0
     written: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Install:
+class Install(msgspec.Struct):
     """Carries one request out.
 
     Args:
@@ -119,9 +115,9 @@ class Install:
     wanted: Wanted
     means: Means
     request: Request
-    diagnosis: Diagnosis = field(default_factory=Diagnosis)
-    summary: Summary = field(default_factory=Summary)
-    _folders: dict[str, ModulesFolder] = field(default_factory=dict)
+    diagnosis: Diagnosis = msgspec.field(default_factory=Diagnosis)
+    summary: Summary = msgspec.field(default_factory=Summary)
+    _folders: dict[str, ModulesFolder] = msgspec.field(default_factory=dict)
     #: the hidden lockfile of the whole tree, made while the processes work; empty until then
     _hidden_lockfile: bytes = b""
     #: processes that were started while the plan was being made
@@ -196,7 +192,7 @@ class Install:
     def _find_folders(self) -> dict[str, ModulesFolder]:
         project = self.wanted.project
         tree = self.wanted.tree
-        paths = {f"{project}/{modules_folder_of(package.location)}" for package in tree.packages}
+        paths = {f"{project}/{path}" for path in {modules_folder_of(package.location) for package in tree.packages}}
         for folder in (project, *(os.path.normpath(f"{project}/{path}") for path in tree.workspaces)):
             if os.path.lexists(f"{folder}/node_modules"):
                 paths.add(f"{folder}/node_modules")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,8 +39,7 @@ class _Identity(msgspec.Struct, frozen=True):
     version: str | None = None
 
 
-@dataclass(slots=True)
-class Installed:
+class Installed(msgspec.Struct):
     """The state of a tree.
 
     Attributes:
@@ -52,10 +50,10 @@ class Installed:
         trusted: there was a hidden lockfile; otherwise it is what each folder's package.json says.
     """
 
-    packages: dict[PackagePath, Standing] = field(default_factory=dict)
-    doubtful: set[PackagePath] = field(default_factory=set)
-    extraneous: list[str] = field(default_factory=list)
-    changed_bins: set[str] = field(default_factory=set)
+    packages: dict[PackagePath, Standing] = msgspec.field(default_factory=dict)
+    doubtful: set[PackagePath] = msgspec.field(default_factory=set)
+    extraneous: list[str] = msgspec.field(default_factory=list)
+    changed_bins: set[str] = msgspec.field(default_factory=set)
     trusted: bool = False
 
 

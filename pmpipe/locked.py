@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -25,8 +24,7 @@ from pmpipe.wanted_builder import wanted_tree
 _NAMED = 3
 
 
-@dataclass(slots=True, frozen=True)
-class LockedProject:
+class LockedProject(msgspec.Struct, frozen=True):
     """A project whose lockfile satisfies its package.json files.
 
     Attributes:
@@ -69,8 +67,7 @@ class LockedProject:
         return not any(manifest.bin_folder for manifest in self.project.manifests.folders.values())
 
 
-@dataclass(slots=True, frozen=True)
-class LockSource:
+class LockSource(msgspec.Struct, frozen=True):
     """A lockfile, and what it was made of.
 
     Attributes:
@@ -84,7 +81,7 @@ class LockSource:
     file: str
     lock: bytes
     is_own: bool = False
-    manifests: Contents = field(default_factory=dict)
+    manifests: Contents = msgspec.field(default_factory=dict)
     unavailable: tuple[str, ...] = ()
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -39,8 +38,7 @@ from pmpipe.resolver.source import package_from_json
 _OF_THE_PROJECT = ("catalog:", "workspace:")
 
 
-@dataclass(slots=True, frozen=True)
-class Saving:
+class Saving(msgspec.Struct, frozen=True):
     """How changes are saved.
 
     Attributes:
@@ -58,8 +56,7 @@ class Saving:
     home: str = "/"
 
 
-@dataclass(slots=True, frozen=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One command's change of a project.
 
     Attributes:
@@ -74,9 +71,9 @@ class Change:
     """
 
     project: Project
-    edits: Mapping[str, ManifestEdit] = field(default_factory=dict)
-    saving: Saving = field(default_factory=Saving)
-    added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    edits: Mapping[str, ManifestEdit] = msgspec.field(default_factory=dict)
+    saving: Saving = msgspec.field(default_factory=Saving)
+    added: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     updated: frozenset[str] | None = frozenset()
     updates: frozenset[str] = frozenset()
     prefer_dedupe: bool = False
@@ -84,7 +81,9 @@ class Change:
 
     def resolve_options(self, options: ResolveOptions) -> ResolveOptions:
         """The settings' options with what the command adds to them."""
-        return replace(options, updates=self.updates, prefer_dedupe=options.prefer_dedupe or self.prefer_dedupe)
+        return msgspec.structs.replace(
+            options, updates=self.updates, prefer_dedupe=options.prefer_dedupe or self.prefer_dedupe
+        )
 
     @property
     def warnings(self) -> list[str]:
@@ -218,7 +217,7 @@ def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence
     """
     check_update_names(names)
     if not names:
-        without_lock = replace(project, locked=None, update_all=project.locked is not None)
+        without_lock = msgspec.structs.replace(project, locked=None, update_all=project.locked is not None)
         return Change(without_lock, edits, saving, updated=None)
     wanted = frozenset(names)
     return Change(project, edits, saving, updated=wanted, updates=wanted)
@@ -256,7 +255,7 @@ def _edited(project: Project, edits: Mapping[str, ManifestEdit], explicit: Mappi
         for location, manifest in project.workspaces.items()
     }
     root = edits[""].document if "" in edits else project.manifest
-    return replace(project, manifest=root, workspaces=workspaces, explicit=explicit)
+    return msgspec.structs.replace(project, manifest=root, workspaces=workspaces, explicit=explicit)
 
 
 def _renew(node: Node, document: Mapping[str, Any], ideal: IdealTree) -> None:

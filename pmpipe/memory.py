@@ -22,7 +22,7 @@ from pmpipe.wanted import WantedTree
 _CHECKSUM_BYTES = 4
 
 #: Changes with what is remembered of a tree, and with how it is worked out.
-_FORMAT = 2
+_FORMAT = 3
 
 #: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64
@@ -65,10 +65,14 @@ _decoder = msgspec.msgpack.Decoder(Remembered)
 
 def sealed(content: bytes) -> bytes:
     """The content with a checksum in front, so that what a power cut or a bad disk made of it is not believed."""
-    return zlib.crc32(content).to_bytes(4, "little") + content
+    return _checksum(content) + content
 
 
-def read_sealed(path: str) -> bytes:
+def _checksum(content: bytes | memoryview) -> bytes:
+    return zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "little")
+
+
+def read_sealed(path: str) -> memoryview:
     """What was sealed in a file.
 
     Raises:
@@ -77,9 +81,10 @@ def read_sealed(path: str) -> bytes:
     """
     with open(path, "rb") as file:
         content = file.read()
-    if len(content) < _CHECKSUM_BYTES or sealed(content[_CHECKSUM_BYTES:]) != content:
+    checksum, sealed_content = content[:_CHECKSUM_BYTES], memoryview(content)[_CHECKSUM_BYTES:]
+    if checksum != _checksum(sealed_content):
         raise ValueError(f"{path} is torn")
-    return content[_CHECKSUM_BYTES:]
+    return sealed_content
 
 
 def tree_key(lock: bytes, settings: Mapping[str, object]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -104,8 +103,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     failed: Failed
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """What has been done so far, for progress and summary. Bytes are bodies as received, and unpacked."""
 
     fetched: int = 0
@@ -122,5 +120,5 @@ class Counts:
 
     def add(self, other: Counts) -> None:
         """Count what another run has done, too."""
-        for name in self.__slots__:
+        for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))

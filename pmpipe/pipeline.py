@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pmpipe.errors import HostError
 from pmpipe.orders import StageName
@@ -42,8 +43,7 @@ _ANSWERS_WAITING = 48
 _DOCUMENTS_TO_KEEP = 128
 
 
-@dataclass(slots=True, frozen=True)
-class Sizes:
+class Sizes(msgspec.Struct, frozen=True):
     """How large the pipeline is.
 
     Attributes:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.downloads import Downloads
 from pmpipe.plan import LinkNumber, PackageNumber, PlacementNumber, Plan
@@ -33,32 +34,30 @@ class PlacementState(enum.Enum):
 _GONE = (PlacementState.REMOVING, PlacementState.LEFT_OUT)
 
 
-@dataclass(slots=True)
-class Placements:
+class Placements(msgspec.Struct):
     """Which folders can be filled now, which links can be made now."""
 
     plan: Plan
     downloads: Downloads
-    states: list[PlacementState] = field(init=False)
+    states: list[PlacementState] = msgspec.field(default_factory=list)
     #: the placements of each package
-    wanted_at: list[list[PlacementNumber]] = field(init=False)
+    wanted_at: list[list[PlacementNumber]] = msgspec.field(default_factory=list)
     #: every placement in state READY, once; also ones that are no longer READY
-    _to_clone: deque[PlacementNumber] = field(default_factory=deque)
+    _to_clone: deque[PlacementNumber] = msgspec.field(default_factory=deque)
     #: placements in state REMOVING whose job is not given out yet
-    _to_remove: deque[PlacementNumber] = field(default_factory=deque)
+    _to_remove: deque[PlacementNumber] = msgspec.field(default_factory=deque)
     #: links whose placement is complete and whose job is not given out yet
-    _to_link: deque[LinkNumber] = field(default_factory=deque)
+    _to_link: deque[LinkNumber] = msgspec.field(default_factory=deque)
     #: placements that lie in this one's folder
-    _within: dict[PlacementNumber, list[PlacementNumber]] = field(default_factory=dict)
+    _within: dict[PlacementNumber, list[PlacementNumber]] = msgspec.field(default_factory=dict)
     #: links that wait for this placement
-    _links_after: dict[PlacementNumber, list[LinkNumber]] = field(default_factory=dict)
+    _links_after: dict[PlacementNumber, list[LinkNumber]] = msgspec.field(default_factory=dict)
     #: placements by location
-    _at: dict[str, PlacementNumber] = field(init=False)
+    _at: dict[str, PlacementNumber] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.states = [PlacementState.BLOCKED] * len(self.plan.placements)
-        self.wanted_at = [[] for _ in self.plan.packages]
-        self._at = {}
+        self.states.extend([PlacementState.BLOCKED] * len(self.plan.placements))
+        self.wanted_at.extend([] for _ in self.plan.packages)
         for index, placement in enumerate(self.plan.placements):
             number = PlacementNumber(index)
             self._at[placement.location] = number

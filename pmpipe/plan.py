@@ -6,7 +6,6 @@ The planner makes it, the scheduler carries it out. Numbers are positions in the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NewType, TypeAlias
 
 import msgspec
@@ -129,8 +128,7 @@ def _nothing_else(location: str) -> frozenset[str]:
     return frozenset((location,))
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """All that one run of the pipeline has to do.
 
     Attributes:
@@ -143,9 +141,9 @@ class Plan:
         required_by: the chain of packages that asks for a location, for messages.
     """
 
-    packages: list[Package] = field(default_factory=list)
-    placements: list[Placement] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
+    packages: list[Package] = msgspec.field(default_factory=list)
+    placements: list[Placement] = msgspec.field(default_factory=list)
+    links: list[Link] = msgspec.field(default_factory=list)
     origin_of: Callable[[str], Origin] = _no_origin
     left_out_with: Callable[[str], frozenset[str]] = _nothing_else
     required_by: Callable[[str], str] = str

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.bin_folder import bin_folder_beside, leads_to, links_to_packages
 from pmpipe.emptied import with_emptied_folders
 from pmpipe.installed import Installed
-from pmpipe.npm.integrity import parse
 from pmpipe.npm.package_path import PackagePath, is_installed
 from pmpipe.npm.registry import Registries
 from pmpipe.plan import BinLinks, FolderLink, Link, Origin, Package, PackageNumber, Placement, PlacementNumber, Plan
-from pmpipe.sources import entry_candidates, git_key, origin_of
+from pmpipe.sources import entry_candidates, git_key, origin_of, usable_integrity
 from pmpipe.store import Store
 from pmpipe.transaction import Exchange, ModulesFolder
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
@@ -30,8 +30,7 @@ _REPAIR_LOT = 16
 _BIN_LOT_BYTES = 32 << 10
 
 
-@dataclass(slots=True, frozen=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """The tree that is to stand at the end, in one project.
 
     Attributes:
@@ -47,8 +46,7 @@ class Wanted:
     required_by: Callable[[str], str]
 
 
-@dataclass(slots=True, frozen=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """What packages are made from.
 
     Attributes:
@@ -66,8 +64,7 @@ class Means:
     with_bins: bool = True
 
 
-@dataclass(slots=True)
-class Work:
+class Work(msgspec.Struct):
     """What one run does to a project.
 
     Attributes:
@@ -79,11 +76,11 @@ class Work:
         removed: locations and paths that go without replacement.
     """
 
-    plan: Plan = field(default_factory=Plan)
-    late_links: list[Link] = field(default_factory=list)
-    exchanges: dict[str, list[Exchange]] = field(default_factory=dict)
+    plan: Plan = msgspec.field(default_factory=Plan)
+    late_links: list[Link] = msgspec.field(default_factory=list)
+    exchanges: dict[str, list[Exchange]] = msgspec.field(default_factory=dict)
     kept: int = 0
-    removed: list[str] = field(default_factory=list)
+    removed: list[str] = msgspec.field(default_factory=list)
 
     def is_nothing(self) -> bool:
         """Everything is as it should be already."""
@@ -97,8 +94,7 @@ class Work:
         return [*(os.path.relpath(path, project) for path in built), *gone]
 
 
-@dataclass(slots=True)
-class Planner:
+class Planner(msgspec.Struct):
     """Makes the plan of one run.
 
     Args:
@@ -113,16 +109,16 @@ class Planner:
     means: Means
     folders: Mapping[str, ModulesFolder]
     installed: Installed
-    repairs: Mapping[PackagePath, Sequence[str]] = field(default_factory=dict)
-    work: Work = field(default_factory=Work)
+    repairs: Mapping[PackagePath, Sequence[str]] = msgspec.field(default_factory=dict)
+    work: Work = msgspec.field(default_factory=Work)
     #: store entry, or the origin where it has none, -> the package that was planned for it
-    _numbers: dict[object, PackageNumber] = field(default_factory=dict)
-    _packages_at: dict[PackagePath, WantedPackage] = field(default_factory=dict)
+    _numbers: dict[object, PackageNumber] = msgspec.field(default_factory=dict)
+    _packages_at: dict[PackagePath, WantedPackage] = msgspec.field(default_factory=dict)
     #: location -> its placement, all and only those planned so far
-    _placed: dict[PackagePath, PlacementNumber] = field(default_factory=dict)
-    _links: list[Link] = field(default_factory=list)
+    _placed: dict[PackagePath, PlacementNumber] = msgspec.field(default_factory=dict)
+    _links: list[Link] = msgspec.field(default_factory=list)
     #: location -> what is built for it; all and only the topmost locations that change in patched folders
-    _units: dict[PackagePath, Exchange] = field(default_factory=dict)
+    _units: dict[PackagePath, Exchange] = msgspec.field(default_factory=dict)
 
     def make(self) -> Work:
         """The work. Nothing is written by this.
@@ -148,7 +144,7 @@ class Planner:
             self._plan_stale_bins()
         self._plan_emptied_folders()
         plan = self.work.plan
-        if all(folder.fresh for folder in self.folders.values()):
+        if self._is_all_fresh():
             plan.links = self._links
         else:
             self.work.late_links = self._links
@@ -164,7 +160,9 @@ class Planner:
 
     def _replaced(self) -> set[PackagePath]:
         """Locations in patched folders that must be built anew by themselves."""
-        replaced = set()
+        replaced: set[PackagePath] = set()
+        if self._is_all_fresh():
+            return replaced
         for package in self.wanted.tree.packages:
             if package.link_target is None and not self._is_fresh(package.location) and not self._stands(package):
                 # a bundled package comes in the tarball of the package it lies in
@@ -242,28 +240,28 @@ class Planner:
         return None
 
     def _package(self, package: WantedPackage) -> PackageNumber:
-        store = self.means.store
-        candidates = entry_candidates(store.folder, package)
         # without a digest the address is all that two places can have in common
-        identity: object = candidates or (package.label, package.resolved)
+        identity: object = package.entries or (package.label, package.resolved)
         number = self._numbers.get(identity)
         if number is None:
-            number = PackageNumber(len(self.work.plan.packages))
-            self._numbers[identity] = number
-            usable = [one for one in candidates if one not in self.means.damaged and store.has(one)]
-            self.work.plan.packages.append(
-                Package(
-                    label=package.label,
-                    location=package.location,
-                    # what is no digest is none, and the right one gets recorded
-                    integrity=package.integrity if parse(package.integrity) else "",
-                    entry=usable[0] if usable else "",
-                    key=git_key(package.resolved),
-                    stored=bool(usable),
-                    damaged=not self.means.damaged.isdisjoint(candidates),
-                )
-            )
+            number = self._numbers[identity] = PackageNumber(len(self.work.plan.packages))
+            self.work.plan.packages.append(self._planned(package))
         return number
+
+    def _planned(self, package: WantedPackage) -> Package:
+        store, damaged = self.means.store, self.means.damaged
+        candidates = entry_candidates(store.folder, package)
+        entry = next((one for one in candidates if one not in damaged and store.has(one)), "")
+        return Package(
+            label=package.label,
+            location=package.location,
+            # what is no digest is none, and the right one gets recorded
+            integrity=usable_integrity(package),
+            entry=entry,
+            key=git_key(package.resolved),
+            stored=bool(entry),
+            damaged=not damaged.isdisjoint(candidates),
+        )
 
     def _plan_link(self, package: WantedPackage, link_target: str) -> None:
         path = package.location
@@ -354,6 +352,9 @@ class Planner:
 
     # -- modules folders ------------------------------------------------------------------------------------------
 
+    def _is_all_fresh(self) -> bool:
+        return all(folder.fresh for folder in self.folders.values())
+
     def _is_fresh(self, path: PackagePath) -> bool:
         return self._folder_of(path).fresh
 
@@ -381,6 +382,8 @@ def _lots(bins: tuple[tuple[str, str], ...]) -> Iterator[tuple[tuple[str, str], 
 
 def modules_folder_of(path: str) -> str:
     """The topmost node_modules folder that a location lies in, relative to the project."""
+    if path.startswith("node_modules/"):
+        return "node_modules"  # nearly all of them
     head, separator, _ = f"/{path}".partition("/node_modules/")
     assert separator, f"{path} lies in no node_modules folder"
     return f"{head}/node_modules".removeprefix("/")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
 from pmpipe.npm.catalogs import Catalogs
@@ -26,8 +27,7 @@ from pmpipe.project_files import LOCKFILES, NO_CONTENTS, Contents, manifest_path
 from pmpipe.standing import HIDDEN_LOCKFILE
 
 
-@dataclass(slots=True, frozen=True)
-class Project:
+class Project(msgspec.Struct, frozen=True):
     """What a project's folder says.
 
     Attributes:

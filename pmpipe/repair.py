@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.checking import CheckTask, Finding
 from pmpipe.driving import check
@@ -15,8 +16,7 @@ from pmpipe.sources import entry_candidates
 from pmpipe.store import Store
 
 
-@dataclass(slots=True)
-class Diagnosis:
+class Diagnosis(msgspec.Struct):
     """The state of a tree's files.
 
     Attributes:
@@ -29,10 +29,10 @@ class Diagnosis:
     """
 
     checked: int = 0
-    damaged: dict[PackagePath, tuple[str, ...]] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    unverifiable: list[PackagePath] = field(default_factory=list)
+    damaged: dict[PackagePath, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    missing: list[str] = msgspec.field(default_factory=list)
+    changed: list[str] = msgspec.field(default_factory=list)
+    unverifiable: list[PackagePath] = msgspec.field(default_factory=list)
     damaged_entries: frozenset[str] = frozenset()
 
     def is_healthy(self) -> bool:

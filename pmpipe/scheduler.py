@@ -17,7 +17,6 @@ worker's death, its own crash report, or a signal stops everything at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -62,7 +61,6 @@ from stages.messages import (
 )
 
 
-@dataclass(slots=True)
 class Scheduler:
     """The state of one run; `start` and `handle` are the only mutators.
 
@@ -71,31 +69,27 @@ class Scheduler:
         settings: bounds, limits and paths for the jobs.
     """
 
-    plan: Plan
-    settings: Settings
-    counts: Counts = field(default_factory=Counts)
-    #: failures of what the install cannot do without; once there is one, nothing more is placed
-    failures: list[Failure] = field(default_factory=list)
-    #: failures that only left optional packages out
-    optional_failures: list[Failure] = field(default_factory=list)
-    #: odd but harmless things, one line each
-    warnings: list[str] = field(default_factory=list)
-    #: no further orders will come
-    finished: bool = False
-    downloads: Downloads = field(init=False)
-    placements: Placements = field(init=False)
-    #: all and only jobs that a stage has and has not answered
-    _in_flight: dict[JobId, Task] = field(default_factory=dict)
-    #: how many of them each stage has
-    _used: dict[StageName, int] = field(init=False)
-    #: how many large tarballs are being extracted, at most one
-    _large_in_flight: int = 0
-    _next_job: int = 0
-
-    def __post_init__(self) -> None:
-        self.downloads = Downloads(self.plan)
-        self.placements = Placements(self.plan, self.downloads)
+    def __init__(self, plan: Plan, settings: Settings) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.counts = Counts()
+        #: failures of what the install cannot do without; once there is one, nothing more is placed
+        self.failures: list[Failure] = []
+        #: failures that only left optional packages out
+        self.optional_failures: list[Failure] = []
+        #: odd but harmless things, one line each
+        self.warnings: list[str] = []
+        #: no further orders will come
+        self.finished = False
+        self.downloads = Downloads(plan)
+        self.placements = Placements(plan, self.downloads)
+        #: all and only jobs that a stage has and has not answered
+        self._in_flight: dict[JobId, Task] = {}
+        #: how many of them each stage has
         self._used = dict.fromkeys(StageName, 0)
+        #: how many large tarballs are being extracted, at most one
+        self._large_in_flight = 0
+        self._next_job = 0
 
     # -- the supervisor's two calls -------------------------------------------------------------------------------
 

@@ -21,11 +21,11 @@ from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
 
 if TYPE_CHECKING:
     # a run with nothing to do pays for none of these
+    from pmpipe.choice import Choice
     from pmpipe.locked import LockedProject
     from pmpipe.pipeline import Sizes
     from pmpipe.planner import Means, Wanted
     from pmpipe.store import Store
-    from pmpipe.workspace_choice import Choice
     from stages.fetch import FetchSettings
 
 
@@ -185,6 +185,11 @@ class Session:
         ):
             self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
         return self._recalled or self._worked_out()
+
+    @property
+    def is_tree_known(self) -> bool:
+        """The store remembers the wanted tree; so the lock is of a kind that can be installed from."""
+        return self._recalled is not None
 
     @contextmanager
     def working_ahead(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from pmpipe.npm.registry import Registries
 from pmpipe.npm.url import InvalidUrlError
 from pmpipe.plan import GitCommit, LocalTarball, Origin, RemoteTarball
 from pmpipe.wanted import WantedPackage
-from stages.entry import digest_entry_path, git_entry_path
+from stages.entry import digest_entry_name, git_entry_name
 
 _GIT = re.compile(r"(?P<url>git(?:\+[a-z]+)?://[^#]+)#(?P<commit>[0-9a-fA-F]+)(?:::?path:(?P<folder>[^\s]+))?")
 
@@ -66,20 +66,37 @@ def repositories_of(url: str) -> tuple[str, ...]:
     return (f"https://{hosted['host']}/{hosted['path']}", plain) if hosted else (plain,)
 
 
+def entry_names(integrity: str, resolved: str) -> tuple[str, ...]:
+    """Where in a store's version folder a package may be already; empty where only its tarball's content tells.
+
+    Args:
+        integrity: SRI as a lockfile has it, or empty.
+        resolved: as a lockfile has it, or empty.
+    """
+    key = git_key(resolved)
+    if key:
+        return (git_entry_name(key),)
+    try:
+        return tuple(map(digest_entry_name, strongest(integrity)))
+    except IntegrityError:
+        return ()
+
+
 def entry_candidates(store: str, package: WantedPackage) -> tuple[str, ...]:
-    """Where the store may have a package already; empty where that is known only after its tarball was read.
+    """Where the store may have a package already: absolute paths.
 
     Args:
         store: absolute path of the store's version folder.
         package: neither a link nor bundled.
     """
-    key = git_key(package.resolved)
-    if key:
-        return (git_entry_path(store, key),)
-    try:
-        return tuple([digest_entry_path(store, digest) for digest in strongest(package.integrity)])
-    except IntegrityError:
-        return ()
+    return tuple([f"{store}/{name}" for name in package.entries])
+
+
+def usable_integrity(package: WantedPackage) -> str:
+    """The package's integrity; empty if there is no digest in it."""
+    # an entry that is not named by a commit is named by a digest
+    is_usable = (package.entries and not git_key(package.resolved)) or parse(package.integrity)
+    return package.integrity if is_usable else ""
 
 
 def git_key(resolved: str) -> str:
@@ -96,6 +113,6 @@ def is_full_commit(reference: str) -> bool:
 
 def lacks_digest(package: WantedPackage) -> bool:
     """Whether a package comes over the network with nothing to verify it by."""
-    if package.link_target is not None or package.in_bundle or parse(package.integrity):
+    if package.entries or package.link_target is not None or package.in_bundle:
         return False
-    return not package.resolved.startswith("file:") and not git_key(package.resolved)
+    return not package.resolved.startswith("file:")

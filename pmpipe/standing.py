@@ -17,7 +17,6 @@ import msgspec
 
 from pmpipe.memory import Inputs, read_sealed, sealed
 from pmpipe.wanted import WantedTree
-from stages.remove import remove_tree
 
 #: Changes with the store's layout; another version lives beside this one.
 STORE_VERSION = "v1"
@@ -120,6 +119,8 @@ def forget(store: str, project: str) -> None:
     Raises:
         OSError: it is there and cannot be removed.
     """
+    from stages.remove import remove_tree
+
     remove_tree(_path(store, project))
 
 

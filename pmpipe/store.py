@@ -18,7 +18,6 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from pmpipe.errors import StoreError
 from pmpipe.standing import STORE_VERSION
@@ -28,7 +27,6 @@ from stages.remove import remove_tree
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-@dataclass(slots=True)
 class Store:
     """One store on this host.
 
@@ -39,15 +37,12 @@ class Store:
         writable: whether new entries can be added.
     """
 
-    root: str
-    folder: str = field(init=False)
-    staging: str = field(init=False)
-    writable: bool = True
-    _lock_fd: int = -1
-
-    def __post_init__(self) -> None:
-        self.folder = f"{self.root}/{STORE_VERSION}"
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.folder = f"{root}/{STORE_VERSION}"
         self.staging = f"{self.folder}/staging"
+        self.writable = True
+        self._lock_fd = -1
 
     def open(self) -> None:
         """Make the folders if need be, take a shared lock, and clean up after killed runs if nobody else is here.

@@ -13,9 +13,10 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from pmpipe.interrupts import SIGNALS
 from pmpipe.orders import (
@@ -54,13 +55,11 @@ class Machine(Protocol):
         """What a job in flight is about, for the report of a crash; empty when it is not in flight."""
 
 
-@dataclass(slots=True, frozen=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """The pipeline came to its end; the machine knows what failed."""
 
 
-@dataclass(slots=True, frozen=True)
-class CrashReport:
+class CrashReport(msgspec.Struct, frozen=True):
     """A worker died or raised.
 
     Attributes:
@@ -76,8 +75,7 @@ class CrashReport:
     traceback: str
 
 
-@dataclass(slots=True, frozen=True)
-class Cancelled:
+class Cancelled(msgspec.Struct, frozen=True):
     """SIGINT or SIGTERM came."""
 
     signal_number: int
@@ -86,8 +84,7 @@ class Cancelled:
 Outcome: TypeAlias = Finished | CrashReport | Cancelled
 
 
-@dataclass(slots=True)
-class Supervisor:
+class Supervisor(msgspec.Struct):
     """Runs one state machine through the stages.
 
     Args:
@@ -102,7 +99,7 @@ class Supervisor:
     progress: Callable[[], None]
     ends_workers: bool = True
     #: seconds during which each stage had work
-    busy_s: dict[StageName, float] = field(default_factory=lambda: dict.fromkeys(StageName, 0.0))
+    busy_s: dict[StageName, float] = msgspec.field(default_factory=lambda: dict.fromkeys(StageName, 0.0))
     _looked_at: float = 0.0
 
     def run(self) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -15,8 +14,7 @@ from stages.messages import ArchiveLimits, Source
 ANY_SIZE = 1 << 62
 
 
-@dataclass(slots=True, frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What the jobs need besides the plan.
 
     Attributes:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -46,8 +45,7 @@ class Journal(msgspec.Struct, frozen=True):
     locations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """One subtree to be put in place at commit.
 
     Attributes:
@@ -59,16 +57,14 @@ class Exchange:
     staged: str
 
 
-@dataclass(slots=True)
-class _Step:
+class _Step(msgspec.Struct):
     """How a change is taken back: what was at `path` lies at `trash`; empty where nothing was at `path`."""
 
     path: str
     trash: str = ""
 
 
-@dataclass(slots=True)
-class ModulesFolder:
+class ModulesFolder(msgspec.Struct):
     """One folder called node_modules, being changed.
 
     Attributes:
@@ -79,7 +75,7 @@ class ModulesFolder:
     path: str
     fresh: bool
     #: what was changed in a patched folder, in order
-    _done: list[_Step] = field(default_factory=list)
+    _done: list[_Step] = msgspec.field(default_factory=list)
     _staged: int = 0
     _began: bool = False
     _existed: bool = False

@@ -21,6 +21,8 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         version: empty if the lockfile has none.
         integrity: SRI as the lockfile has it; empty if it has none.
         resolved: the lockfile's ``resolved``; empty if it has none.
+        entries: where in the store's version folder it may be already, unless it is a link or bundled; empty where that
+            is known only after its tarball was read.
         link_target: for a link the folder it leads to, relative to the project (``.`` is the project); else None.
         in_bundle: it comes in the tarball of the package it lies in.
         optional: the install can do without it.
@@ -33,6 +35,7 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     version: str
     integrity: str
     resolved: str
+    entries: tuple[str, ...]
     link_target: str | None
     in_bundle: bool
     optional: bool

@@ -20,6 +20,7 @@ from pmpipe.npm.lockfile import Entry, link_target, package_name
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.selection import DependencyKinds, Selection, is_bundled
+from pmpipe.sources import entry_names
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 
@@ -44,15 +45,18 @@ def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: 
 
 
 def _package(path: PackagePath, entry: Entry, graph: LockGraph, kinds: DependencyKinds) -> WantedPackage:
+    in_bundle = is_bundled(graph, path)
+    integrity, resolved = entry.integrity or "", entry.resolved or ""
     return WantedPackage(
         location=path,
         holder=holder_of(path),
         name=package_name(path, entry),
         version=entry.version or "",
-        integrity=entry.integrity or "",
-        resolved=entry.resolved or "",
+        integrity=integrity,
+        resolved=resolved,
+        entries=() if entry.link or in_bundle else entry_names(integrity, resolved),
         link_target=(link_target(entry) or ".") if entry.link else None,
-        in_bundle=is_bundled(graph, path),
+        in_bundle=in_bundle,
         optional=kinds.is_optional(path),
         has_install_script=entry.has_install_script,
     )

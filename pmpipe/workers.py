@@ -15,8 +15,9 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.context import ForkContext, ForkProcess
+from multiprocessing.context import ForkProcess
+
+import msgspec
 
 from pmpipe.orders import StageName, WorkerDied
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
@@ -37,8 +38,7 @@ _SLOT_BYTES = 8
 _SLOTS = mmap.PAGESIZE // _SLOT_BYTES
 
 
-@dataclass(slots=True)
-class Stage:
+class Stage(msgspec.Struct):
     """One kind of worker process.
 
     Attributes:
@@ -54,14 +54,12 @@ class Stage:
     main: WorkerMain
 
 
-@dataclass(slots=True)
-class _Worker:
+class _Worker(msgspec.Struct):
     process: ForkProcess
     stage: StageName
     board: JobBoard
 
 
-@dataclass(slots=True)
 class Workers:
     """All processes of one run, and the channels to and from them.
 
@@ -70,33 +68,25 @@ class Workers:
         results: where all workers send their results; made here.
     """
 
-    stages: Sequence[Stage]
-    results: Channel = field(init=False)
-    _context: ForkContext = field(init=False)
-    _jobs: dict[StageName, Channel] = field(default_factory=dict)
-    _alive: list[_Worker] = field(default_factory=list)
-    #: all and only processes that were dismissed
-    _leaving: list[_Worker] = field(default_factory=list)
-    _slots_taken: int = 0
-    _started: dict[StageName, int] = field(init=False)
-    #: encoded batches that the kernel had no room for; sent again when results come in
-    _outbox: dict[StageName, list[bytes]] = field(init=False)
-    _memory: mmap.mmap = field(init=False)
-    _by_name: dict[StageName, Stage] = field(init=False)
-    #: registered once: building a selector for every wait would cost more than handling the event
-    _poll: select.epoll = field(init=False)
-    _sentinels: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = stages
         self._context = multiprocessing.get_context("fork")
-        self._by_name = {stage.name: stage for stage in self.stages}
         # every result answers a job in flight, so this many places always suffice
-        self.results = Channel(self._context, sum(stage.places for stage in self.stages) + _SLOTS, "results")
-        self._started = {stage.name: 0 for stage in self.stages}
-        self._outbox = {stage.name: [] for stage in self.stages}
+        self.results = Channel(self._context, sum(stage.places for stage in stages) + _SLOTS, "results")
+        self._by_name = {stage.name: stage for stage in stages}
+        self._jobs: dict[StageName, Channel] = {}
+        self._alive: list[_Worker] = []
+        #: all and only processes that were dismissed
+        self._leaving: list[_Worker] = []
+        self._slots_taken = 0
+        self._started = {stage.name: 0 for stage in stages}
+        #: encoded batches that the kernel had no room for; sent again when results come in
+        self._outbox: dict[StageName, list[bytes]] = {stage.name: [] for stage in stages}
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        #: registered once: building a selector for every wait would cost more than handling the event
         self._poll = select.epoll()
         self._poll.register(self.results.fileno(), select.EPOLLIN)
+        self._sentinels: set[int] = set()
 
     # -- feeding --------------------------------------------------------------------------------------------------
 

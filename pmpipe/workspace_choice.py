@@ -1,7 +1,7 @@
 """Which package.json files a command is about: the project's, or those of some of its workspaces.
 
-``-w`` names a workspace by its name, its folder, or a folder that several lie in; ``--workspaces`` means all of them,
-``--include-workspace-root`` the project too. Whoever works in a workspace's folder means that workspace.
+``-w`` names a workspace by its name, its folder, or a folder that several lie in. Whoever works in a workspace's folder
+means that workspace.
 
 Source: npm's ``lib/utils/get-workspaces.js`` and ``@npmcli/config``, ``lib/index.js`` (``loadLocalPrefix``).
 """
@@ -9,11 +9,10 @@ Source: npm's ``lib/utils/get-workspaces.js`` and ``@npmcli/config``, ``lib/inde
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
-from pmpipe.errors import ConfigError, PmpipeError, UsageError
+from pmpipe.choice import Choice
+from pmpipe.errors import PmpipeError, UsageError
 from pmpipe.npm.glob import matches
 from pmpipe.npm.local_path import relative_path, resolve_path
 from pmpipe.npm.manifest import read_manifest
@@ -21,67 +20,12 @@ from pmpipe.npm.shown import shown
 from pmpipe.project import find_folders
 from pmpipe.project_files import MANIFEST, read_file
 
-if TYPE_CHECKING:
-    from pmpipe.config import Config
-
 
 class NoWorkspaceError(UsageError):
     """No workspace of the project is meant by what was asked for."""
 
     code = "PM_NO_WORKSPACE"
     exit_status = 1
-
-
-@dataclass(slots=True, frozen=True)
-class Choice:
-    """What the command line says about workspaces.
-
-    Attributes:
-        filters: of ``-w``, in their order.
-        all: ``--workspaces``.
-        with_root: ``--include-workspace-root``.
-        none: ``--no-workspaces``: what only workspaces need is left alone.
-        start: absolute path that the paths among the filters start from.
-    """
-
-    filters: Sequence[str] = ()
-    all: bool = False
-    with_root: bool = False
-    none: bool = False
-    start: str = "/"
-
-    @property
-    def is_made(self) -> bool:
-        """Whether anything but the project itself is meant."""
-        return bool(self.filters) or self.all
-
-    @property
-    def limits(self) -> bool:
-        """Whether the choice leaves a part of node_modules alone."""
-        return self.is_made or self.none
-
-    @classmethod
-    def of(cls, config: Config, working_folder: str, workspace: str = "") -> Choice:
-        """What the settings say.
-
-        Args:
-            config: all settings.
-            working_folder: absolute path that the paths among the filters start from.
-            workspace: absolute path of the workspace's folder that the command was given in, or empty.
-
-        Raises:
-            ConfigError: some are named, and it is said that there are none.
-        """
-        if config.workspaces is False and config.workspace:
-            raise ConfigError("--no-workspaces and --workspace contradict each other", hint="give one of them")
-        implied = (workspace,) if workspace and config.workspaces is None else ()
-        return cls(
-            config.workspace or implied,
-            all=config.workspaces is True and not config.workspace,
-            with_root=config.include_workspace_root,
-            none=config.workspaces is False,
-            start=working_folder,
-        )
 
 
 def chosen_locations(choice: Choice, workspaces: Mapping[str, str], folder: str) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 #: Where distributions keep the system's authorities in one file: Debian, Fedora, SUSE, older Red Hat, Alpine, BSD.
 SYSTEM_FILES = (
@@ -22,8 +23,7 @@ SYSTEM_FILES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CaBundle:
+class CaBundle(msgspec.Struct, frozen=True):
     """What libcurl is told to trust.
 
     Attributes:

@@ -12,8 +12,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+import msgspec
 import xxhash
 
 from pmpipe.npm.bins import unix_hashbang
@@ -65,12 +65,11 @@ def is_sound(entry: str) -> bool:
     return not (findings.missing or findings.changed)
 
 
-@dataclass(slots=True)
-class _Findings:
+class _Findings(msgspec.Struct):
     """Paths within the package; `missing` and `changed` have none in common."""
 
-    missing: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
+    missing: list[str] = msgspec.field(default_factory=list)
+    changed: list[str] = msgspec.field(default_factory=list)
 
     def results(self, job: Check) -> Iterator[Checked]:
         """The findings in results that each fit in a datagram; the last one, maybe empty, has not `more`."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.npm.text import printable
 from stages.check import check
@@ -64,8 +65,7 @@ def clone(job: Clone, probe: ReflinkProbe) -> Cloned | Damaged | Failed:
 # -- a whole package ----------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Created:
+class _Created(msgspec.Struct):
     """What a job has made so far, for the case that it must be undone.
 
     Attributes:
@@ -74,7 +74,7 @@ class _Created:
     """
 
     package: bool = False
-    folders: list[bytes] = field(default_factory=list)
+    folders: list[bytes] = msgspec.field(default_factory=list)
 
 
 def _fill(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Failed:

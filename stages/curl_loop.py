@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import msgspec
 import pycurl
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -21,8 +21,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 CrashHandler = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """A transfer that ended: the handle, libcurl's error code (0: none) and its message."""
 
     handle: Any

@@ -115,7 +115,12 @@ def digest_entry_path(store: str, digest: Digest) -> EntryPath:
     When a lockfile allows several tarballs for one package, each has an entry of its own: by the digest that it
     matched, so that an entry never answers for another digest than its tarball's.
     """
-    return EntryPath(f"{store}/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}")
+    return EntryPath(f"{store}/{digest_entry_name(digest)}")
+
+
+def digest_entry_name(digest: Digest) -> str:
+    """The entry's path within the store's version folder."""
+    return f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}"
 
 
 def git_entry_path(store: str, key: str) -> EntryPath:
@@ -128,6 +133,15 @@ def git_entry_path(store: str, key: str) -> EntryPath:
     Raises:
         ValueError: the key is no digest.
     """
+    return EntryPath(f"{store}/{git_entry_name(key)}")
+
+
+def git_entry_name(key: str) -> str:
+    """The entry's path within the store's version folder.
+
+    Raises:
+        ValueError: the key is no digest.
+    """
     if len(key) < _SHORTEST_KEY or key.strip("0123456789abcdef"):
         raise ValueError(f"not a digest: {key!r}")
-    return EntryPath(f"{store}/git/{key[:2]}/{key}")
+    return f"git/{key[:2]}/{key}"

@@ -16,7 +16,6 @@ import gc
 import os
 import resource
 from collections import deque
-from dataclasses import dataclass
 from mmap import mmap
 from typing import Any, NoReturn
 
@@ -55,8 +54,7 @@ from stages.worker import IDLE, JobBoard, chunked
 _SPARE_DESCRIPTORS = 16
 
 
-@dataclass(slots=True, eq=False)
-class _Slot:
+class _Slot(msgspec.Struct, eq=False):
     """A place for one download at a time; `started` orders downloads by age."""
 
     lane: Lane
@@ -66,8 +64,7 @@ class _Slot:
     started: int
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
+class _Waiting(msgspec.Struct, eq=False):
     """A download that has to be started, for the first time or again."""
 
     transfer: Transfer

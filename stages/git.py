@@ -18,7 +18,8 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pmpipe.errors import GitError
 from pmpipe.npm.text import printable
@@ -57,8 +58,7 @@ TRANSIENT = re.compile(
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 
 
-@dataclass(frozen=True, slots=True)
-class GitSettings:
+class GitSettings(msgspec.Struct, frozen=True):
     """What git commands need of the settings: see `FetchSettings`. `command` runs them."""
 
     command: GitCommand
@@ -70,8 +70,7 @@ class GitSettings:
         return cls(GitCommand(git_environment(os.environ), settings.timeout_s), settings)
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(msgspec.Struct, frozen=True):
     """A repository that may be given to git.
 
     Attributes:
@@ -120,8 +119,7 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Problem:
+class _Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Why a repository gave nothing; `final`: another repository would not help."""
 
     what: str

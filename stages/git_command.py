@@ -12,7 +12,8 @@ import ctypes
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 #: What describes another repository: set when pmpipe runs in a git hook.
 _FOREIGN_VARIABLES = (
@@ -70,8 +71,7 @@ class GitFailedError(Exception):
         self.stalled = stalled
 
 
-@dataclass(frozen=True, slots=True)
-class GitCommand:
+class GitCommand(msgspec.Struct, frozen=True):
     """How git is run.
 
     Attributes:

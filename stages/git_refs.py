@@ -12,7 +12,8 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from pmpipe.npm.semver import parse_range, parse_version
 from pmpipe.npm.text import printable
@@ -39,8 +40,7 @@ _NAMED = re.compile(r"refs/(?:heads|tags)/(.+)")
 _PEELED = "^{}"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteRefs:
+class RemoteRefs(msgspec.Struct, frozen=True):
     """What a repository offers.
 
     Attributes:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.npm.minimatch import Pattern, compile_pattern
 
@@ -65,8 +66,7 @@ STRICT_PACKAGE_RULES = (
 _LINE_END = re.compile("\r?\n")
 
 
-@dataclass(slots=True)
-class RuledFolder:
+class RuledFolder(msgspec.Struct):
     """A folder on the way, with its rules.
 
     Attributes:
@@ -84,8 +84,8 @@ class RuledFolder:
     parent: RuledFolder | None
     order: Sequence[str]
     exact: bool = False
-    required: list[str] = field(default_factory=list)
-    rules: dict[str, Sequence[Pattern]] = field(default_factory=dict)
+    required: list[str] = msgspec.field(default_factory=list)
+    rules: dict[str, Sequence[Pattern]] = msgspec.field(default_factory=dict)
 
     def takes(self, entry: str, *, partial: bool = False, base: str = "") -> bool:
         """Whether an entry passes the rules of this folder and of those above.

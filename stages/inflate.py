@@ -11,8 +11,8 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 from isal import igzip_lib
 
 from pmpipe.errors import ArchiveError
@@ -95,8 +95,7 @@ def _room(length: int) -> mmap.mmap:
     return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
-@dataclass(slots=True, frozen=True)
-class _Bounds:
+class _Bounds(msgspec.Struct, frozen=True):
     """How long the content may be, in words too, and how long the file claims that it is; 0: nothing possible."""
 
     cap: int

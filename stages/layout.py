@@ -12,8 +12,9 @@ Source: pacote's fetcher, node-tar's unpack.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+import msgspec
 
 from pmpipe.errors import ArchiveError
 from pmpipe.npm.text import printable
@@ -47,8 +48,7 @@ _ROOT = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Layout(Generic[SourceT]):
+class Layout(msgspec.Struct, Generic[SourceT]):
     """Where each file of a package goes; built by `add`, checked by `finish`.
 
     Attributes:
@@ -60,13 +60,13 @@ class Layout(Generic[SourceT]):
     """
 
     maximum_entries: int
-    folders: dict[bytes, None] = field(default_factory=dict)
-    files: dict[bytes, SourceT] = field(default_factory=dict)
-    executable: set[bytes] = field(default_factory=set)
-    warnings: list[str] = field(default_factory=list)
-    _npmignores: set[bytes] = field(default_factory=set)
+    folders: dict[bytes, None] = msgspec.field(default_factory=dict)
+    files: dict[bytes, SourceT] = msgspec.field(default_factory=dict)
+    executable: set[bytes] = msgspec.field(default_factory=set)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    _npmignores: set[bytes] = msgspec.field(default_factory=set)
     #: folder in the archive whose name is in order -> where its files go, with a slash at the end unless it is empty
-    _prefixes: dict[bytes, bytes] = field(default_factory=dict)
+    _prefixes: dict[bytes, bytes] = msgspec.field(default_factory=dict)
 
     def add(self, name: bytes, source: SourceT, *, executable: bool) -> None:
         """Place one file.

@@ -6,7 +6,8 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from pmpipe.npm.text import printable
 from stages.entry import EntryIndex, TornIndexError, read_index
@@ -21,8 +22,7 @@ class DamagedEntryError(Exception):
     """A store entry is absent, has a torn index, lacks a listed file, or holds something else in its place."""
 
 
-@dataclass(slots=True, frozen=True)
-class OpenedEntry:
+class OpenedEntry(msgspec.Struct, frozen=True):
     """A store entry. `folder` is an open descriptor."""
 
     folder: int

@@ -14,7 +14,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -43,8 +42,7 @@ class PackageManifest(msgspec.Struct):
     browser: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class PackageFacts:
+class PackageFacts(msgspec.Struct, frozen=True):
     """What the package.json files of a package say.
 
     Attributes:

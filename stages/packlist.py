@@ -13,7 +13,8 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pmpipe.errors import ArchiveError, StoreError
 from pmpipe.npm.text import printable
@@ -45,8 +46,7 @@ _FOLDER_ORDER = (DEFAULTS, NPMIGNORE, GITIGNORE, STRICT)
 _BUNDLED_ORDER = (MANIFEST, STRICT)
 
 
-@dataclass(frozen=True, slots=True)
-class PackedFile:
+class PackedFile(msgspec.Struct, frozen=True):
     """A file that belongs to the package.
 
     Attributes:

@@ -13,7 +13,8 @@ import fcntl
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.npm.text import printable
 from stages.entry import INDEX_NAME
@@ -44,12 +45,11 @@ _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOE
 _PLAIN_MODE, _EXECUTABLE_MODE = 0o644, 0o755
 
 
-@dataclass(slots=True)
-class ReflinkProbe:
+class ReflinkProbe(msgspec.Struct):
     """Remembers which pairs of devices can share blocks."""
 
     #: (device of the store, device of the destination) -> they can
-    _known: dict[tuple[int, int], bool] = field(default_factory=dict)
+    _known: dict[tuple[int, int], bool] = msgspec.field(default_factory=dict)
 
     def can_reflink(self, entry: int, destination: int) -> bool:
         """Whether files of the folder `entry` can be reflinked into the folder `destination` (both descriptors)."""
@@ -88,8 +88,7 @@ def _share_blocks(source: int, target: int) -> bool:
     return True
 
 
-@dataclass(slots=True)
-class Placing:
+class Placing(msgspec.Struct):
     """Some files of one store entry on their way into one package folder.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 #: Validators are a digest or a date; what is longer is made to fill messages and files.
 _LONGEST_VALIDATOR = 1_000
@@ -14,8 +15,7 @@ _LONGEST_VALIDATOR = 1_000
 _LONGEST_FRESH_S = 1 << 31
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(msgspec.Struct, frozen=True):
     """Status and body length in bytes, None where the length is not known before the body's end."""
 
     status: int
@@ -50,8 +50,7 @@ _DOCUMENT_FIELDS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentHead:
+class DocumentHead(msgspec.Struct, frozen=True):
     """What a response says about its body as something to be kept.
 
     Attributes:

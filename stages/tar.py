@@ -12,7 +12,6 @@ out of adler32, whose low half is one plus the sum of all bytes modulo 65,521 (0
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
@@ -68,8 +67,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     regular: bool
 
 
-@dataclass(slots=True)
-class _Extended:
+class _Extended(msgspec.Struct):
     """What pax headers and long names say about the next member; None where they say nothing."""
 
     path: bytes | None = None

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from pmpipe.errors import ConfigError, RegistryError
 from pmpipe.npm.url import InvalidUrlError, Url, parse_url
@@ -33,39 +34,34 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_MODIFIED = 304
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What to ask libcurl for: an absolute URL, and header lines beside libcurl's own."""
 
     url: str
     headers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """The sink has the whole body. `wire_bytes` counts the bodies of all attempts."""
 
     wire_bytes: int
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotModified:
+class NotModified(msgspec.Struct, frozen=True):
     """The copy that the request's validators are of is current."""
 
     wire_bytes: int
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """The next request is to be made after `wait_s` seconds; 0: at once."""
 
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class GaveUp:
+class GaveUp(msgspec.Struct, frozen=True):
     """No further attempt will be made.
 
     `failed` is the job's result, `failure` the cause in it; `origin_down` is a ``scheme://host:port`` that no job can
@@ -80,8 +76,7 @@ class GaveUp:
 Step: TypeAlias = Completed | NotModified | Again | GaveUp
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class Transfer:
+class Transfer(msgspec.Struct, eq=False, kw_only=True):
     """A download from its job to its result.
 
     Attributes:
@@ -98,32 +93,34 @@ class Transfer:
     job: JobId
     label: str
     first: Url
-    authorization: str = field(repr=False)
+    authorization: str
     headers: tuple[str, ...] = ()
     sink: Sink
-    settings: FetchSettings = field(repr=False)
+    settings: FetchSettings
     is_conditional: bool = False
-    _url: Url = field(init=False)
-    _attempts: int = field(init=False, default=0)
+    _attempts: int = 0
     #: redirects of this attempt
-    _redirects: int = field(init=False, default=0)
-    _wire_bytes: int = field(init=False, default=0)
+    _redirects: int = 0
+    #: where the last of them led
+    _redirected: Url | None = None
+    _wire_bytes: int = 0
 
-    def __post_init__(self) -> None:
-        self._url = self.first
+    def __repr__(self) -> str:
+        # the rest holds credentials
+        return f"Transfer({self.label})"
 
     @property
     def url(self) -> Url:
         """Where the next request goes."""
-        return self._url
+        return self.first if self._redirected is None else self._redirected
 
     def next_request(self) -> Request:
         """The request that comes next; to be called once for each."""
         if not self._redirects:
             self._attempts += 1
-        if self.authorization and self._url.origin == self.first.origin:
-            return Request(self._url.href, (*self.headers, f"Authorization: {self.authorization}"))
-        return Request(self._url.href, self.headers)
+        if self.authorization and self.url.origin == self.first.origin:
+            return Request(self.url.href, (*self.headers, f"Authorization: {self.authorization}"))
+        return Request(self.url.href, self.headers)
 
     def handle(self, ending: Ending) -> Step:
         """Take the end of the request that `next_request` gave, and say how to go on.
@@ -139,7 +136,7 @@ class Transfer:
             return NotModified(self._wire_bytes, self._attempts)
         if ending.status in _REDIRECTS and ending.redirect_url:
             return self._redirect(ending.redirect_url)
-        failure = failure_of(ending, self._url, by_proxy=self._by_proxy())
+        failure = failure_of(ending, self.url, by_proxy=self._by_proxy())
         allowed = min(self.settings.retries + 1, failure.worth_attempts)
         if self._attempts >= allowed:
             return self.give_up(failure)
@@ -147,15 +144,15 @@ class Transfer:
         if failure.retry_after_s:
             wait_s = min(failure.retry_after_s, MAXIMUM_RETRY_AFTER_S)
         self._redirects = 0
-        self._url = self.first
+        self._redirected = None
         return Again(wait_s)
 
     def give_up(self, failure: Failure) -> GaveUp:
         """The failed job's result, for this cause; the sink has been rewound, or nothing was asked for yet."""
         attempts = {0: "not tried", 1: "1 attempt"}.get(self._attempts, f"{self._attempts} attempts")
         details = [f"url: {shown_url(self.first.href)} ({attempts})"]
-        if self._url is not self.first:
-            details.append(f"redirected to: {shown_url(self._url.href)}")
+        if self._redirected is not None:
+            details.append(f"redirected to: {shown_url(self.url.href)}")
         details += [without_secrets(line, self.authorization) for line in failure.details]
         failed = Failed(
             job=self.job,
@@ -166,17 +163,17 @@ class Transfer:
             cause=failure.cause,
             host_is_down=failure.host_is_down,
         )
-        return GaveUp(failed, failure, self._url.origin if failure.host_is_down else "")
+        return GaveUp(failed, failure, self.url.origin if failure.host_is_down else "")
 
     def _redirect(self, location: str) -> Step:
-        before = self._url
+        before = self.url
         try:
-            self._url = parse_url(location)
+            self._redirected = parse_url(location)
         except InvalidUrlError as error:
             what = f"{before.netloc} redirects to a URL that cannot be used: {error}"
             details = (f"redirected to: {shown_url(location)}",)
             return self.give_up(Failure(what=what, details=details, cause=f"bad redirect from {before.netloc}"))
-        if before.scheme == "https" and self._url.scheme == "http":
+        if before.scheme == "https" and self.url.scheme == "http":
             what = f"{before.netloc} redirects from https to http, which is not followed"
             hint = "the registry or its proxy has to be mended, or its http URL configured on purpose"
             return self.give_up(Failure(what=what, hint=hint, cause=f"insecure redirect from {before.netloc}"))
@@ -188,7 +185,7 @@ class Transfer:
 
     def _by_proxy(self) -> bool:
         settings = self.settings
-        return bool(settings.https_proxy if self._url.scheme == "https" else settings.http_proxy)
+        return bool(settings.https_proxy if self.url.scheme == "https" else settings.http_proxy)
 
 
 def check_request(url: str, authorization: str) -> Url | Failure:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
@@ -53,8 +52,7 @@ _TLS_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How an attempt ended, as libcurl tells it.
 
     Attributes:
@@ -82,8 +80,7 @@ class Ending:
     too_long: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why an attempt failed.
 
     Attributes:
@@ -100,7 +97,7 @@ class Failure:
 
     what: str
     code: str = RegistryError.code
-    details: tuple[str, ...] = field(default=())
+    details: tuple[str, ...] = msgspec.field(default=())
     hint: str = ""
     cause: str
     host_is_down: bool = False

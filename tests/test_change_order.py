@@ -9,11 +9,11 @@ import pytest
 
 from pmpipe.change_order import saving_of
 from pmpipe.change_resolver import Action
+from pmpipe.choice import Choice
 from pmpipe.config import Config
 from pmpipe.errors import PmpipeError
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.manifest_edit import SaveType
-from pmpipe.workspace_choice import Choice
 
 
 def load(tmp_path: Path, npmrc: str = "", **flags: Any) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -324,7 +323,7 @@ def test_store_lies_in_the_users_cache_folder(host):
 
 def test_settings_and_fields_agree(host):
     config = host.load({"omit": ["peer"], "lockfile-version": "2", "shrinkwrap": False})
-    names = {field.name for field in dataclasses.fields(Config)}
+    names = set(Config.__struct_fields__)
     for name, field in fields_of_settings():
         if field in names:
             assert config.settings[name] == getattr(config, field), name
@@ -337,7 +336,7 @@ def test_fetch_timeout_zero_means_thirty_seconds(host):
 
 def test_reading_settings_loads_no_heavy_module():
     script = (
-        "import sys, os; before = set(sys.modules); import msgspec, dataclasses, functools\n"
+        "import sys, os; before = set(sys.modules); import msgspec, functools\n"
         "from pmpipe.config import Config\n"
         "Config.load({}, {'HOME': '/nowhere', 'PATH': ''}, '/nowhere')\n"
         "print(*set(sys.modules) - before)"

@@ -7,26 +7,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from support.trees import wanted_package
 
 from pmpipe.early_stages import stages_needed
-from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import StageName
 from pmpipe.sources import entry_candidates
 from pmpipe.store import Store
 from pmpipe.wanted import WantedPackage, WantedTree
 from stages.entry import INDEX_NAME
 
-PACKAGE = WantedPackage(
-    location=PackagePath("node_modules/left"),
-    holder=PackagePath(""),
-    name="left",
-    version="1.0.0",
+PACKAGE = wanted_package(
+    "node_modules/left",
     integrity="sha512-" + "A" * 86 + "==",
     resolved="https://registry.example/left/-/left-1.0.0.tgz",
-    link_target=None,
-    in_bundle=False,
-    optional=False,
-    has_install_script=False,
 )
 
 

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from npm.asking_npm import npm_modules
 
-from pmpipe.workspace_choice import Choice, NoWorkspaceError, chosen_locations, workspace_root
+from pmpipe.choice import Choice
+from pmpipe.workspace_choice import NoWorkspaceError, chosen_locations, workspace_root
 
 WORKSPACES = {"one": "packages/one", "@s/two": "packages/two", "app": "apps/app", ".dot": "packages/.dot"}
 

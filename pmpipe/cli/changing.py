@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pmpipe.change_order import Wish, change_order
 from pmpipe.change_resolver import Action
+from pmpipe.choice import Choice
 from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
@@ -17,7 +18,6 @@ from pmpipe.find_project import find_root
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
 from pmpipe.session import Session
-from pmpipe.workspace_choice import Choice
 
 _ACTIONS = {
     "install": Action.ADD,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pmpipe.cli.options import CommandLine, make_parser
+from pmpipe.cli.options import CommandLine
+from pmpipe.cli.parser import make_parser
 from pmpipe.errors import UsageError
 
 

@@ -50,8 +50,8 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             return 0
         with session.working_ahead():
             # a third of all there is to import
+            from pmpipe.choice import Choice
             from pmpipe.cli.installing import Extent, install
-            from pmpipe.workspace_choice import Choice
 
         install(line, session, output, started, Extent(choice=Choice.of(config, os.getcwd(), workspace)))
     return 0

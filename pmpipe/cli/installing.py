@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from pmpipe.choice import Choice
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
@@ -14,15 +16,12 @@ from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural
 from pmpipe.errors import LockfileError
 from pmpipe.install import Install, Request, Summary
-from pmpipe.lock_record import record_digests
-from pmpipe.npm.lock_version import is_version_1
 from pmpipe.pipeline import Sizes, stages_for
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
 from pmpipe.session import Session
 from pmpipe.sources import lacks_digest
 from pmpipe.store import Store
-from pmpipe.workspace_choice import Choice
 
 if TYPE_CHECKING:
     # an install from a lockfile that will do pays for none of these: resolving is a third of all there is to import
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from pmpipe.resolving.made import Made
 
 
-@dataclass(slots=True, frozen=True)
-class Extent:
+class Extent(msgspec.Struct, frozen=True):
     """What an install may change.
 
     Attributes:
@@ -42,7 +40,7 @@ class Extent:
     """
 
     order: ChangeOrder | None = None
-    choice: Choice = field(default_factory=Choice)
+    choice: Choice = msgspec.field(default_factory=Choice)
 
 
 def install(line: CommandLine, session: Session, output: Output, started: float, extent: Extent | None = None) -> None:
@@ -81,8 +79,7 @@ def _install(line: CommandLine, session: Session, store: Store, output: Output, 
         progress.close()
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(msgspec.Struct):
     """One install from the command line, its parts in their order."""
 
     line: CommandLine
@@ -96,7 +93,7 @@ class _Job:
     def run(self) -> Summary:
         session = self.session
         is_ci = self.line.command == "ci"
-        if is_ci and not is_version_1(session.lock):
+        if is_ci and not self._is_version_1():
             return self._install(session.wanted(self.store))
         only_lock = session.config.package_lock_only and not is_ci
         if self.extent.order is None:
@@ -108,6 +105,13 @@ class _Job:
 
                 require_unfrozen(session, self.store)
         return self._resolve(only_lock=only_lock, is_ci=is_ci)
+
+    def _is_version_1(self) -> bool:
+        if self.session.is_tree_known:
+            return False
+        from pmpipe.npm.lock_version import is_version_1
+
+        return is_version_1(self.session.lock)
 
     def _may_write_anew(self) -> bool:
         """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
@@ -194,6 +198,8 @@ class _Job:
         install = Install(wanted, session.means(self.store), request)
         summary = _repaired(install, session, self.output) if line.repair else install.run()
         if summary.recorded and config.package_lock and has_lock:
+            from pmpipe.lock_record import record_digests
+
             record_digests(f"{session.folder}/{session.lock_file}", summary.recorded)
         summary.scripts_skipped = sum(package.has_install_script for package in wanted.tree.packages)
         if summary.scripts_skipped and summary.placed and not config.ignore_scripts:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from pmpipe.cli.wording import megabytes
 
@@ -33,8 +34,7 @@ _WIDE_COLUMNS = 110
 _LINE = "{desc} [{elapsed}]"
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(msgspec.Struct):
     """Shows how far a run is.
 
     Attributes:
@@ -44,7 +44,7 @@ class Progress:
 
     enabled: bool
     live: bool
-    _started: float = field(default_factory=time.monotonic)
+    _started: float = msgspec.field(default_factory=time.monotonic)
     _next: float = 0.0
     _bar: tqdm[Any] | None = None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pmpipe.cli.output import Output
 from pmpipe.cli.wording import megabytes, plural
 
@@ -59,8 +61,6 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
 
 
 def _document(summary: Summary, seconds: float) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
         "placed": summary.placed,
         "kept": summary.kept,
@@ -70,7 +70,7 @@ def _document(summary: Summary, seconds: float) -> dict[str, Any]:
         "written": list(summary.written),
         "leftOut": summary.left_out,
         "scriptsSkipped": summary.scripts_skipped,
-        "counts": asdict(summary.counts),
+        "counts": msgspec.structs.asdict(summary.counts),
         "warnings": summary.warnings,
         "seconds": round(seconds, 4),
         "stageSeconds": {stage: round(busy, 4) for stage, busy in summary.stage_s.items()},

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NewType
+
+import msgspec
 
 from pmpipe.npm.collation import CollationKey, english_key
 
@@ -150,8 +151,7 @@ def _can_be_linked(base: str, target: str) -> bool:
 # -- who gets a name ----------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, frozen=True)
-class BinCandidate:
+class BinCandidate(msgspec.Struct, frozen=True):
     """A package in a ``node_modules`` that has executables.
 
     Attributes:
@@ -165,8 +165,7 @@ class BinCandidate:
     bins: Mapping[BinName, BinTarget]
 
 
-@dataclass(slots=True, frozen=True)
-class ChosenBins:
+class ChosenBins(msgspec.Struct, frozen=True):
     """The executables of one package that get a link in the folder `bin_folder`; both paths are as in the lockfile."""
 
     location: str

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+
+import msgspec
 
 ANY_DEPTH = "**"
 _MAGIC = re.compile(r"[*?\[{]|[@+!]\(")
@@ -20,8 +21,7 @@ _LONGEST_PATTERN = 4096
 _MOST_ALTERNATIVES = 10_000
 
 
-@dataclass(slots=True, frozen=True)
-class WorkspacePatterns:
+class WorkspacePatterns(msgspec.Struct, frozen=True):
     """The patterns of a ``workspaces`` field, sorted.
 
     Attributes:

@@ -43,9 +43,18 @@ def lockfile_of(lock: Lockfile, entries: Mapping[PackagePath, msgspec.Raw]) -> b
     newline, indent = formatting.groups() if formatting is not None else (b"", b"")
     colon = b": " if newline else b":"
     separator = b"," + newline + indent * 2
-    members = [msgspec.json.encode(path) + colon + bytes(raw) for path, raw in entries.items()]
-    packages = newline + indent * 2 + separator.join(members) + newline + indent if members else b""
-    head = [(b"name", lock.name), (b"version", lock.version), (b"lockfileVersion", 3), (b"requires", True)]
-    fields = [b'"' + key + b'"' + colon + msgspec.json.encode(value) for key, value in head if value is not None]
-    fields.append(b'"packages"' + colon + b"{" + packages + b"}")
-    return b"{" + newline + indent + (b"," + newline + indent).join(fields) + newline + b"}" + newline
+    members = [b"%b%b%b" % (msgspec.json.encode(path), colon, raw) for path, raw in entries.items()]
+    fields = [("name", lock.name), ("version", lock.version), ("lockfileVersion", 3), ("requires", True)]
+    head = b"".join(
+        b"%b%b%b,%b%b" % (msgspec.json.encode(key), colon, msgspec.json.encode(value), newline, indent)
+        for key, value in fields
+        if value is not None
+    )
+    opening = b'{%b%b%b"packages"%b{' % (newline, indent, head, colon)
+    closing = b"}%b}%b" % (newline, newline)
+    if not members:
+        return opening + closing
+    members[0] = b"%b%b%b%b" % (opening, newline, indent * 2, members[0])
+    members[-1] = b"%b%b%b%b" % (members[-1], newline, indent, closing)
+    # it has some megabytes: putting it together in steps would copy it as often, a millisecond each
+    return separator.join(members)

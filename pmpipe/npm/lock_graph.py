@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import msgspec
@@ -58,8 +57,7 @@ class Edge(msgspec.Struct, frozen=True, gc=False):
     accept: str | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class ProjectManifests:
+class ProjectManifests(msgspec.Struct, frozen=True):
     """The package.json files of a project.
 
     Attributes:
@@ -72,8 +70,8 @@ class ProjectManifests:
 
     folder: str
     root: Manifest
-    workspaces: Mapping[str, PackagePath] = field(default_factory=dict)
-    folders: Mapping[PackagePath, Manifest] = field(default_factory=dict)
+    workspaces: Mapping[str, PackagePath] = msgspec.field(default_factory=dict)
+    folders: Mapping[PackagePath, Manifest] = msgspec.field(default_factory=dict)
 
 
 _NOTHING: DependencyMap = {}

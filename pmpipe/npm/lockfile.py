@@ -12,7 +12,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -55,8 +54,7 @@ class Entry(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
     deprecated: str | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Lockfile:
+class Lockfile(msgspec.Struct, frozen=True):
     """A lockfile that has been read and found harmless.
 
     Attributes:

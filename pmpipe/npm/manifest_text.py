@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
+
+import msgspec
 
 from pmpipe.errors import ManifestError
 from pmpipe.npm.json_text import without_bom
@@ -30,8 +31,7 @@ _AROUND = " \t\r\n\ufeff"
 _EXPONENT_FROM, _EXPONENT_BELOW = 1e21, 1e-6
 
 
-@dataclass(slots=True, frozen=True)
-class ManifestLayout:
+class ManifestLayout(msgspec.Struct, frozen=True):
     """How a package.json is laid out.
 
     Attributes:
@@ -43,8 +43,7 @@ class ManifestLayout:
     newline: str = "\n"
 
 
-@dataclass(slots=True, frozen=True)
-class ManifestText:
+class ManifestText(msgspec.Struct, frozen=True):
     """A package.json as it is on the disk.
 
     Attributes:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 #: A pattern may expand to so many at its braces; the rest is ignored.
 _MAXIMUM_ALTERNATIVES = 1000
@@ -51,8 +52,7 @@ _REPEAT = {"?": "?", "+": "+", "*": "*", "@": ""}
 Segment = re.Pattern[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """One pattern.
 
     Attributes:

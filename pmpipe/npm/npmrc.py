@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -34,8 +33,7 @@ _VARIABLE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\?)?\}")
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Npmrc:
+class Npmrc(msgspec.Struct, eq=False):
     """One parsed .npmrc.
 
     Attributes:
@@ -47,6 +45,10 @@ class Npmrc:
     text: str
     values: dict[str, IniValue]
     offsets: dict[str, int]
+
+    def __repr__(self) -> str:
+        # the values may be credentials
+        return f"Npmrc(keys={sorted(self.values)!r})"
 
     def line_of(self, key: str) -> int:
         """Number of the last line that sets `key`, the first line being 1; 0 where no line does."""

@@ -10,9 +10,10 @@ Source: npm's ``npm-pick-manifest``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 from pmpipe.npm.packument import Json, Packument, RawManifest
 from pmpipe.npm.semver import Range, VersionKey, parse_range, parse_version, satisfies
@@ -31,8 +32,7 @@ class _Candidate(NamedTuple):
         return self.key
 
 
-@dataclass(slots=True, frozen=True)
-class PickOptions:
+class PickOptions(msgspec.Struct, frozen=True):
     """How to pick.
 
     Attributes:

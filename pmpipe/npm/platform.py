@@ -6,11 +6,12 @@ Source: npm's ``npm-install-checks``.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe.npm.declared import Declared
-from pmpipe.npm.semver import satisfies
+if TYPE_CHECKING:
+    from pmpipe.npm.declared import Declared
 
 
 class Platform(msgspec.Struct, frozen=True):
@@ -68,6 +69,9 @@ def unsupported_engines(declared: Declared, engines: Engines) -> str:
 # a few dozen ranges stand in thousands of packages
 @lru_cache(maxsize=4096)
 def _supports(version: str, wanted: str) -> bool:
+    # which platform this is is asked more often, and without need for ranges
+    from pmpipe.npm.semver import satisfies
+
     return satisfies(version, wanted, include_prerelease=True, loose=False)
 
 

@@ -12,7 +12,6 @@ Source: npm's ``@npmcli/arborist``: ``build-ideal-tree.js``, ``calc-dep-flags.js
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -50,8 +49,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-@dataclass(slots=True, frozen=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """What is to be installed.
 
     Attributes:
@@ -64,7 +62,7 @@ class Selection:
 
     packages: tuple[PackagePath, ...]
     folders: frozenset[PackagePath]
-    left_out: Mapping[PackagePath, str] = field(default_factory=dict)
+    left_out: Mapping[PackagePath, str] = msgspec.field(default_factory=dict)
     extraneous: frozenset[PackagePath] = frozenset()
     warnings: tuple[str, ...] = ()
 

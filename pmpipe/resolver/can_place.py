@@ -10,8 +10,9 @@ Source: npm's ``@npmcli/arborist``, ``can-place-dep.js``, ``deepest-nesting-targ
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.dep_sets import needed_by_none_else, peer_entry_sets
@@ -30,8 +31,7 @@ class Verdict(Enum):
     CONFLICT = "conflict"
 
 
-@dataclass(slots=True, eq=False)
-class Check:
+class Check(msgspec.Struct, eq=False):
     """The question whether `candidate` can satisfy `edge` from inside `target`, and its answer.
 
     Attributes:
@@ -55,7 +55,7 @@ class Check:
     current: Node | None = None
     verdict: Verdict = Verdict.CONFLICT
     own_verdict: Verdict | None = None
-    children: list[Check] = field(default_factory=list)
+    children: list[Check] = msgspec.field(default_factory=list)
 
     @property
     def entry_edge(self) -> Edge:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from pmpipe.npm.pick_manifest import PickOptions
 
@@ -16,8 +17,7 @@ class InstallStrategy(Enum):
     SHALLOW = "shallow"
 
 
-@dataclass(slots=True, frozen=True)
-class ResolveOptions:
+class ResolveOptions(msgspec.Struct, frozen=True):
     """How to resolve.
 
     Attributes:
@@ -37,7 +37,7 @@ class ResolveOptions:
             wants them, not beside it (npm's ``--global``).
     """
 
-    pick: PickOptions = field(default_factory=PickOptions)
+    pick: PickOptions = msgspec.field(default_factory=PickOptions)
     install_strategy: InstallStrategy = InstallStrategy.HOISTED
     legacy_peer_deps: bool = False
     strict_peer_deps: bool = False

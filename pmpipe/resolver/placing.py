@@ -10,7 +10,8 @@ Source: npm's ``@npmcli/arborist``, ``place-dep.js``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.npm.collation import english_key
 from pmpipe.resolver.can_place import Check, Verdict, can_dedupe, check_place, deepest_place
@@ -23,8 +24,7 @@ from pmpipe.resolver.satisfy import satisfies
 from pmpipe.resolver.tree import Tree
 
 
-@dataclass(slots=True, eq=False)
-class Placement:
+class Placement(msgspec.Struct, eq=False):
     """One package on its way into the tree.
 
     Attributes:
@@ -44,8 +44,8 @@ class Placement:
     check: Check | None = None
     self_check: Check | None = None
     placed: Node | None = None
-    children: list[Placement] = field(default_factory=list)
-    unsettled: dict[Node, None] = field(default_factory=dict)
+    children: list[Placement] = msgspec.field(default_factory=list)
+    unsettled: dict[Node, None] = msgspec.field(default_factory=dict)
 
     @property
     def top(self) -> Placement:

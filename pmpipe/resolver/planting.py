@@ -6,7 +6,6 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js`` and ``load-virtual.j
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -32,8 +31,7 @@ class OverrideConflictError(ManifestError):
     code = "PM_OVERRIDE"
 
 
-@dataclass(slots=True)
-class Planted:
+class Planted(msgspec.Struct):
     """A tree to begin with.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -40,8 +39,7 @@ def locked_entries(lockfile: bytes) -> dict[str, LockedEntry]:
     return _LOCKED.decode(lockfile).packages
 
 
-@dataclass(slots=True, frozen=True)
-class Project:
+class Project(msgspec.Struct, frozen=True):
     """The input of a resolution. Manifests are decoded JSON, checked by `pmpipe.npm.manifest`.
 
     Attributes:
@@ -60,13 +58,13 @@ class Project:
 
     folder: str
     manifest: Mapping[str, Any]
-    workspaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    workspaces: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
     locked: Mapping[str, LockedEntry] | None = None
     update_all: bool = False
-    explicit: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    explicit: Mapping[str, frozenset[str]] = msgspec.field(default_factory=dict)
     is_old: bool = False
     pins: Pins | None = None
-    catalogs: Catalogs = field(default_factory=dict)
+    catalogs: Catalogs = msgspec.field(default_factory=dict)
 
     def spelled_out(self) -> Project:
         """The same with ``workspace:`` and ``catalog:`` specs replaced by what they mean.
@@ -75,4 +73,4 @@ class Project:
             ManifestError: the project does not have what one of them asks for.
         """
         manifest, workspaces = spelled_out_documents(self.manifest, self.workspaces, self.catalogs)
-        return replace(self, manifest=manifest, workspaces=workspaces)
+        return msgspec.structs.replace(self, manifest=manifest, workspaces=workspaces)

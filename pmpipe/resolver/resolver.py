@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import msgspec
 
 from pmpipe.npm.packument import Packument
 from pmpipe.npm.semver_version import loose_version
@@ -29,8 +30,7 @@ from pmpipe.resolver.yarn_lock import yarn_lock_text
 Event: TypeAlias = Ask | Resolved
 
 
-@dataclass(slots=True, frozen=True)
-class IdealTree:
+class IdealTree(msgspec.Struct, frozen=True):
     """What `node_modules` is to be.
 
     Attributes:

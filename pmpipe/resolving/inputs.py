@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +38,7 @@ _KEPT_VERSION = 2
 _NEWEST_VERSION = 3
 
 
-@dataclass(slots=True, frozen=True)
-class LockStyle:
+class LockStyle(msgspec.Struct, frozen=True):
     """How the lockfile is written.
 
     Attributes:
@@ -51,11 +49,10 @@ class LockStyle:
 
     version: int = _NEWEST_VERSION
     omit_registry_resolved: bool = False
-    formatting: Formatting = field(default_factory=Formatting)
+    formatting: Formatting = msgspec.field(default_factory=Formatting)
 
 
-@dataclass(slots=True, frozen=True)
-class CachePolicy:
+class CachePolicy(msgspec.Struct, frozen=True):
     """When a kept document counts.
 
     Attributes:
@@ -71,8 +68,7 @@ class CachePolicy:
     prefer_online: bool = False
 
 
-@dataclass(slots=True, frozen=True)
-class OldLock:
+class OldLock(msgspec.Struct, frozen=True):
     """What had been resolved before.
 
     Attributes:

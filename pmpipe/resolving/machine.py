@@ -17,7 +17,6 @@ itself gives up with ends the run.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -87,16 +86,14 @@ from stages.messages import (
 _NO_JOB = JobId(-1)
 
 
-@dataclass(slots=True, frozen=True)
-class ResolvePlaces:
+class ResolvePlaces(msgspec.Struct, frozen=True):
     """What the fetch stage may have in flight: documents, and tarballs and git jobs."""
 
     documents: int
     tarballs: int
 
 
-@dataclass(slots=True)
-class ResolveRun:
+class ResolveRun(msgspec.Struct):
     """One resolution; `start` and `handle` are the only mutators.
 
     Args:
@@ -114,8 +111,8 @@ class ResolveRun:
     keeps_documents: bool
     goes_on: bool
     prepares_fetch: bool = False
-    counts: Counts = field(default_factory=Counts)
-    result: Resolution = field(default_factory=Resolution)
+    counts: Counts = msgspec.field(default_factory=Counts)
+    result: Resolution = msgspec.field(default_factory=Resolution)
     #: packages that the resolver has found so far
     packages: int = 0
     #: documents that came from the registry, or are unchanged there
@@ -127,16 +124,16 @@ class ResolveRun:
     #: the resolver's process was let go
     _dismissed: bool = False
     #: what the resolver wants and fetch has no place for yet
-    _wants: deque[WantDocument | WantCommit] = field(default_factory=deque)
+    _wants: deque[WantDocument | WantCommit] = msgspec.field(default_factory=deque)
     #: what the resolver has no place for yet
-    _answers: deque[Answer] = field(default_factory=deque)
+    _answers: deque[Answer] = msgspec.field(default_factory=deque)
     #: arena offset of a document -> how many still read it: the resolver, the cache
-    _readers: dict[int, int] = field(default_factory=dict)
+    _readers: dict[int, int] = msgspec.field(default_factory=dict)
     #: all and only jobs that a stage has and has not answered
-    _in_flight: dict[JobId, Task] = field(default_factory=dict)
-    _used: dict[StageName, int] = field(default_factory=lambda: dict.fromkeys(StageName, 0))
+    _in_flight: dict[JobId, Task] = msgspec.field(default_factory=dict)
+    _used: dict[StageName, int] = msgspec.field(default_factory=lambda: dict.fromkeys(StageName, 0))
     #: what follows from the event in hand
-    _orders: list[Order] = field(default_factory=list)
+    _orders: list[Order] = msgspec.field(default_factory=list)
     _documents_in_flight: int = 0
     _large_in_flight: int = 0
     _next_job: int = 0

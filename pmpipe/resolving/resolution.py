@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.driving import Crew
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from pmpipe.store import Store
 
 
-@dataclass(slots=True, frozen=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True):
     """A lock that was made, and the package.json files that belong to it.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -80,8 +79,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     source: SharedBytes | None = None
 
 
-@dataclass(slots=True)
-class Resolution:
+class Resolution(msgspec.Struct):
     """What a resolution leaves.
 
     Attributes:
@@ -94,6 +92,6 @@ class Resolution:
 
     made: str = ""
     problems: tuple[Failed, ...] = ()
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
     unkept: int = 0
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)

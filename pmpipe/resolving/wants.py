@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.errors import InvalidSpecError, LockfileError
 from pmpipe.npm.hosted_git import parse_hosted_git
@@ -33,8 +34,7 @@ _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _NO_HEAD = KeptHead("", "", "", 0, gzipped=False, length=0)
 
 
-@dataclass(slots=True, frozen=True)
-class PackumentAddress:
+class PackumentAddress(msgspec.Struct, frozen=True):
     """Where a packument is asked for, and where it is kept."""
 
     url: str
@@ -43,8 +43,7 @@ class PackumentAddress:
     cache_path: str
 
 
-@dataclass(slots=True, frozen=True)
-class Wants:
+class Wants(msgspec.Struct, frozen=True):
     """Makes wants.
 
     Args:
@@ -55,8 +54,8 @@ class Wants:
     registries: Registries
     cache_folder: str
     #: per registry what to put in front of a name, where no credentials are configured that could differ by name
-    _bases: dict[RegistryUrl, str] = field(default_factory=dict)
-    _addresses: dict[AskPackument, PackumentAddress] = field(default_factory=dict)
+    _bases: dict[RegistryUrl, str] = msgspec.field(default_factory=dict)
+    _addresses: dict[AskPackument, PackumentAddress] = msgspec.field(default_factory=dict)
 
     def packument(self, ask: AskPackument) -> PackumentAddress:
         """Where the packument of a package is.

@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.errors import IntegrityError
 from pmpipe.npm.integrity import strongest
@@ -30,8 +31,7 @@ class TarballState(enum.Enum):
     LOST = enum.auto()
 
 
-@dataclass(slots=True, eq=False)
-class Tarball:
+class Tarball(msgspec.Struct, eq=False):
     """One tarball, or a git commit, of which npm makes one.
 
     Attributes:
@@ -56,13 +56,12 @@ class Tarball:
     subfolder: str = ""
     key: str = ""
     state: TarballState = TarballState.WAITING
-    wants: list[int] = field(default_factory=list)
+    wants: list[int] = msgspec.field(default_factory=list)
     source: Source | None = None
     entry: str = ""
 
 
-@dataclass(slots=True)
-class Warming:
+class Warming(msgspec.Struct):
     """All tarballs of one resolution.
 
     Args:
@@ -73,12 +72,12 @@ class Warming:
     store: str
     has: Callable[[str], bool]
     #: by integrity, URL or path: every tarball that was ever wanted or announced
-    _tarballs: dict[str, Tarball] = field(default_factory=dict)
+    _tarballs: dict[str, Tarball] = msgspec.field(default_factory=dict)
     #: tarballs to be fetched; those that the resolver waits for first
-    _wanted: deque[Tarball] = field(default_factory=deque)
-    _announced: deque[Tarball] = field(default_factory=deque)
+    _wanted: deque[Tarball] = msgspec.field(default_factory=deque)
+    _announced: deque[Tarball] = msgspec.field(default_factory=deque)
     #: tarballs to be extracted
-    _fetched: deque[Tarball] = field(default_factory=deque)
+    _fetched: deque[Tarball] = msgspec.field(default_factory=deque)
 
     def announce(self, one: Announced) -> None:
         """Download this one ahead, unless it is there or on its way."""

@@ -12,7 +12,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -69,8 +68,7 @@ _STEP_BYTES = MAXIMUM_DATAGRAM_BYTES // 2
 _HINT_CHARACTERS = 1_000
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class ResolveInputs:
+class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What the resolve process is started with; it is forked, so all of this is there.
 
     Attributes:
@@ -96,12 +94,11 @@ class ResolveInputs:
     finish: Callable[[Made], None]
 
 
-@dataclass(slots=True)
-class _Outcome:
+class _Outcome(msgspec.Struct):
     """What one job led to."""
 
-    wants: list[Want] = field(default_factory=list)
-    announced: list[Announced] = field(default_factory=list)
+    wants: list[Want] = msgspec.field(default_factory=list)
+    announced: list[Announced] = msgspec.field(default_factory=list)
 
 
 def make_handler(inputs: ResolveInputs, arena: mmap.mmap) -> Handler:

@@ -30,13 +30,17 @@ FIELDS = {
 
 #: what a run with nothing to do must not pay for
 HEAVY = {
+    "argparse",
     "asyncio",
+    "dataclasses",
     "multiprocessing",
     "pmpipe.npm.lock_check",
+    "pmpipe.npm.semver",
     "pmpipe.scheduler",
     "psutil",
     "pycurl",
     "requests",
+    "stages.messages",
     "subprocess",
     "tqdm",
     "ujson",

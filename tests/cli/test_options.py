@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pmpipe.cli.options import CommandLine, parse
+from pmpipe.cli.options import _COMMANDS, CommandLine, _is_plain, _parse_with_argparse, parse
 from pmpipe.errors import UsageError
 
 
@@ -84,6 +84,21 @@ def test_what_follows_two_dashes_is_no_flag() -> None:
 
 def test_words_behind_the_command_are_kept() -> None:
     assert parse(["install", "left", "--json", "right@2"]).words == ["left", "right@2"]
+
+
+def test_flags_of_its_own_may_stand_between_words() -> None:
+    assert parse(["install", "left", "--durable", "right"]) == CommandLine("install", ["left", "right"], durable=True)
+
+
+@pytest.mark.parametrize("command", sorted(_COMMANDS))
+@pytest.mark.parametrize("flags", [[], ["--durable"], ["--repair"], ["--repair", "--durable"]], ids=" ".join)
+def test_lines_without_help_or_mistake_are_read_as_argparse_reads_them(command: str, flags: list[str]) -> None:
+    words = [command, *flags, "one", "two"]
+    if _is_plain(words):
+        assert parse(words) == _parse_with_argparse(words, {})
+    else:
+        with pytest.raises(UsageError):
+            parse(words)
 
 
 def test_flags_of_its_own() -> None:

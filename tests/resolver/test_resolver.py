@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from playing import Provider, options_of, resolve
 
@@ -162,7 +162,7 @@ def test_a_named_update_is_taken_although_the_lock_would_do() -> None:
     lock = write_lockfile(resolve(before, "/project", URL).lock_document())
     given = case(registry, needs(a="1"))
     provider = Provider(given, URL, "/project")
-    options = replace(options_of(given), updates=frozenset({"x"}))
+    options = msgspec.structs.replace(options_of(given), updates=frozenset({"x"}))
     resolver = Resolver(Project("/project", given["project"], {}, locked_entries(lock)), options)
     pending = resolver.start()
     while not resolver.done:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pmpipe.npm.package_path import PackagePath
+from pmpipe.sources import entry_names
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 #: in ns; before any moment at which a test runs
@@ -25,7 +26,10 @@ def wanted_package(location: str, version: str = "1.0.0", **fields: Any) -> Want
         "optional": False,
         "has_install_script": False,
     }
-    return WantedPackage(location=path, holder=holder_of(path), version=version, **{**preset, **fields})
+    given = {**preset, **fields}
+    has_entry = given["link_target"] is None and not given["in_bundle"]
+    given.setdefault("entries", entry_names(given["integrity"], given["resolved"]) if has_entry else ())
+    return WantedPackage(location=path, holder=holder_of(path), version=version, **given)
 
 
 def wanted_link(location: str, target: str) -> WantedPackage:

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.foreign.limits import checked_size
@@ -38,13 +39,12 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s,:"][^\s,]*)')
 _HINT = "restore yarn.lock from version control, or let yarn write it anew"
 
 
-@dataclass(slots=True)
-class YarnEntry:
+class YarnEntry(msgspec.Struct):
     """One entry: the requests that it answers (``name@spec``), and its fields that are no objects."""
 
     requests: tuple[str, ...]
     line: int
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def parse_yarn_classic(data: bytes, file: str) -> list[YarnEntry]:

@@ -1,0 +1,106 @@
+"""The command line as argparse knows it: for help, for shell completion, and to say what is wrong with a line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from pmpipe import __version__
+from pmpipe.errors import UsageError
+
+#: The settings that the help names; all others work as well.
+_SHOWN = (
+    ("--prefix", "DIR", "the project's folder (also --dir, -C); default: where package.json is, from here upwards"),
+    ("--registry", "URL", "the registry of packages without a scope of their own"),
+    ("--omit", "TYPE", "leave out dev, optional or peer dependencies; may be repeated"),
+    ("--include", "TYPE", "install dev, optional or peer dependencies even if they are omitted elsewhere"),
+    ("--ignore-scripts", None, "do not run lifecycle scripts (none are run yet)"),
+    ("--offline", None, "do not use the network; a package that is not in the store is an error"),
+    ("--prefer-offline", None, "use what is in the store without asking whether it is current"),
+    ("--store-dir", "DIR", "where unpacked packages are kept; default: pmpipe in XDG_CACHE_HOME or ~/.cache"),
+    ("--clone-method", "METHOD", "how files get from the store to node_modules: auto, reflink, hardlink or copy"),
+    ("--package-lock-only", None, "write the lockfile, and do not touch node_modules (also --lockfile-only)"),
+    ("--frozen-lockfile", None, "refuse to change the lockfile, as ci does; the default for install where CI is set"),
+    ("--dry-run", None, "say what would be done, and change nothing"),
+    ("--loglevel", "LEVEL", "silent, error, warn, notice, http, info, verbose or silly; -s is --loglevel=silent"),
+    ("--json", None, "print one JSON document instead of a summary"),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        # a flag that is cut short would be taken for one that is only listed for the help, and do nothing
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint="`pmpipe --help` lists the commands and flags")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser, for the help and for shell completion; settings are taken out before it sees the words."""
+    parser = _Parser(
+        prog="pmpipe",
+        description="Installs npm projects, fast and truthfully.",
+        epilog="Every setting of npm can be given as a flag, in an .npmrc, or as npm_config_* in the environment.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-v", "--version", action="version", version=f"pmpipe {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    ci = commands.add_parser("ci", help="remove node_modules and install exactly what the lockfile says")
+    install = commands.add_parser("install", help="resolve what package.json asks for, and change node_modules to it")
+    install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
+    changing = [_add_changing(commands, *one) for one in _CHANGING]
+    verify = commands.add_parser("verify", help="find files in node_modules that are missing or changed")
+    install.add_argument("words", nargs="*", metavar="PACKAGE", help="packages to add; see add")
+    for command in (ci, install, *changing):
+        command.add_argument("--durable", action="store_true", help="flush the store to disk: survives a power cut")
+    for command in (ci, verify):
+        command.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    store = commands.add_parser("store", help="look after the store of unpacked packages")
+    store.add_argument("words", nargs="*", metavar="path|verify|prune", help="print its path, check it, clean it")
+    completion = commands.add_parser("completion", help="print a completion script for a shell")
+    completion.add_argument("words", nargs="*", metavar="SHELL")
+    for command in (ci, install, *changing, verify, store):
+        group = command.add_argument_group("settings")
+        for flag, value, text in _SHOWN:
+            extra: dict[str, Any] = {"action": "store_true"} if value is None else {"metavar": value}
+            group.add_argument(flag, help=text, default=argparse.SUPPRESS, **extra)
+    return parser
+
+
+#: Name, help, and what the words of commands that change manifests are.
+_CHANGING = (
+    ("add", "depend on packages: name, name@range, alias@npm:name, folder, tarball, URL, repository", "PACKAGE"),
+    ("remove", "depend on packages no longer (aliases: uninstall, rm, r, un, unlink)", "NAME"),
+    ("update", "take the newest versions that package.json allows, of some or all packages", "NAME"),
+    ("dedupe", "have fewer copies of what is in the tree several times (alias: ddp)", ""),
+    ("find-dupes", "say what dedupe would do", ""),
+    ("prune", "remove what package.json does not ask for", ""),
+)
+
+_SAVING = (
+    ("-D", "--save-dev", "save as a development dependency"),
+    ("-O", "--save-optional", "save as an optional dependency"),
+    ("-P", "--save-prod", "save as a dependency for production; the default for new ones"),
+    ("--save-peer", "--save-peer", "save as a peer dependency"),
+    ("-E", "--save-exact", "save the exact version instead of a range"),
+    ("-B", "--save-bundle", "list it under bundleDependencies too"),
+    ("--no-save", "--no-save", "do not change package.json and the lockfile"),
+    ("-g", "--global", "install into the global prefix"),
+)
+
+
+def _add_changing(
+    commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_text)
+    parser.add_argument("words", nargs="*", metavar=words or None, help=None if words else argparse.SUPPRESS)
+    if name == "add":
+        for short, flag, text in _SAVING:
+            # settings have been taken out of the words; this is for the help
+            flags = (flag,) if short == flag else (short, flag)
+            parser.add_argument(*flags, help=text, action="store_true", default=argparse.SUPPRESS)
+    parser.add_argument(
+        "-w", "--workspace", metavar="NAME", help="change this workspace; may be repeated", default=argparse.SUPPRESS
+    )
+    return parser
