@@ -114,6 +114,7 @@ def _extract_tarball(job: Extract, content: memoryview, inflater: Inflater) -> E
             else:
                 layout.check_folder(member.name)
         index = _write(job, layout, tar.__getitem__, entry, integrity)
+    inflater.give_back()
     return _extracted(job, entry, index, integrity, layout.warnings)
 
 
