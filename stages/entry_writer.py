@@ -67,7 +67,7 @@ class StagedEntry:
 
     def __init__(self, store: str, *, durable: bool) -> None:
         self._durable = durable
-        self._staging = os.path.join(store, STAGING_NAME)
+        self._staging = f"{store}/{STAGING_NAME}"
         self.path = ""
         self._fd = -1
 
@@ -153,7 +153,7 @@ class StagedEntry:
         while True:
             _serial += 1
             # the process is part of the name because the token is inherited over a fork
-            path = os.path.join(self._staging, f"extract-{os.getpid()}-{_token}-{_serial}")
+            path = f"{self._staging}/extract-{os.getpid()}-{_token}-{_serial}"
             try:
                 os.mkdir(path, FOLDER_MODE)
             except FileNotFoundError:
@@ -210,7 +210,7 @@ class StagedEntry:
         return sizes, digests
 
     def _write_index(self, content: bytes) -> None:
-        with store_trouble(self._location(_INDEX_NAME)):
+        with store_trouble(f"{self.path}/{INDEX_NAME}"):
             fd = os.open(_INDEX_NAME, _CREATE, FILE_MODE, dir_fd=self._fd)
             try:
                 if os.write(fd, content) != len(content):

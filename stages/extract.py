@@ -12,7 +12,6 @@ import mmap
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TypeVar
 
 from pmpipe.errors import ArchiveError, FilesystemError, IntegrityError, PmpipeError
@@ -60,12 +59,15 @@ def make_handler(arena: mmap.mmap) -> Handler:
 
     def handle(job: Job) -> Iterator[Result]:
         assert isinstance(job, Extract), job
+        # files have exactly the modes that they are created with, which spares a chmod each
+        umask = os.umask(0)
         try:
-            with _umask_of_zero():
-                yield _extract(job, shared, inflater)
+            yield _extract(job, shared, inflater)
         except PmpipeError as error:
             what = error.what if isinstance(error, IntegrityError) else f"{printable(job.label)}: {error.what}"
             yield Failed(job.job, error.code, what, error.details, error.hint, _cause(error))
+        finally:
+            os.umask(umask)
 
     return handle
 
@@ -75,16 +77,6 @@ def _cause(error: PmpipeError) -> str:
     # in a variable of `handle`, the error would keep itself alive, and with it all that the frames below it hold
     system = error.__cause__
     return system.strerror or "" if isinstance(system, OSError) else ""
-
-
-@contextmanager
-def _umask_of_zero() -> Iterator[None]:
-    """Let files have exactly the modes that they are created with, which spares a chmod each."""
-    former = os.umask(0)
-    try:
-        yield
-    finally:
-        os.umask(former)
 
 
 def _extract(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
@@ -114,6 +106,7 @@ def _extract_tarball(job: Extract, content: memoryview, inflater: Inflater) -> E
             else:
                 layout.check_folder(member.name)
         index = _write(job, layout, tar.__getitem__, entry, integrity)
+    inflater.give_back()
     return _extracted(job, entry, index, integrity, layout.warnings)
 
 

@@ -202,8 +202,10 @@ class Placing(msgspec.Struct):
 
 
 def _copy_bytes(source: int, target: int, size: int, path: bytes) -> None:
-    done = _copy_in_kernel(source, target, size) if size > _AT_ONCE_BYTES else 0
-    os.lseek(source, done, os.SEEK_SET)
+    done = 0
+    if size > _AT_ONCE_BYTES:
+        done = _copy_in_kernel(source, target, size)
+        os.lseek(source, done, os.SEEK_SET)
     while done < size:
         piece = os.read(source, min(_AT_ONCE_BYTES, size - done))
         if not piece:

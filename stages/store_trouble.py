@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from pmpipe.errors import ArchiveError, PmpipeError, StoreError
 from pmpipe.npm.text import printable
@@ -29,15 +28,27 @@ def store_error(path: str, error: OSError, verb: str = "write") -> PmpipeError:
     )
 
 
-@contextmanager
-def store_trouble(path: str, verb: str = "write") -> Iterator[None]:
+def store_trouble(path: str, verb: str = "write") -> AbstractContextManager[None]:
     """Turn what the filesystem says about `path` into an error that names it.
 
     Raises:
         ArchiveError: a name is too long.
         StoreError: anything else.
     """
-    try:
-        yield
-    except OSError as error:
-        raise store_error(path, error, verb) from error
+    return _StoreTrouble(path, verb)
+
+
+class _StoreTrouble(AbstractContextManager[None]):
+    # entered several times for each package, and a class costs a fourth of a generator
+    __slots__ = ("_path", "_verb")
+
+    def __init__(self, path: str, verb: str) -> None:
+        self._path = path
+        self._verb = verb
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError):
+            raise store_error(self._path, error, self._verb) from error
