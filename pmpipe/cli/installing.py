@@ -67,6 +67,7 @@ def install(
     store.open()
     try:
         with crew or InstallCrew(session) as all_crew:
+            all_crew.get_ready(session)
             summary = _install(line, session, store, output, extent or Extent(), all_crew)
         if not session.config.dry_run and not summary.left_out and not summary.recorded:
             session.note_done(store)
