@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
-from stages.messages import Check, Checked, Crashed, Damaged, Failed, JobId
+from stages.messages import Check, Checked, Crashed, Damaged, Failed, JobId, Result
 
 
 class CheckTask(msgspec.Struct, frozen=True, gc=False):
@@ -68,28 +68,32 @@ class CheckRun(msgspec.Struct):
         """The first orders."""
         return list(self._give_out())
 
-    def handle(self, event: Event) -> list[Order]:
-        """Take in one event and return what is to be done now."""
+    def handle(self, *events: Event) -> list[Order]:
+        """Take in what has happened and return what is to be done now."""
         if self.finished:
             return []
-        match event:
-            case WorkerDied() | Interrupted() | Crashed():
+        for event in events:
+            if isinstance(event, WorkerDied | Interrupted | Crashed):
                 self.finished = True
                 return [Stop(event)]
-            case Checked():
-                finding = self._in_flight[event.job]
-                finding.missing.extend(event.missing)
-                finding.changed.extend(event.changed)
-                if event.more:
-                    return []
-            case Damaged():
-                self._in_flight[event.job].no_entry = event.what
-            case Failed():
-                self._in_flight[event.job].failed = event
-            case _:
-                raise AssertionError(f"{type(event).__name__} answers no check")
-        self._settle(event.job)
+            self._take_in(event)
         return list(self._give_out())
+
+    def _take_in(self, result: Result) -> None:
+        match result:
+            case Checked():
+                finding = self._in_flight[result.job]
+                finding.missing.extend(result.missing)
+                finding.changed.extend(result.changed)
+                if result.more:
+                    return
+            case Damaged():
+                self._in_flight[result.job].no_entry = result.what
+            case Failed():
+                self._in_flight[result.job].failed = result
+            case _:
+                raise AssertionError(f"{type(result).__name__} answers no check")
+        self._settle(result.job)
 
     def _settle(self, job: JobId) -> None:
         finding = self._in_flight.pop(job)

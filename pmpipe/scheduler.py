@@ -97,24 +97,25 @@ class Scheduler:
         """The first orders. A plan without work finishes at once."""
         return list(self._give_out())
 
-    def handle(self, event: Event) -> list[Order]:
-        """Take in one event and return what is to be done now.
+    def handle(self, *events: Event) -> list[Order]:
+        """Take in what has happened and return what is to be done now.
 
         What still lies in the results' channel when the run has ended is ignored.
         """
         if self.finished:
             return []
-        if isinstance(event, WorkerDied | Interrupted | Crashed):
-            self.finished = True
-            return [Stop(event)]
-        task = self._in_flight.pop(event.job)
-        self._used[STAGE_OF[type(task)]] -= 1
         orders: list[Order] = []
-        if isinstance(task, Extracting) and isinstance(task.source, SharedBytes):
-            # extract is done with the shared bytes, whatever came of them
-            orders.append(ReleaseTarball(task.source.offset))
-            self._large_in_flight -= self._is_large(task.source)
-        self._take_in(task, event)
+        for event in events:
+            if isinstance(event, WorkerDied | Interrupted | Crashed):
+                self.finished = True
+                return [Stop(event)]
+            task = self._in_flight.pop(event.job)
+            self._used[STAGE_OF[type(task)]] -= 1
+            if isinstance(task, Extracting) and isinstance(task.source, SharedBytes):
+                # extract is done with the shared bytes, whatever came of them
+                orders.append(ReleaseTarball(task.source.offset))
+                self._large_in_flight -= self._is_large(task.source)
+            self._take_in(task, event)
         orders.extend(self._give_out())
         return orders
 

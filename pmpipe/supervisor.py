@@ -32,10 +32,12 @@ from pmpipe.orders import (
     WorkerDied,
 )
 from pmpipe.workers import Workers
-from stages.messages import Crashed, Job, JobId, Release, decode_results
+from stages.messages import Crashed, Job, JobId, Release, Result, decode_results
 
 #: Waiting ends after this long (seconds) at the latest, so that progress is shown while large packages are under way.
 _TICK_S = 0.1
+
+_STAGES = tuple(StageName)
 
 
 class Machine(Protocol):
@@ -44,8 +46,8 @@ class Machine(Protocol):
     def start(self) -> list[Order]:
         """The first orders; called once."""
 
-    def handle(self, event: Event) -> list[Order]:
-        """The orders that follow from an event; `Finish` or `Stop` is the last one ever."""
+    def handle(self, *events: Event) -> list[Order]:
+        """The orders that follow from what has happened; `Finish` or `Stop` is the last one ever."""
 
     def in_flight(self, stage: StageName) -> int:
         """How many jobs a stage has, queued and in hand."""
@@ -139,23 +141,22 @@ class Supervisor(msgspec.Struct):
         if self.workers.has_death(readable):
             # what a worker sent before it died was done: a second look, now that nothing more can come from it
             orders += self._drain()
-            for death in self.workers.deaths():
-                orders += self.machine.handle(death)
+            orders += self.machine.handle(*self.workers.deaths())
         return orders
 
     def _count_busy(self) -> None:
         now = time.monotonic()
-        for stage in StageName:
+        for stage in _STAGES:
             if self.machine.in_flight(stage):
                 self.busy_s[stage] += now - self._looked_at
         self._looked_at = now
 
     def _drain(self) -> list[Order]:
-        orders: list[Order] = []
+        """Let the machine take in all results that are there, before it gives out work once."""
+        results: list[Result] = []
         while (datagram := self.workers.results.get_nowait()) is not None:
-            for result in decode_results(datagram):
-                orders += self.machine.handle(result)
-        return orders
+            results += decode_results(datagram)
+        return self.machine.handle(*results) if results else []
 
     def _carry_out(self, orders: Iterable[Order]) -> Outcome | None:
         """Send jobs to their stages; the outcome if the run is over."""

@@ -105,9 +105,10 @@ class Workers:
             self._start(stage)
         # small lots while there are idle workers, so that all of them get some
         size = max(1, min(BATCH, len(jobs) // self._by_name[stage].count))
+        unsent = self._outbox[stage]
         for start in range(0, len(jobs), size):
-            self._outbox[stage].extend(_datagrams(jobs[start : start + size]))
-        self.flush()
+            unsent.extend(_datagrams(jobs[start : start + size]))
+        self._flush(stage, unsent)
 
     def prepare(self, stage: StageName) -> None:
         """Start a stage's first process before its first job."""
@@ -116,9 +117,13 @@ class Workers:
 
     def flush(self) -> None:
         """Send what the kernel had no room for before."""
-        for stage, batches in self._outbox.items():
-            while batches and self._jobs[stage].try_put(batches[0]):
-                batches.pop(0)
+        for stage, unsent in self._outbox.items():
+            if unsent:
+                self._flush(stage, unsent)
+
+    def _flush(self, stage: StageName, unsent: list[bytes]) -> None:
+        while unsent and self._jobs[stage].try_put(unsent[0]):
+            unsent.pop(0)
 
     def _start(self, name: StageName) -> None:
         stage = self._by_name[name]

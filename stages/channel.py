@@ -27,6 +27,10 @@ _ORPHAN_CHECK_S = 0.5
 _BUFFER_BYTES = 4 * MAXIMUM_DATAGRAM_BYTES
 
 
+#: Flags of a message that is sent now or not at all; joined once, for that takes longer than sending.
+_AT_ONCE = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+
 class ChannelEnded(Exception):  # noqa: N818 - an end, not an error
     """Every sender is gone and nothing is left to receive."""
 
@@ -59,7 +63,7 @@ class Channel:
         if not self._free.acquire(block=False):
             raise queue.Full(self.name)
         try:
-            self._sending.send(datagram, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            self._sending.send(datagram, _AT_ONCE)
         except BlockingIOError:
             self._free.release()
             return False

@@ -42,11 +42,12 @@ class Removals:
     def start(self) -> list[Order]:
         return self._give_out()
 
-    def handle(self, event: Event) -> list[Order]:
-        self.events.append(event)
-        if isinstance(event, WorkerDied | Interrupted | Crashed):
-            return [Stop(event)]
-        self.done.append(event.job)
+    def handle(self, *events: Event) -> list[Order]:
+        for event in events:
+            self.events.append(event)
+            if isinstance(event, WorkerDied | Interrupted | Crashed):
+                return [Stop(event)]
+            self.done.append(event.job)
         return self._give_out()
 
     def _give_out(self) -> list[Order]:

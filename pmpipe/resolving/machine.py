@@ -129,7 +129,7 @@ class ResolveRun(msgspec.Struct):
     #: all and only jobs that a stage has and has not answered
     _in_flight: dict[JobId, Task] = msgspec.field(default_factory=dict)
     _used: dict[StageName, int] = msgspec.field(default_factory=lambda: dict.fromkeys(StageName, 0))
-    #: what follows from the event in hand
+    #: what follows from the events in hand
     _orders: list[Order] = msgspec.field(default_factory=list)
     _documents_in_flight: int = 0
     _large_in_flight: int = 0
@@ -141,17 +141,18 @@ class ResolveRun(msgspec.Struct):
         """The first order: begin."""
         return [Start(StageName.RESOLVE, Resolve(self._begin(ResolveTask("the project", None))))]
 
-    def handle(self, event: Event) -> list[Order]:
-        """Take in one event and return what is to be done now."""
+    def handle(self, *events: Event) -> list[Order]:
+        """Take in what has happened and return what is to be done now."""
         if self.finished:
             return []
-        if isinstance(event, WorkerDied | Interrupted | Crashed):
-            self.finished = True
-            return [Stop(event)]
         self._orders = []
-        if isinstance(event, ResolveStep) and event.more:
-            self._take_step(event)
-        else:
+        for event in events:
+            if isinstance(event, WorkerDied | Interrupted | Crashed):
+                self.finished = True
+                return [Stop(event)]
+            if isinstance(event, ResolveStep) and event.more:
+                self._take_step(event)
+                continue
             task = self._in_flight.pop(event.job)
             self._used[STAGE_OF_TASK[type(task)]] -= 1
             self._release(task)
