@@ -17,7 +17,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -98,16 +98,16 @@ class _Injector:
 
 def _patch(injector: _Injector) -> None:
     from pmpipe.resolving.worker import ResolveWorker
-    from pmpipe.workers import Workers
+    from pmpipe.workers import Stage, Workers
     from stages.arena_sink import ArenaSink
     from stages.channel import Channel
 
-    begin, put, write, feed = Workers.__post_init__, Channel.put, ArenaSink.write, ResolveWorker._feed
+    begin, put, write, feed = Workers.__init__, Channel.put, ArenaSink.write, ResolveWorker._feed
 
-    def begin_with_fault(self: Workers) -> None:
-        for stage in self.stages:
+    def begin_with_fault(self: Workers, stages: Sequence[Stage]) -> None:
+        for stage in stages:
             stage.main = _faulty_main(injector, stage.name.value, stage.main)
-        begin(self)
+        begin(self, stages)
 
     def put_with_fault(self: Channel, datagram: bytes) -> None:
         if injector.fault.point == "put" and injector.stage == injector.fault.stage and not injector.seen:
@@ -125,7 +125,7 @@ def _patch(injector: _Injector) -> None:
         injector.reach("answer")
 
     ResolveWorker._feed = feed_with_fault  # type: ignore[method-assign]
-    Workers.__post_init__ = begin_with_fault  # type: ignore[method-assign]
+    Workers.__init__ = begin_with_fault  # type: ignore[method-assign]
     Channel.put = put_with_fault  # type: ignore[method-assign]
     ArenaSink.write = write_with_fault  # type: ignore[method-assign]
 
