@@ -64,9 +64,9 @@ class Crew:
             HostError: a process cannot be started.
         """
         try:
-            if self._workers is None:
-                self._workers = Workers(self._stages)
             for stage in stages:
+                if self._workers is None:
+                    self._workers = Workers(self._stages)
                 self._workers.prepare(stage)
         except OSError as error:
             raise _refused(error) from error

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from contextlib import nullcontext
 
 import msgspec
 
@@ -26,7 +25,7 @@ from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import Counts
-from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, stages_for
+from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
@@ -39,7 +38,6 @@ from pmpipe.standing import HIDDEN_LOCKFILE, forget
 from pmpipe.tasks import Settings
 from pmpipe.transaction import ModulesFolder, write_whole
 from pmpipe.workers import BATCH
-from stages.fetch import FetchSettings
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -51,10 +49,9 @@ class Request(msgspec.Struct, frozen=True):
         offline: nothing may be fetched.
         dry_run: plan only.
         sizes: processes and queues.
-        fetch: how the network is used.
+        crew: the processes, which were made with `sizes`.
         hidden_lockfile: makes its text for the locations that are installed.
         write: files of the project that change together with the tree: lockfile, package.json.
-        crew: the processes, if there are some already; it was made with `sizes` and `fetch`.
         watch: called with the scheduler at every wake-up.
     """
 
@@ -63,11 +60,10 @@ class Request(msgspec.Struct, frozen=True):
     offline: bool
     dry_run: bool
     sizes: Sizes
-    fetch: FetchSettings
+    crew: Crew
     hidden_lockfile: Callable[[Collection[PackagePath]], bytes]
     watch: Callable[[Scheduler], None]
     write: ProjectWrite | None = None
-    crew: Crew | None = None
 
 
 class Summary(msgspec.Struct):
@@ -120,8 +116,6 @@ class Install(msgspec.Struct):
     _folders: dict[str, ModulesFolder] = msgspec.field(default_factory=dict)
     #: the hidden lockfile of the whole tree, made while the processes work; empty until then
     _hidden_lockfile: bytes = b""
-    #: processes that were started while the plan was being made
-    _crew: Crew | None = None
 
     def run(self) -> Summary:
         """Do it.
@@ -131,26 +125,12 @@ class Install(msgspec.Struct):
             CancelledError: a signal ended the run, and the project is as it was.
         """
         self._folders = self._find_folders()
-        self._crew = self._early_crew()
-        with self._crew or nullcontext():
-            self._run()
-        return self.summary
-
-    def _early_crew(self) -> Crew | None:
-        """Processes that load their libraries while the plan is being made, if it is certain to need them."""
         request = self.request
-        if request.crew is not None or request.dry_run or not all(folder.fresh for folder in self._folders.values()):
-            return None
-        stages = stages_needed(self.wanted.tree, self.means.store, offline=request.offline)
-        if not stages:
-            return None
-        crew = Crew(stages_for(request.sizes, request.fetch))
-        try:
-            crew.prepare(*stages)
-        except BaseException:
-            crew.stop()
-            raise
-        return crew
+        if not request.dry_run and all(folder.fresh for folder in self._folders.values()):
+            # libraries are loaded while the plan is being made
+            request.crew.prepare(*stages_needed(self.wanted.tree, self.means.store, offline=request.offline))
+        self._run()
+        return self.summary
 
     def _run(self) -> None:
         installed = self._survey()
@@ -301,8 +281,7 @@ class Install(msgspec.Struct):
             offline=request.offline,
         )
         scheduler = Scheduler(plan, settings)
-        with request.crew or self._crew or Crew(stages_for(sizes, request.fetch)) as crew:
-            stage_s = crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
+        stage_s = request.crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
         for name, seconds in stage_s.items():
             self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + seconds
         if scheduler.failures:

@@ -62,12 +62,6 @@ class Start(msgspec.Struct, frozen=True, gc=False):
     job: Job
 
 
-class Prepare(msgspec.Struct, frozen=True, gc=False):
-    """Work for this stage is certain to come: its first process may start already, and load what it needs."""
-
-    stage: StageName
-
-
 class ReleaseTarball(msgspec.Struct, frozen=True, gc=False):
     """Tell fetch that the arena's space at `offset` is free."""
 
@@ -90,7 +84,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: WorkerDied | Interrupted | Crashed
 
 
-Order: TypeAlias = Start | Prepare | ReleaseTarball | Dismiss | Finish | Stop
+Order: TypeAlias = Start | ReleaseTarball | Dismiss | Finish | Stop
 
 
 # -- what a run leaves to be told -------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -97,13 +97,13 @@ def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
     )
 
 
-def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve: ResolveInputs | None = None) -> list[Stage]:
+def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve_inputs: Callable[[], ResolveInputs]) -> list[Stage]:
     """The stages, none of them started; heavy imports happen in the processes that need them.
 
     Args:
         sizes: how large the pipeline is.
         fetch_settings: how the network is used.
-        resolve: what is to be resolved first, if anything.
+        resolve_inputs: called when the resolve process starts: what it is to do.
 
     Raises:
         HostError: there is no memory for the arena.
@@ -135,21 +135,22 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve: ResolveInpu
 
         run_jobs(make_handler(arena), jobs, results, board)
 
-    mains = {StageName.FETCH: fetch, StageName.EXTRACT: extract, StageName.CLONE: _clone, StageName.LINK: _link}
-    stages = [Stage(name, sizes.processes[name], sizes.places[name], main) for name, main in mains.items()]
-    if resolve is None:
-        return stages
-
-    def run_resolve(jobs: Channel, results: Channel, board: JobBoard) -> None:
+    def resolve(jobs: Channel, results: Channel, board: JobBoard) -> None:
         from pmpipe.resolving.worker import make_handler
         from stages.worker import run_jobs
 
-        run_jobs(make_handler(resolve, arena), jobs, results, board)
+        run_jobs(make_handler(resolve_inputs(), arena), jobs, results, board)
 
-    stages[0].places += sizes.documents
-    stages.append(Stage(StageName.RESOLVE, 1, sizes.places[StageName.RESOLVE], run_resolve))
-    stages.append(Stage(StageName.CACHE, 1, sizes.places[StageName.CACHE], cache))
-    return stages
+    mains = {
+        StageName.FETCH: fetch,
+        StageName.EXTRACT: extract,
+        StageName.CLONE: _clone,
+        StageName.LINK: _link,
+        StageName.RESOLVE: resolve,
+        StageName.CACHE: cache,
+    }
+    places = {**sizes.places, StageName.FETCH: sizes.tarballs + sizes.documents}
+    return [Stage(name, sizes.processes[name], places[name], main) for name, main in mains.items()]
 
 
 def check_stages(sizes: Sizes) -> list[Stage]:

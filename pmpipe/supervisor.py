@@ -25,7 +25,6 @@ from pmpipe.orders import (
     Finish,
     Interrupted,
     Order,
-    Prepare,
     ReleaseTarball,
     StageName,
     Start,
@@ -161,7 +160,7 @@ class Supervisor(msgspec.Struct):
     def _carry_out(self, orders: Iterable[Order]) -> Outcome | None:
         """Send jobs to their stages; the outcome if the run is over."""
         batches: dict[StageName, list[Job]] = {}
-        changes: list[Prepare | Dismiss] = []
+        dismissed: list[StageName] = []
         outcome: Outcome | None = None
         for order in orders:
             match order:
@@ -169,8 +168,8 @@ class Supervisor(msgspec.Struct):
                     batches.setdefault(stage, []).append(job)
                 case ReleaseTarball(offset):
                     batches.setdefault(StageName.FETCH, []).append(Release(JobId(-1), offset))
-                case Prepare() | Dismiss():
-                    changes.append(order)
+                case Dismiss(stage):
+                    dismissed.append(stage)
                 case Finish():
                     outcome = Finished()
                 case Stop(reason):
@@ -178,15 +177,9 @@ class Supervisor(msgspec.Struct):
         for stage, jobs in batches.items():
             self.workers.send(stage, jobs, self.machine.in_flight(stage))
         self.workers.flush()
-        self._change_workers(changes)
+        for stage in dismissed:
+            self.workers.dismiss(stage)
         return outcome
-
-    def _change_workers(self, changes: Iterable[Prepare | Dismiss]) -> None:
-        for change in changes:
-            if isinstance(change, Prepare):
-                self.workers.prepare(change.stage)
-            else:
-                self.workers.dismiss(change.stage)
 
     def _describe(self, reason: WorkerDied | Interrupted | Crashed) -> Outcome:
         if isinstance(reason, Interrupted):

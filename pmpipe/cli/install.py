@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
@@ -48,10 +49,15 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
 
             show_nothing_to_do(output, time.monotonic() - started)
             return 0
-        with session.working_ahead():
-            # a third of all there is to import
-            from pmpipe.choice import Choice
-            from pmpipe.cli.installing import Extent, install
+        with ExitStack() as ending:
+            with session.working_ahead():
+                from pmpipe.install_crew import InstallCrew
 
-        install(line, session, output, started, Extent(choice=Choice.of(config, os.getcwd(), workspace)))
+                crew = ending.enter_context(InstallCrew(session))
+                crew.get_ready(session)
+                # a third of all there is to import
+                from pmpipe.choice import Choice
+                from pmpipe.cli.installing import Extent, install
+
+            install(line, session, output, started, Extent(choice=Choice.of(config, os.getcwd(), workspace)), crew)
     return 0

@@ -16,7 +16,7 @@ from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural
 from pmpipe.errors import LockfileError
 from pmpipe.install import Install, Request, Summary
-from pmpipe.pipeline import Sizes, stages_for
+from pmpipe.install_crew import InstallCrew
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
 from pmpipe.session import Session
@@ -26,7 +26,6 @@ from pmpipe.store import Store
 if TYPE_CHECKING:
     # an install from a lockfile that will do pays for none of these: resolving is a third of all there is to import
     from pmpipe.change_resolver import ChangeOrder
-    from pmpipe.driving import Crew
     from pmpipe.project_write import ProjectWrite
     from pmpipe.resolving.made import Made
 
@@ -43,7 +42,14 @@ class Extent(msgspec.Struct, frozen=True):
     choice: Choice = msgspec.field(default_factory=Choice)
 
 
-def install(line: CommandLine, session: Session, output: Output, started: float, extent: Extent | None = None) -> None:
+def install(
+    line: CommandLine,
+    session: Session,
+    output: Output,
+    started: float,
+    extent: Extent | None = None,
+    crew: InstallCrew | None = None,
+) -> None:
     """Install a project that is not known to be as it should be.
 
     Args:
@@ -51,6 +57,7 @@ def install(line: CommandLine, session: Session, output: Output, started: float,
         session: the project, locked.
         output: where words go.
         started: when the command began, by the monotonic clock in seconds.
+        crew: the session's processes, if some of them are started already.
         extent: what is to change; the whole of node_modules, and nothing in package.json, by default.
 
     Raises:
@@ -59,7 +66,8 @@ def install(line: CommandLine, session: Session, output: Output, started: float,
     store = session.store()
     store.open()
     try:
-        summary = _install(line, session, store, output, extent or Extent())
+        with crew or InstallCrew(session) as all_crew:
+            summary = _install(line, session, store, output, extent or Extent(), all_crew)
         if not session.config.dry_run and not summary.left_out and not summary.recorded:
             session.note_done(store)
     finally:
@@ -68,11 +76,13 @@ def install(line: CommandLine, session: Session, output: Output, started: float,
     show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
 
 
-def _install(line: CommandLine, session: Session, store: Store, output: Output, extent: Extent) -> Summary:
+def _install(
+    line: CommandLine, session: Session, store: Store, output: Output, extent: Extent, crew: InstallCrew
+) -> Summary:
     progress = Progress.for_terminal(
         enabled=session.config.progress and output.shows("notice") and not session.config.json
     )
-    job = _Job(line, session, store, output, progress, session.sizes(), extent)
+    job = _Job(line, session, store, output, progress, extent, crew)
     try:
         return job.run()
     finally:
@@ -87,8 +97,8 @@ class _Job(msgspec.Struct):
     store: Store
     output: Output
     progress: Progress
-    sizes: Sizes
     extent: Extent
+    crew: InstallCrew
 
     def run(self) -> Summary:
         session = self.session
@@ -122,39 +132,37 @@ class _Job(msgspec.Struct):
         return may_write and session.lock_has_drifted(self.store)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
-        from pmpipe.driving import Crew
         from pmpipe.frozen import require_same_versions
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
         session = self.session
         old = session.lock
-        inputs = resolve_inputs(session, self.store, self.extent.order, goes_on=not only_lock)
-        fetch = session.fetch_settings(self.sizes)
-        with Crew(stages_for(self.sizes, fetch, inputs)) as crew:
-            resolved = resolve(
-                self.store,
-                self.sizes,
-                crew,
-                self.progress.show_resolving,
-                offline=session.config.offline,
-                goes_on=not only_lock,
-            )
-            session.warnings += resolved.warnings
-            made = resolved.made
-            session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
-            for note in resolved.notes:
-                self.output.debug(note)
-            if is_ci:
-                # a lock of version 1 was completed to be installed from, and stays as it is
-                require_same_versions(session, old)
-            write = self._write(made) if not is_ci else None
-            if write is not None and only_lock:
-                summary = Summary()
-                if not session.config.dry_run:
-                    write.apply()
-            else:
-                summary = self._install(session.wanted(self.store), crew, write)
-            summary.written = write.changed if write is not None else ()
+        crew = self.crew
+        crew.resolve_inputs = resolve_inputs(session, self.store, self.extent.order, goes_on=not only_lock)
+        resolved = resolve(
+            self.store,
+            crew.sizes,
+            crew.crew,
+            self.progress.show_resolving,
+            offline=session.config.offline,
+            goes_on=not only_lock,
+        )
+        session.warnings += resolved.warnings
+        made = resolved.made
+        session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
+        for note in resolved.notes:
+            self.output.debug(note)
+        if is_ci:
+            # a lock of version 1 was completed to be installed from, and stays as it is
+            require_same_versions(session, old)
+        write = self._write(made) if not is_ci else None
+        if write is not None and only_lock:
+            summary = Summary()
+            if not session.config.dry_run:
+                write.apply()
+        else:
+            summary = self._install(session.wanted(self.store), write)
+        summary.written = write.changed if write is not None else ()
         summary.stage_s = {
             stage: summary.stage_s.get(stage, 0.0) + seconds for stage, seconds in resolved.stage_s.items()
         }
@@ -174,7 +182,7 @@ class _Job(msgspec.Struct):
                 files[YARN_LOCK] = made.yarn_lock
         return ProjectWrite(session.folder, files)
 
-    def _install(self, wanted: Wanted, crew: Crew | None = None, write: ProjectWrite | None = None) -> Summary:
+    def _install(self, wanted: Wanted, write: ProjectWrite | None = None) -> Summary:
         session, config, line = self.session, self.session.config, self.line
         if self.extent.choice.limits:
             wanted = session.limit(self.extent.choice, self.store, fresh=line.command == "ci")
@@ -186,12 +194,11 @@ class _Job(msgspec.Struct):
             durable=line.durable,
             offline=config.offline,
             dry_run=config.dry_run,
-            sizes=self.sizes,
-            fetch=session.fetch_settings(self.sizes),
+            sizes=self.crew.sizes,
+            crew=self.crew.crew,
             hidden_lockfile=session.hidden_lockfile,
             watch=self.progress.show,
             write=write,
-            crew=crew,
         )
         # what is not to be saved is not to be completed either
         has_lock = write is None or session.lock_file in write.files

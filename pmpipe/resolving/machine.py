@@ -28,7 +28,6 @@ from pmpipe.orders import (
     Finish,
     Interrupted,
     Order,
-    Prepare,
     ReleaseTarball,
     StageName,
     Start,
@@ -102,7 +101,6 @@ class ResolveRun(msgspec.Struct):
         places: bounds within the fetch stage's.
         keeps_documents: documents are to be written to the cache.
         goes_on: an install follows that uses the same processes: what is in flight at the end is waited for.
-        prepares_fetch: no document is kept yet, so some will be fetched.
     """
 
     settings: Settings
@@ -110,7 +108,6 @@ class ResolveRun(msgspec.Struct):
     places: ResolvePlaces
     keeps_documents: bool
     goes_on: bool
-    prepares_fetch: bool = False
     counts: Counts = msgspec.field(default_factory=Counts)
     result: Resolution = msgspec.field(default_factory=Resolution)
     #: packages that the resolver has found so far
@@ -141,9 +138,8 @@ class ResolveRun(msgspec.Struct):
     # -- the supervisor's calls -----------------------------------------------------------------------------------
 
     def start(self) -> list[Order]:
-        """The first orders: begin, and get ready to fetch if something certainly will be."""
-        begin = Start(StageName.RESOLVE, Resolve(self._begin(ResolveTask("the project", None))))
-        return [begin, Prepare(StageName.FETCH)] if self.prepares_fetch else [begin]
+        """The first order: begin."""
+        return [Start(StageName.RESOLVE, Resolve(self._begin(ResolveTask("the project", None))))]
 
     def handle(self, event: Event) -> list[Order]:
         """Take in one event and return what is to be done now."""

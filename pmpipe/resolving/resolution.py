@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -119,8 +118,6 @@ def resolve(
         ResolvePlaces(sizes.documents, sizes.tarballs),
         keeps_documents=store.writable,
         goes_on=goes_on,
-        # libcurl and the event loop are loaded while the resolver reads the project
-        prepares_fetch=not offline and not os.path.isdir(f"{store.folder}/{FOLDER_NAME}"),
     )
     stage_s = crew.drive(run, lambda: watch(run), is_last=not goes_on)
     result = run.result
