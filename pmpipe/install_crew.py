@@ -53,7 +53,7 @@ class InstallCrew:
         if not session.lock:
             if not os.path.isdir(f"{session.store().folder}/{FOLDER_NAME}"):
                 self.crew.prepare(StageName.FETCH)
-        elif not os.path.lexists(f"{session.folder}/node_modules"):
+        elif not (config.package_lock_only or os.path.lexists(f"{session.folder}/node_modules")):
             self.crew.prepare(StageName.FETCH, StageName.EXTRACT)
 
     def __enter__(self) -> InstallCrew:  # noqa: PYI034 - Self is not in typing before 3.11

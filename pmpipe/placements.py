@@ -62,15 +62,15 @@ class Placements(msgspec.Struct):
             number = PlacementNumber(index)
             self._at[placement.location] = number
             self.wanted_at[placement.package].append(number)
-            if placement.parent is not None:
+            if placement.parent is None:
+                self._unblock(number)
+            else:
                 self._within.setdefault(placement.parent, []).append(number)
         for index, link in enumerate(self.plan.links):
             if link.after is None:
                 self._to_link.append(LinkNumber(index))
             else:
                 self._links_after.setdefault(link.after, []).append(LinkNumber(index))
-        for index in range(len(self.states)):
-            self._unblock(PlacementNumber(index))
 
     # -- what is ready --------------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ def _folders(project: str, tree: WantedTree, *, with_bins: bool) -> set[str]:
     for package in tree.packages:
         if package.link_target is None and not package.in_bundle:
             folders.add(package.location)
-        folders.add(os.path.dirname(package.location))
+        folders.add(package.location.rpartition("/")[0])
     return folders
 
 
