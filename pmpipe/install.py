@@ -35,7 +35,7 @@ from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
 from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.standing import HIDDEN_LOCKFILE, forget
-from pmpipe.tasks import Settings
+from pmpipe.tasks import STAGE_OF, Settings
 from pmpipe.transaction import ModulesFolder, write_whole
 from pmpipe.workers import BATCH
 
@@ -282,8 +282,9 @@ class Install(msgspec.Struct):
         )
         scheduler = Scheduler(plan, settings)
         stage_s = request.crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
-        for name, seconds in stage_s.items():
-            self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + seconds
+        # the crew may have stages that resolve, too
+        for name in dict.fromkeys(stage.value for stage in STAGE_OF.values()):
+            self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + stage_s[name]
         if scheduler.failures:
             raise failures_error(scheduler.failures, plan.required_by)
         return scheduler
