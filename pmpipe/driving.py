@@ -44,6 +44,8 @@ class Crew:
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = stages
         self._workers: Workers | None = None
+        #: those of machines that were the last ones; they are on their way out
+        self._leaving: list[Workers] = []
 
     def __enter__(self) -> Crew:  # noqa: PYI034 - Self is not in typing before 3.11
         return self
@@ -52,7 +54,10 @@ class Crew:
         self.stop()
 
     def stop(self) -> None:
-        """End all processes now; afterwards no child is left."""
+        """End all processes; afterwards no child is left."""
+        for workers in self._leaving:
+            workers.end_in_peace()
+        self._leaving.clear()
         if self._workers is not None:
             self._workers.stop()
             self._workers = None
@@ -77,7 +82,7 @@ class Crew:
         Args:
             machine: not started yet.
             progress: called at every wake-up, after the machine has changed; must return at once.
-            is_last: the processes end, too.
+            is_last: the processes are let go; they end while the caller goes on, and are waited for by `stop`.
 
         Raises:
             WorkerCrashError: a worker died or raised.
@@ -87,10 +92,13 @@ class Crew:
         try:
             if self._workers is None:
                 self._workers = Workers(self._stages)
-            supervisor = Supervisor(machine, self._workers, progress, ends_workers=is_last)
+            supervisor = Supervisor(machine, self._workers, progress)
             outcome = supervisor.run()
         except OSError as error:
             raise _refused(error) from error
+        if is_last and isinstance(outcome, Finished):
+            self._workers.let_go()
+            self._leaving.append(self._workers)
         if is_last or not isinstance(outcome, Finished):
             self._workers = None
         if isinstance(outcome, CrashReport):

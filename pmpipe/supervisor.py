@@ -92,23 +92,22 @@ class Supervisor(msgspec.Struct):
         machine: the run's state machine, not started yet.
         workers: the processes; all of them idle.
         progress: called at every wake-up, after the machine has changed; must return at once.
-        ends_workers: the processes are to be gone when the run has ended, also if it ended well.
     """
 
     machine: Machine
     workers: Workers
     progress: Callable[[], None]
-    ends_workers: bool = True
     #: seconds during which each stage had work
     busy_s: dict[StageName, float] = msgspec.field(default_factory=lambda: dict.fromkeys(StageName, 0.0))
     _looked_at: float = 0.0
 
     def run(self) -> Outcome:
-        """Carry the plan out and return how it ended. Expected failures are the machine's to tell."""
+        """Carry the plan out and return how it ended. Expected failures are the machine's to tell.
+
+        After a run that ended well the processes wait for more work; after any other none is left.
+        """
         orders = self.machine.start()
         if orders == [Finish()]:
-            if self.ends_workers:
-                self.workers.end_in_peace()
             return Finished()
         self._looked_at = time.monotonic()
         try:
@@ -118,13 +117,11 @@ class Supervisor(msgspec.Struct):
                 while outcome is None:
                     outcome = self._carry_out(self._next_orders(wake_up))
                     self.progress()
-                if self.ends_workers and isinstance(outcome, Finished):
-                    self.workers.end_in_peace()
-                elif not isinstance(outcome, Finished):
-                    self.workers.stop()
-                # a signal that came while the processes were ending
+                # a signal that came since the last event
                 if isinstance(outcome, Finished) and (number := _received(wake_up)) is not None:
                     outcome = Cancelled(number)
+                if not isinstance(outcome, Finished):
+                    self.workers.stop()
                 self.workers.unwatch(wake_up.fileno())
         except BaseException:
             self.workers.stop()

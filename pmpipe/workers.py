@@ -192,10 +192,14 @@ class Workers:
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
-    def end_in_peace(self) -> None:
-        """Close the jobs' channels and wait for the workers to leave; who does not is stopped."""
+    def let_go(self) -> None:
+        """Close the jobs' channels: the workers end by themselves, without anybody waiting for them."""
         for channel in self._jobs.values():
             channel.close()
+
+    def end_in_peace(self) -> None:
+        """Let the workers go and wait for them; who does not leave is stopped."""
+        self.let_go()
         self._join(_PEACE_S)
         self.stop()
 

@@ -50,13 +50,23 @@ class ReflinkProbe(msgspec.Struct):
 
     #: (device of the store, device of the destination) -> they can
     _known: dict[tuple[int, int], bool] = msgspec.field(default_factory=dict)
+    #: the store's filesystem has refused within itself: no other device will do either, and nothing need be asked
+    _never: bool = False
 
     def can_reflink(self, entry: int, destination: int) -> bool:
-        """Whether files of the folder `entry` can be reflinked into the folder `destination` (both descriptors)."""
+        """Whether files of the folder `entry` can be reflinked into the folder `destination` (both descriptors).
+
+        Args:
+            entry: of the one store that this process clones from.
+            destination: anywhere.
+        """
+        if self._never:
+            return False
         pair = (os.fstat(entry).st_dev, os.fstat(destination).st_dev)
         known = self._known.get(pair)
         if known is None:
             known = self._known[pair] = _try_reflink(entry, destination)
+            self._never = not known and pair[0] == pair[1]
         return known
 
 

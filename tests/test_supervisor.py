@@ -19,7 +19,7 @@ from pmpipe.driving import Crew, drive
 from pmpipe.errors import WorkerCrashError
 from pmpipe.interrupts import CancelledError
 from pmpipe.orders import Dismiss, Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
-from pmpipe.supervisor import Cancelled, CrashReport, Finished, Supervisor
+from pmpipe.supervisor import Cancelled, CrashReport, Finished, Outcome, Supervisor
 from pmpipe.workers import Stage, Workers
 from stages.channel import Channel
 from stages.messages import Crashed, Job, JobId, Remove, Removed, Result
@@ -95,15 +95,24 @@ def nothing_is_left() -> Iterator[None]:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
+class Alone(Supervisor):
+    """A supervisor whose processes end with its run."""
+
+    def run(self) -> Outcome:
+        outcome = super().run()
+        self.workers.end_in_peace()
+        return outcome
+
+
 def test_all_jobs_are_done_and_the_run_finishes() -> None:
     machine = Removals([f"p{number}" for number in range(100)])
-    assert Supervisor(machine, Workers([stage_of(removed)]), nothing).run() == Finished()
+    assert Alone(machine, Workers([stage_of(removed)]), nothing).run() == Finished()
     assert sorted(machine.done) == list(range(100))
 
 
 def test_with_nothing_to_do_no_process_is_started() -> None:
     progress: list[int] = []
-    supervisor = Supervisor(Removals([]), Workers([stage_of(removed)]), lambda: progress.append(1))
+    supervisor = Alone(Removals([]), Workers([stage_of(removed)]), lambda: progress.append(1))
     assert supervisor.run() == Finished()
     assert progress == []
 
@@ -113,7 +122,7 @@ def test_only_as_many_processes_are_started_as_there_is_work_for(capfd: pytest.C
         os.write(1, b"started ")
         run_jobs(removed, jobs, results, board)
 
-    Supervisor(Removals(["one"]), Workers([Stage(StageName.CLONE, 8, 4, main)]), nothing).run()
+    Alone(Removals(["one"]), Workers([Stage(StageName.CLONE, 8, 4, main)]), nothing).run()
     assert capfd.readouterr().out == "started "
 
 
@@ -126,11 +135,11 @@ def test_work_goes_to_several_processes() -> None:
         yield Removed(job.job)
 
     machine = Removals(["one", "two"])
-    assert Supervisor(machine, Workers([stage_of(handle)]), nothing).run() == Finished()
+    assert Alone(machine, Workers([stage_of(handle)]), nothing).run() == Finished()
 
 
 def test_time_with_work_is_counted() -> None:
-    supervisor = Supervisor(Removals(["one"]), Workers([stage_of(removed)]), nothing)
+    supervisor = Alone(Removals(["one"]), Workers([stage_of(removed)]), nothing)
     supervisor.run()
     assert supervisor.busy_s[StageName.CLONE] > 0
     assert supervisor.busy_s[StageName.FETCH] == 0
@@ -149,20 +158,20 @@ def test_progress_is_shown_while_a_job_takes_long() -> None:
         if len(seen) == 2:
             go_on.set()
 
-    assert Supervisor(Removals(["one"]), Workers([stage_of(handle)]), progress).run() == Finished()
+    assert Alone(Removals(["one"]), Workers([stage_of(handle)]), progress).run() == Finished()
 
 
 def test_long_paths_do_not_need_to_fit_in_one_datagram() -> None:
     paths = ["/" + f"{number}" + "x" * 16_000 for number in range(64)]
     machine = Removals(paths, places=64)
-    assert Supervisor(machine, Workers([stage_of(removed, count=1, places=64)]), nothing).run() == Finished()
+    assert Alone(machine, Workers([stage_of(removed, count=1, places=64)]), nothing).run() == Finished()
     assert len(machine.done) == 64
 
 
 def test_more_bytes_than_the_kernel_takes_at_a_time_are_sent_later() -> None:
     paths = ["/" + f"{number}" + "x" * 4000 for number in range(2000)]
     machine = Removals(paths, places=2000)
-    assert Supervisor(machine, Workers([stage_of(removed, places=2000)]), nothing).run() == Finished()
+    assert Alone(machine, Workers([stage_of(removed, places=2000)]), nothing).run() == Finished()
     assert len(machine.done) == 2000
 
 
@@ -194,7 +203,7 @@ def test_a_death_names_stage_job_and_cause(how: str, cause: str) -> None:
             die(how)
         yield Removed(job.job)
 
-    outcome = Supervisor(Removals(["a", "b", "deadly", "c"]), Workers([stage_of(handle)]), nothing).run()
+    outcome = Alone(Removals(["a", "b", "deadly", "c"]), Workers([stage_of(handle)]), nothing).run()
     assert outcome == CrashReport("clone", "deadly", cause, "")
 
 
@@ -205,7 +214,7 @@ def test_what_was_sent_before_a_death_is_handled_before_it() -> None:
         yield Removed(job.job)
 
     machine = Removals([f"p{number}" for number in range(60)], places=60)
-    outcome = Supervisor(machine, Workers([stage_of(handle, count=1, places=60)]), nothing).run()
+    outcome = Alone(machine, Workers([stage_of(handle, count=1, places=60)]), nothing).run()
     assert outcome == CrashReport("clone", "p30", "was killed by SIGKILL", "")
     # whole batches: those that were complete before the one in hand
     assert isinstance(machine.events[-1], WorkerDied)
@@ -217,7 +226,7 @@ def test_what_a_worker_raises_comes_with_its_traceback() -> None:
     def handle(job: Job) -> Iterator[Result]:
         raise ZeroDivisionError("on purpose")
 
-    outcome = Supervisor(Removals(["a"]), Workers([stage_of(handle)]), nothing).run()
+    outcome = Alone(Removals(["a"]), Workers([stage_of(handle)]), nothing).run()
     assert isinstance(outcome, CrashReport)
     assert (outcome.stage, outcome.job, outcome.cause) == ("clone", "a", "raised")
     assert "ZeroDivisionError: on purpose" in outcome.traceback
@@ -227,7 +236,7 @@ def test_what_a_stage_raises_outside_of_a_job_comes_with_its_traceback() -> None
     def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
         raise ZeroDivisionError("at the start")
 
-    outcome = Supervisor(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run()
+    outcome = Alone(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run()
     assert isinstance(outcome, CrashReport)
     assert "ZeroDivisionError: at the start" in outcome.traceback
 
@@ -236,7 +245,7 @@ def test_an_idle_worker_that_dies_fails_the_run() -> None:
     def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
         os._exit(3)
 
-    outcome = Supervisor(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run()
+    outcome = Alone(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run()
     assert outcome == CrashReport("clone", "", "exited with status 3", "")
 
 
@@ -248,7 +257,7 @@ def test_workers_that_do_not_listen_are_killed() -> None:
         signal.pause()
         yield Removed(job.job)
 
-    outcome = Supervisor(Removals(["a", "b"]), Workers([stage_of(handle)]), nothing).run()
+    outcome = Alone(Removals(["a", "b"]), Workers([stage_of(handle)]), nothing).run()
     assert isinstance(outcome, CrashReport)
 
 
@@ -257,7 +266,7 @@ def test_a_worker_that_does_not_leave_at_the_end_is_stopped() -> None:
         run_jobs(removed, jobs, results, board)
         signal.pause()
 
-    assert Supervisor(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run() == Finished()
+    assert Alone(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run() == Finished()
 
 
 def test_a_bug_of_the_state_machine_leaves_no_child() -> None:
@@ -266,7 +275,7 @@ def test_a_bug_of_the_state_machine_leaves_no_child() -> None:
             raise ZeroDivisionError("on purpose")
 
     with pytest.raises(ZeroDivisionError):
-        Supervisor(Buggy(["a"]), Workers([stage_of(removed)]), nothing).run()
+        Alone(Buggy(["a"]), Workers([stage_of(removed)]), nothing).run()
 
 
 def test_a_failing_progress_leaves_no_child() -> None:
@@ -274,7 +283,7 @@ def test_a_failing_progress_leaves_no_child() -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        Supervisor(Removals(["a"]), Workers([stage_of(removed)]), progress).run()
+        Alone(Removals(["a"]), Workers([stage_of(removed)]), progress).run()
 
 
 # -- signals ------------------------------------------------------------------------------------------------------
@@ -291,7 +300,7 @@ def test_a_signal_cancels_the_run(number: int) -> None:
         os.kill(os.getpid(), number)
 
     machine = Removals(["a", "b"])
-    outcome = Supervisor(machine, Workers([stage_of(never_ends)]), progress).run()
+    outcome = Alone(machine, Workers([stage_of(never_ends)]), progress).run()
     assert outcome == Cancelled(number)
     assert machine.events == [Interrupted(number)]
 
@@ -306,7 +315,7 @@ def test_a_signal_while_waiting_wakes_the_supervisor() -> None:
             timer.start()
         calls.append(1)
 
-    assert Supervisor(Removals(["a"]), Workers([stage_of(never_ends)]), progress).run() == Cancelled(signal.SIGINT)
+    assert Alone(Removals(["a"]), Workers([stage_of(never_ends)]), progress).run() == Cancelled(signal.SIGINT)
     timer.join()
 
 
@@ -339,6 +348,12 @@ def test_driving_makes_a_signal_a_cancellation() -> None:
 # -- one state machine after another --------------------------------------------------------------------------------
 
 
+def wait_until_alone() -> None:
+    deadline = time.monotonic() + 30
+    while multiprocessing.active_children() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def test_a_crew_stays_for_the_next_state_machine() -> None:
     pids: list[int] = []
 
@@ -357,11 +372,18 @@ def test_a_crew_stays_for_the_next_state_machine() -> None:
     assert (first.done, second.done) == ([0, 1], [0])
 
 
-def test_a_crews_last_state_machine_ends_its_processes() -> None:
+def test_after_a_crews_last_state_machine_its_processes_end_by_themselves() -> None:
     with Crew([stage_of(removed)]) as crew:
         crew.drive(Removals(["one"]), nothing, is_last=False)
         crew.drive(Removals(["two"]), nothing, is_last=True)
+        wait_until_alone()
         assert multiprocessing.active_children() == []
+
+
+def test_a_crew_waits_for_processes_that_are_on_their_way_out() -> None:
+    with Crew([stage_of(removed)]) as crew:
+        crew.drive(Removals(["one"]), nothing, is_last=True)
+    assert multiprocessing.active_children() == []
 
 
 def test_a_crew_ends_when_its_context_does_whatever_happens() -> None:
@@ -403,7 +425,5 @@ def test_a_stage_that_was_let_go_ends_by_itself_and_its_end_is_no_death() -> Non
     stages = [stage_of(removed), Stage(StageName.LINK, 1, 4, stage_of(removed).main)]
     with Crew(stages) as crew:
         crew.drive(Dismissing(["one", "two"]), nothing, is_last=False)
-        deadline = time.monotonic() + 30
-        while multiprocessing.active_children() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until_alone()
         crew.drive(Removals(["three"], stage=StageName.LINK), nothing, is_last=True)
