@@ -114,8 +114,8 @@ def become_worker(stage: str, channels: Sequence[Channel], jobs: Channel, result
 def _name_process(name: str) -> None:
     """Let ``ps`` and ``top`` tell the stages apart."""
     try:
-        with open("/proc/self/comm", "w", encoding="ascii") as file:
-            file.write(name)
+        with open("/proc/self/comm", "wb", buffering=0) as file:
+            file.write(name.encode())
     except OSError:
         return  # a name is a convenience; some sandboxes have no writable /proc
 
