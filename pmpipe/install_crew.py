@@ -42,7 +42,7 @@ class InstallCrew:
         return self.resolve_inputs
 
     def get_ready(self, session: Session) -> None:
-        """Start what will very probably have work, judging by what is not there.
+        """Start what will very probably have work, judging by what is not there; what has started stays.
 
         Raises:
             HostError: a process cannot be started.

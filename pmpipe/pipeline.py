@@ -66,6 +66,11 @@ class Sizes(msgspec.Struct, frozen=True):
         """Tarballs in flight in the fetch stage."""
         return self.places[StageName.FETCH]
 
+    @property
+    def places_with_documents(self) -> dict[StageName, int]:
+        """`places` with room in the fetch stage for the documents of a resolution."""
+        return {**self.places, StageName.FETCH: self.tarballs + self.documents}
+
 
 def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
     """The pipeline for a host.
@@ -149,7 +154,7 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve_inputs: Call
         StageName.RESOLVE: resolve,
         StageName.CACHE: cache,
     }
-    places = {**sizes.places, StageName.FETCH: sizes.tarballs + sizes.documents}
+    places = sizes.places_with_documents
     return [Stage(name, sizes.processes[name], places[name], main) for name, main in mains.items()]
 
 

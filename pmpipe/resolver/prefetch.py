@@ -44,15 +44,16 @@ class Prefetcher:
         picked: per package the versions that the walk has been through.
         fits: whether a package can be used on this host; only then is its tarball worth a download ahead.
         excluded: names of workspaces, and of what overrides are about: their dependents may not get what they ask for.
-        has: whether the tree began with something by this name that satisfies: then there may be nothing to ask for.
+        has: whether something that was kept of an old lock may do for a dependency of this name: then its packument may
+            never be needed.
     """
 
     def __init__(
         self,
         source: Source,
-        excluded: AbstractSet[str] = frozenset(),
-        fits: Callable[[Package], bool] = lambda _: True,
-        has: Callable[[str, Request], bool] = lambda *_: False,
+        excluded: AbstractSet[str],
+        fits: Callable[[Package], bool],
+        has: Callable[[str, Request], bool],
     ) -> None:
         self.source = source
         self.excluded = excluded

@@ -100,7 +100,7 @@ class Resolver:
             self._source,
             workspaces | _overridden_names(self._tree.root.rule),
             lambda package: not wrong_platform(package, self.options),
-            self._may_find if planted.project.locked else _finds_nothing,
+            self._may_find,
         )
         self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options, self._prefetcher)
         self._run: Waiting[None] = self._plant_and_build()
@@ -158,9 +158,9 @@ class Resolver:
         return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare, failed)
 
     def _may_find(self, name: str, request: Request) -> bool:
-        """Whether something by this name in the tree satisfies, wherever it is."""
+        """Whether something by this name satisfies, wherever it is in a tree that began with an old lock."""
         wanted = request.range
-        if wanted is None:
+        if wanted is None or not self._planted.project.locked:
             return False
         versions = (loose_version(node.version) for node in self._tree.by_name.get(name, ()))
         return any(version is not None and wanted.test(version) for version in versions)
@@ -192,10 +192,6 @@ class Resolver:
         events.extend(self._prefetcher.take_asks())
         events.extend(self._prefetcher.take_resolved())
         return events
-
-
-def _finds_nothing(_name: str, _request: Request) -> bool:
-    return False
 
 
 def _overridden_names(rule: OverrideRule | None) -> set[str]:

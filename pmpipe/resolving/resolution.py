@@ -11,7 +11,7 @@ import msgspec
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.driving import Crew
 from pmpipe.npm.foreign.files import is_kept_up_to_date
-from pmpipe.orders import Counts, StageName
+from pmpipe.orders import Counts
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
 from pmpipe.project_files import YARN_LOCK, read_file
 from pmpipe.resolving.failures import bounded, errors_of
@@ -108,9 +108,13 @@ def resolve(
         PmpipeError: the project's dependencies cannot be resolved.
         CancelledError: a signal ended it.
     """
-    places = {**sizes.places, StageName.FETCH: sizes.tarballs + sizes.documents}
     settings = Settings(
-        places, store.folder, store.staging, LIMITS, large_tarball_bytes=LARGE_TARBALL_BYTES, offline=offline
+        sizes.places_with_documents,
+        store.folder,
+        store.staging,
+        LIMITS,
+        large_tarball_bytes=LARGE_TARBALL_BYTES,
+        offline=offline,
     )
     run = ResolveRun(
         settings,
