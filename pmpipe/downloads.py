@@ -45,7 +45,7 @@ class Downloads(msgspec.Struct):
     _to_fetch: deque[PackageNumber] = msgspec.field(default_factory=deque)
     #: all and only packages in state FETCHED, with the place of their bytes
     _to_extract: deque[tuple[PackageNumber, Source]] = msgspec.field(default_factory=deque)
-    #: origins that were asked for
+    #: origins of packages whose entries were damaged
     _origins: dict[PackageNumber, Origin] = msgspec.field(default_factory=dict)
     #: why a package is FAILED; absent where nobody wanted it any more
     _reasons: dict[PackageNumber, Failed] = msgspec.field(default_factory=dict)
@@ -53,20 +53,27 @@ class Downloads(msgspec.Struct):
     _dead_hosts: dict[str, Failed] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.states.extend(
-            PackageState.STORED if package.stored else PackageState.WAITING for package in self.plan.packages
-        )
-        self.entries.extend(package.entry for package in self.plan.packages)
-        self.mended.update(PackageNumber(n) for n, package in enumerate(self.plan.packages) if package.damaged)
-        for index, state in enumerate(self.states):
-            if state is PackageState.WAITING:
-                self._queue(PackageNumber(index))
+        self.extend(self.plan)
+
+    def extend(self, plan: Plan) -> None:
+        """Go on with a plan whose packages begin with those that are known."""
+        self.plan = plan
+        for number, package in enumerate(plan.packages[len(self.states) :], len(self.states)):
+            self.states.append(PackageState.STORED if package.stored else PackageState.WAITING)
+            self.entries.append(package.entry)
+            if package.damaged:
+                self.mended.add(PackageNumber(number))
+            if not package.stored:
+                self._queue(PackageNumber(number))
 
     def origin(self, number: PackageNumber) -> Origin:
         """Where a package that the store lacks comes from."""
+        package = self.plan.packages[number]
+        if package.origin is not None:
+            return package.origin
         origin = self._origins.get(number)
         if origin is None:
-            origin = self._origins[number] = self.plan.origin_of(self.plan.packages[number].location)
+            origin = self._origins[number] = self.plan.origin_of(package.location)
         return origin
 
     def is_stored(self, number: PackageNumber) -> bool:

@@ -10,7 +10,7 @@ from pmpipe.interrupts import CancelledError
 from pmpipe.orders import StageName
 from pmpipe.pipeline import Sizes, check_stages
 from pmpipe.report import crash_error
-from pmpipe.supervisor import Cancelled, CrashReport, Finished, Machine, Supervisor
+from pmpipe.supervisor import Cancelled, CrashReport, Machine, Outcome, Supervisor
 from pmpipe.workers import Stage, Workers
 
 
@@ -89,17 +89,32 @@ class Crew:
             HostError: a process cannot be started.
             CancelledError: SIGINT or SIGTERM came.
         """
+        stage_s = self._drive(machine, progress, Supervisor.run)
+        if is_last and self._workers is not None:
+            self._workers.let_go()
+            self._leaving.append(self._workers)
+            self._workers = None
+        return stage_s
+
+    def drive_until(self, machine: Machine, fd: int) -> dict[str, float]:
+        """Run a state machine until a descriptor is readable; it may be driven on. Otherwise as `drive`."""
+        return self._drive(machine, lambda: None, lambda supervisor: supervisor.run_until(fd))
+
+    def turn(self, machine: Machine) -> dict[str, float]:
+        """Let a state machine answer what has happened since it was driven, without waiting. Otherwise as `drive`."""
+        return self._drive(machine, lambda: None, Supervisor.turn)
+
+    def _drive(
+        self, machine: Machine, progress: Callable[[], None], run: Callable[[Supervisor], Outcome | None]
+    ) -> dict[str, float]:
         try:
             if self._workers is None:
                 self._workers = Workers(self._stages)
             supervisor = Supervisor(machine, self._workers, progress)
-            outcome = supervisor.run()
+            outcome = run(supervisor)
         except OSError as error:
             raise _refused(error) from error
-        if is_last and isinstance(outcome, Finished):
-            self._workers.let_go()
-            self._leaving.append(self._workers)
-        if is_last or not isinstance(outcome, Finished):
+        if isinstance(outcome, CrashReport | Cancelled):
             self._workers = None
         if isinstance(outcome, CrashReport):
             raise crash_error(outcome)

@@ -13,10 +13,11 @@ succeeds (see `pmpipe.transaction`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
+from pmpipe.ahead import Ahead
 from pmpipe.checking import CheckTask
 from pmpipe.driving import Crew, check
 from pmpipe.early_stages import stages_needed
@@ -25,7 +26,7 @@ from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import Counts
-from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
+from pmpipe.pipeline import Sizes, install_settings
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
@@ -35,9 +36,8 @@ from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
 from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.standing import HIDDEN_LOCKFILE, forget
-from pmpipe.tasks import STAGE_OF, Settings
+from pmpipe.tasks import STAGE_OF
 from pmpipe.transaction import ModulesFolder, write_whole
-from pmpipe.workers import BATCH
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -53,6 +53,7 @@ class Request(msgspec.Struct, frozen=True):
         hidden_lockfile: makes its text for the locations that are installed.
         write: files of the project that change together with the tree: lockfile, package.json.
         watch: called with the scheduler at every wake-up.
+        ahead: what has begun already.
     """
 
     fresh: bool
@@ -64,6 +65,7 @@ class Request(msgspec.Struct, frozen=True):
     hidden_lockfile: Callable[[Collection[PackagePath]], bytes]
     watch: Callable[[Scheduler], None]
     write: ProjectWrite | None = None
+    ahead: Ahead | None = None
 
 
 class Summary(msgspec.Struct):
@@ -97,6 +99,11 @@ class Summary(msgspec.Struct):
     documents: int = 0
     written: tuple[str, ...] = ()
 
+    def add_stages(self, stage_s: Mapping[str, float]) -> None:
+        """Count seconds during which stages had work."""
+        for stage, seconds in stage_s.items():
+            self.stage_s[stage] = self.stage_s.get(stage, 0.0) + seconds
+
 
 class Install(msgspec.Struct):
     """Carries one request out.
@@ -114,6 +121,8 @@ class Install(msgspec.Struct):
     diagnosis: Diagnosis = msgspec.field(default_factory=Diagnosis)
     summary: Summary = msgspec.field(default_factory=Summary)
     _folders: dict[str, ModulesFolder] = msgspec.field(default_factory=dict)
+    #: what has begun already, until the plan has taken it over
+    _ahead: Ahead | None = None
     #: the hidden lockfile of the whole tree, made while the processes work; empty until then
     _hidden_lockfile: bytes = b""
 
@@ -137,7 +146,7 @@ class Install(msgspec.Struct):
         for path in self.diagnosis.unverifiable:
             # nothing says how its files should be: it is built anew
             installed.packages.pop(path, None)
-        work = Planner(self.wanted, self.means, self._folders, installed, self.diagnosis.damaged).make()
+        work = self._planner(installed).make()
         self.summary.kept = work.kept
         self.summary.removed = work.removed
         if self.request.dry_run:
@@ -146,6 +155,18 @@ class Install(msgspec.Struct):
             self._carry_out(work)
         else:
             self._change_files_only(installed)
+
+    def _planner(self, installed: Installed) -> Planner:
+        ahead = self._ahead = self.request.ahead
+        return Planner(
+            self.wanted,
+            self.means,
+            ahead.packages if ahead is not None else self.means.package_list(self.wanted.project),
+            self._folders,
+            installed,
+            self.diagnosis.damaged,
+            ahead.turn if ahead is not None else None,
+        )
 
     def _change_files_only(self, installed: Installed) -> None:
         try:
@@ -269,25 +290,24 @@ class Install(msgspec.Struct):
 
     def _run_pipeline(self, plan: Plan) -> Scheduler:
         sizes, request = self.request.sizes, self.request
-        store = self.means.store
-        settings = Settings(
-            dict(sizes.places),
-            store.folder,
-            store.staging,
-            LIMITS,
-            clone_lot=BATCH,
-            large_tarball_bytes=LARGE_TARBALL_BYTES,
-            durable=request.durable,
-            offline=request.offline,
-        )
-        scheduler = Scheduler(plan, settings)
+        if self._ahead is not None:
+            scheduler = self._ahead.scheduler
+            scheduler.complete(plan)
+            self._count_stages(self._ahead.stage_s)
+            self._ahead = None
+        else:
+            settings = install_settings(sizes, self.means.store, durable=request.durable, offline=request.offline)
+            scheduler = Scheduler(plan, settings)
         stage_s = request.crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
-        # the crew may have stages that resolve, too
-        for name in dict.fromkeys(stage.value for stage in STAGE_OF.values()):
-            self.summary.stage_s[name] = self.summary.stage_s.get(name, 0.0) + stage_s[name]
+        self._count_stages(stage_s)
         if scheduler.failures:
             raise failures_error(scheduler.failures, plan.required_by)
         return scheduler
+
+    def _count_stages(self, stage_s: Mapping[str, float]) -> None:
+        # the crew may have stages that resolve, too
+        names = {stage.value for stage in STAGE_OF.values()}
+        self.summary.add_stages({name: seconds for name, seconds in stage_s.items() if name in names})
 
     def _watch(self, scheduler: Scheduler) -> None:
         """What is done at every wake-up."""

@@ -7,17 +7,22 @@ processes that will very probably have work start as soon as the settings are kn
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pmpipe.driving import Crew
 from pmpipe.orders import StageName
-from pmpipe.pipeline import stages_for
+from pmpipe.pipeline import install_settings, stages_for
+from pmpipe.sizing import fetch_settings, pipeline_sizes
 from stages.document_cache import FOLDER_NAME
 
 if TYPE_CHECKING:
+    from pmpipe.ahead import Ahead
     from pmpipe.resolving.worker import ResolveInputs
     from pmpipe.session import Session
+    from pmpipe.store import Store
+    from pmpipe.wanted import WantedPackage, WantedTree
 
 
 class InstallCrew:
@@ -30,12 +35,16 @@ class InstallCrew:
         sizes: processes and queues.
         crew: the processes.
         resolve_inputs: what the resolve process is to do; to be set before it starts.
+        ahead: what has been begun before there was a plan.
     """
 
     def __init__(self, session: Session) -> None:
-        self.sizes = session.sizes()
+        self.sizes = pipeline_sizes(session.config)
         self.resolve_inputs: ResolveInputs | None = None
-        self.crew = Crew(stages_for(self.sizes, session.fetch_settings(self.sizes), self._given_inputs))
+        self.ahead: Ahead | None = None
+        #: there is a lock, and nothing was installed from it
+        self._is_cold = False
+        self.crew = Crew(stages_for(self.sizes, fetch_settings(session.config, self.sizes), self._given_inputs))
 
     def _given_inputs(self) -> ResolveInputs:
         assert self.resolve_inputs is not None, "resolve starts when it is known what is to be resolved"
@@ -55,6 +64,64 @@ class InstallCrew:
                 self.crew.prepare(StageName.FETCH)
         elif not (config.package_lock_only or os.path.lexists(f"{session.folder}/node_modules")):
             self.crew.prepare(StageName.FETCH, StageName.EXTRACT)
+            self._is_cold = True
+
+    def begin_while_working_out(self, session: Session, store: Store, *, durable: bool) -> None:
+        """While it is being found out what tree is wanted, fetch and unpack what is sure to be part of it.
+
+        Args:
+            session: the project.
+            store: opened.
+            durable: store entries are flushed to the disk.
+
+        Raises:
+            PmpipeError, CancelledError: see `Crew.drive`.
+        """
+        child = session.child
+        if child is None or not self._is_cold:
+            return
+        from pmpipe.certain import decode
+
+        certain = decode(child.told())
+        if certain:
+            self.ahead = self._begin(certain, session, store, durable=durable)
+            self.ahead.run_until(child.fileno())
+
+    def begin_before_plan(self, tree: WantedTree, session: Session, store: Store, *, durable: bool) -> None:
+        """Fetch and unpack the first packages of a tree while it is being planned how to place it.
+
+        Args:
+            tree: what is wanted, for a project that has nothing installed.
+            session: the project.
+            store: opened.
+            durable: store entries are flushed to the disk.
+
+        Raises:
+            PmpipeError, CancelledError: see `Crew.drive`.
+        """
+        if session.config.offline or session.config.dry_run or os.path.lexists(f"{session.folder}/node_modules"):
+            return
+        from pmpipe.certain import first_missing
+
+        packages = first_missing(tree.packages, len(tree.packages), store.has_name)
+        if packages:
+            self.ahead = self._begin(packages, session, store, durable=durable)
+            self.ahead.turn()
+
+    def _begin(self, certain: Iterable[WantedPackage], session: Session, store: Store, *, durable: bool) -> Ahead:
+        from pmpipe.ahead import Ahead
+
+        packages = session.means(store).package_list(session.folder)
+        for package in certain:
+            packages.number_of(package)
+        settings = install_settings(self.sizes, store, durable=durable, offline=False)
+        return Ahead(packages, settings, self.crew)
+
+    def abandon(self) -> None:
+        """There will be another lock than the one that was begun with."""
+        if self.ahead is not None:
+            self.ahead = None
+            self.crew.stop()
 
     def __enter__(self) -> InstallCrew:  # noqa: PYI034 - Self is not in typing before 3.11
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -86,7 +86,11 @@ class LockSource(msgspec.Struct, frozen=True):
 
 
 def read_locked_project(
-    folder: str, config: Config, environ: Mapping[str, str], source: LockSource | None = None
+    folder: str,
+    config: Config,
+    environ: Mapping[str, str],
+    source: LockSource | None = None,
+    take_fitting: Callable[[LockGraph], None] | None = None,
 ) -> LockedProject:
     """Read a project, and refuse a lockfile that does not satisfy its package.json files.
 
@@ -95,6 +99,7 @@ def read_locked_project(
         config: all settings.
         environ: the process's environment: where node and the user's home are.
         source: the lockfile; by default it is read from the folder.
+        take_fitting: called with the lockfile's graph as soon as it is known that it fits and need not be written anew.
 
     Raises:
         LockfileOutOfSyncError: with everything that is off.
@@ -112,6 +117,8 @@ def read_locked_project(
     graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)
     options = CheckOptions(strict_peer_deps=config.strict_peer_deps, force=config.force, home=environ.get("HOME", ""))
     problems, passes_over = _check(graph, options) if source is None or not source.is_own else ([], False)
+    if take_fitting is not None and not (passes_over or has_drifted(graph)):
+        take_fitting(graph)
     unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
     selection = _select(graph, config, environ, unavailable)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)

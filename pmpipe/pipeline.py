@@ -9,11 +9,13 @@ import msgspec
 
 from pmpipe.errors import HostError
 from pmpipe.orders import StageName
-from pmpipe.workers import Stage
+from pmpipe.tasks import Settings
+from pmpipe.workers import BATCH, Stage
 from stages.messages import ArchiveLimits
 
 if TYPE_CHECKING:
     from pmpipe.resolving.worker import ResolveInputs
+    from pmpipe.store import Store
     from stages.channel import Channel
     from stages.fetch import FetchSettings
     from stages.worker import JobBoard
@@ -158,6 +160,27 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve_inputs: Call
     return [Stage(name, sizes.processes[name], places[name], main) for name, main in mains.items()]
 
 
+def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool) -> Settings:
+    """What the scheduler of an install needs besides its plan.
+
+    Args:
+        sizes: processes and queues.
+        store: opened.
+        durable: store entries are flushed to the disk.
+        offline: nothing may be fetched.
+    """
+    return Settings(
+        dict(sizes.places),
+        store.folder,
+        store.staging,
+        LIMITS,
+        clone_lot=BATCH,
+        large_tarball_bytes=LARGE_TARBALL_BYTES,
+        durable=durable,
+        offline=offline,
+    )
+
+
 def check_stages(sizes: Sizes) -> list[Stage]:
     """The clone stage alone, for checks."""
     return [Stage(StageName.CLONE, sizes.processes[StageName.CLONE], sizes.places[StageName.CLONE], _clone)]
@@ -177,4 +200,4 @@ def _link(jobs: Channel, results: Channel, board: JobBoard) -> None:
     run_jobs(make_handler(), jobs, results, board)
 
 
-__all__ = ["LIMITS", "Sizes", "check_stages", "sizes_for", "stages_for"]
+__all__ = ["LIMITS", "Sizes", "check_stages", "install_settings", "sizes_for", "stages_for"]

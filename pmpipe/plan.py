@@ -49,12 +49,13 @@ class Package(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         label: ``name@version`` for messages.
-        location: the first location that wants it, by which its origin is found.
+        location: the first location that wants it.
         integrity: SRI as the lockfile has it, or empty.
         entry: absolute path of the store entry; empty where it is known only after extraction.
         key: names the store entry of a git commit, which has no digest; else empty.
         stored: the entry was in the store when the plan was made.
         damaged: an entry is there, but holds wrong bytes: the new one takes its place.
+        origin: where it comes from; None while the store has it.
     """
 
     label: str
@@ -64,6 +65,7 @@ class Package(msgspec.Struct, frozen=True, gc=False):
     key: str
     stored: bool
     damaged: bool = False
+    origin: Origin | None = None
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -135,7 +137,8 @@ class Plan(msgspec.Struct):
         packages: each tarball once.
         placements: parents before the placements within them.
         links: bins and folder links.
-        origin_of: where the package at a location comes from; asked only when it must be fetched.
+        origin_of: where the package at a location comes from; asked only for those that are stored and turn out to be
+            damaged.
         left_out_with: the locations that are left out together with a location that cannot be had: the optional
             package that needs it, and what only that one needs.
         required_by: the chain of packages that asks for a location, for messages.

@@ -17,8 +17,9 @@ from pmpipe.emptied import with_emptied_folders
 from pmpipe.installed import Installed
 from pmpipe.npm.package_path import PackagePath, is_installed
 from pmpipe.npm.registry import Registries
-from pmpipe.plan import BinLinks, FolderLink, Link, Origin, Package, PackageNumber, Placement, PlacementNumber, Plan
-from pmpipe.sources import entry_candidates, git_key, origin_of, usable_integrity
+from pmpipe.package_list import PackageList
+from pmpipe.plan import BinLinks, FolderLink, Link, Origin, Placement, PlacementNumber, Plan
+from pmpipe.sources import origin_of
 from pmpipe.store import Store
 from pmpipe.transaction import Exchange, ModulesFolder
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
@@ -28,6 +29,9 @@ _REPAIR_LOT = 16
 
 #: Names and targets of executables in one job; one pair alone is far below the datagram's 128 KiB.
 _BIN_LOT_BYTES = 32 << 10
+
+#: Locations that are planned between two pauses: two milliseconds' worth.
+_LOCATIONS_PER_TURN = 256
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -62,6 +66,10 @@ class Means(msgspec.Struct, frozen=True):
     clone_method: str
     damaged: frozenset[str] = frozenset()
     with_bins: bool = True
+
+    def package_list(self, project: str) -> PackageList:
+        """An empty list of packages that are made from these, for the project at an absolute path."""
+        return PackageList(project, self.store, self.registries, self.damaged)
 
 
 class Work(msgspec.Struct):
@@ -100,19 +108,21 @@ class Planner(msgspec.Struct):
     Args:
         wanted: the tree at the end.
         means: store and registries.
+        packages: those of a run that has begun before its plan, else none; the plan's are added.
         folders: the project's modules folders by absolute path; whether each is fresh is decided already.
         installed: what stands in the folders that are patched.
         repairs: files to restore in packages that stay, by location; paths within the package.
+        pause: called every few milliseconds, for whatever else is going on.
     """
 
     wanted: Wanted
     means: Means
+    packages: PackageList
     folders: Mapping[str, ModulesFolder]
     installed: Installed
     repairs: Mapping[PackagePath, Sequence[str]] = msgspec.field(default_factory=dict)
+    pause: Callable[[], None] | None = None
     work: Work = msgspec.field(default_factory=Work)
-    #: store entry, or the origin where it has none, -> the package that was planned for it
-    _numbers: dict[object, PackageNumber] = msgspec.field(default_factory=dict)
     _packages_at: dict[PackagePath, WantedPackage] = msgspec.field(default_factory=dict)
     #: location -> its placement, all and only those planned so far
     _placed: dict[PackagePath, PlacementNumber] = msgspec.field(default_factory=dict)
@@ -130,9 +140,11 @@ class Planner(msgspec.Struct):
         packages = self.wanted.tree.packages
         self._packages_at = {package.location: package for package in packages}
         replaced = self._replaced()
-        for package in packages:
+        for number, package in enumerate(packages):
             if package.link_target is None and not package.in_bundle:
                 self._plan_location(package, replaced)
+            if self.pause is not None and number % _LOCATIONS_PER_TURN == 0:
+                self.pause()
         # before the executables: those of a linked folder are linked through its link, and the stage keeps the order
         for package in packages:
             if package.link_target is not None:
@@ -144,6 +156,7 @@ class Planner(msgspec.Struct):
             self._plan_stale_bins()
         self._plan_emptied_folders()
         plan = self.work.plan
+        plan.packages = self.packages.packages
         if self._is_all_fresh():
             plan.links = self._links
         else:
@@ -213,7 +226,7 @@ class Planner(msgspec.Struct):
         placement = Placement(
             label=package.label,
             location=package.location,
-            package=self._package(package),
+            package=self.packages.number_of(package),
             destination=destination,
             parent=parent,
             optional=package.optional,
@@ -238,30 +251,6 @@ class Planner(msgspec.Struct):
             if above in self._units:
                 return above
         return None
-
-    def _package(self, package: WantedPackage) -> PackageNumber:
-        # without a digest the address is all that two places can have in common
-        identity: object = package.entries or (package.label, package.resolved)
-        number = self._numbers.get(identity)
-        if number is None:
-            number = self._numbers[identity] = PackageNumber(len(self.work.plan.packages))
-            self.work.plan.packages.append(self._planned(package))
-        return number
-
-    def _planned(self, package: WantedPackage) -> Package:
-        store, damaged = self.means.store, self.means.damaged
-        candidates = entry_candidates(store.folder, package)
-        entry = next((one for one in candidates if one not in damaged and store.has(one)), "")
-        return Package(
-            label=package.label,
-            location=package.location,
-            # what is no digest is none, and the right one gets recorded
-            integrity=usable_integrity(package),
-            entry=entry,
-            key=git_key(package.resolved),
-            stored=bool(entry),
-            damaged=not damaged.isdisjoint(candidates),
-        )
 
     def _plan_link(self, package: WantedPackage, link_target: str) -> None:
         path = package.location

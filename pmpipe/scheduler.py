@@ -12,6 +12,9 @@ Work is handed out only against a stage's free places, so no queue can ever be f
 that the install cannot do without dooms the run: nothing more is placed, but the other downloads are still tried, so
 that all problems are reported together. A failure of an optional package leaves it out with what only it needed. A
 worker's death, its own crash report, or a signal stops everything at once.
+
+A run may begin before its plan is complete, with packages that are sure to be part of it: they are fetched and
+extracted, and what has become of them counts when the plan follows.
 """
 
 from __future__ import annotations
@@ -62,16 +65,19 @@ from stages.messages import (
 
 
 class Scheduler:
-    """The state of one run; `start` and `handle` are the only mutators.
+    """The state of one run; only `start`, `handle` and `complete` change it.
 
     Args:
         plan: what is to be done.
         settings: bounds, limits and paths for the jobs.
+        is_complete: there is nothing beyond the plan; otherwise it has packages only, and the run does not end before
+            `complete` was called.
     """
 
-    def __init__(self, plan: Plan, settings: Settings) -> None:
+    def __init__(self, plan: Plan, settings: Settings, *, is_complete: bool = True) -> None:
         self.plan = plan
         self.settings = settings
+        self._is_complete = is_complete
         self.counts = Counts()
         #: failures of what the install cannot do without; once there is one, nothing more is placed
         self.failures: list[Failure] = []
@@ -94,7 +100,7 @@ class Scheduler:
     # -- the supervisor's two calls -------------------------------------------------------------------------------
 
     def start(self) -> list[Order]:
-        """The first orders. A plan without work finishes at once."""
+        """The first orders, also after an interruption. A plan without work finishes at once."""
         return list(self._give_out())
 
     def handle(self, *events: Event) -> list[Order]:
@@ -118,6 +124,24 @@ class Scheduler:
             self._take_in(task, event)
         orders.extend(self._give_out())
         return orders
+
+    # -- a plan that comes in two parts ---------------------------------------------------------------------------
+
+    def complete(self, plan: Plan) -> None:
+        """Go on with the whole plan; to be followed by `start`.
+
+        Args:
+            plan: its packages begin with those that the run has begun with.
+        """
+        ahead = len(self.plan.packages)
+        self.plan = plan
+        self.downloads.extend(plan)
+        self.placements = Placements(plan, self.downloads)
+        self._is_complete = True
+        for index in range(ahead):
+            number = PackageNumber(index)
+            if (reason := self.downloads.why_lost(number)) is not None:
+                self._do_without(number, reason)
 
     # -- what each result means -----------------------------------------------------------------------------------
 
@@ -189,8 +213,12 @@ class Scheduler:
                 self.failures.append(Failure(self.plan.links[link].label, failed))
 
     def _lose(self, package: PackageNumber, failed: Failed) -> None:
-        """A package cannot be had: leave its optional placements out, and fail for the others."""
+        """A package cannot be had."""
         self.downloads.lost(package, failed)
+        self._do_without(package, failed)
+
+    def _do_without(self, package: PackageNumber, failed: Failed) -> None:
+        """Leave a package's optional placements out, and fail for the others."""
         for placement in self.placements.wanted_at[package]:
             if self.placements.waits(placement):
                 self._give_up(placement, failed)
@@ -217,7 +245,7 @@ class Scheduler:
         if not self.failures:
             yield from self._start_clones()
             yield from self._start_links()
-        if not self._in_flight:
+        if self._is_complete and not self._in_flight:
             assert self.failures or self.placements.are_settled(), "a run that has not failed has placed everything"
             self.finished = True
             yield Finish()
@@ -225,7 +253,7 @@ class Scheduler:
     def _start_fetches(self) -> Iterator[Order]:
         while self._has_place(StageName.FETCH) and (number := self.downloads.next_to_fetch()) is not None:
             package = self.plan.packages[number]
-            if not self.placements.is_wanted(number):
+            if self._is_complete and not self.placements.is_wanted(number):
                 self.downloads.unwanted(number)
             elif (dead := self.downloads.why_dead(number)) is not None:
                 what = f"{package.label} was not asked for: {dead.cause or dead.what}"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pmpipe import __version__, host
-from pmpipe.aside import Aside, done_aside
+from pmpipe import host
+from pmpipe.aside import Aside, Tell
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError, LockfileOutOfSyncError, PmpipeError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.settings import SETTINGS
 from pmpipe.programs import find_program
 from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, PNPM_WORKSPACE, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
     # a run with nothing to do pays for none of these
     from pmpipe.choice import Choice
     from pmpipe.locked import LockedProject
-    from pmpipe.pipeline import Sizes
+    from pmpipe.npm.lock_graph import LockGraph
     from pmpipe.planner import Means, Wanted
     from pmpipe.store import Store
-    from stages.fetch import FetchSettings
 
 
 class Session:
@@ -64,6 +62,10 @@ class Session:
         self.warnings = [*config.warnings]
         #: what the store remembers under `tree_key`, once it was asked
         self._recalled: Remembered | None = None
+        #: works the tree out
+        self._child: Aside | None = None
+        #: called with the lockfile's graph when it is known that it fits
+        self._take_fitting: Callable[[LockGraph], None] | None = None
         #: a child has tried; whatever came of it, another one would not do better
         self._was_worked_out = False
 
@@ -95,7 +97,7 @@ class Session:
         if not self.lock:
             raise no_lock(self.folder)
         source = LockSource(self.lock_file, self.lock, self.is_own_lock, self.manifests, self._unavailable)
-        return read_locked_project(self.folder, self.config, self.environ, source)
+        return read_locked_project(self.folder, self.config, self.environ, source, self._take_fitting)
 
     def disregard_lock(self) -> None:
         """Go on as if there were no lockfile."""
@@ -175,15 +177,13 @@ class Session:
     def _remembered(self, store: Store) -> Remembered:
         if not self.is_memorable:
             return Remembered(self._inputs(), self.locked.tree)
-        if self._recalled is None:
+        if self._recalled is None and self._child is None:
             self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
-        if (
-            self._recalled is None
-            and store.writable
-            and not self._was_worked_out
-            and done_aside(lambda: self.remember(store))
-        ):
-            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+        if self._recalled is None and store.writable and not self._was_worked_out:
+            child = self._child or Aside(lambda _: self.remember(store))
+            self._child, self._was_worked_out = None, True
+            if child.join():
+                self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
         return self._recalled or self._worked_out()
 
     @property
@@ -193,7 +193,7 @@ class Session:
 
     @contextmanager
     def working_ahead(self) -> Iterator[None]:
-        """Have a child find out what tree is wanted, if the store does not remember that, while the block runs."""
+        """Have a child find out what tree is wanted, if the store does not remember that; `wanted` waits for it."""
         if not (self.lock and self.is_memorable):
             yield
             return
@@ -201,20 +201,34 @@ class Session:
         store.open()
         try:
             self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
-            if self._recalled is not None or not store.writable:
-                yield
-                return
-            child = Aside(lambda: self.remember(store))
-            try:
-                yield
-            except BaseException:
-                child.stop()
-                raise
-            child.join()
-            self._was_worked_out = True
-            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+            if self._recalled is None and store.writable:
+                self._child = Aside(lambda tell: self._work_out(store, tell))
+            yield
         finally:
+            self.stop_working_out()
             store.close()
+
+    def _work_out(self, store: Store, tell: Tell) -> None:
+        from pmpipe.certain import certain_packages, encode, first_missing
+
+        omit = frozenset(self.config.omit).difference(self.config.include)
+
+        def take(graph: LockGraph) -> None:
+            tell(encode(first_missing(certain_packages(graph, omit), len(graph.lock.entries), store.has_name)))
+
+        self._take_fitting = take
+        self.remember(store)
+
+    @property
+    def child(self) -> Aside | None:
+        """Who is finding out what tree is wanted; it tells which packages are missing for sure (`pmpipe.certain`)."""
+        return self._child
+
+    def stop_working_out(self) -> None:
+        """Let go what `working_ahead` has begun: another tree will be wanted."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
 
     def _worked_out(self) -> Remembered:
         drifted = not self.is_own_lock and self.locked.has_drifted
@@ -354,41 +368,6 @@ class Session:
         config = self.config
         return Means(store, config.registries, config.clone_method, damaged, with_bins=config.bin_links)
 
-    def sizes(self) -> Sizes:
-        """How large the pipeline is on this host."""
-        from pmpipe.pipeline import sizes_for
-
-        counts = host.worker_counts()
-        return sizes_for(counts.extract, counts.clone, _connections(self.config))
-
-    def fetch_settings(self, sizes: Sizes) -> FetchSettings:
-        """How the network is used."""
-        from stages.fetch import FetchSettings
-
-        config = self.config
-        proxies = config.proxies
-        system = os.uname()
-        return FetchSettings(
-            user_agent=f"pmpipe/{__version__} npm/? node/? {system.sysname.lower()} {system.machine}",
-            maximum_connections=_connections(config),
-            timeout_s=config.fetch_timeout / 1000,
-            retries=config.fetch_retries,
-            retry_factor=config.fetch_retry_factor,
-            retry_minimum_s=config.fetch_retry_mintimeout / 1000,
-            retry_maximum_s=config.fetch_retry_maxtimeout / 1000,
-            http_proxy=proxies.for_scheme("http"),
-            https_proxy=proxies.for_scheme("https"),
-            no_proxy=",".join(proxies.excluded) or proxies.environment.get("no_proxy", ""),
-            ca_file=config.cafile,
-            ca_pem="\n".join(config.ca),
-            strict_ssl=config.strict_ssl,
-            client_cert_pem=config.cert or "",
-            client_key_pem=config.key or "",
-            local_address=config.local_address or "",
-            held_tarballs=sizes.held_tarballs,
-            held_bytes=sizes.held_bytes,
-        )
-
 
 def no_lock(folder: str) -> LockfileError:
     """The error that a project has no lockfile."""
@@ -417,11 +396,3 @@ def no_manifest(folder: str) -> PmpipeError:
 def _identity(program: str) -> tuple[int, int, int]:
     found = os.stat(program)
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _connections(config: Config) -> int:
-    """Transfers at a time: npm's default is meant for a tool that does everything else in the same process."""
-    from stages.fetch import FetchSettings
-
-    chosen = config.maxsockets
-    return chosen if chosen != SETTINGS["maxsockets"].default else FetchSettings().maximum_connections

@@ -80,6 +80,10 @@ class Store:
         # an answer without a stat's: this is asked for every package of a tree
         return os.access(f"{entry}/{INDEX_NAME}", os.F_OK)
 
+    def has_name(self, name: str) -> bool:
+        """The same for an entry's name, its path within the version folder."""
+        return self.has(f"{self.folder}/{name}")
+
     def entries(self) -> Iterator[EntryPath]:
         """The paths of everything that looks like an entry, complete or not.
 

@@ -106,21 +106,42 @@ class Supervisor(msgspec.Struct):
 
         After a run that ended well the processes wait for more work; after any other none is left.
         """
+        outcome = self._run(lambda _: False)
+        assert outcome is not None, "nobody has interrupted it"
+        return outcome
+
+    def run_until(self, fd: int) -> Outcome | None:
+        """The same, but return None as soon as a descriptor is readable: the machine may be run on later."""
+        self.workers.watch(fd)
+        try:
+            return self._run(lambda readable: fd in readable)
+        finally:
+            self.workers.unwatch(fd)
+
+    def turn(self) -> Outcome | None:
+        """Let the machine answer what has happened meanwhile, without waiting; None if it is to be run on."""
+        return self._run(lambda _: True, 0.0)
+
+    def _run(self, is_time: Callable[[set[int]], bool], patience_s: float = _TICK_S) -> Outcome | None:
+        """Run until the end, or until the readable descriptors say that it is time for something else."""
         orders = self.machine.start()
         if orders == [Finish()]:
             return Finished()
         self._looked_at = time.monotonic()
+        interrupted = False
         try:
             with _wake_up_on_signals() as wake_up:
                 self.workers.watch(wake_up.fileno())
                 outcome = self._carry_out(orders)
-                while outcome is None:
-                    outcome = self._carry_out(self._next_orders(wake_up))
+                while outcome is None and not interrupted:
+                    readable = self.workers.wait(patience_s)
+                    outcome = self._carry_out(self._answer(readable, wake_up))
                     self.progress()
+                    interrupted = is_time(readable)
                 # a signal that came since the last event
-                if isinstance(outcome, Finished) and (number := _received(wake_up)) is not None:
+                if (outcome is None or isinstance(outcome, Finished)) and (number := _received(wake_up)) is not None:
                     outcome = Cancelled(number)
-                if not isinstance(outcome, Finished):
+                if isinstance(outcome, CrashReport | Cancelled):
                     self.workers.stop()
                 self.workers.unwatch(wake_up.fileno())
         except BaseException:
@@ -128,9 +149,8 @@ class Supervisor(msgspec.Struct):
             raise
         return outcome
 
-    def _next_orders(self, wake_up: socket.socket) -> list[Order]:
-        """Wait for events, and let the machine answer all that are there."""
-        readable = self.workers.wait(_TICK_S)
+    def _answer(self, readable: set[int], wake_up: socket.socket) -> list[Order]:
+        """Let the machine answer all events that are there."""
         self._count_busy()
         if wake_up.fileno() in readable:
             return self.machine.handle(Interrupted(wake_up.recv(1)[0]))

@@ -16,7 +16,7 @@ from pmpipe.npm.bins import (
 )
 from pmpipe.npm.declared import Declared
 from pmpipe.npm.lock_graph import LockGraph
-from pmpipe.npm.lockfile import Entry, link_target, package_name
+from pmpipe.npm.lockfile import link_target, package_name
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.selection import DependencyKinds, Selection, is_bundled
@@ -34,9 +34,8 @@ def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: 
         warnings: what is to be told with it.
     """
     kinds = DependencyKinds(graph)
-    entries = graph.lock.entries
     return WantedTree(
-        packages=tuple(_package(path, entries[path], graph, kinds) for path in selection.packages),
+        packages=tuple(wanted_package(path, graph, optional=kinds.is_optional(path)) for path in selection.packages),
         bins=tuple(_bins(graph, selection, project)),
         folders=tuple(sorted(selection.folders)),
         workspaces=tuple(graph.project.workspaces.values()),
@@ -44,7 +43,15 @@ def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: 
     )
 
 
-def _package(path: PackagePath, entry: Entry, graph: LockGraph, kinds: DependencyKinds) -> WantedPackage:
+def wanted_package(path: PackagePath, graph: LockGraph, *, optional: bool) -> WantedPackage:
+    """What a lockfile's entry makes of a location.
+
+    Args:
+        path: the entry's.
+        graph: the lockfile and the package.json files.
+        optional: the install can do without it.
+    """
+    entry = graph.lock.entries[path]
     in_bundle = is_bundled(graph, path)
     integrity, resolved = entry.integrity or "", entry.resolved or ""
     return WantedPackage(
@@ -57,7 +64,7 @@ def _package(path: PackagePath, entry: Entry, graph: LockGraph, kinds: Dependenc
         entries=() if entry.link or in_bundle else entry_names(integrity, resolved),
         link_target=(link_target(entry) or ".") if entry.link else None,
         in_bundle=in_bundle,
-        optional=kinds.is_optional(path),
+        optional=optional,
         has_install_script=entry.has_install_script,
     )
 

@@ -59,7 +59,7 @@ class Case:
         config = Config.load({"registry": "https://registry.example/"}, {"HOME": "/nonexistent"}, "/nonexistent")
         means = Means(self.store, config.registries, "hardlink", **self.means)
         wanted = Wanted(str(self.project), tree, lambda location: frozenset((location,)), str)
-        return Planner(wanted, means, folders, self.installed, self.repairs).make()
+        return Planner(wanted, means, means.package_list(wanted.project), folders, self.installed, self.repairs).make()
 
     def relative(self, path: str) -> str:
         return os.path.relpath(path, self.project)

@@ -53,13 +53,15 @@ LIMITS = ArchiveLimits(entries=1000, one_file=1 << 20, all_files=1 << 24, ratio=
 PLACES = {StageName.FETCH: 3, StageName.EXTRACT: 2, StageName.CLONE: 2, StageName.LINK: 1}
 
 
-def make_scheduler(plan: Plan, *, offline: bool = False) -> Scheduler:
+def make_scheduler(plan: Plan, *, offline: bool = False, is_complete: bool = True) -> Scheduler:
     plan.origin_of = origin_of
-    return Scheduler(plan, Settings(PLACES, "/store/v1", "/store/v1/staging", LIMITS, offline=offline))
+    settings = Settings(PLACES, "/store/v1", "/store/v1/staging", LIMITS, offline=offline)
+    return Scheduler(plan, settings, is_complete=is_complete)
 
 
 def remote(name: str, *, stored: bool = False) -> Package:
-    return Package(f"{name}@1.0.0", name, "", f"/store/v1/{name}" if stored else "", "", stored)
+    entry = f"/store/v1/{name}" if stored else ""
+    return Package(f"{name}@1.0.0", name, "", entry, "", stored, origin=None if stored else origin_of(name))
 
 
 def origin_of(name: str) -> Origin:
@@ -125,13 +127,13 @@ def test_empty_plan_finishes_at_once() -> None:
 
 
 def test_local_tarball_goes_to_extract_without_fetch() -> None:
-    package = Package("a@1.0.0", "file", "", "", "", stored=False)
+    package = Package("a@1.0.0", "file", "", "", "", stored=False, origin=origin_of("file"))
     given_out = run_to_end(make_scheduler(Plan([package], [place(0, "node_modules/a")])))
     assert [type(job) for job in given_out] == [Extract, Clone]
 
 
 def test_git_commit_is_fetched_by_git() -> None:
-    package = Package("a@1.0.0", "git", "", "", "key", stored=False)
+    package = Package("a@1.0.0", "git", "", "", "key", stored=False, origin=origin_of("git"))
     given_out = run_to_end(make_scheduler(Plan([package], [place(0, "node_modules/a")])))
     assert [type(job) for job in given_out] == [FetchGit, Extract, Clone]
 
@@ -266,6 +268,62 @@ def test_worker_death_stops_everything_at_once() -> None:
     assert scheduler.handle(succeed(fetch)) == []
 
 
+# -- a plan that comes in two parts -------------------------------------------------------------------------------
+
+
+def test_a_run_does_not_end_before_its_plan_is_complete() -> None:
+    scheduler = make_scheduler(Plan(), is_complete=False)
+    assert scheduler.start() == []
+    scheduler.complete(Plan())
+    assert scheduler.start() == [Finish()]
+
+
+def test_what_was_fetched_before_the_plan_was_complete_is_not_fetched_again() -> None:
+    stored, on_its_way, later = remote("a"), remote("b"), remote("c")
+    scheduler = make_scheduler(Plan([stored, on_its_way]), is_complete=False)
+    fetch_a, fetch_b = jobs(scheduler.start())
+    (extract_a,) = jobs(scheduler.handle(succeed(fetch_a)))
+    assert scheduler.handle(succeed(extract_a)) == [ReleaseTarball(4096 * fetch_a.job)]
+    placements = [place(n, f"node_modules/{name}") for n, name in enumerate("abc")]
+    scheduler.complete(Plan([stored, on_its_way, later], placements, origin_of=origin_of))
+    waiting = jobs(scheduler.start())
+    assert [type(job) for job in waiting] == [FetchTarball, Clone]
+    waiting.append(fetch_b)
+    while waiting:
+        waiting += jobs(scheduler.handle(succeed(waiting.pop(0))))
+        scheduler.validate()
+    assert scheduler.finished
+    assert (scheduler.counts.fetched, scheduler.counts.extracted, scheduler.counts.placed) == (3, 3, 3)
+
+
+def test_what_failed_before_the_plan_was_complete_fails_the_run_where_it_is_wanted() -> None:
+    packages = [remote("a"), remote("b"), remote("c")]
+    scheduler = make_scheduler(Plan(packages), is_complete=False)
+    for job in jobs(scheduler.start()):
+        assert scheduler.handle(Failed(job.job, "PM_REGISTRY", "404")) == []
+    # nobody wants c
+    placements = [place(0, "node_modules/a"), place(1, "node_modules/b", optional=True)]
+    scheduler.complete(Plan(packages, placements, origin_of=origin_of))
+    assert scheduler.start() == [Finish()]
+    assert [failure.location for failure in scheduler.failures] == ["node_modules/a"]
+    assert [failure.location for failure in scheduler.optional_failures] == ["node_modules/b"]
+
+
+def test_what_nobody_wants_in_the_end_is_not_waited_for_in_the_queue() -> None:
+    packages = [remote(f"p{n}") for n in range(10)]
+    scheduler = make_scheduler(Plan(packages), is_complete=False)
+    waiting = jobs(scheduler.start())
+    scheduler.complete(Plan(packages, [place(9, "node_modules/p9")], origin_of=origin_of))
+    fetched = 0
+    while waiting:
+        job = waiting.pop(0)
+        fetched += isinstance(job, FetchTarball)
+        waiting += jobs(scheduler.handle(succeed(job)))
+        scheduler.validate()
+    assert scheduler.finished
+    assert fetched == PLACES[StageName.FETCH] + 1
+
+
 @dataclass
 class Tree:
     """A made-up plan and the closures of its optional packages."""
@@ -320,7 +378,10 @@ KINDS = st.sampled_from(["succeed"] * 12 + ["damaged", "damaged", "fail", "host 
 @settings(max_examples=600, deadline=None)
 @given(plan=plans(), data=st.data())
 def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: Plan, data: st.DataObject) -> None:
-    scheduler = make_scheduler(plan)
+    begun = data.draw(st.integers(0, len(plan.packages)))
+    is_complete = not begun or any(package.stored for package in plan.packages[:begun])
+    scheduler = make_scheduler(plan if is_complete else Plan(plan.packages[:begun]), is_complete=is_complete)
+    plan.origin_of = origin_of
     orders = scheduler.start()
     waiting: list[Job] = []
     answered: set[JobId] = set()
@@ -335,7 +396,13 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: P
                 case ReleaseTarball(offset):
                     held.remove(offset)
         if any(isinstance(order, Finish | Stop) for order in orders):
+            assert is_complete or isinstance(orders[-1], Stop), "there is more to come"
             break
+        if not is_complete and (not waiting or data.draw(st.booleans())):
+            is_complete = True
+            scheduler.complete(plan)
+            orders = scheduler.start()
+            continue
         assert waiting, "the run stands still"
         results: list[Result] = []
         # several may have come by the time that the supervisor looks

@@ -291,34 +291,6 @@ def test_an_unfinished_tree_is_not_noted(place: Place, store: Store) -> None:
     assert not os.path.exists(f"{store.folder}/projects")
 
 
-# -- how the network is used --------------------------------------------------------------------------------------
-
-
-def test_npm_s_default_number_of_sockets_is_not_taken_as_chosen(place: Place) -> None:
-    session = place.session()
-    assert session.fetch_settings(session.sizes()).maximum_connections > 15
-    chosen = place.session(maxsockets="7")
-    assert chosen.fetch_settings(chosen.sizes()).maximum_connections == 7
-
-
-def test_the_network_s_settings_reach_fetch(place: Place) -> None:
-    flags = {
-        "fetch-timeout": "1500",
-        "fetch-retries": "5",
-        "fetch-retry-mintimeout": "20",
-        "strict-ssl": False,
-        "https-proxy": "http://proxy.example:8080",
-        "noproxy": ["a.example", "b.example"],
-    }
-    session = place.session(**flags)
-    settings = session.fetch_settings(session.sizes())
-    assert (settings.timeout_s, settings.retries, settings.retry_minimum_s) == (1.5, 5, 0.02)
-    assert not settings.strict_ssl
-    assert settings.https_proxy.rstrip("/") == "http://proxy.example:8080"
-    assert settings.no_proxy == "a.example,b.example"
-    assert settings.user_agent.startswith("pmpipe/")
-
-
 # -- working ahead ------------------------------------------------------------------------------------------------
 
 
@@ -326,18 +298,24 @@ def test_what_is_worked_out_ahead_is_remembered_and_is_the_same(place: Place, st
     expected = place.session().locked.tree
     session = place.session()
     with session.working_ahead():
-        pass
-    session.lock = b"no lockfile any more, so that nothing can be worked out again"
-    assert session.wanted(store).tree == expected
+        session.lock = b"no lockfile any more, so that nothing can be worked out again"
+        assert session.child is not None
+        assert session.wanted(store).tree == expected
+        assert session.child is None
 
 
 def test_a_lock_that_cannot_be_used_is_told_after_working_ahead(place: Place, store: Store) -> None:
     place.write("package-lock.json", "{")
     session = place.session()
-    with session.working_ahead():
-        pass
-    with pytest.raises(LockfileError):
+    with session.working_ahead(), pytest.raises(LockfileError):
         session.wanted(store)
+
+
+def test_nobody_works_out_what_is_remembered(place: Place, store: Store) -> None:
+    place.session().wanted(store)
+    session = place.session()
+    with session.working_ahead():
+        assert session.child is None
 
 
 def test_a_failure_meanwhile_ends_the_child(place: Place) -> None:

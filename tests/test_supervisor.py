@@ -427,3 +427,64 @@ def test_a_stage_that_was_let_go_ends_by_itself_and_its_end_is_no_death() -> Non
         crew.drive(Dismissing(["one", "two"]), nothing, is_last=False)
         wait_until_alone()
         crew.drive(Removals(["three"], stage=StageName.LINK), nothing, is_last=True)
+
+
+# -- a run with interruptions ---------------------------------------------------------------------------------------
+
+
+def test_a_run_is_interrupted_by_a_descriptor_and_goes_on() -> None:
+    receiving, sending = os.pipe()
+
+    def handle(job: Job) -> Iterator[Result]:
+        if job.path == "last":  # type: ignore[union-attr]
+            os.read(receiving, 1)
+        else:
+            os.write(sending, b"x")
+        yield Removed(job.job)
+
+    machine = Removals(["first", "last"], places=2)
+    with Crew([stage_of(handle, count=1)]) as crew:
+        # it is readable from the first job to the second, which waits for nothing else
+        crew.drive_until(machine, receiving)
+        before = {child.pid for child in multiprocessing.active_children()}
+        crew.drive(machine, nothing, is_last=False)
+        assert {child.pid for child in multiprocessing.active_children()} == before
+    assert machine.done == [0, 1]
+    os.close(receiving)
+    os.close(sending)
+
+
+def test_a_turn_waits_for_nothing() -> None:
+    receiving, sending = os.pipe()
+
+    def handle(job: Job) -> Iterator[Result]:
+        os.read(receiving, 1)
+        yield Removed(job.job)
+
+    machine = Removals(["one"])
+    with Crew([stage_of(handle, count=1)]) as crew:
+        crew.turn(machine)
+        crew.turn(machine)
+        assert machine.done == []
+        os.write(sending, b"x")
+        crew.drive(machine, nothing, is_last=True)
+    assert machine.done == [0]
+    os.close(receiving)
+    os.close(sending)
+
+
+def test_a_crash_during_a_turn_ends_the_crew() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        die("3")
+        yield Removed(job.job)
+
+    machine = Removals(["one"])
+    with Crew([stage_of(handle, count=1)]) as crew:
+
+        def turn_again_and_again() -> None:
+            while True:
+                crew.turn(machine)
+
+        with pytest.raises(WorkerCrashError, match="exited with status 3"):
+            turn_again_and_again()
+        assert multiprocessing.active_children() == []

@@ -50,14 +50,14 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             show_nothing_to_do(output, time.monotonic() - started)
             return 0
         with ExitStack() as ending:
-            with session.working_ahead():
-                from pmpipe.install_crew import InstallCrew
+            ending.enter_context(session.working_ahead())
+            from pmpipe.install_crew import InstallCrew
 
-                crew = ending.enter_context(InstallCrew(session))
-                crew.get_ready(session)
-                # a third of all there is to import
-                from pmpipe.choice import Choice
-                from pmpipe.cli.installing import Extent, install
+            crew = ending.enter_context(InstallCrew(session))
+            crew.get_ready(session)
+            # a third of all there is to import
+            from pmpipe.choice import Choice
+            from pmpipe.cli.installing import Extent, install
 
             install(line, session, output, started, Extent(choice=Choice.of(config, os.getcwd(), workspace)), crew)
     return 0

@@ -104,6 +104,8 @@ class _Job(msgspec.Struct):
     def run(self) -> Summary:
         session = self.session
         is_ci = self.line.command == "ci"
+        if not (self.line.repair or self.extent.order or self.extent.choice.limits):
+            self.crew.begin_while_working_out(session, self.store, durable=self.line.durable)
         if is_ci and not self._is_version_1():
             return self._install(session.wanted(self.store))
         only_lock = session.config.package_lock_only and not is_ci
@@ -139,6 +141,8 @@ class _Job(msgspec.Struct):
         session = self.session
         old = session.lock
         crew = self.crew
+        session.stop_working_out()
+        crew.abandon()
         crew.resolve_inputs = resolve_inputs(session, self.store, self.extent.order, goes_on=not only_lock)
         resolved = resolve(
             self.store,
@@ -162,11 +166,12 @@ class _Job(msgspec.Struct):
             if not session.config.dry_run:
                 write.apply()
         else:
-            summary = self._install(session.wanted(self.store), write)
+            wanted = session.wanted(self.store)
+            if not (self.line.repair or self.extent.choice.limits):
+                crew.begin_before_plan(wanted.tree, session, self.store, durable=self.line.durable)
+            summary = self._install(wanted, write)
         summary.written = write.changed if write is not None else ()
-        summary.stage_s = {
-            stage: summary.stage_s.get(stage, 0.0) + seconds for stage, seconds in resolved.stage_s.items()
-        }
+        summary.add_stages(resolved.stage_s)
         summary.resolved, summary.documents = resolved.packages, resolved.documents
         summary.counts.add(resolved.counts)
         return summary
@@ -200,6 +205,7 @@ class _Job(msgspec.Struct):
             hidden_lockfile=session.hidden_lockfile,
             watch=self.progress.show,
             write=write,
+            ahead=self.crew.ahead,
         )
         # what is not to be saved is not to be completed either
         has_lock = write is None or session.lock_file in write.files

@@ -13,6 +13,7 @@ from pmpipe.npm.text import printable
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import Diagnosis, diagnose
 from pmpipe.session import Session
+from pmpipe.sizing import pipeline_sizes
 
 
 def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -30,7 +31,7 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
         store = session.store()
         store.open()
         try:
-            diagnosis = diagnose(session.wanted(store), store, session.sizes())
+            diagnosis = diagnose(session.wanted(store), store, pipeline_sizes(session.config))
         finally:
             store.close()
     _show(diagnosis, output)

@@ -1,0 +1,67 @@
+"""The packages of a plan: each tarball once, however many locations want it."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from pmpipe.npm.registry import Registries
+from pmpipe.plan import Package, PackageNumber
+from pmpipe.sources import entry_candidates, git_key, origin_of, usable_integrity
+from pmpipe.store import Store
+from pmpipe.wanted import WantedPackage
+
+
+class PackageList(msgspec.Struct):
+    """What is to be had, in the order in which it was first asked for.
+
+    Args:
+        project: absolute path of the project.
+        store: where packages may be already.
+        registries: where they are fetched otherwise.
+        damaged: store entries that are known to hold wrong bytes.
+        packages: the plan's list; it only grows.
+    """
+
+    project: str
+    store: Store
+    registries: Registries
+    damaged: AbstractSet[str] = frozenset()
+    packages: list[Package] = msgspec.field(default_factory=list)
+    #: store entry, or the origin where it has none, -> the package that was planned for it
+    _numbers: dict[object, PackageNumber] = msgspec.field(default_factory=dict)
+
+    def number_of(self, package: WantedPackage) -> PackageNumber:
+        """The package that fills a location; it is added if no location asked for it before.
+
+        Args:
+            package: neither a link nor bundled.
+
+        Raises:
+            LockfileError: its entry does not say where it is to be had.
+            ConfigError: its scope's registry cannot be used.
+        """
+        # without a digest the address is all that two places can have in common
+        identity: object = package.entries or (package.label, package.resolved)
+        number = self._numbers.get(identity)
+        if number is None:
+            number = PackageNumber(len(self.packages))
+            self.packages.append(self._package(package))
+            self._numbers[identity] = number
+        return number
+
+    def _package(self, package: WantedPackage) -> Package:
+        candidates = entry_candidates(self.store.folder, package)
+        entry = next((one for one in candidates if one not in self.damaged and self.store.has(one)), "")
+        return Package(
+            label=package.label,
+            location=package.location,
+            # what is no digest is none, and the right one gets recorded
+            integrity=usable_integrity(package),
+            entry=entry,
+            key=git_key(package.resolved),
+            stored=bool(entry),
+            damaged=not self.damaged.isdisjoint(candidates),
+            origin=None if entry else origin_of(package, self.registries, self.project),
+        )

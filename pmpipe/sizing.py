@@ -1,0 +1,49 @@
+"""What the settings say about the pipeline: how large it is on this host, and how it uses the network."""
+
+from __future__ import annotations
+
+import os
+
+from pmpipe import __version__, host
+from pmpipe.config import Config
+from pmpipe.npm.settings import SETTINGS
+from pmpipe.pipeline import Sizes, sizes_for
+from stages.fetch import FetchSettings
+
+
+def pipeline_sizes(config: Config) -> Sizes:
+    """How large the pipeline is on this host."""
+    counts = host.worker_counts()
+    return sizes_for(counts.extract, counts.clone, _connections(config))
+
+
+def fetch_settings(config: Config, sizes: Sizes) -> FetchSettings:
+    """How the network is used."""
+    proxies = config.proxies
+    system = os.uname()
+    return FetchSettings(
+        user_agent=f"pmpipe/{__version__} npm/? node/? {system.sysname.lower()} {system.machine}",
+        maximum_connections=_connections(config),
+        timeout_s=config.fetch_timeout / 1000,
+        retries=config.fetch_retries,
+        retry_factor=config.fetch_retry_factor,
+        retry_minimum_s=config.fetch_retry_mintimeout / 1000,
+        retry_maximum_s=config.fetch_retry_maxtimeout / 1000,
+        http_proxy=proxies.for_scheme("http"),
+        https_proxy=proxies.for_scheme("https"),
+        no_proxy=",".join(proxies.excluded) or proxies.environment.get("no_proxy", ""),
+        ca_file=config.cafile,
+        ca_pem="\n".join(config.ca),
+        strict_ssl=config.strict_ssl,
+        client_cert_pem=config.cert or "",
+        client_key_pem=config.key or "",
+        local_address=config.local_address or "",
+        held_tarballs=sizes.held_tarballs,
+        held_bytes=sizes.held_bytes,
+    )
+
+
+def _connections(config: Config) -> int:
+    """Transfers at a time: npm's default is meant for a tool that does everything else in the same process."""
+    chosen = config.maxsockets
+    return chosen if chosen != SETTINGS["maxsockets"].default else FetchSettings().maximum_connections

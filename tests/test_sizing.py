@@ -1,0 +1,56 @@
+"""What the settings say about the pipeline and the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pmpipe import host
+from pmpipe.config import Config
+from pmpipe.sizing import fetch_settings, pipeline_sizes
+from stages.fetch import FetchSettings
+
+
+@pytest.fixture
+def settings_of(tmp_path: Path) -> Any:
+    """How the network is used, given these flags."""
+
+    def settings(**flags: object) -> FetchSettings:
+        config = Config.load(flags, {"HOME": str(tmp_path)}, str(tmp_path))
+        return fetch_settings(config, pipeline_sizes(config))
+
+    return settings
+
+
+def test_npm_s_default_number_of_sockets_is_not_taken_as_chosen(settings_of: Any) -> None:
+    assert settings_of().maximum_connections > 15
+    assert settings_of(maxsockets="7").maximum_connections == 7
+
+
+def test_the_network_s_settings_reach_fetch(settings_of: Any) -> None:
+    flags = {
+        "fetch-timeout": "1500",
+        "fetch-retries": "5",
+        "fetch-retry-mintimeout": "20",
+        "strict-ssl": False,
+        "https-proxy": "http://proxy.example:8080",
+        "noproxy": ["a.example", "b.example"],
+    }
+    settings = settings_of(**flags)
+    assert (settings.timeout_s, settings.retries, settings.retry_minimum_s) == (1.5, 5, 0.02)
+    assert not settings.strict_ssl
+    assert settings.https_proxy.rstrip("/") == "http://proxy.example:8080"
+    assert settings.no_proxy == "a.example,b.example"
+    assert settings.user_agent.startswith("pmpipe/")
+
+
+def test_there_are_as_many_processes_as_the_host_has_room_for(settings_of: Any, tmp_path: Path) -> None:
+    sizes = pipeline_sizes(Config.load({}, {"HOME": str(tmp_path)}, str(tmp_path)))
+    counts = host.worker_counts()
+    assert [sizes.processes[stage] for stage in sizes.processes if stage.value in ("extract", "clone")] == [
+        counts.extract,
+        counts.clone,
+    ]
+    assert settings_of().held_tarballs == sizes.held_tarballs
