@@ -26,8 +26,14 @@ LIMITS = ArchiveLimits(entries=200_000, one_file=2 << 30, all_files=4 << 30, rat
 #: Half a dozen of the largest there are; each process has only those mapped that it has in hand.
 _HELD_BYTES = 64 << 20
 
-#: Of tarballs this large only one is unpacked at a time: some come out at a hundred MB.
+#: For each further large tarball that is being unpacked: the largest there are.
+_LARGEST_BYTES = 32 << 20
+
+#: Of tarballs this large only some are unpacked at a time: a few come out at a hundred MB.
 LARGE_TARBALL_BYTES = 8 << 20
+
+#: One for so many extract processes: on many cores, one after the other would take longer than all the rest.
+_EXTRACTS_PER_LARGE = 2
 
 #: Jobs that may wait per clone process: enough to keep it busy while the supervisor sleeps.
 _CLONES_WAITING = 48
@@ -55,6 +61,7 @@ class Sizes(msgspec.Struct, frozen=True):
         held_tarballs: fetched tarballs that may exist at a time: one in each extract process's hands, and twice as
             many processes' worth between the two stages.
         held_bytes: how long they may be together; one that is longer alone is fetched alone.
+        large_at_once: how many of `LARGE_TARBALL_BYTES` or more may be unpacked at a time.
     """
 
     processes: Mapping[StageName, int]
@@ -62,6 +69,7 @@ class Sizes(msgspec.Struct, frozen=True):
     held_tarballs: int
     documents: int = _DOCUMENTS
     held_bytes: int = _HELD_BYTES
+    large_at_once: int = 1
 
     @property
     def tarballs(self) -> int:
@@ -83,6 +91,7 @@ def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
         connections: transfers at a time.
     """
     held = 3 * extracts
+    large = max(1, extracts // _EXTRACTS_PER_LARGE)
     return Sizes(
         processes={
             StageName.FETCH: 1,
@@ -101,6 +110,8 @@ def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
             StageName.CACHE: _DOCUMENTS_TO_KEEP,
         },
         held_tarballs=held,
+        held_bytes=_HELD_BYTES + (large - 1) * _LARGEST_BYTES,
+        large_at_once=large,
     )
 
 
@@ -176,6 +187,7 @@ def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool
         LIMITS,
         clone_lot=BATCH,
         large_tarball_bytes=LARGE_TARBALL_BYTES,
+        large_at_once=sizes.large_at_once,
         durable=durable,
         offline=offline,
     )

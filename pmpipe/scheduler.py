@@ -93,7 +93,7 @@ class Scheduler:
         self._in_flight: dict[JobId, Task] = {}
         #: how many of them each stage has
         self._used = dict.fromkeys(StageName, 0)
-        #: how many large tarballs are being extracted, at most one
+        #: how many large tarballs are being extracted
         self._large_in_flight = 0
         self._next_job = 0
 
@@ -298,8 +298,9 @@ class Scheduler:
             yield Start(StageName.EXTRACT, job)
 
     def _largest_to_extract(self) -> int:
-        """Unpacking takes memory for all that comes out: of large tarballs, one at a time."""
-        return self.settings.large_tarball_bytes if self._large_in_flight else ANY_SIZE
+        """Unpacking takes memory for all that comes out: of large tarballs, a few at a time."""
+        settings = self.settings
+        return settings.large_tarball_bytes if self._large_in_flight >= settings.large_at_once else ANY_SIZE
 
     def _is_large(self, source: Source) -> bool:
         return isinstance(source, SharedBytes) and source.length >= self.settings.large_tarball_bytes
@@ -375,7 +376,9 @@ class Scheduler:
         for task in self._in_flight.values():
             used[STAGE_OF[type(task)]] += 1
         assert used == self._used, "a stage's count is what is in flight there"
-        assert self._large_in_flight <= 1, "large tarballs are extracted one at a time"
+        assert self._large_in_flight <= self.settings.large_at_once, (
+            "of large tarballs only a few are extracted at a time"
+        )
         assert all(used[stage] <= places for stage, places in self.settings.places.items()), "no more jobs than places"
         tasks = self._in_flight.values()
         self.downloads.validate(

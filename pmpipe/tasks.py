@@ -23,7 +23,8 @@ class Settings(msgspec.Struct, frozen=True):
         staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
         limits: caps on archives.
         clone_lot: when many placements are ready, they are given out in lots of this size.
-        large_tarball_bytes: of tarballs of this size or more, only one is unpacked at a time.
+        large_tarball_bytes: of tarballs of this size or more, only `large_at_once` are unpacked at a time.
+        large_at_once: see there.
         durable: entries are flushed to the disk before they appear.
         offline: nothing may be fetched.
     """
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True):
     limits: ArchiveLimits
     clone_lot: int = 1
     large_tarball_bytes: int = ANY_SIZE
+    large_at_once: int = 1
     durable: bool = False
     offline: bool = False
 

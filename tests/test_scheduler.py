@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,6 +159,26 @@ def test_no_stage_gets_more_jobs_than_it_has_places() -> None:
     packages = [remote(f"p{n}") for n in range(20)]
     scheduler = make_scheduler(Plan(packages, [place(n, f"node_modules/p{n}") for n in range(20)]))
     assert len(jobs(scheduler.start())) == PLACES[StageName.FETCH]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_of_large_tarballs_only_some_are_unpacked_at_a_time(at_once: int) -> None:
+    packages = [remote(name) for name in "abcd"]
+    plan = Plan(packages, [place(n, f"node_modules/{name}") for n, name in enumerate("abcd")], origin_of=origin_of)
+    places = {**PLACES, StageName.FETCH: 4, StageName.EXTRACT: 4}
+    limits = Settings(places, "/s", "/s/staging", LIMITS, large_tarball_bytes=100, large_at_once=at_once)
+    scheduler = Scheduler(plan, limits)
+    fetches = jobs(scheduler.start())
+    sizes = [100, 100, 100, 99]
+    results = [
+        Fetched(job.job, SharedBytes(4096 * job.job, size), 1, 1) for job, size in zip(fetches, sizes, strict=True)
+    ]
+    given_out = jobs(scheduler.handle(*results))
+    # the small one passes those that have to wait
+    assert [job.label[0] for job in given_out] == [*"abc"[:at_once], "d"]
+    scheduler.validate()
+    (following,) = (job for job in jobs(scheduler.handle(succeed(given_out[0]))) if isinstance(job, Extract))
+    assert following.label[0] == "abc"[at_once]
 
 
 def test_shared_bytes_are_released_when_extract_fails() -> None:

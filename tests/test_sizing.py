@@ -9,6 +9,7 @@ import pytest
 
 from pmpipe import host
 from pmpipe.config import Config
+from pmpipe.pipeline import sizes_for
 from pmpipe.sizing import fetch_settings, pipeline_sizes
 from stages.fetch import FetchSettings
 
@@ -54,3 +55,9 @@ def test_there_are_as_many_processes_as_the_host_has_room_for(settings_of: Any, 
         counts.clone,
     ]
     assert settings_of().held_tarballs == sizes.held_tarballs
+
+
+@pytest.mark.parametrize(("extracts", "large", "held"), [(1, 1, 64), (2, 1, 64), (4, 2, 96), (16, 8, 288)])
+def test_on_more_cores_more_large_tarballs_are_unpacked_at_a_time(extracts: int, large: int, held: int) -> None:
+    sizes = sizes_for(extracts, extracts, 48)
+    assert (sizes.large_at_once, sizes.held_bytes) == (large, held << 20)

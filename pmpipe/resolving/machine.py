@@ -397,7 +397,8 @@ class ResolveRun(msgspec.Struct):
 
     def _extract(self) -> None:
         while self._has_place(StageName.EXTRACT):
-            largest = self.settings.large_tarball_bytes if self._large_in_flight else ANY_SIZE
+            is_full = self._large_in_flight >= self.settings.large_at_once
+            largest = self.settings.large_tarball_bytes if is_full else ANY_SIZE
             tarball = self.warming.next_to_extract(largest)
             if tarball is None:
                 return

@@ -114,6 +114,7 @@ def resolve(
         store.staging,
         LIMITS,
         large_tarball_bytes=LARGE_TARBALL_BYTES,
+        large_at_once=sizes.large_at_once,
         offline=offline,
     )
     run = ResolveRun(
