@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pmpipe.errors import PmpipeError
+from pmpipe.interrupts import SIGNALS, signals_held_back
 
 #: How the work tells something.
 Tell: TypeAlias = Callable[[bytes], None]
@@ -32,10 +33,14 @@ class Aside:
     def __init__(self, work: Callable[[Tell], None]) -> None:
         # only the child has the end to write to, so that its own end closes the pipe
         self._pipe, told = os.pipe()
-        try:
-            self._pid = os.fork()
-        except OSError:
-            self._pid = -1  # there may be no further process: memory is the lesser worry then
+        with signals_held_back():
+            try:
+                self._pid = os.fork()
+            except OSError:
+                self._pid = -1  # there may be no further process: memory is the lesser worry then
+            if self._pid == 0:
+                for number in SIGNALS:
+                    signal.signal(number, signal.SIG_DFL)
         if self._pid != 0:
             os.close(told)
             return

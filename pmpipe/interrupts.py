@@ -44,6 +44,19 @@ def signals_ignored() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Let signals wait until the block ends. A child that is forked in it has to say first what it does with them.
+
+    Otherwise one that comes early would raise the parent's exception in the child.
+    """
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
 def _cancel(number: int, _frame: FrameType | None) -> None:
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)

@@ -19,6 +19,7 @@ from multiprocessing.context import ForkProcess
 
 import msgspec
 
+from pmpipe.interrupts import signals_held_back
 from pmpipe.orders import StageName, WorkerDied
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
 from stages.messages import Job, encode
@@ -142,7 +143,8 @@ class Workers:
             name=f"pmpipe-{name.value}-{self._started[name]}",
             daemon=True,
         )
-        process.start()
+        with signals_held_back():
+            process.start()
         self._sentinels.add(process.sentinel)
         self._poll.register(process.sentinel, select.EPOLLIN)
         self._alive.append(_Worker(process, name, board))

@@ -103,6 +103,8 @@ def become_worker(stage: str, channels: Sequence[Channel], jobs: Channel, result
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
+    # who forked has held them back, so that none comes before this
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     _name_process(f"pmpipe-{stage}")
     for channel in channels:
         if channel is not jobs and channel is not results:

@@ -10,3 +10,4 @@ for folder in (TESTS, TESTS.parent / "scripts"):
         sys.path.insert(0, str(folder))
 
 from support.registry import certificate, registry  # noqa: E402, F401
+from support.signalled import signalled_children  # noqa: E402, F401

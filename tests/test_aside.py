@@ -10,6 +10,7 @@ import pytest
 
 from pmpipe.aside import Aside, Tell
 from pmpipe.errors import StoreError
+from pmpipe.interrupts import cancel_on_signals
 
 
 def assert_no_child_is_left() -> None:
@@ -84,3 +85,11 @@ def test_where_no_process_can_be_had_nothing_is_done(monkeypatch: pytest.MonkeyP
     child = Aside(lambda tell: tell(b"x"))
     assert child.told() == b""
     assert not child.join()
+
+
+def test_a_signal_right_behind_the_fork_ends_the_child_without_a_word(
+    signalled_children: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with cancel_on_signals():
+        assert not Aside(lambda _: None).join()
+    assert capfd.readouterr().err == ""

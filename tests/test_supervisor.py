@@ -17,7 +17,7 @@ import pytest
 
 from pmpipe.driving import Crew, drive
 from pmpipe.errors import WorkerCrashError
-from pmpipe.interrupts import CancelledError
+from pmpipe.interrupts import CancelledError, cancel_on_signals
 from pmpipe.orders import Dismiss, Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
 from pmpipe.supervisor import Cancelled, CrashReport, Finished, Outcome, Supervisor
 from pmpipe.workers import Stage, Workers
@@ -488,3 +488,12 @@ def test_a_crash_during_a_turn_ends_the_crew() -> None:
         with pytest.raises(WorkerCrashError, match="exited with status 3"):
             turn_again_and_again()
         assert multiprocessing.active_children() == []
+
+
+def test_a_signal_right_behind_the_fork_ends_the_worker_without_a_word(
+    signalled_children: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    killed = pytest.raises(WorkerCrashError, match="was killed by SIGTERM")
+    with cancel_on_signals(), Crew([stage_of(removed, count=1)]) as crew, killed:
+        crew.drive(Removals(["one"]), nothing, is_last=True)
+    assert capfd.readouterr().err == ""
