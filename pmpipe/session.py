@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pmpipe.npm.lock_graph import LockGraph
     from pmpipe.planner import Means, Wanted
     from pmpipe.store import Store
+
+_RESOLVED_URL = re.compile(rb'"resolved"\s*:\s*"http')
 
 
 class Session:
@@ -351,7 +354,13 @@ class Session:
         from pmpipe.npm.hidden_lockfile import hidden_lockfile
         from pmpipe.npm.lockfile import read_head
 
-        return hidden_lockfile(read_head(self.lock, self.lock_file), installed)
+        unresolved: frozenset[PackagePath] = frozenset()
+        # seldom both: a lock that npm made under this setting has none
+        if self.config.omit_lockfile_registry_resolved and _RESOLVED_URL.search(self.lock):
+            from pmpipe.npm.lock_origin import from_registry
+
+            unresolved = from_registry(self.locked.graph)
+        return hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved)
 
     # -- means ----------------------------------------------------------------------------------------------------
 

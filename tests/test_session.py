@@ -323,3 +323,15 @@ def test_a_failure_meanwhile_ends_the_child(place: Place) -> None:
         1 / 0  # noqa: B018
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+# -- the hidden lockfile ------------------------------------------------------------------------------------------
+
+
+def test_the_hidden_lockfile_says_as_little_about_registries_as_npm_s_would(place: Place, store: Store) -> None:
+    listed = place.session().wanted(store).tree.listed()
+    registry = REGISTRY.encode()
+    assert registry in place.session().hidden_lockfile(listed)
+    text = place.session(**{"omit-lockfile-registry-resolved": True}).hidden_lockfile(listed)
+    assert registry not in text
+    assert b'"resolved": "packages/x"' in text

@@ -20,16 +20,40 @@ from pmpipe.npm.package_path import ROOT, PackagePath
 #: the line break and the indentation in front of the first key, as npm infers the formatting of a file
 _FORMATTING = re.compile(rb"\s*\{((?:\r?\n)+)([ \t]*)")
 
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-def hidden_lockfile(lock: Lockfile, installed: Collection[PackagePath]) -> bytes:
+
+def hidden_lockfile(
+    lock: Lockfile, installed: Collection[PackagePath], unresolved: frozenset[PackagePath] = frozenset()
+) -> bytes:
     """The text of the hidden lockfile, in the formatting of the lockfile.
 
     Args:
         lock: the lockfile that was installed.
         installed: what the tree holds: packages, links, and the folders that links lead to (`Selection.listed`).
+        unresolved: entries that lose their ``resolved``, see `pmpipe.npm.lock_origin.from_registry`.
     """
-    raw_entries = lock.raw_entries()
-    return lockfile_of(lock, {path: raw for path, raw in raw_entries.items() if path != ROOT and path in installed})
+    entries = {path: raw for path, raw in lock.raw_entries().items() if path != ROOT and path in installed}
+    newline, indent = _formatting(lock)
+    for path in unresolved.intersection(entries):
+        entries[path] = _without_resolved(entries[path], newline, indent)
+    return lockfile_of(lock, entries)
+
+
+def _without_resolved(entry: msgspec.Raw, newline: bytes, indent: bytes) -> msgspec.Raw:
+    members = _members.decode(entry)
+    members.pop("resolved", None)
+    colon = b": " if newline else b":"
+    lines = [
+        b"%b%b%b%b%b" % (newline, indent * 3, msgspec.json.encode(key), colon, raw) for key, raw in members.items()
+    ]
+    return msgspec.Raw(b"{%b%b%b}" % (b",".join(lines), newline, indent * 2))
+
+
+def _formatting(lock: Lockfile) -> tuple[bytes, bytes]:
+    """The line break and the indentation of a lockfile."""
+    found = _FORMATTING.match(lock.data)
+    return (found[1], found[2]) if found is not None else (b"", b"")
 
 
 def lockfile_of(lock: Lockfile, entries: Mapping[PackagePath, msgspec.Raw]) -> bytes:
@@ -39,8 +63,7 @@ def lockfile_of(lock: Lockfile, entries: Mapping[PackagePath, msgspec.Raw]) -> b
         lock: tells name, version and formatting.
         entries: the texts of the entries, in the order in which they are to stand.
     """
-    formatting = _FORMATTING.match(lock.data)
-    newline, indent = formatting.groups() if formatting is not None else (b"", b"")
+    newline, indent = _formatting(lock)
     colon = b": " if newline else b":"
     separator = b"," + newline + indent * 2
     members = [b"%b%b%b" % (msgspec.json.encode(path), colon, raw) for path, raw in entries.items()]

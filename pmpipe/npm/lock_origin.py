@@ -1,0 +1,37 @@
+"""Which entries of a lockfile come from a registry: it need not be said where these are to be had."""
+
+from __future__ import annotations
+
+from pmpipe.errors import InvalidSpecError
+from pmpipe.npm.lock_graph import Edge, LockGraph
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.spec import parse_spec
+from pmpipe.npm.spec_types import AliasSpec, RangeSpec, TagSpec, VersionSpec
+
+_REGISTRY_SPECS = (VersionSpec, RangeSpec, TagSpec, AliasSpec)
+
+
+def from_registry(graph: LockGraph) -> frozenset[PackagePath]:
+    """The entries that all who depend on them ask a registry for.
+
+    It is their ``resolved`` that npm leaves out of every lockfile under ``omit-lockfile-registry-resolved``.
+
+    Source: npm's ``@npmcli/arborist``, ``isRegistryDependency`` in ``lib/node.js``.
+    """
+    known: dict[tuple[str, str], bool] = {}
+
+    def asks_registry(edge: Edge) -> bool:
+        line = (edge.name, edge.requested)
+        if line not in known:
+            known[line] = _is_for_registry(*line)
+        return known[line]
+
+    return frozenset(path for path, edges in graph.edges_into.items() if all(map(asks_registry, edges)))
+
+
+def _is_for_registry(name: str, requested: str) -> bool:
+    try:
+        # where a folder would be does not matter
+        return isinstance(parse_spec(name, requested, "/", home="/"), _REGISTRY_SPECS)
+    except InvalidSpecError:
+        return False
