@@ -133,12 +133,12 @@ class Scheduler:
         Args:
             plan: its packages begin with those that the run has begun with.
         """
-        ahead = len(self.plan.packages)
+        begun_with = len(self.downloads.states)
         self.plan = plan
         self.downloads.extend(plan)
         self.placements = Placements(plan, self.downloads)
         self._is_complete = True
-        for index in range(ahead):
+        for index in range(begun_with):
             number = PackageNumber(index)
             if (reason := self.downloads.why_lost(number)) is not None:
                 self._do_without(number, reason)
