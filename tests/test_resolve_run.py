@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -281,6 +282,14 @@ def test_all_that_wait_for_a_lost_tarball_are_told() -> None:
         (0, "PM_REGISTRY"),
         (1, "PM_REGISTRY"),
     ]
+
+
+def test_of_large_tarballs_as_many_are_unpacked_at_a_time_as_the_settings_say() -> None:
+    run = make_run(large=100)
+    run.settings = msgspec.structs.replace(run.settings, large_at_once=2)
+    fetches = begin(run, *(tarball(number, integrity=DIGESTS[number]) for number in (0, 1)))
+    results = [Fetched(job.job, SharedBytes(4096 * job.job, 100), 1, 1) for job in fetches]
+    assert [type(job) for job in jobs(run.handle(*results))] == [Extract, Extract]
 
 
 def test_one_large_tarball_is_unpacked_at_a_time() -> None:

@@ -433,25 +433,26 @@ def test_a_stage_that_was_let_go_ends_by_itself_and_its_end_is_no_death() -> Non
 
 
 def test_a_run_is_interrupted_by_a_descriptor_and_goes_on() -> None:
-    receiving, sending = os.pipe()
+    interrupted, interrupting = os.pipe()
+    waiting, going_on = os.pipe()
 
     def handle(job: Job) -> Iterator[Result]:
         if job.path == "last":  # type: ignore[union-attr]
-            os.read(receiving, 1)
-        else:
-            os.write(sending, b"x")
+            os.write(interrupting, b"x")
+            os.read(waiting, 1)
         yield Removed(job.job)
 
     machine = Removals(["first", "last"], places=2)
     with Crew([stage_of(handle, count=1)]) as crew:
-        # it is readable from the first job to the second, which waits for nothing else
-        crew.drive_until(machine, receiving)
+        crew.drive_until(machine, interrupted)
+        assert 1 not in machine.done, "the last job cannot end before the run goes on"
         before = {child.pid for child in multiprocessing.active_children()}
+        os.write(going_on, b"x")
         crew.drive(machine, nothing, is_last=False)
         assert {child.pid for child in multiprocessing.active_children()} == before
     assert machine.done == [0, 1]
-    os.close(receiving)
-    os.close(sending)
+    for fd in (interrupted, interrupting, waiting, going_on):
+        os.close(fd)
 
 
 def test_a_turn_waits_for_nothing() -> None:

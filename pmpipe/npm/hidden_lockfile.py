@@ -2,7 +2,8 @@
 
 It is the project's lockfile (always of version 3) without the root's entry and without what was not installed. The
 entries are copied as they stand in the lockfile, byte by byte, so that nothing that we do not know is lost; if npm
-wrote the lock, the outcome is what npm itself writes. `read_lockfile` reads it back.
+wrote the lock, the outcome is what npm itself writes. Only the ``resolved`` of some may have to go (`lock_origin`).
+`read_lockfile` reads it back.
 
 Source: npm's ``@npmcli/arborist``, ``lib/shrinkwrap.js`` and the end of ``reify`` in ``lib/arborist/reify.js``.
 """
