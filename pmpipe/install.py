@@ -171,7 +171,8 @@ class Install(msgspec.Struct):
     def _change_files_only(self, installed: Installed) -> None:
         try:
             self._write_files()
-            if not installed.trusted or installed.doubtful or self.request.write is not None:
+            changed = [folder for folder in self._folders.values() if folder.forget_killed_run()]
+            if not installed.trusted or installed.doubtful or changed or self.request.write is not None:
                 self._write_hidden_lockfile(frozenset())
         except BaseException as error:
             with signals_ignored():

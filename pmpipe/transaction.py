@@ -251,6 +251,17 @@ class ModulesFolder(msgspec.Struct):
         if self._began:
             self._clear(_OLD, _NEW, _TRASH, JOURNAL)
 
+    def forget_killed_run(self) -> bool:
+        """The packages are as they should be: what a killed run has left beside them goes, and the journal last.
+
+        Returns:
+            Whether a run had been killed here.
+        """
+        if self.journal() is None:
+            return False
+        self._clear(_OLD, _NEW, _TRASH, JOURNAL)
+        return True
+
     def _clear(self, *names: str) -> None:
         for name in names:
             # on a read-only filesystem even the removal of what is not there fails

@@ -13,6 +13,8 @@ from support.project import Project
 from support.registry import PackageRegistry, faults
 from support.snapshot import file_of, snapshot
 
+from pmpipe.transaction import ModulesFolder
+
 ALPHA = make_package("alpha", "1.0.0", {"index.js": b"1", "cli.js": PackedFile(b"#!/bin/sh\n", 0o755)}, bin="cli.js")
 ALPHA_2 = make_package("alpha", "2.0.0", {"index.js": b"2"}, bin={"alpha-two": "index.js"})
 BETA = make_package("beta", "1.0.0", {"index.js": b"b", "lib/deep.js": b"deep"}, dependencies={"nested": "1.0.0"})
@@ -131,6 +133,17 @@ def test_nothing_to_do_is_found_without_the_stores_memory(installed: Project) ->
 def test_nothing_to_do_works_with_the_registry_down(installed: Project) -> None:
     installed.registry.misbehave("*", faults.hang_up())
     assert "nothing to do" in installed.succeeds("install").stdout
+
+
+def test_what_a_killed_run_left_goes_when_there_is_nothing_to_do_any_more(installed: Project) -> None:
+    modules = installed.folder / "node_modules"
+    before = snapshot(modules)
+    # killed before it had built anything, and the change was given up
+    ModulesFolder(str(modules), fresh=False).begin(["node_modules/given-up"])
+    assert snapshot(modules) != before
+    assert "nothing to do" in installed.succeeds("install").stdout
+    assert snapshot(modules) == before
+    installed.assert_installed()
 
 
 def test_an_optional_package_that_is_not_found_is_left_out_with_what_only_it_needed(project: Project) -> None:
