@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pmpipe import host
 from pmpipe.aside import Aside, Tell
 from pmpipe.config import Config
-from pmpipe.errors import LockfileError, LockfileOutOfSyncError, PmpipeError
+from pmpipe.errors import ConfigError, LockfileError, LockfileOutOfSyncError, PmpipeError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.programs import find_program
@@ -88,7 +88,13 @@ class Session:
             PmpipeError: a setting or the lockfile cannot be used.
         """
         # --dir says where the project is; unlike npm's --prefix it does not move the global .npmrc there
-        return cls(Config.load({**flags, "prefix": None}, environ, folder), folder, environ, may_be_new=may_be_new)
+        config = Config.load({**flags, "prefix": None}, environ, folder)
+        if config.install_strategy == "linked":
+            raise ConfigError(
+                "install-strategy=linked is not supported: pmpipe makes no node_modules of links",
+                hint="--install-strategy=hoisted makes npm's usual tree of the same lockfile",
+            )
+        return cls(config, folder, environ, may_be_new=may_be_new)
 
     # -- the wanted tree ------------------------------------------------------------------------------------------
 

@@ -97,9 +97,7 @@ def test_what_is_no_date_is_told(folder: Path, text: str) -> None:
         resolve_options(config(folder, before=text), {})
 
 
-def test_an_install_strategy_that_is_not_there_is_told(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="install-strategy=linked"):
-        resolve_options(config(folder, install_strategy="linked"), {})
+def test_the_install_strategy_is_the_settings(folder: Path) -> None:
     assert resolve_options(config(folder, install_strategy="nested"), {}).install_strategy is InstallStrategy.NESTED
 
 

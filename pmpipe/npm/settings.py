@@ -160,14 +160,21 @@ _OTHER_NAMES = (
     "npm-version global-prefix local-prefix "
 )
 
-#: Settings of npm that have no meaning for pmpipe yet: kept, never checked, and not reported as unknown.
-OTHER_NPM_SETTINGS = frozenset(_OTHER_NAMES.split())
+#: What npm 6 and older knew; npm 11 warns of them and goes on, and many a Dockerfile still has them.
+_FORMER_NAMES = (
+    "group ham-it-up metrics-registry onload-script rollback scripts-prepend-node-path send-metrics "
+    "sso-poll-frequency sso-type tmp unsafe-perm user "
+)
+
+#: Settings of npm that have no meaning for pmpipe (yet): kept, never checked, and not reported as unknown.
+OTHER_NPM_SETTINGS = frozenset(_OTHER_NAMES.split() + _FORMER_NAMES.split())
 
 _OTHER_SWITCHES = (
     "all allow-same-version allow-scripts-pending allow-scripts-pin bypass-2fa commit-hooks description "
     "diff-ignore-all-space diff-name-only diff-no-prefix diff-text expect-results git-tag-version if-present "
     "include-attestations include-staged init-private link long packages-all parseable provenance read-only "
-    "rebuild-bundle sign-git-commit sign-git-tag timing unicode update-notifier usage versions yes"
+    "rebuild-bundle sign-git-commit sign-git-tag timing unicode update-notifier usage versions yes "
+    "ham-it-up rollback send-metrics unsafe-perm"
 )
 #: Those of them that are on or off, so that the word behind one on the command line is not its value.
 OTHER_NPM_SWITCHES = frozenset(_OTHER_SWITCHES.split())

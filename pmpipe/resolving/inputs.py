@@ -209,12 +209,12 @@ def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOption
     """The resolver's options for the settings and this host.
 
     Raises:
-        ConfigError: ``before`` is no date, or the install strategy is not supported.
+        ConfigError: ``before`` is no date.
     """
     here = host.platform()
     return ResolveOptions(
         pick=PickOptions(str(config.settings["tag"]), _before(config), host.node_version(environ) or "", NPM_VERSION),
-        install_strategy=_strategy(config.install_strategy),
+        install_strategy=InstallStrategy(config.install_strategy),
         legacy_peer_deps=config.legacy_peer_deps,
         strict_peer_deps=config.strict_peer_deps,
         force=config.force,
@@ -233,16 +233,6 @@ def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOption
 def is_global(config: Config) -> bool:
     """Whether the settings mean the packages of the whole machine."""
     return bool(config.settings["global"]) or config.settings["location"] == "global"
-
-
-def _strategy(name: str) -> InstallStrategy:
-    try:
-        return InstallStrategy(name)
-    except ValueError:
-        raise ConfigError(
-            f"install-strategy={name} is not supported",
-            hint=f"one of {', '.join(one.value for one in InstallStrategy)}",
-        ) from None
 
 
 def _before(config: Config) -> float | None:

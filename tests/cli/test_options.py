@@ -35,6 +35,8 @@ def test_commands_have_npm_s_aliases(word: str, command: str) -> None:
     [
         (["--omit=dev", "--omit", "optional"], {"omit": ["dev", "optional"]}),
         (["--no-audit", "--no-fund"], {"audit": False, "fund": False}),
+        (["--unsafe-perm", "--no-optional"], {"unsafe-perm": True, "optional": False}),
+        (["--unsafe-perm=true"], {"unsafe-perm": "true"}),
         (["--no-audit=false"], {"audit": "true"}),
         (["--no-audit=true"], {"audit": "false"}),
         (["--prefix", "x"], {"prefix": "x"}),

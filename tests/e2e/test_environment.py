@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.packages import PackedFile, make_package
 from support.project import Project, wait_until
+from support.snapshot import snapshot
 
 ODD_FILES = {"ünïcødé/日本語.js": b"1", "with space/it's.js": b"2", 'new\nline"quote.js': b"3"}
 PACKAGES = {
@@ -132,6 +133,17 @@ def test_a_clock_that_is_ten_years_off_gives_the_same_tree(project: Project, tmp
     for words in (("ci",), ("install",), ("verify",), ("ci",)):
         project.succeeds(*words)
     project.assert_installed()
+
+
+@pytest.mark.parametrize("command", ["ci", "install", "verify"])
+def test_a_layout_of_links_is_refused_and_nothing_done(project: Project, command: str) -> None:
+    project.want(PACKAGES)
+    project.succeeds("ci")
+    before = snapshot(project.folder)
+    (project.base / "home/.npmrc").write_text("install-strategy=linked\n")
+    assert "install-strategy=linked" in project.fails(command).stderr
+    assert snapshot(project.folder) == before
+    project.succeeds(command, "--install-strategy=hoisted")
 
 
 @pytest.mark.parametrize("umask", ["000", "077", "177"])
