@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from foreign import resolve_pinned, versions
-from support.foreign_locks import LOCKS, PROJECT, WORKSPACE, read
+from playing import packages_of
+from support.foreign_locks import INTEGRITIES, LOCKS, PROJECT, WORKSPACE, read
 from support.packages import make_package
 
 from pmpipe.errors import IntegrityError
@@ -114,6 +115,10 @@ FOREIGN: dict[str, Any] = {
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_moving_from_another_package_manager_changes_no_version(lock: str) -> None:
-    found = versions(resolve_pinned(FOREIGN, URL, pins=read(lock)))
+    packages = [package for versions_of in packages_of(FOREIGN).values() for package in versions_of]
+    digests = {f"{package.name}@{package.version}": package.integrity for package in packages}
+    locked = {label: digest for label, digest in digests.items() if label in INTEGRITIES}
+    assert locked.keys() == INTEGRITIES.keys()
+    found = versions(resolve_pinned(FOREIGN, URL, pins=read(lock, locked)))
     assert found["node_modules/opt"] == "1.0.0"
     assert {version for version in found.values() if version} == {"1.0.0", "2.0.0", "3.0.0"}

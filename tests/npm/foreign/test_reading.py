@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from support.foreign_locks import LOCKS, PROJECT, WORKSPACE, read
+from support.foreign_locks import INTEGRITIES, LOCKS, PROJECT, WORKSPACE, read
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.foreign.files import FOREIGN_LOCKS, is_kept_up_to_date, read_foreign_lock
@@ -46,7 +46,7 @@ def test_pins_every_direct_dependency(lock: str) -> None:
 @pytest.mark.parametrize("lock", [lock for lock in LOCKS if "berry" not in lock])
 def test_knows_integrities(lock: str) -> None:
     pins = read(lock)
-    assert pins.by_spec[PinKey(("a", "^1.0.0"))].integrity.startswith("sha512-BkRaeDWo")
+    assert pins.by_spec[PinKey(("a", "^1.0.0"))].integrity == INTEGRITIES["a@1.0.0"]
 
 
 def test_the_projects_own_answer_counts_first() -> None:
