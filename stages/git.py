@@ -57,6 +57,13 @@ TRANSIENT = re.compile(
 
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 
+#: Whatever ssh or the host has said above it.
+_SAID_OF_HELPERS = (
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+)
+
 
 class GitSettings(msgspec.Struct, frozen=True):
     """What git commands need of the settings: see `FetchSettings`. `command` runs them."""
@@ -113,7 +120,7 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
             return _failed(job, outcome.what, hint=outcome.hint, cause=outcome.cause)
     return _failed(
         job,
-        problems[-1].split("\n")[-1] if problems else "no repository is known",
+        gist(problems),
         details=said_in_full(problems),
         hint="check that the repository exists and can be read: git ls-remote, ssh keys, credential helper",
     )
@@ -280,8 +287,16 @@ def shown_git_text(text: str) -> str:
     return "\n".join(printable(line, 300) for line in _USER.sub("", text).split("\n")[-8:])
 
 
+def gist(problems: list[str]) -> str:
+    """The line of the last problem that says most: the last one but for what git says whenever a helper has failed."""
+    if not problems:
+        return "no repository is known"
+    lines = problems[-1].split("\n")
+    return ([line for line in lines if not line.endswith(_SAID_OF_HELPERS)] or lines[:1])[-1]
+
+
 def said_in_full(problems: list[str]) -> list[str]:
-    """What is to stand below the last line of the last problem; nothing if that says it all."""
+    """What is to stand below the gist of the problems; nothing if that says it all."""
     return [] if len(problems) == 1 and "\n" not in problems[0] else problems
 
 

@@ -170,8 +170,8 @@ def git_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _lines(text: str) -> str:
-    # progress ends in a carriage return, messages in a newline
-    lines = (line.rsplit("\r", 1)[-1].strip() for line in text.split("\n"))
+    # progress ends in a carriage return, messages in a newline; ssh's in both
+    lines = (line.rstrip("\r").rsplit("\r", 1)[-1].strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 

@@ -23,6 +23,7 @@ from stages.git import (
     GitSettings,
     RefusedError,
     Repository,
+    gist,
     git_failure,
     read_repository,
     said_in_full,
@@ -124,8 +125,7 @@ async def find_commit(job: FindGitCommit, settings: GitSettings) -> FoundGitComm
         return git_failure(job.job, job.label, what, hint=hint, cause="no git command")
     except RefusedError as error:
         return git_failure(job.job, job.label, str(error), hint="git was not started: the address is unsafe")
-    what = problems[-1].split("\n")[-1] if problems else "no repository is known"
-    return git_failure(job.job, job.label, what, details=said_in_full(problems), hint=hint)
+    return git_failure(job.job, job.label, gist(problems), details=said_in_full(problems), hint=hint)
 
 
 def _lack(job: FindGitCommit, refs: RemoteRefs) -> str:

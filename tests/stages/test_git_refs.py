@@ -195,6 +195,22 @@ def test_a_repository_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "ls-remote" in failure.hint
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("ssh: Could not resolve hostname a.example: Name or service not known\\r\\n", "Could not resolve hostname"),
+        ("a@a.example: Permission denied (publickey).\\r\\n", "Permission denied"),
+        ("ERROR: Repository not found.\\n", "ERROR: Repository not found."),
+        ("", "Could not read from remote repository"),
+    ],
+)
+def test_what_ssh_and_the_host_say_comes_first(said: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"printf '{said}' >&2; exit 255;")
+    failure = failed("ssh://a@a.example/b/c.git")
+    assert shown in failure.what
+    assert any("and the repository exists." in line for line in failure.details)
+
+
 @pytest.mark.parametrize("address", ["--upload-pack=x", "ssh://-oProxyCommand=x/y", "ext::sh -c x", "file:///a\nb"])
 def test_an_unsafe_address_is_refused(address: str) -> None:
     assert "git was not started" in failed(address).hint
