@@ -6,8 +6,8 @@ import pytest
 from asking_npm import ask_npm
 from hypothesis import given
 from hypothesis import strategies as st
-from loaded_modules import modules_loaded_by
 from semver_texts import Texts
+from support.loaded_modules import modules_loaded_by
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm import semver
@@ -191,7 +191,7 @@ def test_any_text_is_read_or_refused(text):
 
 def test_module_loads_nothing_that_does_io():
     heavy = {"socket", "subprocess", "asyncio", "multiprocessing", "urllib", "pathlib", "json"}
-    assert not heavy & modules_loaded_by("pmpipe.npm.semver")
+    assert not heavy & modules_loaded_by("import pmpipe.npm.semver")
 
 
 @pytest.mark.npm

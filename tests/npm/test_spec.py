@@ -7,8 +7,8 @@ from random import Random
 import msgspec
 import pytest
 from asking_npm import ask_npm
-from loaded_modules import modules_loaded_by
 from semver_texts import Texts
+from support.loaded_modules import modules_loaded_by
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.names import escape_name, scope_of
@@ -196,7 +196,7 @@ def test_catalog_protocol(raw, catalog):
 
 def test_module_loads_nothing_that_does_io():
     heavy = {"socket", "subprocess", "asyncio", "multiprocessing", "urllib", "pathlib", "json", "ipaddress"}
-    assert not heavy & modules_loaded_by("pmpipe.npm.spec")
+    assert not heavy & modules_loaded_by("import pmpipe.npm.spec")
 
 
 class SpecTexts(Texts):
