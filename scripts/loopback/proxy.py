@@ -98,8 +98,10 @@ def _origin_form(request: Request) -> bytes:
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while part := await reader.read(PIPE_BYTES):
-            writer.write(part)
-            await writer.drain()
-    writer.close()
+    try:
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(PIPE_BYTES):
+                writer.write(part)
+                await writer.drain()
+    finally:
+        writer.close()
