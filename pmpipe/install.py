@@ -50,10 +50,12 @@ class Request(msgspec.Struct, frozen=True):
         dry_run: plan only.
         sizes: processes and queues.
         crew: the processes, which were made with `sizes`.
-        hidden_lockfile: makes its text for the locations that are installed.
+        hidden_lockfile: makes its text for the locations that are installed, and those that node-gyp builds.
         write: files of the project that change together with the tree: lockfile, package.json.
         watch: called with the scheduler at every wake-up.
         ahead: what has begun already.
+        notes_built: packages that node-gyp builds are noted as such, as npm notes them.
+        never_built: locations of packages that say that node-gyp does not build them.
     """
 
     fresh: bool
@@ -62,10 +64,12 @@ class Request(msgspec.Struct, frozen=True):
     dry_run: bool
     sizes: Sizes
     crew: Crew
-    hidden_lockfile: Callable[[Collection[PackagePath]], bytes]
+    hidden_lockfile: Callable[[Collection[PackagePath], Collection[PackagePath]], bytes]
     watch: Callable[[Scheduler], None]
     write: ProjectWrite | None = None
     ahead: Ahead | None = None
+    notes_built: bool = False
+    never_built: frozenset[str] = frozenset()
 
 
 class Summary(msgspec.Struct):
@@ -81,6 +85,7 @@ class Summary(msgspec.Struct):
         stage_s: seconds during which each stage had work.
         scripts_skipped: packages with install scripts, none of which was run.
         recorded: location -> sha512 that was computed because the lockfile has no digest.
+        built: locations of new packages that node-gyp builds, while the lockfile knows of no install script.
         resolved: packages that were found by resolving; 0 if the lockfile was up to date.
         documents: packuments that came from the registry.
         written: package.json files and lockfiles that were written, relative to the project.
@@ -95,6 +100,7 @@ class Summary(msgspec.Struct):
     stage_s: dict[str, float] = msgspec.field(default_factory=dict)
     scripts_skipped: int = 0
     recorded: dict[PackagePath, str] = msgspec.field(default_factory=dict)
+    built: list[PackagePath] = msgspec.field(default_factory=list)
     resolved: int = 0
     documents: int = 0
     written: tuple[str, ...] = ()
@@ -314,7 +320,7 @@ class Install(msgspec.Struct):
         """What is done at every wake-up."""
         if not self._hidden_lockfile and 2 * scheduler.counts.placed > len(scheduler.plan.placements):
             # all processes have work for a while; at the end, everybody would wait for this
-            self._hidden_lockfile = self.request.hidden_lockfile(self.wanted.tree.listed())
+            self._hidden_lockfile = self.request.hidden_lockfile(self.wanted.tree.listed(), ())
         self.request.watch(scheduler)
 
     def _make_late_links(self, links: Iterable[Link], scheduler: Scheduler) -> None:
@@ -352,6 +358,10 @@ class Install(msgspec.Struct):
             location = PackagePath(placement.location)
             if location in lacking and placement.package in scheduler.downloads.integrities:
                 summary.recorded[location] = scheduler.downloads.integrities[placement.package]
+        if self.request.notes_built and scheduler.gyp:
+            silent = {package.location for package in self.wanted.tree.packages if not package.has_install_script}
+            built = silent.intersection(map(PackagePath, scheduler.gyp))
+            summary.built = sorted(built - self.request.never_built)
 
     # -- the hidden lockfile --------------------------------------------------------------------------------------
 
@@ -365,9 +375,10 @@ class Install(msgspec.Struct):
         if not os.path.isdir(f"{project}/node_modules"):
             return  # a project without dependencies
         content = self._hidden_lockfile
-        if left_out or not content:
+        built = self.summary.built
+        if left_out or built or not content:
             listed = (path for path in self.wanted.tree.listed() if not _lies_in(path, left_out))
-            content = self.request.hidden_lockfile(frozenset(listed))
+            content = self.request.hidden_lockfile(frozenset(listed), built)
         write_whole(f"{project}/{HIDDEN_LOCKFILE}", content)
 
     def _touch_hidden_lockfile(self) -> None:

@@ -1,10 +1,10 @@
-"""Adding digests to a lockfile: what an install computed for packages that the lock had none for."""
+"""Adding to a lockfile what an install has found out: digests that were missing in it, and what node-gyp builds."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pmpipe.errors import FilesystemError
@@ -16,12 +16,13 @@ _INDENT = re.compile(r"\s*\{(?P<newline>(?:\r?\n)+)(?P<indent>[ \t]*)")
 _BEFORE = ("name", "version", "lockfileVersion", "resolved")
 
 
-def record_digests(path: str, digests: Mapping[PackagePath, str]) -> None:
-    """Write SRI digests into a lockfile, by one rename; all else, formatting included, stays as npm would leave it.
+def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Collection[PackagePath] = ()) -> None:
+    """Complete entries of a lockfile, by one rename; all else, formatting included, stays as npm would leave it.
 
     Args:
         path: absolute path of the lockfile.
         digests: location -> SRI.
+        built: locations of packages that are to say ``hasInstallScript``.
 
     Raises:
         FilesystemError: the lockfile cannot be written.
@@ -34,18 +35,28 @@ def record_digests(path: str, digests: Mapping[PackagePath, str]) -> None:
         document = ujson.loads(text)
         for location, digest in digests.items():
             document["packages"][location] = _with_integrity(document["packages"][location], digest)
+        for location in built:
+            document["packages"][location] = _with_install_script(document["packages"][location])
         partial = f"{path}.pmpipe-partial"
         with open(partial, "w", encoding="utf-8", newline="") as file:
             file.write(_formatted_like(text, document))
         os.rename(partial, path)
     except OSError as error:
-        raise FilesystemError(f"cannot record digests in {path}: {error.strerror}") from error
+        raise FilesystemError(f"cannot complete {path}: {error.strerror}") from error
 
 
 def _with_integrity(entry: dict[str, Any], digest: str) -> dict[str, Any]:
     before = {key: entry[key] for key in entry if key in _BEFORE}
     after = {key: value for key, value in entry.items() if key not in _BEFORE and key != "integrity"}
     return {**before, "integrity": digest, **after}
+
+
+def _with_install_script(entry: dict[str, Any]) -> dict[str, Any]:
+    from pmpipe.npm.lock_writer import keys_in_order
+
+    complete = {**entry, "hasInstallScript": True}
+    objects = {key for key, value in complete.items() if isinstance(value, dict)}
+    return {key: complete[key] for key in keys_in_order(tuple(complete), objects)}
 
 
 def _formatted_like(text: str, document: dict[str, Any]) -> str:

@@ -85,6 +85,8 @@ class Scheduler:
         self.optional_failures: list[Failure] = []
         #: odd but harmless things, one line each
         self.warnings: list[str] = []
+        #: locations of packages that were placed, or came bundled, with a binding.gyp
+        self.gyp: list[str] = []
         #: no further orders will come
         self.finished = False
         self.downloads = Downloads(plan)
@@ -182,6 +184,9 @@ class Scheduler:
         self.counts.hardlinked += result.hardlinked
         self.counts.copied += result.copied
         self.counts.placed_bytes += result.bytes
+        for folder in result.gyp:
+            location = self.plan.placements[placement].location
+            self.gyp.append(f"{location}/{folder}" if folder else location)
         self.placements.placed(placement)
 
     def _damaged(self, task: Cloning, result: Damaged) -> None:

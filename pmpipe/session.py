@@ -355,8 +355,8 @@ class Session:
     def _root_manifest(self) -> bytes:
         return self.manifests.get(MANIFEST) or read_file(self.folder, MANIFEST) or b""
 
-    def hidden_lockfile(self, installed: Collection[PackagePath]) -> bytes:
-        """The text of the hidden lockfile for the locations that are installed."""
+    def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath]) -> bytes:
+        """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
         from pmpipe.npm.hidden_lockfile import hidden_lockfile
         from pmpipe.npm.lockfile import read_head
 
@@ -366,7 +366,7 @@ class Session:
             from pmpipe.npm.lock_origin import from_registry
 
             unresolved = from_registry(self.locked.graph)
-        return hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved)
+        return hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved, built)
 
     # -- means ----------------------------------------------------------------------------------------------------
 

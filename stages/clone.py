@@ -96,7 +96,7 @@ def _fill(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Faile
         return filesystem_failure(job.job, _cannot_write(job, _where(placing, error)), error, details=left)
     finally:
         os.close(destination)
-    return _cloned(job, placing)
+    return _cloned(job, placing, tuple(path_text(folder) for folder in index.gyp_packages()))
 
 
 def _place(job: Clone, probe: ReflinkProbe, placing: Placing, *, has_install_script: bool) -> None:
@@ -193,8 +193,8 @@ def _parents(paths: Iterable[bytes]) -> set[bytes]:
 # -- how it ended -------------------------------------------------------------------------------------------------
 
 
-def _cloned(job: Clone, placing: Placing) -> Cloned:
-    return Cloned(job.job, placing.reflinked, placing.hardlinked, placing.copied, sum(placing.sizes))
+def _cloned(job: Clone, placing: Placing, gyp: tuple[str, ...] = ()) -> Cloned:
+    return Cloned(job.job, placing.reflinked, placing.hardlinked, placing.copied, sum(placing.sizes), gyp)
 
 
 def _cannot_write(job: Clone, path: str | bytes) -> str:

@@ -9,6 +9,7 @@ verified without its tarballs. The index carries a checksum of itself: after a p
 from __future__ import annotations
 
 import os
+import re
 from typing import NewType
 
 import msgspec
@@ -24,6 +25,12 @@ INDEX_NAME = ".pmpipe-index"
 
 #: Changes with the layout of `EntryIndex`; an index of another format is as good as none.
 _MAGIC = b"pmpipe-index-1\n\0"
+
+#: What makes a package one that node-gyp builds.
+_GYP = b"binding.gyp"
+
+#: The folder of a package that is bundled with another one.
+_BUNDLED = re.compile(rb"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@][^/]*")
 
 #: Of the keys that name git checkouts, in characters.
 _SHORTEST_KEY = 40
@@ -49,6 +56,15 @@ class EntryIndex(msgspec.Struct, frozen=True, array_like=True):
     digests: bytes
     has_install_script: bool
     integrity: str
+
+    def gyp_packages(self) -> list[bytes]:
+        """Folders of packages with a ``binding.gyp``: empty for this one, paths for those that are bundled with it."""
+        found = [b""] if _GYP in self.paths else []
+        # seldom, and all paths are to be looked at then
+        if b"node_modules" in self.folders:
+            inner = [path[: -len(_GYP) - 1] for path in self.paths if path.endswith(b"/" + _GYP)]
+            found += [folder for folder in inner if _BUNDLED.fullmatch(folder)]
+        return found
 
 
 class TornIndexError(Exception):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pmpipe.errors import FilesystemError
-from pmpipe.lock_record import record_digests
+from pmpipe.lock_record import complete_lockfile
 from pmpipe.npm.package_path import PackagePath
 
 DIGESTS = {PackagePath("node_modules/a"): "sha512-new"}
@@ -43,7 +43,7 @@ def test_indentation_stays(tmp_path: Path, indent: int | str | None) -> None:
     path = tmp_path / "package-lock.json"
     path.write_text(json.dumps(DOCUMENT, indent=indent, separators=separators, ensure_ascii=False) + end)
     before = path.read_text().splitlines()
-    record_digests(str(path), DIGESTS)
+    complete_lockfile(str(path), DIGESTS)
     after = path.read_text()
     assert json.loads(after) == expected()
     if indent is not None:
@@ -55,16 +55,26 @@ def test_indentation_stays(tmp_path: Path, indent: int | str | None) -> None:
 def test_line_ends_stay(tmp_path: Path) -> None:
     path = tmp_path / "package-lock.json"
     path.write_bytes((json.dumps(DOCUMENT, indent=2) + "\n").replace("\n", "\r\n").encode())
-    record_digests(str(path), DIGESTS)
+    complete_lockfile(str(path), DIGESTS)
     assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n") > 10
 
 
 def test_a_digest_stands_where_npm_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "package-lock.json"
     path.write_text(json.dumps(DOCUMENT, indent=2))
-    record_digests(str(path), DIGESTS)
+    complete_lockfile(str(path), DIGESTS)
     entry = json.loads(path.read_text())["packages"]["node_modules/a"]
     assert list(entry) == ["name", "version", "resolved", "integrity", "license"]
+
+
+def test_what_is_built_stands_where_npm_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "package-lock.json"
+    path.write_text(json.dumps(DOCUMENT, indent=2))
+    complete_lockfile(str(path), {}, [PackagePath("node_modules/a"), PackagePath("node_modules/b")])
+    packages = json.loads(path.read_text())["packages"]
+    assert list(packages["node_modules/a"]) == ["name", "version", "resolved", "hasInstallScript", "license"]
+    assert list(packages["node_modules/b"]) == ["version", "hasInstallScript", "engines"]
+    assert packages["node_modules/b"]["hasInstallScript"] is True
 
 
 def test_a_digest_that_cannot_be_used_is_replaced(tmp_path: Path) -> None:
@@ -72,24 +82,24 @@ def test_a_digest_that_cannot_be_used_is_replaced(tmp_path: Path) -> None:
     document["packages"]["node_modules/a"]["integrity"] = "garbage"
     path = tmp_path / "package-lock.json"
     path.write_text(json.dumps(document, indent=2))
-    record_digests(str(path), DIGESTS)
+    complete_lockfile(str(path), DIGESTS)
     assert json.loads(path.read_text()) == expected()
 
 
 def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
     path = tmp_path / "package-lock.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(DOCUMENT).encode())
-    record_digests(str(path), DIGESTS)
+    complete_lockfile(str(path), DIGESTS)
     assert json.loads(path.read_text()) == expected()
 
 
 def test_no_other_file_is_left(tmp_path: Path) -> None:
     path = tmp_path / "package-lock.json"
     path.write_text(json.dumps(DOCUMENT))
-    record_digests(str(path), DIGESTS)
+    complete_lockfile(str(path), DIGESTS)
     assert os.listdir(tmp_path) == ["package-lock.json"]
 
 
 def test_a_lockfile_that_cannot_be_replaced_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FilesystemError, match="cannot record digests in"):
-        record_digests(f"{tmp_path}/none/package-lock.json", DIGESTS)
+    with pytest.raises(FilesystemError, match="cannot complete "):
+        complete_lockfile(f"{tmp_path}/none/package-lock.json", DIGESTS)

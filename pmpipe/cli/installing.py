@@ -69,7 +69,7 @@ def install(
         with crew or InstallCrew(session) as all_crew:
             all_crew.get_ready(session)
             summary = _install(line, session, store, output, extent or Extent(), all_crew)
-        if not session.config.dry_run and not summary.left_out and not summary.recorded:
+        if not session.config.dry_run and not (summary.left_out or summary.recorded or summary.built):
             session.note_done(store)
     finally:
         store.close()
@@ -128,11 +128,14 @@ class _Job(msgspec.Struct):
 
     def _may_write_anew(self) -> bool:
         """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
+        session = self.session
+        may_write = session.config.package_lock and not session.config.offline and not self._is_frozen()
+        return may_write and session.lock_has_drifted(self.store)
+
+    def _is_frozen(self) -> bool:
         from pmpipe.frozen import is_frozen
 
-        session = self.session
-        may_write = session.config.package_lock and not session.config.offline and not is_frozen(session)
-        return may_write and session.lock_has_drifted(self.store)
+        return is_frozen(self.session)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
         from pmpipe.frozen import require_same_versions
@@ -169,7 +172,7 @@ class _Job(msgspec.Struct):
             wanted = session.wanted(self.store)
             if not (self.line.repair or self.extent.choice.limits):
                 crew.begin_before_plan(wanted.tree, session, self.store, durable=self.line.durable)
-            summary = self._install(wanted, write)
+            summary = self._install(wanted, write, frozenset(made.never_built))
         summary.written = write.changed if write is not None else ()
         summary.add_stages(resolved.stage_s)
         summary.resolved, summary.documents = resolved.packages, resolved.documents
@@ -188,7 +191,9 @@ class _Job(msgspec.Struct):
                 files[YARN_LOCK] = made.yarn_lock
         return ProjectWrite(session.folder, files)
 
-    def _install(self, wanted: Wanted, write: ProjectWrite | None = None) -> Summary:
+    def _install(
+        self, wanted: Wanted, write: ProjectWrite | None = None, never_built: frozenset[str] = frozenset()
+    ) -> Summary:
         session, config, line = self.session, self.session.config, self.line
         if self.extent.choice.limits:
             wanted = session.limit(self.extent.choice, self.store, fresh=line.command == "ci")
@@ -206,16 +211,20 @@ class _Job(msgspec.Struct):
             watch=self.progress.show,
             write=write,
             ahead=self.crew.ahead,
+            notes_built=config.bin_links or not config.ignore_scripts,
+            never_built=never_built,
         )
         # what is not to be saved is not to be completed either
         has_lock = write is None or session.lock_file in write.files
         install = Install(wanted, session.means(self.store), request)
         summary = _repaired(install, session, self.output) if line.repair else install.run()
-        if summary.recorded and config.package_lock and has_lock:
-            from pmpipe.lock_record import record_digests
+        built = [] if line.command == "ci" or not config.save or self._is_frozen() else summary.built
+        if (summary.recorded or built) and config.package_lock and has_lock:
+            from pmpipe.lock_record import complete_lockfile
 
-            record_digests(f"{session.folder}/{session.lock_file}", summary.recorded)
+            complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
         summary.scripts_skipped = sum(package.has_install_script for package in wanted.tree.packages)
+        summary.scripts_skipped += len(summary.built)
         if summary.scripts_skipped and summary.placed and not config.ignore_scripts:
             skipped = plural(summary.scripts_skipped, "package has", "packages have")
             warnings.append(f"{skipped} install scripts; pmpipe does not run them yet (`npm rebuild` does)")

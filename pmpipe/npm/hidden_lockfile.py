@@ -2,7 +2,8 @@
 
 It is the project's lockfile (always of version 3) without the root's entry and without what was not installed. The
 entries are copied as they stand in the lockfile, byte by byte, so that nothing that we do not know is lost; if npm
-wrote the lock, the outcome is what npm itself writes. Only the ``resolved`` of some may have to go (`lock_origin`).
+wrote the lock, the outcome is what npm itself writes. Only the ``resolved`` of some may have to go (`lock_origin`), and
+``hasInstallScript`` may have to come: npm notes it of what node-gyp builds once that is there.
 `read_lockfile` reads it back.
 
 Source: npm's ``@npmcli/arborist``, ``lib/shrinkwrap.js`` and the end of ``reify`` in ``lib/arborist/reify.js``.
@@ -25,7 +26,10 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def hidden_lockfile(
-    lock: Lockfile, installed: Collection[PackagePath], unresolved: frozenset[PackagePath] = frozenset()
+    lock: Lockfile,
+    installed: Collection[PackagePath],
+    unresolved: frozenset[PackagePath] = frozenset(),
+    built: Collection[PackagePath] = (),
 ) -> bytes:
     """The text of the hidden lockfile, in the formatting of the lockfile.
 
@@ -33,17 +37,29 @@ def hidden_lockfile(
         lock: the lockfile that was installed.
         installed: what the tree holds: packages, links, and the folders that links lead to (`Selection.listed`).
         unresolved: entries that lose their ``resolved``, see `pmpipe.npm.lock_origin.from_registry`.
+        built: entries that get ``hasInstallScript``.
     """
     entries = {path: raw for path, raw in lock.raw_entries().items() if path != ROOT and path in installed}
     newline, indent = _formatting(lock)
     for path in unresolved.intersection(entries):
-        entries[path] = _without_resolved(entries[path], newline, indent)
+        members = _members.decode(entries[path])
+        members.pop("resolved", None)
+        entries[path] = _entry(members, newline, indent)
+    for path in entries.keys() & built:
+        entries[path] = _entry(_with_install_script(_members.decode(entries[path])), newline, indent)
     return lockfile_of(lock, entries)
 
 
-def _without_resolved(entry: msgspec.Raw, newline: bytes, indent: bytes) -> msgspec.Raw:
-    members = _members.decode(entry)
-    members.pop("resolved", None)
+def _with_install_script(members: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    from pmpipe.npm.lock_writer import keys_in_order
+
+    members["hasInstallScript"] = msgspec.Raw(b"true")
+    objects = {key for key, raw in members.items() if bytes(raw).startswith(b"{")}
+    return {key: members[key] for key in keys_in_order(tuple(members), objects)}
+
+
+def _entry(members: Mapping[str, msgspec.Raw], newline: bytes, indent: bytes) -> msgspec.Raw:
+    """The text of one entry."""
     colon = b": " if newline else b":"
     lines = [
         b"%b%b%b%b%b" % (newline, indent * 3, msgspec.json.encode(key), colon, raw) for key, raw in members.items()

@@ -97,7 +97,7 @@ def _object_in_order(value: dict[str, Any]) -> dict[str, Any]:
     keys = tuple(value)
     objects = tuple([key for key, member in value.items() if type(member) not in _SCALARS and _is_object(member)])
     is_small = len(keys) <= _MAX_REMEMBERED_KEYS
-    ordered = _remembered_order(keys, objects) if is_small else _order(keys, frozenset(objects))
+    ordered = _remembered_order(keys, objects) if is_small else keys_in_order(keys, frozenset(objects))
     return {key: member if type(member := value[key]) in _SCALARS else _in_order(member) for key in ordered}
 
 
@@ -108,10 +108,16 @@ def _is_object(value: Any) -> bool:
 # most entries of a lockfile have the same few sets of keys
 @lru_cache(maxsize=8192)
 def _remembered_order(keys: tuple[str, ...], objects: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_order(keys, frozenset(objects)))
+    return tuple(keys_in_order(keys, frozenset(objects)))
 
 
-def _order(keys: tuple[str, ...], objects: AbstractSet[str]) -> list[str]:
+def keys_in_order(keys: tuple[str, ...], objects: AbstractSet[str]) -> list[str]:
+    """The keys of an object as npm writes them.
+
+    Args:
+        keys: in any order.
+        objects: those of them whose value is an object, and no array.
+    """
     plain: list[tuple[int, CollationKey, str]] = []
     nested: list[tuple[int, CollationKey, str]] = []
     has_index = False

@@ -56,6 +56,7 @@ class RawManifest(msgspec.Struct, frozen=True, rename="camel"):
     workspaces: Json = None
     has_install_script: Json = None
     scripts: Json = None
+    gypfile: Json = None
     overrides: Json = None
     dev_engines: Json = None
     shrinkwrapped: Json = msgspec.field(default=None, name="_hasShrinkwrap")

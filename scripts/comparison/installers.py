@@ -82,8 +82,16 @@ class Installers:
         ran = self._npm(folder, "ci", "--ignore-scripts", *self.flags)
         if ran.status and _REFUSED in ran.stderr:
             self.npm_command = "install"
-            ran = self._npm(folder, "install", "--ignore-scripts", *self.flags)
+            return self.npm_install(folder)
         return _successful(f"npm {self.npm_command}", ran)
+
+    def npm_install(self, folder: str) -> Ran:
+        """Install by npm's install.
+
+        Raises:
+            InstallError: it failed.
+        """
+        return _successful("npm install", self._npm(folder, "install", "--ignore-scripts", *self.flags))
 
     def pmpipe(self, folder: str, command: str = "ci") -> Ran:
         """Install by ``pmpipe ci``, or another command.

@@ -27,13 +27,17 @@ class Clone(Message, frozen=True):
 
 
 class Cloned(Message, frozen=True):
-    """The package folder is complete. The three counts are files by the method that worked."""
+    """The package folder is complete. The three counts are files by the method that worked.
+
+    `gyp` has the folders in it of packages with a ``binding.gyp``: empty for itself, paths for those bundled with it.
+    """
 
     job: JobId
     reflinked: int
     hardlinked: int
     copied: int
     bytes: int
+    gyp: tuple[str, ...] = ()
 
 
 class Check(Message, frozen=True):

@@ -166,6 +166,13 @@ def test_install_scripts_that_are_not_run_are_told_once(project: Project) -> Non
     assert "install scripts" not in project.succeeds("ci", "--ignore-scripts").stderr
 
 
+def test_what_node_gyp_builds_counts_among_them(project: Project) -> None:
+    project.want({"node_modules/native": make_package("native", "1.0.0", {"binding.gyp": b"{}"})})
+    assert "1 package has install scripts" in project.succeeds("install").stderr
+    assert project.lock["packages"]["node_modules/native"]["hasInstallScript"] is True
+    assert "nothing to do" in project.succeeds("install").stdout
+
+
 def test_help_and_version_end_with_0(finished: Project) -> None:
     for words in (["--help"], ["ci", "--help"], ["--version"]):
         run = finished.run(*words)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from compare_with_npm import compare_project
 from comparison.difference import compare
-from comparison.installers import Installers
+from comparison.installers import Installers, copy_project
 from comparison.report import Comparison
 from comparison.snapshot import take_snapshot
 from support.packages import PackedFile, make_package
@@ -354,3 +354,59 @@ def test_install_turns_a_former_tree_into_the_one_that_ci_makes(oracle):
         (former / name).write_bytes((oracle.project / name).read_bytes())
     oracle.installers.pmpipe(str(former), "install")
     assert compare(take_snapshot(str(oracle.tree)), take_snapshot(str(former)), all_modes=True) == []
+
+
+# -- what node-gyp builds -----------------------------------------------------------------------------------------
+
+GYP = {"binding.gyp": b"{}"}
+
+
+@pytest.fixture
+def natives(oracle):
+    """Packages with a binding.gyp, of which the registry's manifests say nothing."""
+    inner = {f"node_modules/inner/{name}": content for name, content in GYP.items()}
+    inner["node_modules/inner/package.json"] = b'{"name":"inner","version":"1.0.0"}'
+    oracle.publish("native", files=GYP, license="MIT", engines={"node": "*"})
+    oracle.publish("not-built", files=GYP, gypfile=False)
+    oracle.publish("deep", files={"src/binding.gyp": b"{}"})
+    oracle.publish("folder", files={"binding.gyp/a.js": b""})
+    oracle.publish("scripted", files=GYP, scripts={"postinstall": "exit 0"})
+    oracle.publish("inner", files=GYP)
+    oracle.publish("outer", files=inner, dependencies={"inner": "1"}, bundleDependencies=["inner"])
+    oracle.publish("user", dependencies={"native": "2"})
+    oracle.publish("native", "2.0.0", files=GYP)
+    oracle.names = ("native", "not-built", "deep", "folder", "scripted", "outer", "user")
+    oracle.wanted = {"dependencies": {**dict.fromkeys(oracle.names, "*"), "native": "1"}}
+    return oracle
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-bin-links",)], ids=str)
+def test_ci_notes_what_node_gyp_builds(natives, flags):
+    natives.want(**natives.wanted)
+    natives.assert_equal(*flags)
+
+
+@pytest.mark.parametrize(
+    ("locked", "flags"),
+    [
+        *((locked, flags) for locked in (True, False) for flags in ((), ("--no-bin-links",))),
+        (True, ("--no-save",)),
+    ],
+)
+def test_install_notes_what_node_gyp_builds_in_the_lockfile_too(natives, tmp_path, monkeypatch, locked, flags):
+    monkeypatch.delenv("CI", raising=False)
+    natives.want(**natives.wanted)
+    if not locked:
+        (natives.project / "package-lock.json").unlink()
+    installers = natives.fresh_installers(*flags)
+    made = []
+    for name, install in (
+        ("npm", installers.npm_install),
+        ("pmpipe", lambda folder: installers.pmpipe(folder, "install")),
+    ):
+        project = tmp_path / name / "app"
+        copy_project(str(natives.project), str(project))
+        install(str(project))
+        names = ("package-lock.json", "node_modules/.package-lock.json")
+        made.append([(project / name).read_bytes() for name in names if (project / name).exists()])
+    assert made[0] == made[1]

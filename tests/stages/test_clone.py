@@ -78,6 +78,21 @@ def test_modes_are_755_and_644_whatever_the_umask(handle, entry, package, method
     assert (package.parent.stat().st_mode & 0o777, package.stat().st_mode & 0o777) == (0o755, 0o755)
 
 
+def test_tells_the_packages_with_a_binding_gyp(handle, tmp_path, package):
+    files = {
+        "package.json": b"{}",
+        "binding.gyp": b"{}",
+        "src/binding.gyp": b"{}",
+        "node_modules/a/binding.gyp": b"{}",
+        "node_modules/a/src/binding.gyp": b"{}",
+        "node_modules/a/node_modules/@s/b/binding.gyp": b"{}",
+        "node_modules/@s/binding.gyp": b"{}",
+        "node_modules/c/binding.gyp/d": b"",
+    }
+    result = clone(handle, make_entry(tmp_path / "store" / "native", files), package)
+    assert sorted(result.gyp) == ["", "node_modules/a", "node_modules/a/node_modules/@s/b"]
+
+
 def test_the_index_is_not_placed(handle, entry, package):
     clone(handle, entry, package)
     assert not (package / INDEX_NAME).exists()
