@@ -76,6 +76,7 @@ class LockSource(msgspec.Struct, frozen=True):
         is_own: it has just been made of the package.json files, and fits them.
         manifests: those of them that are not on the disk yet.
         unavailable: locations of optional packages in it that cannot be installed.
+        with_extraneous: what nothing needs is installed, too; see `SelectionOptions`.
     """
 
     file: str
@@ -83,6 +84,7 @@ class LockSource(msgspec.Struct, frozen=True):
     is_own: bool = False
     manifests: Contents = msgspec.field(default_factory=dict)
     unavailable: tuple[str, ...] = ()
+    with_extraneous: bool = False
 
 
 def read_locked_project(
@@ -120,7 +122,8 @@ def read_locked_project(
     if take_fitting is not None and not (passes_over or has_drifted(graph)):
         take_fitting(graph)
     unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
-    selection = _select(graph, config, environ, unavailable)
+    with_extraneous = source is not None and source.with_extraneous
+    selection = select(graph, _selection_options(graph, config, environ, with_extraneous=with_extraneous), unavailable)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)
     return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), passes_over)
 
@@ -141,12 +144,12 @@ def _check(graph: LockGraph, options: CheckOptions) -> tuple[list[LockProblem], 
     return problems, False
 
 
-def _select(
-    graph: LockGraph, config: Config, environ: Mapping[str, str], unavailable: Sequence[PackagePath]
-) -> Selection:
+def _selection_options(
+    graph: LockGraph, config: Config, environ: Mapping[str, str], *, with_extraneous: bool
+) -> SelectionOptions:
     here = host.platform()
     needs_engines = any(entry.engines for entry in graph.lock.entries.values())
-    options = SelectionOptions(
+    return SelectionOptions(
         host=here,
         platform=Platform(config.os or here.os, config.cpu or here.cpu, config.libc or here.libc),
         engines=Engines(host.node_version(environ) or "") if needs_engines else Engines(),
@@ -154,8 +157,8 @@ def _select(
         include=frozenset(config.include),
         engine_strict=config.engine_strict,
         force=config.force,
+        with_extraneous=with_extraneous,
     )
-    return select(graph, options, unavailable)
 
 
 def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]:

@@ -57,6 +57,7 @@ class Session:
         self.is_own_lock = False
         self.manifests: Contents = {}
         self._unavailable: tuple[str, ...] = ()
+        self._with_extraneous = False
         if not os.path.exists(f"{folder}/{MANIFEST}"):
             if not (may_be_new or self.lock):
                 raise no_manifest(folder)
@@ -105,7 +106,9 @@ class Session:
 
         if not self.lock:
             raise no_lock(self.folder)
-        source = LockSource(self.lock_file, self.lock, self.is_own_lock, self.manifests, self._unavailable)
+        source = LockSource(
+            self.lock_file, self.lock, self.is_own_lock, self.manifests, self._unavailable, self._with_extraneous
+        )
         return read_locked_project(self.folder, self.config, self.environ, source, self._take_fitting)
 
     def disregard_lock(self) -> None:
@@ -119,6 +122,7 @@ class Session:
         *,
         unavailable: tuple[str, ...] = (),
         is_saved: bool = True,
+        with_extraneous: bool = False,
     ) -> None:
         """Go on with a lock that this run has made.
 
@@ -127,9 +131,11 @@ class Session:
             manifests: the package.json files that this run changes, by path.
             unavailable: locations of optional packages in it that cannot be installed.
             is_saved: both will be written.
+            with_extraneous: this time what nothing needs is installed, too. The next run takes it away again.
         """
-        self.lock, self.is_own_lock, self.manifests, self.is_memorable = lock, True, manifests, is_saved
-        self._unavailable = unavailable
+        self.lock, self.is_own_lock, self.manifests = lock, True, manifests
+        self.is_memorable = is_saved and not with_extraneous
+        self._unavailable, self._with_extraneous = unavailable, with_extraneous
         for name in ("locked", "tree_key"):
             self.__dict__.pop(name, None)
         self._recalled, self._was_worked_out = None, False
@@ -355,7 +361,7 @@ class Session:
     def _root_manifest(self) -> bytes:
         return self.manifests.get(MANIFEST) or read_file(self.folder, MANIFEST) or b""
 
-    def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath]) -> bytes:
+    def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
         """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
         from pmpipe.npm.hidden_lockfile import hidden_lockfile
         from pmpipe.npm.lockfile import read_head

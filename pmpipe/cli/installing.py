@@ -139,6 +139,7 @@ class _Job(msgspec.Struct):
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
         from pmpipe.frozen import require_same_versions
+        from pmpipe.resolving.inputs import is_global
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
         session = self.session
@@ -157,7 +158,13 @@ class _Job(msgspec.Struct):
         )
         session.warnings += resolved.warnings
         made = resolved.made
-        session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
+        session.adopt(
+            made.lock,
+            made.manifests,
+            unavailable=made.unavailable,
+            is_saved=made.is_saved,
+            with_extraneous=made.has_extraneous and not (is_ci or is_global(session.config)),
+        )
         for note in resolved.notes:
             self.output.debug(note)
         if is_ci:

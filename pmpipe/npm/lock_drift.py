@@ -17,7 +17,8 @@ _NOTHING: DependencyMap = {}
 def has_drifted(graph: LockGraph) -> bool:
     """Whether a lock that satisfies the package.json files would be written differently.
 
-    Only what has to do with dependencies counts: names, versions, specs, and entries that nothing leads to.
+    Only what has to do with dependencies counts: names, versions, specs, and entries that nothing leads to but optional
+    peer dependencies, if anything: npm takes those that it has put into a new lock out again the next time.
     """
     entries, folders = graph.lock.entries, graph.project.folders
     root = entries.get(ROOT)
@@ -25,8 +26,7 @@ def has_drifted(graph: LockGraph) -> bool:
         return True
     if any(path in entries and not is_external(path) and _differ(entries[path], folders[path]) for path in folders):
         return True
-    needed = graph.reached_without()
-    return any(_is_left_over(graph, path) for path in entries.keys() - needed)
+    return any(_is_left_over(graph, path) for path in entries.keys() - graph.reachable)
 
 
 def _is_left_over(graph: LockGraph, path: PackagePath) -> bool:

@@ -12,6 +12,7 @@ Source: npm's ``@npmcli/arborist``: ``build-ideal-tree.js``, ``calc-dep-flags.js
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -38,6 +39,8 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         include: kinds to install although `omit` names them.
         engine_strict: a required package that does not support the engines stops the install.
         force: what does not fit is only warned of.
+        with_extraneous: what nothing needs is installed, too, as npm does after making a lock anew: optional peers that
+            came along, and their dependencies.
     """
 
     host: Platform
@@ -47,6 +50,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     include: frozenset[str] = frozenset()
     engine_strict: bool = False
     force: bool = False
+    with_extraneous: bool = False
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -85,14 +89,15 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
     """
     kinds = DependencyKinds(graph)
     omit = options.omit - options.include
+    entries = graph.lock.entries
+    considered = graph.reachable.union(entries) if options.with_extraneous else graph.reachable
     warnings = _check_required(graph, kinds, options, omit)
-    left_out = _unfit_optionals(graph, kinds, options)
+    left_out = _unfit_optionals(graph, kinds, options, considered)
     for path in optional_set(graph, missing, already=left_out):
         left_out.setdefault(path, "not available")
     packages: list[PackagePath] = []
-    entries = graph.lock.entries
     for path in entries:
-        if path not in graph.reachable or not graph.is_placed(path):
+        if path not in considered or not graph.is_placed(path):
             continue
         if omit and path not in left_out and _may_be_omitted(graph, path):
             kind = kinds.omitted_as(path, omit)
@@ -102,7 +107,7 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
     if left_out:
         packages = [path for path in packages if not _lies_in(graph, path, left_out)]
     folders = frozenset(path for path in graph.reachable if path and graph.holder(path) is None)
-    extraneous = frozenset(entries.keys() - graph.reachable)
+    extraneous = frozenset(entries.keys() - considered)
     return Selection(tuple(packages), folders, left_out, extraneous, tuple(warnings))
 
 
@@ -166,11 +171,13 @@ def _count(faults: Mapping[PackagePath, str]) -> str:
     return "a required package is" if len(faults) == 1 else f"{len(faults)} required packages are"
 
 
-def _unfit_optionals(graph: LockGraph, kinds: DependencyKinds, options: SelectionOptions) -> dict[PackagePath, str]:
+def _unfit_optionals(
+    graph: LockGraph, kinds: DependencyKinds, options: SelectionOptions, considered: AbstractSet[PackagePath]
+) -> dict[PackagePath, str]:
     platform = options.platform or options.host
     left_out: dict[PackagePath, str] = {}
     for path in graph.lock.entries:
-        if path in left_out or path not in graph.reachable or not kinds.is_optional(path):
+        if path in left_out or path not in considered or not kinds.is_optional(path):
             continue
         declared = graph.declared(path)
         wanted = unsupported_platform(declared, platform) or unsupported_engines(declared, options.engines)

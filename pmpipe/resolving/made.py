@@ -20,6 +20,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
         yarn_lock: of the project's yarn.lock, if npm would write that, too; else empty.
         packages: how many are in the tree.
         unavailable: locations of optional packages that cannot be installed, as something that they need is not there.
+        has_extraneous: there are packages that nothing needs.
         never_built: locations of packages that say that node-gyp does not build them (``gypfile``).
     """
 
@@ -30,6 +31,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     yarn_lock: bytes = b""
     packages: int = 0
     unavailable: tuple[str, ...] = ()
+    has_extraneous: bool = False
     never_built: tuple[str, ...] = ()
 
     @property

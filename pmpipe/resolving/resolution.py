@@ -67,7 +67,7 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
     folder = f"{store.folder}/{FOLDER_NAME}"
 
     def finish(made: Made) -> None:
-        if goes_on and store.writable:
+        if goes_on and store.writable and not made.has_extraneous:
             session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
             session.remember(store)
 

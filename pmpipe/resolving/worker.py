@@ -345,6 +345,7 @@ class ResolveWorker:
             ideal.yarn_lock_text().encode() if self._inputs.keeps_yarn_lock else b"",
             packages=sum(node.target is None and not node.is_top for node in ideal.nodes().values()),
             unavailable=tuple(dict.fromkeys(ideal.unavailable())),
+            has_extraneous=any("extraneous" in entry for entry in document["packages"].values()),
             never_built=tuple(path for path, node in ideal.nodes().items() if node.package.manifest.gypfile is False),
         )
         self._inputs.finish(made)

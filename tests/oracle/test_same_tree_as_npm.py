@@ -356,6 +356,40 @@ def test_install_turns_a_former_tree_into_the_one_that_ci_makes(oracle):
     assert compare(take_snapshot(str(oracle.tree)), take_snapshot(str(former)), all_modes=True) == []
 
 
+# -- what nothing needs -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [(), ("--omit=dev",), ("--omit=optional",), ("--omit=peer",)], ids=str)
+@pytest.mark.parametrize("second", ["install", "ci"])
+def test_optional_peers_that_came_along_are_installed_once(oracle, tmp_path, monkeypatch, flags, second):
+    """npm puts them into a new lock and tree, and takes them out again the next time; `ci` never installs them."""
+    monkeypatch.delenv("CI", raising=False)
+    oracle.publish("host", "1.0.0", dependencies={"of-host": "1"})
+    oracle.publish("host", "2.0.0")
+    oracle.publish("of-host", optionalDependencies={"for-nobody": "1"}, bin="index.js")
+    oracle.publish("for-nobody", os=["none"])
+    meta = {"host": {"optional": True}}
+    oracle.publish("plugin", dependencies={"user": "1"}, peerDependencies={"host": "1"}, peerDependenciesMeta=meta)
+    oracle.publish("user", dependencies={"host": "2"})
+    oracle.write("package.json", {"name": "app", "version": "1.0.0", "dependencies": {"plugin": "1"}})
+    installers = oracle.fresh_installers(*flags)
+    projects = [str(tmp_path / name / "app") for name in ("npm", "pmpipe")]
+    for project in projects:
+        copy_project(str(oracle.project), project)
+    seen = []
+    for command in ("install", second, second):
+        installers.npm_install(projects[0]) if command == "install" else installers.npm(projects[0])
+        installers.pmpipe(projects[1], command)
+        for name in ("package-lock.json", "node_modules/.package-lock.json"):
+            assert Path(projects[0], name).read_bytes() == Path(projects[1], name).read_bytes(), (command, name)
+        trees = [take_snapshot(f"{project}/node_modules") for project in projects]
+        # npm leaves an empty folder of executables
+        assert trees[0].keys() - {".bin"} == trees[1].keys() - {".bin"}
+        seen.append(Path(projects[1], "node_modules/of-host").exists())
+    assert seen[1:] == [False, False]
+    assert seen[0] or flags
+
+
 # -- what node-gyp builds -----------------------------------------------------------------------------------------
 
 GYP = {"binding.gyp": b"{}"}
