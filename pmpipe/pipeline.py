@@ -35,8 +35,8 @@ LARGE_TARBALL_BYTES = 8 << 20
 #: One for so many extract processes: on many cores, one after the other would take longer than all the rest.
 _EXTRACTS_PER_LARGE = 2
 
-#: Jobs that may wait per clone process: enough to keep it busy while the supervisor sleeps, or makes the hidden lockfile
-#: of a large tree, which takes 8 ms.
+#: Jobs that may wait per clone process: enough to keep it busy while the supervisor sleeps, or while the hidden
+#: lockfile of a large tree is made, which takes 8 ms.
 _CLONES_WAITING = 96
 
 #: Link has one process; a datagram of work is a few milliseconds.
