@@ -22,7 +22,7 @@ def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Coll
     Args:
         path: absolute path of the lockfile.
         digests: location -> SRI.
-        built: locations of packages that are to say ``hasInstallScript``.
+        built: locations of packages that are to say ``hasInstallScript``, if the lockfile has them.
 
     Raises:
         FilesystemError: the lockfile cannot be written.
@@ -35,7 +35,8 @@ def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Coll
         document = ujson.loads(text)
         for location, digest in digests.items():
             document["packages"][location] = _with_integrity(document["packages"][location], digest)
-        for location in built:
+        # what stays for the sake of other workspaces may stand in the hidden lockfile alone
+        for location in document["packages"].keys() & built:
             document["packages"][location] = _with_install_script(document["packages"][location])
         partial = f"{path}.pmpipe-partial"
         with open(partial, "w", encoding="utf-8", newline="") as file:

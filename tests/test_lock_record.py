@@ -70,11 +70,12 @@ def test_a_digest_stands_where_npm_writes_it(tmp_path: Path) -> None:
 def test_what_is_built_stands_where_npm_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "package-lock.json"
     path.write_text(json.dumps(DOCUMENT, indent=2))
-    complete_lockfile(str(path), {}, [PackagePath("node_modules/a"), PackagePath("node_modules/b")])
+    complete_lockfile(str(path), {}, [PackagePath(f"node_modules/{name}") for name in ("a", "b", "not-there")])
     packages = json.loads(path.read_text())["packages"]
     assert list(packages["node_modules/a"]) == ["name", "version", "resolved", "hasInstallScript", "license"]
     assert list(packages["node_modules/b"]) == ["version", "hasInstallScript", "engines"]
     assert packages["node_modules/b"]["hasInstallScript"] is True
+    assert packages.keys() == DOCUMENT["packages"].keys()
 
 
 def test_a_digest_that_cannot_be_used_is_replaced(tmp_path: Path) -> None:

@@ -225,7 +225,9 @@ class _Job(msgspec.Struct):
         has_lock = write is None or session.lock_file in write.files
         install = Install(wanted, session.means(self.store), request)
         summary = _repaired(install, session, self.output) if line.repair else install.run()
-        built = [] if line.command == "ci" or not config.save or self._is_frozen() else summary.built
+        built = summary.built
+        if built and (line.command == "ci" or not config.save or self._is_frozen()):
+            built = []
         if (summary.recorded or built) and config.package_lock and has_lock:
             from pmpipe.lock_record import complete_lockfile
 
