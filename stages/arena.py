@@ -72,7 +72,7 @@ def _anonymous() -> mmap.mmap:
     return mmap.mmap(-1, ARENA_BYTES, flags=flags)
 
 
-def write_into(arena: mmap.mmap, position: int, data: bytes) -> None:
+def write_into(arena: mmap.mmap, position: int, data: bytes | memoryview) -> None:
     """Put bytes at a position of the arena.
 
     Raises:

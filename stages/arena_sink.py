@@ -116,7 +116,7 @@ class ArenaSink:
             raise BodyTooLongError(length)
         self._length = length
 
-    def write(self, data: bytes) -> bool:
+    def write(self, data: bytes | memoryview) -> bool:
         """See `Sink.write`."""
         position = self._position
         if position < 0:
@@ -178,14 +178,14 @@ class ArenaSink:
         self._end = self._offset + length
         self._budget.hold(length)
 
-    def _collect(self, parts: list[bytes], data: bytes) -> bool:
+    def _collect(self, parts: list[bytes], data: bytes | memoryview) -> bool:
         if self._size + len(data) > self._maximum_bytes:
             raise BodyTooLongError(self._size + len(data))
         if not self._budget.may_grow(self, len(data)):
             return False
         self._budget.grow(self, len(data))
         self._size += len(data)
-        parts.append(data)
+        parts.append(bytes(data))
         return True
 
     def _settle(self, parts: list[bytes]) -> None:

@@ -4,11 +4,18 @@ libcurl says by callbacks which sockets it waits for and when it wants to be cal
 not be entered again from one of its callbacks, so everything that starts, ends or resumes a transfer does so from a
 callback of the loop. pycurl prints an exception of a callback and goes on, which would be a hang later, so every
 callback here is guarded and hands what it caught to `on_crash`.
+
+The sockets are in an epoll set of their own, and the loop waits for that. libcurl stops waiting for a connection's
+socket after each transfer, and begins anew with the next. To a loop that is a watcher less and a watcher more, six
+system calls and as much Python as the rest of a small document takes. Here the socket just stays in the set, and the
+kernel takes it out when libcurl closes it, which libcurl tells nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import select
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -16,6 +23,23 @@ import msgspec
 import pycurl
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+#: What libcurl waits for, as epoll has it.
+_EVENTS = {
+    pycurl.POLL_IN: select.EPOLLIN,
+    pycurl.POLL_OUT: select.EPOLLOUT,
+    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+}
+
+#: What has come, as libcurl is told.
+_ACTIONS = {
+    select.EPOLLIN: pycurl.CSELECT_IN,
+    select.EPOLLOUT: pycurl.CSELECT_OUT,
+    select.EPOLLIN | select.EPOLLOUT: pycurl.CSELECT_IN | pycurl.CSELECT_OUT,
+}
+
+#: What is told unasked: the socket will have no more to say.
+_TROUBLE = select.EPOLLERR | select.EPOLLHUP
 
 #: Called in an ``except`` block with what no code expected; does not return.
 CrashHandler = Callable[[], None]
@@ -74,6 +98,9 @@ class CurlLoop:
         self._timer: asyncio.Handle | None = None
         #: all and only sockets that libcurl waits for, with what for
         self._watched: dict[int, int] = {}
+        #: these sockets, and some for which libcurl has waited before
+        self._sockets = select.epoll()
+        loop.add_reader(self._sockets.fileno(), self._on_events)
         #: all and only handles that were added and not removed
         self._handles: set[Any] = set()
 
@@ -96,25 +123,44 @@ class CurlLoop:
         for handle in list(self._handles):
             self.remove(handle)
         self._multi.close()
+        self._loop.remove_reader(self._sockets.fileno())
+        self._sockets.close()
         if self._timer is not None:
             self._timer.cancel()
 
     def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
         before = self._watched.pop(descriptor, 0)
-        now = 0 if what == pycurl.POLL_REMOVE else what
-        if now:
-            self._watched[descriptor] = now
-        changed = before ^ now
-        if changed & pycurl.POLL_IN:
-            if now & pycurl.POLL_IN:
-                self._loop.add_reader(descriptor, self._act, descriptor, pycurl.CSELECT_IN)
+        if what in _EVENTS:
+            self._watched[descriptor] = what
+            if what != before:
+                self._wait_for(descriptor, _EVENTS[what])
+        elif what == pycurl.POLL_NONE or before & pycurl.POLL_OUT:
+            # it may be in trouble for as long as libcurl does not look, and an idle socket can always be written to
+            self._forget(descriptor)
+
+    def _wait_for(self, descriptor: int, events: int) -> None:
+        try:
+            self._sockets.modify(descriptor, events)
+        except FileNotFoundError:
+            # a new one, whatever other socket may have had its number before
+            self._sockets.register(descriptor, events)
+
+    def _forget(self, descriptor: int) -> None:
+        # it may be closed already, and gone from the set with that
+        with contextlib.suppress(OSError):
+            self._sockets.unregister(descriptor)
+
+    def _on_events(self) -> None:
+        for descriptor, events in self._sockets.poll(0):
+            # what came before may have changed that
+            what = self._watched.get(descriptor)
+            if what is None:
+                # most often the other side has closed the connection, which libcurl will see when it wants to use it
+                self._forget(descriptor)
+            elif events & _TROUBLE:
+                self._act(descriptor, what | pycurl.CSELECT_ERR)
             else:
-                self._loop.remove_reader(descriptor)
-        if changed & pycurl.POLL_OUT:
-            if now & pycurl.POLL_OUT:
-                self._loop.add_writer(descriptor, self._act, descriptor, pycurl.CSELECT_OUT)
-            else:
-                self._loop.remove_writer(descriptor)
+                self._act(descriptor, _ACTIONS[events])
 
     def _set_timer(self, wait_ms: int) -> None:
         if self._timer is not None:

@@ -1,6 +1,7 @@
 """The fetch process at work: jobs in, transfers and git commands, results out.
 
-Everything happens in callbacks of one event loop. After each event `_pump` does what has become possible: resumes
+Everything happens in callbacks of one event loop. After the events of one turn of it, which are a dozen where documents
+are small, `_pump` does once what has become possible: it sends the results in as few datagrams as they fit in, resumes
 bodies that waited for room, and starts what is waiting, as far as the rules of back-pressure allow:
 
 - documents go before tarballs: a resolver waits for them;
@@ -113,6 +114,7 @@ class FetchWorker:
         self._git_waiting: deque[FetchGit | FindGitCommit] = deque()
         self._git_tasks: set[asyncio.Task[None]] = set()
         self._outbox: list[Result] = []
+        self._pump_is_due = False
 
     def run(self) -> None:
         """Work until the channel of jobs ends."""
@@ -141,7 +143,7 @@ class FetchWorker:
             self._loop.remove_reader(self._jobs.fileno())
             self._loop.stop()
             return
-        self._pump()
+        self._pump_soon()
 
     def _accept(self, job: Job) -> None:
         if isinstance(job, FetchTarball | FetchDocument):
@@ -184,8 +186,15 @@ class FetchWorker:
 
     # -- downloads ------------------------------------------------------------------------------------------------
 
+    def _pump_soon(self) -> None:
+        """Have `_pump` called when the events of this turn of the loop are done; to be called after every event."""
+        if not self._pump_is_due:
+            self._pump_is_due = True
+            self._loop.call_soon(self._pump)
+
     def _pump(self) -> None:
-        """Do what has become possible; to be called after every event, and never from within libcurl."""
+        """Do what has become possible; never from within libcurl."""
+        self._pump_is_due = False
         if self._ended:
             return
         if self._paused:
@@ -270,7 +279,7 @@ class FetchWorker:
                 self._repeat(_Waiting(slot.transfer, slot.sink, slot.is_document), step.wait_s)
             else:
                 self._give_up(step)
-        self._pump()
+        self._pump_soon()
 
     def _complete(self, slot: _Slot, step: Completed | NotModified) -> None:
         source = slot.sink.finish() if isinstance(step, Completed) else None
@@ -292,7 +301,7 @@ class FetchWorker:
     def _on_retry(self, waiting: _Waiting) -> None:
         del self._retrying[waiting]
         self._enqueue(waiting, first=True)
-        self._pump()
+        self._pump_soon()
 
     def _give_up(self, step: GaveUp) -> None:
         failed = step.failed
@@ -329,7 +338,7 @@ class FetchWorker:
         if task is not None:
             self._git_tasks.discard(task)
         self._outbox.append(result)
-        self._pump()
+        self._pump_soon()
 
     # -- bugs -----------------------------------------------------------------------------------------------------
 

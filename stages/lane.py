@@ -58,7 +58,8 @@ class Lane:
         self._too_long = 0
         self._set_options(ca_bundle)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
-        self.handle.setopt(pycurl.WRITEFUNCTION, guarded(self._write, on_crash))
+        # the body's bytes are where libcurl has received them, and are copied only once, into the arena
+        self.handle.setopt(pycurl.WRITEFUNCTION, guarded(self._write, on_crash), use_memoryview=True)
 
     def carry(self, url: str, headers: tuple[str, ...], sink: Sink) -> None:
         """Prepare the next request; the handle is then to be added to a `CurlLoop`.
@@ -107,7 +108,7 @@ class Lane:
         """What the response that has just ended says about its body."""
         return read_document_head(self._head)
 
-    def _write(self, data: bytes) -> int | None:
+    def _write(self, data: memoryview) -> int | None:
         """The write callback: None takes all, a negative number ends the transfer."""
         sink = self._sink
         if sink is None:
@@ -188,7 +189,7 @@ class _RefusedBody:
         self.excerpt = bytearray()
         self._left = _IGNORED_BODY_BYTES
 
-    def write(self, data: bytes) -> int | None:
+    def write(self, data: memoryview) -> int | None:
         self._left -= len(data)
         if len(self.excerpt) < _EXCERPT_BYTES:
             self.excerpt += data[: _EXCERPT_BYTES - len(self.excerpt)]

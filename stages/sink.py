@@ -23,7 +23,7 @@ class Sink(Protocol):
             BodyTooLongError: the sink does not take so many.
         """
 
-    def write(self, data: bytes) -> bool:
+    def write(self, data: bytes | memoryview) -> bool:
         """Take the next bytes; False: not now, the same bytes come again after the transfer was resumed.
 
         Raises:
