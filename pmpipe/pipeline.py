@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,13 @@ _DOCUMENTS = 256
 #: Answers that may wait for the resolver: enough to keep it busy while the supervisor sleeps.
 _ANSWERS_WAITING = 48
 
-#: Documents that may wait to be written to the cache; what comes beyond is not written.
-_DOCUMENTS_TO_KEEP = 128
+#: Documents that may wait to be written to the cache, and how long they may be together, for they lie in the arena
+#: meanwhile; what comes beyond is not written.
+_DOCUMENTS_TO_KEEP = 1_024
+_BYTES_TO_KEEP = 16 << 20
+
+#: What the priority of the cache's process is lowered by: the others are waited for.
+_CACHE_NICENESS = 10
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -59,6 +65,7 @@ class Sizes(msgspec.Struct, frozen=True):
         processes: worker processes of each stage.
         places: jobs in flight of each stage, queued and in hand.
         documents: documents in flight, beside what is in `places` for tarballs.
+        kept_bytes: of documents that wait to be written to the cache.
         held_tarballs: fetched tarballs that may exist at a time: one in each extract process's hands, and twice as
             many processes' worth between the two stages.
         held_bytes: how long they may be together; one that is longer alone is fetched alone.
@@ -69,6 +76,7 @@ class Sizes(msgspec.Struct, frozen=True):
     places: Mapping[StageName, int]
     held_tarballs: int
     documents: int = _DOCUMENTS
+    kept_bytes: int = _BYTES_TO_KEEP
     held_bytes: int = _HELD_BYTES
     large_at_once: int = 1
 
@@ -152,6 +160,7 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve_inputs: Call
         from stages.document_cache import make_handler
         from stages.worker import run_jobs
 
+        os.nice(_CACHE_NICENESS)
         run_jobs(make_handler(arena), jobs, results, board)
 
     def resolve(jobs: Channel, results: Channel, board: JobBoard) -> None:

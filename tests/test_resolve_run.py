@@ -63,6 +63,7 @@ def make_run(
     tarballs: int = 2,
     answers: int = 3,
     keeps: int = 2,
+    kept_bytes: int = 1 << 20,
     goes_on: bool = True,
     keeps_documents: bool = True,
     offline: bool = False,
@@ -79,9 +80,8 @@ def make_run(
     }
     run_settings = Settings(places, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
     warming = Warming("/s", frozenset(stored).__contains__)
-    return ResolveRun(
-        run_settings, warming, ResolvePlaces(documents, tarballs), keeps_documents=keeps_documents, goes_on=goes_on
-    )
+    resolve_places = ResolvePlaces(documents, tarballs, kept_bytes)
+    return ResolveRun(run_settings, warming, resolve_places, keeps_documents=keeps_documents, goes_on=goes_on)
 
 
 def document(number: int, name: str = "a") -> WantDocument:
@@ -180,6 +180,17 @@ def test_a_full_queue_of_the_cache_drops_the_write_and_counts_it() -> None:
     assert sum(isinstance(job, CacheDocument) for job in written) == 2
     assert sum(isinstance(job, AnswerDocument) for job in written) == 4
     assert run.result.unkept == 2
+    run.validate()
+
+
+def test_long_documents_fill_the_queue_of_the_cache_too() -> None:
+    run = make_run(documents=3, keeps=9, answers=9, kept_bytes=25)
+    fetches = begin(run, *(document(number, f"p{number}") for number in range(3)))
+    written = [job for fetch in fetches for job in jobs(run.handle(fetched_document(fetch)))]
+    keeps = [job for job in written if isinstance(job, CacheDocument)]
+    assert len(keeps) == 2
+    assert run.result.unkept == 1
+    run.handle(*(CachedDocument(job.job) for job in keeps))
     run.validate()
 
 

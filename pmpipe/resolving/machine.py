@@ -86,10 +86,17 @@ _NO_JOB = JobId(-1)
 
 
 class ResolvePlaces(msgspec.Struct, frozen=True):
-    """What the fetch stage may have in flight: documents, and tarballs and git jobs."""
+    """What may be in flight beside the stages' places.
+
+    Attributes:
+        documents: in the fetch stage.
+        tarballs: in the fetch stage, git jobs included.
+        kept_bytes: of documents in the cache stage.
+    """
 
     documents: int
     tarballs: int
+    kept_bytes: int
 
 
 class ResolveRun(msgspec.Struct):
@@ -98,7 +105,7 @@ class ResolveRun(msgspec.Struct):
     Args:
         settings: places, limits and paths for the jobs.
         warming: tarballs; knows what is in the store.
-        places: bounds within the fetch stage's.
+        places: bounds within the stages'.
         keeps_documents: documents are to be written to the cache.
         goes_on: an install follows that uses the same processes: what is in flight at the end is waited for.
     """
@@ -132,6 +139,7 @@ class ResolveRun(msgspec.Struct):
     #: what follows from the events in hand
     _orders: list[Order] = msgspec.field(default_factory=list)
     _documents_in_flight: int = 0
+    _kept_bytes: int = 0
     _large_in_flight: int = 0
     _next_job: int = 0
 
@@ -184,6 +192,8 @@ class ResolveRun(msgspec.Struct):
         assert all(used <= self.settings.places[stage] for stage, used in self._used.items())
         assert self._documents_in_flight == sum(isinstance(task, DocumentTask) for task in self._in_flight.values())
         assert self._documents_in_flight <= self.places.documents
+        kept = [task.source.length for task in self._in_flight.values() if isinstance(task, KeepTask)]
+        assert self._kept_bytes == sum(kept) <= self.places.kept_bytes
         assert all(readers > 0 for readers in self._readers.values())
         if self.finished and not self._in_flight and not self._answers:
             assert not self._readers, "space in the arena was not released"
@@ -195,6 +205,8 @@ class ResolveRun(msgspec.Struct):
         if isinstance(task, DocumentTask):
             self._documents_in_flight -= 1
         elif isinstance(task, ResolveTask | KeepTask):
+            if isinstance(task, KeepTask):
+                self._kept_bytes -= task.source.length
             if task.source is not None:
                 self._read_once(task.source)
         elif isinstance(task, ExtractTask) and isinstance(task.source, SharedBytes):
@@ -263,9 +275,10 @@ class ResolveRun(msgspec.Struct):
 
     def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> None:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
-        if not self._has_place(StageName.CACHE):
+        if not self._has_place(StageName.CACHE) or self._kept_bytes + source.length > self.places.kept_bytes:
             self.result.unkept += 1
             return
+        self._kept_bytes += source.length
         head = KeptHead(want.url, result.etag, result.last_modified, result.fresh_s, result.gzipped, source.length)
         self._readers[source.offset] += 1
         job = self._begin(KeepTask(want.label, source))

@@ -120,7 +120,7 @@ def resolve(
     run = ResolveRun(
         settings,
         Warming(store.folder, store.has),
-        ResolvePlaces(sizes.documents, sizes.tarballs),
+        ResolvePlaces(sizes.documents, sizes.tarballs, sizes.kept_bytes),
         keeps_documents=store.writable,
         goes_on=goes_on,
     )

@@ -259,13 +259,13 @@ def test_a_cache_that_cannot_be_written_does_no_harm(project: Project) -> None:
 
 def test_a_full_queue_of_the_cache_is_told_to_who_wants_to_know(project: Project) -> None:
     # the cache's process is held up until the others are done
-    packages = [make_package(f"p{number}", "1.0.0") for number in range(300)]
+    packages = [make_package(f"p{number}", "1.0.0") for number in range(1500)]
     project.declare(*packages, dependencies={package.name: "1" for package in packages})
     project.python_path = (make_slow_cache(project.base),)
     run = project.succeeds("install", "--package-lock-only", "--loglevel=verbose")
     told = re.search(r"(\d+) packuments were not kept: the cache's queue was full", run.stderr)
     assert told is not None, run.stderr
-    assert len(project.lock["packages"]) == 301
+    assert len(project.lock["packages"]) == 1501
 
 
 def make_slow_cache(base: Path) -> Path:
