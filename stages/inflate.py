@@ -16,7 +16,7 @@ import msgspec
 from isal import igzip_lib
 
 from pmpipe.errors import ArchiveError
-from stages.libdeflate import gunzip, gunzip_into
+from stages.libdeflate import gunzip_into
 from stages.messages import ArchiveLimits
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -45,13 +45,6 @@ _KEPT_BYTES = 32 << 20
 def is_gzip(content: memoryview) -> bool:
     """Whether the content claims to be gzipped."""
     return content[:2] == _GZIP_MAGIC
-
-
-def inflate(compressed: memoryview, limits: ArchiveLimits) -> bytearray:
-    """`Inflater.inflate` into an object of its own."""
-    bounds = _Bounds.of(compressed, limits)
-    content = gunzip(compressed, bounds.claimed) if bounds.claimed else None
-    return _inflate_any(compressed, bounds) if content is None else content
 
 
 class Inflater:

@@ -95,14 +95,23 @@ def _in_order(value: Any) -> Any:
 
 def _object_in_order(value: dict[str, Any]) -> dict[str, Any]:
     keys = tuple(value)
+    if _SCALARS.issuperset(map(type, value.values())):
+        # most objects are lists of dependencies, and stand in this order already
+        ordered = _order(keys, ())
+        return value if ordered == keys else {key: value[key] for key in ordered}
     objects = tuple([key for key, member in value.items() if type(member) not in _SCALARS and _is_object(member)])
-    is_small = len(keys) <= _MAX_REMEMBERED_KEYS
-    ordered = _remembered_order(keys, objects) if is_small else keys_in_order(keys, frozenset(objects))
+    ordered = _order(keys, objects)
     return {key: member if type(member := value[key]) in _SCALARS else _in_order(member) for key in ordered}
 
 
 def _is_object(value: Any) -> bool:
     return type(value) is dict or (not isinstance(value, list) and isinstance(value, Mapping))
+
+
+def _order(keys: tuple[str, ...], objects: tuple[str, ...]) -> tuple[str, ...]:
+    if len(keys) <= _MAX_REMEMBERED_KEYS:
+        return _remembered_order(keys, objects)
+    return tuple(keys_in_order(keys, frozenset(objects)))
 
 
 # most entries of a lockfile have the same few sets of keys

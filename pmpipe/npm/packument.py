@@ -9,7 +9,6 @@ Source: npm's registry API, "abbreviated" and "full" documents; both fit.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,8 +19,8 @@ from pmpipe.errors import RegistryError
 #: JSON that has not been checked.
 Json = Any
 
-#: Gives a document's text once more.
-Again: TypeAlias = Callable[[], bytes | bytearray]
+#: Gives a document's text once more; whoever gives it may call `Packument.compact` later.
+Again: TypeAlias = Callable[[], bytes | bytearray | memoryview]
 
 
 class Dist(msgspec.Struct, frozen=True, gc=False):
@@ -70,17 +69,13 @@ class _Document(msgspec.Struct):
     time: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
 
 
-#: Packuments that have their text again, the one that has had it for longest first; no more than so many.
-_MOST_RESTORED = 8
-_restored: deque[Packument] = deque()
-
 _Decoded = TypeVar("_Decoded")
 
 _DOCUMENTS = msgspec.json.Decoder(_Document)
 _MANIFESTS = msgspec.json.Decoder(RawManifest)
 _TIMES = msgspec.json.Decoder(dict[str, Json])
 
-#: Between the versions of a packument; no spec means a version that has one itself.
+#: Around the versions of a packument; no spec means a version that has one itself.
 _BETWEEN = "\n"
 
 
@@ -109,7 +104,11 @@ class Packument:
     @property
     def versions(self) -> list[str]:
         """All versions, in the registry's order."""
-        return self._versions.split(_BETWEEN) if self._versions else []
+        return self._versions[1:-1].split(_BETWEEN) if self._versions else []
+
+    def has_version(self, version: str) -> bool:
+        """Whether this version is among them."""
+        return f"{_BETWEEN}{version}{_BETWEEN}" in self._versions and _BETWEEN not in version
 
     def compact(self) -> None:
         """Forget the text: it is got again for a version that nobody has asked for so far.
@@ -129,7 +128,7 @@ class Packument:
         found = self._manifests.get(version)
         if found is not None:
             return found
-        if version not in self.versions:
+        if not self.has_version(version):
             return None
         try:
             found = self._manifests[version] = _decoded(_MANIFESTS, self._text_of(version))
@@ -159,10 +158,6 @@ class Packument:
         assert self._again is not None, "only a packument that can be read again forgets its text"
         document = _decoded(_DOCUMENTS, self._again())
         self._raw, self._time = document.versions, document.time
-        # who asks for one more version often asks for several
-        _restored.append(self)
-        if len(_restored) > _MOST_RESTORED:
-            _restored.popleft().compact()
 
 
 def decode_packument(document: bytes | bytearray | memoryview, name: str, again: Again | None = None) -> Packument:
@@ -189,9 +184,11 @@ def decode_packument(document: bytes | bytearray | memoryview, name: str, again:
 
 
 def _joined(versions: Collection[str]) -> str:
-    joined = _BETWEEN.join(versions)
-    if joined.count(_BETWEEN) >= max(1, len(versions)):
-        return _BETWEEN.join([version for version in versions if _BETWEEN not in version])
+    if not versions:
+        return ""
+    joined = f"{_BETWEEN}{_BETWEEN.join(versions)}{_BETWEEN}"
+    if joined.count(_BETWEEN) > len(versions) + 1:
+        return _joined([version for version in versions if _BETWEEN not in version])
     return joined
 
 

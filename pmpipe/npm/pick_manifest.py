@@ -120,7 +120,7 @@ def _pick_from_range(packument: Packument, wanted: str, options: PickOptions) ->
     if wanted_range is None:
         return None
     preferred = packument.dist_tags.get(options.default_tag)
-    if isinstance(preferred, str) and preferred in packument.versions:
+    if isinstance(preferred, str) and packument.has_version(preferred):
         version = parse_version(preferred)
         if wanted == "*" or (version is not None and wanted_range.test(version)):
             manifest = packument.manifest(preferred)

@@ -2,20 +2,16 @@
 
 All packuments of a large project are hundreds of megabytes of JSON, of which a hundredth is ever looked at. So each is
 inflated into the same room, lives there until the next one comes, and afterwards keeps its compressed body, a tenth of
-it, to be read again for a version that nobody had asked for before.
+it, to be read again for a version that nobody had asked for before. That happens in a second room, so that neither
+takes fresh memory: its page faults would take longer than inflating.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from pmpipe.errors import ArchiveError, RegistryError
 from pmpipe.npm.packument import Packument, decode_packument
-from stages.inflate import Inflater, inflate
+from stages.inflate import Inflater
 from stages.messages import ArchiveLimits
-
-_Text = TypeVar("_Text", bytearray, memoryview)
 
 #: Bytes of a packument, unpacked; the largest there are have some thirty million.
 LONGEST_DOCUMENT = 128 << 20
@@ -28,9 +24,7 @@ class PackumentReader:
     """Reads packuments; one for a process."""
 
     def __init__(self) -> None:
-        self._inflater = Inflater()
-        #: whose text is in the room
-        self._last: Packument | None = None
+        self._new, self._old = _Room(), _Room()
 
     def read(self, body: bytes | memoryview, name: str, *, gzipped: bool) -> Packument:
         """The packument in a document's body; the one read before it forgets its text (`Packument.compact`).
@@ -43,27 +37,42 @@ class PackumentReader:
         Raises:
             RegistryError: the body is no packument.
         """
-        if self._last is not None:
-            self._last.compact()
-            self._last = None
         # libdeflate is given addresses, which Python has of writable memory only
         kept = bytearray(body)
 
-        def again() -> bytearray:
-            # into memory of its own: another one may be in the room, and this one may be kept for a while
-            return _inflated(inflate, kept, name) if gzipped else kept
+        def again() -> bytearray | memoryview:
+            text = self._old.text(kept, name, gzipped=gzipped)
+            self._old.holder = packument
+            return text
 
-        text = _inflated(self._inflater.inflate, kept, name) if gzipped else kept
-        self._last = decode_packument(text, name, again)
-        return self._last
+        packument = decode_packument(self._new.text(kept, name, gzipped=gzipped), name, again)
+        self._new.holder = packument
+        return packument
 
 
-def _inflated(how: Callable[[memoryview, ArchiveLimits], _Text], body: bytearray, name: str) -> _Text:
-    try:
-        with memoryview(body) as view:
-            return how(view, _LIMITS)
-    except ArchiveError as error:
-        raise RegistryError(
-            f"the registry's answer for {name} cannot be read: {error.what}",
-            hint="the registry or a proxy in front of it may be cutting answers off; try again",
-        ) from error
+class _Room:
+    """Memory for the text of one packument at a time, which is its holder."""
+
+    def __init__(self) -> None:
+        self._inflater = Inflater()
+        self.holder: Packument | None = None
+
+    def text(self, body: bytearray, name: str, *, gzipped: bool) -> bytearray | memoryview:
+        """The text in a document's body; the holder, if there is one, forgets its own.
+
+        Raises:
+            RegistryError: the body cannot be unpacked.
+        """
+        if self.holder is not None:
+            self.holder.compact()
+            self.holder = None
+        if not gzipped:
+            return body
+        try:
+            with memoryview(body) as view:
+                return self._inflater.inflate(view, _LIMITS)
+        except ArchiveError as error:
+            raise RegistryError(
+                f"the registry's answer for {name} cannot be read: {error.what}",
+                hint="the registry or a proxy in front of it may be cutting answers off; try again",
+            ) from error
