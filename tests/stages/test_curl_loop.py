@@ -91,6 +91,7 @@ class Client:
     def __init__(self, *, handles: int) -> None:
         self.loop = uvloop.new_event_loop()
         self.failed: list[Finished] = []
+        self.crashed = False
         self.curl = CurlLoop(self.loop, 4, self._on_finished, self._on_crash)
         self.sockets = _CountingSet(self.curl._sockets)
         self.curl._sockets = self.sockets  # type: ignore[assignment]
@@ -106,13 +107,15 @@ class Client:
         return handle
 
     def get(self, urls: list[str]) -> None:
-        """Request all of these; ends when all have ended."""
+        """Request all of these, and see all of them end."""
         self._urls = list(urls)
         for handle in self._handles:
             self._start(handle)
-        timer = self.loop.call_later(_PATIENCE_S, self._give_up)
+        timer = self.loop.call_later(_PATIENCE_S, self.loop.stop)
         self.loop.run_forever()
         timer.cancel()
+        assert not self.crashed
+        assert (self._under_way, self._urls) == (0, []), "transfers hang"
 
     def close(self) -> None:
         self.curl.close()
@@ -133,11 +136,8 @@ class Client:
         if not self._under_way:
             self.loop.stop()
 
-    def _give_up(self) -> None:
-        self.loop.stop()
-        raise AssertionError(f"{self._under_way} transfers hang")
-
     def _on_crash(self) -> None:
+        self.crashed = True
         self.loop.stop()
 
 
