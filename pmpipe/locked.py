@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -10,7 +11,7 @@ from pmpipe import host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
 from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
-from pmpipe.npm.lock_drift import has_drifted
+from pmpipe.npm.lock_drift import has_drifted, unlike_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.platform import Engines, Platform
@@ -32,14 +33,14 @@ class LockedProject(msgspec.Struct, frozen=True):
         graph: the lockfile's graph.
         selection: which entries are to be installed on this host.
         tree: what is to stand in node_modules.
-        passes_over_resolutions: the lock satisfies the package.json files as npm sees them, without ``resolutions``.
+        has_drifted: the lockfile satisfies the package.json files, and would be written differently all the same.
     """
 
     project: Project
     graph: LockGraph
     selection: Selection
     tree: WantedTree
-    passes_over_resolutions: bool = False
+    has_drifted: bool = False
 
     def left_out_with(self, location: str) -> frozenset[str]:
         """What is left out together with an optional location that cannot be had, what lies in it included."""
@@ -52,11 +53,6 @@ class LockedProject(msgspec.Struct, frozen=True):
         """The root's workspace patterns, and all folders that they find, workspaces or not."""
         patterns = tuple(self.project.manifests.root.workspace_patterns())
         return patterns, tuple(find_folders(self.project.folder, patterns)) if patterns else ()
-
-    @property
-    def has_drifted(self) -> bool:
-        """The lockfile satisfies the package.json files, and would be written differently all the same."""
-        return self.passes_over_resolutions or has_drifted(self.graph)
 
     @property
     def is_memorable(self) -> bool:
@@ -118,14 +114,32 @@ def read_locked_project(
         raise LockfileError(f"there is no package-lock.json in {folder}")
     graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)
     options = CheckOptions(strict_peer_deps=config.strict_peer_deps, force=config.force, home=environ.get("HOME", ""))
-    problems, passes_over = _check(graph, options) if source is None or not source.is_own else ([], False)
-    if take_fitting is not None and not (passes_over or has_drifted(graph)):
+    problems: list[LockProblem] = []
+    drifted = False
+    if source is None or not source.is_own:
+        # npm knows nothing of ``resolutions``: a lock of its own may pass over them
+        problems, passes_over = _check(graph, options)
+        drifted = passes_over or _has_drifted(graph)
+    if take_fitting is not None and not drifted:
         take_fitting(graph)
     unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
     with_extraneous = source is not None and source.with_extraneous
     selection = select(graph, _selection_options(graph, config, environ, with_extraneous=with_extraneous), unavailable)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)
-    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), passes_over)
+    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), drifted)
+
+
+def _has_drifted(graph: LockGraph) -> bool:
+    if has_drifted(graph):
+        return True
+    for unlike in unlike_entries(graph):
+        # loaded only here: it takes longer than all else
+        from pmpipe.resolver.restated import is_restated
+
+        built = os.path.exists(os.path.join(graph.project.folder, unlike.path, "binding.gyp"))
+        if not is_restated(unlike, may_be_built=built):
+            return True
+    return False
 
 
 def _check(graph: LockGraph, options: CheckOptions) -> tuple[list[LockProblem], bool]:

@@ -120,3 +120,51 @@ def test_a_workspace_has_the_executables_of_its_own_package_json(
 
 def test_without_workspaces_no_folder_is_looked_for(tmp_path: Path) -> None:
     assert read(tmp_path, {}).workspace_folders == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("manifest", "entry"),
+    [
+        ({"license": {"type": "MIT"}}, {"license": "MIT"}),
+        ({"funding": "https://fund.example"}, {"funding": {"url": "https://fund.example"}}),
+        ({"bin": "cli.js"}, {"bin": {"app": "cli.js"}}),
+        ({"bundledDependencies": ["a"]}, {"bundleDependencies": ["a"]}),
+        ({"engines": {}, "os": [], "license": "", "scripts": {"install": "", "prepare": "x"}}, {}),
+        ({"author": "somebody", "private": True}, {}),
+    ],
+)
+def test_a_lock_that_says_the_same_in_its_own_words_has_not_drifted(
+    tmp_path: Path, manifest: dict[str, Any], entry: dict[str, Any]
+) -> None:
+    assert not locked_as(tmp_path, manifest, entry).has_drifted
+
+
+@pytest.mark.parametrize(
+    ("manifest", "entry"),
+    [
+        ({"license": "MIT"}, {}),
+        ({}, {"license": "MIT"}),
+        ({"devDependencies": {}}, {}),
+        ({"scripts": {"preinstall": "true"}}, {}),
+        ({}, {"hasInstallScript": True}),
+        ({"bin": "cli.js"}, {"bin": {"app": "other.js"}}),
+    ],
+)
+def test_a_lock_that_repeats_other_fields_has_drifted(
+    tmp_path: Path, manifest: dict[str, Any], entry: dict[str, Any]
+) -> None:
+    assert locked_as(tmp_path, manifest, entry).has_drifted
+
+
+def test_an_install_script_that_npm_found_in_a_binding_gyp_is_no_drift(tmp_path: Path) -> None:
+    write(tmp_path, "binding.gyp", {})
+    assert not locked_as(tmp_path, {}, {"hasInstallScript": True}).has_drifted
+
+
+def locked_as(folder: Path, manifest: dict[str, Any], entry: dict[str, Any]) -> LockedProject:
+    """A project of which the lock says something else than its package.json."""
+    head = {"name": "app", "version": "1.0.0"}
+    write(folder, "package.json", {**head, **manifest})
+    write(folder, "package-lock.json", make_lock({**head, **entry}, {}, REGISTRY))
+    environ = {"HOME": str(folder)}
+    return read_locked_project(str(folder), Config.load({}, environ, str(folder)), environ)

@@ -2,16 +2,56 @@
 
 A dependency that was taken out of a package.json leaves its entries behind; a range that was widened, or a version that
 was raised, stands in the lock as it was. Nothing is installed wrongly because of that, so `ci` takes such a lock as
-npm's does; but an `install` writes it anew, as npm's does.
+npm's does; but an `install` writes it anew, as npm's does. The same goes for what a lock repeats of the project's own
+license, engines and the like.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from pmpipe.npm.declared import Declared, DependencyMap
 from pmpipe.npm.lock_graph import LockGraph
 from pmpipe.npm.package_path import ROOT, PackagePath, is_external, is_installed
 
 _NOTHING: DependencyMap = {}
+
+#: What an entry for the project itself, or a folder of it, has of its package.json besides name, version and
+#: dependencies.
+RESTATED = (
+    "peerDependenciesMeta",
+    "acceptDependencies",
+    "bundleDependencies",
+    "bin",
+    "engines",
+    "os",
+    "cpu",
+    "libc",
+    "deprecated",
+    "workspaces",
+    "license",
+    "funding",
+)
+
+#: Names of the scripts for which an entry says ``hasInstallScript``.
+INSTALL_SCRIPTS = ("install", "preinstall", "postinstall")
+
+
+class Unlike(msgspec.Struct, frozen=True):
+    """An entry of a lockfile that does not repeat its package.json word for word.
+
+    Attributes:
+        path: of the folder, relative to the project.
+        document: the package.json.
+        entry: all of the entry.
+    """
+
+    path: PackagePath
+    document: dict[str, Any]
+    entry: dict[str, Any]
 
 
 def has_drifted(graph: LockGraph) -> bool:
@@ -27,6 +67,32 @@ def has_drifted(graph: LockGraph) -> bool:
     if any(path in entries and not is_external(path) and _differ(entries[path], folders[path]) for path in folders):
         return True
     return any(_is_left_over(graph, path) for path in entries.keys() - graph.reachable)
+
+
+def unlike_entries(graph: LockGraph) -> Iterator[Unlike]:
+    """The entries for the project and its folders that may have to be written anew, though their dependencies hold.
+
+    Most fields can be written in several ways, of which a lockfile has one; whether that says the same is judged
+    elsewhere.
+    """
+    raw = graph.lock.raw_entries()
+    for path, manifest in ((ROOT, graph.project.root), *graph.project.folders.items()):
+        if path not in raw or is_external(path):
+            continue
+        entry = msgspec.json.decode(raw[path])
+        if not _repeats(manifest.document, entry):
+            yield Unlike(path, manifest.document, entry)
+
+
+def _repeats(document: dict[str, Any], entry: dict[str, Any]) -> bool:
+    scripts = document.get("scripts")
+    runs = isinstance(scripts, dict) and any(scripts.get(event) for event in INSTALL_SCRIPTS)
+    return (
+        all((document.get(key) or None) == (entry.get(key) or None) for key in RESTATED)
+        and ("devDependencies" in document) == ("devDependencies" in entry)
+        and runs == bool(entry.get("hasInstallScript"))
+        and "bundledDependencies" not in document
+    )
 
 
 def _is_left_over(graph: LockGraph, path: PackagePath) -> bool:

@@ -1,7 +1,7 @@
 """Reading a package.json of the project: the root's, a workspace's, that of a ``file:`` folder.
 
 These files belong to the user, so a value of a wrong type is an error with file, line and column, not something to pass
-over. Only what an install asks for is read.
+over, where an install asks for it.
 
 Source: npm's ``@npmcli/package-json`` (what it normalises) and ``@npmcli/map-workspaces``.
 """
@@ -28,6 +28,7 @@ class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
         dev_engines: there is a ``devEngines``; npm then leaves the root's ``engines`` out of account.
         bin_folder: ``directories.bin``, the folder whose files are the executables if there is no `bin`; or empty.
         scripts: names of the lifecycle scripts and others -> commands.
+        document: all of the file, as it is.
     """
 
     overrides: dict[str, Any] | None = None
@@ -36,6 +37,7 @@ class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
     dev_engines: bool = False
     bin_folder: str = ""
     scripts: dict[str, str] | None = None
+    document: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def workspace_patterns(self) -> list[str]:
         """The patterns of ``workspaces``, in their order; those with ``!`` exclude."""
@@ -81,6 +83,7 @@ def _to_manifest(document: Any) -> Manifest:
     fields["devEngines"] = bool(document.get("devEngines"))
     fields["binFolder"] = _bin_folder(document)
     fields["scripts"] = _scripts(document)
+    fields["document"] = document
     _check_workspaces(fields.get("workspaces") or [])
     return msgspec.convert(fields, Manifest)
 

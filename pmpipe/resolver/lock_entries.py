@@ -80,11 +80,11 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
     if node.target is not None:
         return {"resolved": node.target.location, "link": True}
     package = node.package
-    entry = _manifest_fields(package)
+    entry = manifest_fields(package)
     if package.name and (node.is_project or package.name != node.name or _folder_name(node) != package.name):
         entry["name"] = package.name
-    if node.parent is None and package.manifest.dev_dependencies:
-        entry["devDependencies"] = package.manifest.dev_dependencies
+    if node.parent is None:
+        entry.update(development_field(package))
     if package.integrity:
         entry["integrity"] = package.integrity
     if bundler_of(node) is not None:
@@ -100,7 +100,8 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
     return entry
 
 
-def _manifest_fields(package: Package) -> dict[str, Any]:
+def manifest_fields(package: Package) -> dict[str, Any]:
+    """What an entry has of its manifest, wherever the package is."""
     manifest = package.manifest
     entry: dict[str, Any] = {}
     if package.version:
@@ -122,6 +123,13 @@ def _manifest_fields(package: Package) -> dict[str, Any]:
             entry["bin"] = executables
     _add_license_and_funding(entry, manifest)
     return entry
+
+
+def development_field(package: Package) -> dict[str, Any]:
+    """``devDependencies`` of a package that lies in nobody's node_modules."""
+    development: Json = package.manifest.dev_dependencies
+    # npm leaves out all other fields that are empty, but not this one
+    return {"devDependencies": development} if development or isinstance(development, (dict, list)) else {}
 
 
 def _add_license_and_funding(entry: dict[str, Any], manifest: RawManifest) -> None:

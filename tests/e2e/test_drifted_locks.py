@@ -34,6 +34,16 @@ def _move(manifest: Manifest) -> None:
 
 CHANGES: list[Callable[[Manifest], None]] = [_remove, _widen, _raise_version, _move]
 
+#: Fields that a lock repeats, though nothing is installed differently because of them.
+FIELDS: list[Manifest] = [
+    {"license": {"type": "MIT"}, "funding": "https://fund.example"},
+    {"engines": {"node": ">=10"}, "os": ["linux"]},
+    {"bin": "./cli.js", "peerDependenciesMeta": {"alpha": {"optional": True}}},
+    {"devDependencies": {}},
+    {"scripts": {"postinstall": "true"}},
+    {"bundledDependencies": ["beta"]},
+]
+
 
 @pytest.fixture
 def locked(project: Project) -> Project:
@@ -89,6 +99,25 @@ def test_install_writes_the_lock_as_npm_does_after_a_change_of_a_workspace(locke
     locked.write("package-lock.json", former)
     assert ours == npm_lock(locked)
     assert ours != former
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("path", ["package.json", "packages/w/package.json"])
+@pytest.mark.parametrize("fields", FIELDS)
+def test_install_brings_what_a_lock_repeats_of_a_package_json_up_to_date(
+    locked: Project, fields: Manifest, path: str
+) -> None:
+    former = (locked.folder / "package-lock.json").read_text()
+    change(locked, lambda manifest: manifest.update(fields), path)
+    locked.succeeds("install", "--ignore-scripts")
+    ours = (locked.folder / "package-lock.json").read_text()
+    locked.write("package-lock.json", former)
+    assert ours == npm_lock(locked)
+    assert ours != former
+    assert "nothing to do" in locked.succeeds("install", "--ignore-scripts").stdout
+    change(locked, lambda manifest: [manifest.pop(key) for key in fields], path)
+    locked.succeeds("install", "--ignore-scripts")
+    assert (locked.folder / "package-lock.json").read_text() == former
 
 
 def test_what_was_taken_out_of_package_json_goes_from_lock_and_tree(locked: Project) -> None:
