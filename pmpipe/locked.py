@@ -10,6 +10,7 @@ import msgspec
 from pmpipe import host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
+from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
@@ -113,7 +114,12 @@ def read_locked_project(
     if project.lock is None:
         raise LockfileError(f"there is no package-lock.json in {folder}")
     graph = LockGraph(project.lock, project.manifests, legacy_peer_deps=config.legacy_peer_deps)
-    options = CheckOptions(strict_peer_deps=config.strict_peer_deps, force=config.force, home=environ.get("HOME", ""))
+    options = CheckOptions(
+        strict_peer_deps=config.strict_peer_deps,
+        force=config.force,
+        home=environ.get("HOME", ""),
+        install_links=config.install_links,
+    )
     problems: list[LockProblem] = []
     drifted = False
     if source is None or not source.is_own:
@@ -136,8 +142,9 @@ def _has_drifted(graph: LockGraph) -> bool:
         # loaded only here: it takes longer than all else
         from pmpipe.resolver.restated import is_restated
 
-        built = os.path.exists(os.path.join(graph.project.folder, unlike.path, "binding.gyp"))
-        if not is_restated(unlike, may_be_built=built):
+        folder = os.path.join(graph.project.folder, unlike.path)
+        as_read = msgspec.structs.replace(unlike, document=with_folder_bins(unlike.document, folder))
+        if not is_restated(as_read, may_be_built=os.path.exists(os.path.join(folder, "binding.gyp"))):
             return True
     return False
 

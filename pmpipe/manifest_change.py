@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import InvalidSpecError
+from pmpipe.folder_bins import with_bins_of
 from pmpipe.npm.manifest_edit import Addition, ManifestEdit, SaveType
 from pmpipe.npm.manifest_save import FoundPackage, spec_to_save
 from pmpipe.npm.names import is_valid_name
@@ -251,15 +252,16 @@ def deduped(project: Project) -> Change:
 
 def _edited(project: Project, edits: Mapping[str, ManifestEdit], explicit: Mapping[str, frozenset[str]]) -> Project:
     workspaces = {
-        location: edits[location].document if location in edits else manifest
+        location: with_bins_of(edits[location].document, manifest) if location in edits else manifest
         for location, manifest in project.workspaces.items()
     }
-    root = edits[""].document if "" in edits else project.manifest
+    root = with_bins_of(edits[""].document, project.manifest) if "" in edits else project.manifest
     return msgspec.structs.replace(project, manifest=root, workspaces=workspaces, explicit=explicit)
 
 
 def _renew(node: Node, document: Mapping[str, Any], ideal: IdealTree) -> None:
-    node.package = package_from_json(document, node.package.pool)
+    before = {"bin": node.package.manifest.bin}
+    node.package = package_from_json(with_bins_of(document, before), node.package.pool)
     for link in node.links_in:
         link.package = node.package
     ideal.tree.reload_edges(node)

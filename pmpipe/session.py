@@ -352,6 +352,7 @@ class Session:
             "include": sorted(config.include),
             "platform": [config.os, config.cpu, config.libc, str(host.platform())],
             "peers": [config.legacy_peer_deps, config.strict_peer_deps, config.force, config.engine_strict],
+            "links": config.install_links,
             "home": self.environ.get("HOME", ""),
             # not its version: asking for that takes longer than all else
             "node": [os.path.realpath(node), *_identity(node)] if node else [],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 
+from pmpipe.folder_bins import folder_bins
 from pmpipe.npm.bins import (
     BinCandidate,
     BinName,
     BinTarget,
-    bins_of_folder,
     bins_of_manifest,
     choose_bins,
     normalize_bins,
@@ -104,10 +103,4 @@ def _bins_of_folder(declared: Declared, folder: str) -> Mapping[BinName, BinTarg
     """The executables of a folder that a link leads to, as its package.json on disk has them."""
     if declared.bin or not isinstance(declared, Manifest) or not declared.bin_folder:
         return bins_of_manifest(declared.name or "", declared.bin)
-    base = os.path.join(folder, declared.bin_folder)
-    below = (
-        os.path.relpath(os.path.join(where, name), base)
-        for where, folders, files in os.walk(base)
-        for name in (*folders, *files)
-    )
-    return bins_of_folder(declared.bin_folder, below)
+    return folder_bins(folder, declared.bin_folder)

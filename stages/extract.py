@@ -83,6 +83,8 @@ def _extract(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
     source = job.source
     if isinstance(source, PackageFolder):
         return _extract_folder(job, source.path)
+    if isinstance(source, TarballFile) and os.path.isdir(source.path):
+        return _extract_copy(job, source.path)
     if isinstance(source, TarballFile):
         with memoryview(_read_file(source.path, job.limits)) as content:
             return _extract_tarball(job, content, inflater)
@@ -123,6 +125,34 @@ def _extract_folder(job: Extract, folder: str) -> Extracted:
         return _extracted(job, entry, index, job.integrity, layout.warnings)
     finally:
         discard(folder)
+
+
+def _extract_copy(job: Extract, folder: str) -> Extracted:
+    """Make an entry of a folder of the user's, as npm does it by making a tarball of the folder first."""
+    if job.integrity:
+        raise IntegrityError(
+            f"{printable(job.label)} has a digest, but is the folder {printable(folder)}, and no tarball",
+            hint="remove its integrity from package-lock.json and install again",
+        )
+    layout: Layout[bytes] = Layout(job.limits.entries)
+    for file in pack_folder(folder, job.limits):
+        # read once: somebody may be writing there
+        layout.add(b"package/" + file.path, read_packed(file), executable=file.executable)
+    entry = digest_entry_path(job.store, _folder_digest(layout))
+    if (present := _present(job, entry)) is not None:
+        return _extracted(job, entry, present, "", layout.warnings)
+    index = _write(job, layout, bytes, entry, "")
+    return _extracted(job, entry, index, "", layout.warnings)
+
+
+def _folder_digest(layout: Layout[bytes]) -> Digest:
+    """What names the entry of a folder, for which there is no tarball: the digest of all paths, modes and contents."""
+    found = hashlib.sha512(b"folder")
+    for path in sorted(layout.files):
+        content = layout.files[path]
+        found.update(b"%d:%b%d:%d:" % (len(path), path, path in layout.executable, len(content)))
+        found.update(content)
+    return Digest("sha512", found.hexdigest())
 
 
 def _write(

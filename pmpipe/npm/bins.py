@@ -64,8 +64,8 @@ def bins_of_manifest(name: str, bin_field: Any) -> dict[BinName, BinTarget]:
     # in place, as npm does it
     for key in _javascript_order(bins):
         value = bins[key]
-        base = _base_name(_confined(key))
-        target = _confined(value) if isinstance(value, str) else ""
+        base = _base_name(confined(key))
+        target = confined(value) if isinstance(value, str) else ""
         if base != key or not base or not target:
             del bins[key]
         if base and target:
@@ -80,11 +80,11 @@ def bins_of_folder(folder_field: str, entries: Iterable[str]) -> dict[BinName, B
         folder_field: the folder as the package.json has it.
         entries: everything below that folder, files and folders, in the order of a walk, relative to it.
     """
-    folder = _confined(folder_field)
+    folder = confined(folder_field)
     bins = {}
     for entry in entries:
         if not any(segment.startswith(".") for segment in entry.split("/")):
-            bins[_base_name(entry)] = posixpath.join(folder, _confined(entry))
+            bins[_base_name(entry)] = posixpath.join(folder, confined(entry))
     return normalize_bins("", bins)
 
 
@@ -99,7 +99,7 @@ def bins_of_directories(manifest: Mapping[str, Any], paths: Iterable[str]) -> di
     folder = directories.get("bin") if isinstance(directories, dict) and not manifest.get("bin") else None
     if not isinstance(folder, str) or not folder:
         return {}
-    inside = _confined(folder)
+    inside = confined(folder)
     start = f"{inside}/" if inside else ""
     return bins_of_folder(folder, [path.removeprefix(start) for path in paths if path.startswith(start)])
 
@@ -125,7 +125,8 @@ def _is_array_index(key: str) -> bool:
     return key.isascii() and key.isdigit() and str(int(key)) == key and int(key) <= _LARGEST_ARRAY_INDEX
 
 
-def _confined(path: str) -> str:
+def confined(path: str) -> str:
+    """A path of a package.json, relative to the package, out of which it cannot lead. Empty: the package itself."""
     return _inside(path.replace("\\", "/").replace(":", "/"))
 
 

@@ -72,12 +72,14 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
         strict_peer_deps: conflicts of peer dependencies are fatal, whoever has them.
         force: conflicts of peer dependencies are warnings, even the project's own.
         home: the user's home folder, for ``file:~/x``; empty if there is none.
+        install_links: folders are copied, not linked.
         heeds_resolutions: yarn's ``resolutions`` count like overrides; npm ignores them.
     """
 
     strict_peer_deps: bool = False
     force: bool = False
     home: str = ""
+    install_links: bool = False
     heeds_resolutions: bool = True
 
 
@@ -94,7 +96,7 @@ def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
     Costs about 20 ms for 11,000 dependencies whose ranges are known already.
     """
     overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
-    satisfaction = Satisfaction(graph, overrides, options.home)
+    satisfaction = Satisfaction(graph, overrides, options.home, install_links=options.install_links)
     _check_root_overrides(graph, satisfaction)
     problems: list[LockProblem] = []
     for path, edges in graph.edges.items():

@@ -8,7 +8,7 @@ license, engines and the like.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -50,7 +50,7 @@ class Unlike(msgspec.Struct, frozen=True):
     """
 
     path: PackagePath
-    document: dict[str, Any]
+    document: Mapping[str, Any]
     entry: dict[str, Any]
 
 

@@ -45,12 +45,14 @@ class Satisfaction:
         graph: the lockfile and the project's package.json files.
         overrides: the root's overrides, applied to that graph.
         home: the user's home folder, for ``file:~/x``; empty if there is none.
+        install_links: folders are copied, not linked; only workspaces are linked all the same.
     """
 
-    def __init__(self, graph: LockGraph, overrides: Overrides, home: str = "") -> None:
+    def __init__(self, graph: LockGraph, overrides: Overrides, home: str = "", *, install_links: bool = False) -> None:
         self._graph = graph
         self._overrides = overrides
         self._home = home or None
+        self._install_links = install_links
 
     def spec(self, edge: Edge) -> str:
         """The spec that counts for a dependency: the override's, or its own.
@@ -146,10 +148,24 @@ class Satisfaction:
     def _fits_place(self, entry: Entry, spec: Spec) -> bool:
         project = self._graph.project.folder
         if isinstance(spec, DirectorySpec):
+            if self._install_links and not self._is_linked_always(entry, spec):
+                return not entry.link
             folder = posixpath.normpath(posixpath.join(project, link_target(entry)))
             return entry.link and folder == posixpath.normpath(spec.fetch_spec)
         # npm has none of the other kinds
         return isinstance(spec, FileSpec) and file_path(entry, project) == spec.fetch_spec
+
+    def _is_linked_always(self, entry: Entry, spec: DirectorySpec) -> bool:
+        """Whether even under ``install-links`` this folder is linked."""
+        if not entry.link:
+            return False
+        project = self._graph.project
+        if link_target(entry) in project.workspaces.values():
+            return True
+        # npm goes by the spelling
+        return spec.raw_spec.startswith(("file:./", "file:../")) and f"{spec.fetch_spec}/".startswith(
+            f"{project.folder}/"
+        )
 
     def _fits_git(self, edge: Edge, entry: Entry, spec: GitSpec) -> bool:
         found = _git_spec(edge.name, entry.resolved or "")

@@ -20,3 +20,20 @@ def name_from_folder(folder: str) -> str:
     """The package name that a folder suggests: its own name, behind its parent's if that is a scope."""
     scope = basename(dirname(folder))
     return f"{scope}/{basename(folder)}" if scope.startswith("@") else basename(folder)
+
+
+def is_inside_project(spec: str, folder: str, project_folder: str) -> bool:
+    """Whether a spec is written as ``file:./…`` or ``file:../…``, and means a folder of the project.
+
+    Such folders are linked even under ``install-links``. npm goes by the spelling: a folder that stands as ``file:x``
+    is copied.
+
+    Args:
+        spec: of a dependency.
+        folder: absolute path of the folder that it is read from.
+        project_folder: absolute path.
+    """
+    if not spec.startswith(("file:./", "file:../")):
+        return False
+    path = normpath(join(folder, spec.removeprefix("file:")))
+    return path == project_folder or path.startswith(f"{project_folder}/")

@@ -19,13 +19,13 @@ from typing import TypeAlias, TypeVar
 from pmpipe.errors import InvalidSpecError, PmpipeError
 from pmpipe.npm.collation import english_key
 from pmpipe.resolver.can_place import can_replace
-from pmpipe.resolver.location import location_of
+from pmpipe.resolver.location import is_inside_project, location_of
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_set_conflict
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, request_of
-from pmpipe.resolver.satisfy import base_folder, satisfies
+from pmpipe.resolver.satisfy import base_folder, folder_of, satisfies
 from pmpipe.resolver.source import Ask, Source
 from pmpipe.resolver.tree import Tree
 
@@ -199,7 +199,11 @@ class PeerSets:
                 if request is not None:
                     return request
             spec = edge.spec
-            return read_request(edge.name, spec, base_folder(edge.origin, edge) if is_about_a_place(spec) else "")
+            if not is_about_a_place(spec):
+                return read_request(edge.name, spec)
+            request = read_request(edge.name, spec, base_folder(edge.origin, edge))
+            is_beside_original = request.kind is RequestKind.FOLDER and self._is_of_copy(edge)
+            return read_request(edge.name, spec, _original_of(edge.origin)) if is_beside_original else request
         except InvalidSpecError as error:
             return error
 
@@ -217,7 +221,16 @@ class PeerSets:
             yield found
 
     def _is_copied(self, edge: Edge) -> bool:
-        return self.options.install_links and edge.dependency.kind is not Kind.WORKSPACE
+        """Whether the folder that an edge asks for is copied: not, if it lies in the project and is written so."""
+        if not self.options.install_links or edge.dependency.kind is Kind.WORKSPACE:
+            return False
+        return self._is_of_copy(edge) or not is_inside_project(
+            edge.spec, folder_of(edge.origin), self.tree.project_folder
+        )
+
+    def _is_of_copy(self, edge: Edge) -> bool:
+        """Whether who asks is itself a copy of a folder, or from a tarball in the file system."""
+        return self.options.install_links and edge.origin.resolved.startswith("file:")
 
     def _is_special(self, request: Request | PmpipeError, edge: Edge) -> bool:
         """Whether the request is about a folder, or may be met by a workspace."""
@@ -265,3 +278,8 @@ class PeerSets:
         link.target = target
         tree.attach(link, tree.root)
         return link
+
+
+def _original_of(node: Node) -> str:
+    """The absolute path of the folder or tarball that a node is a copy of."""
+    return node.resolved.removeprefix("file:")

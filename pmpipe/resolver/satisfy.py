@@ -16,7 +16,14 @@ from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.semver import parse_range
 from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.package import Dependency
-from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, same_repository
+from pmpipe.resolver.request import (
+    TARBALL_SUFFIXES,
+    Request,
+    RequestKind,
+    is_about_a_place,
+    read_request,
+    same_repository,
+)
 
 if TYPE_CHECKING:
     from pmpipe.resolver.node import Edge, Node
@@ -77,15 +84,15 @@ def _accepts_any(edge: Edge, spec: str, node: Node) -> bool:
 def base_folder(node: Node, edge: Edge | None) -> str:
     """The absolute folder from which a node's ``file:`` specs are read.
 
-    That is the folder of its package.json; for what came from a tarball the tarball's folder; under an override the
-    project's.
+    That is the folder of its package.json; for what came from a tarball on disk the tarball's folder; under an override
+    the project's.
     """
     origin = node.stands_for or node
     if edge is not None and edge.rule is not None and edge.rule.name == edge.name and edge.rule.value:
         assert origin.tree is not None
         return origin.tree.project_folder
     resolved = node.resolved
-    if resolved.startswith("file:"):
+    if resolved.startswith("file:") and resolved.lower().endswith(TARBALL_SUFFIXES):
         return dirname(resolved.removeprefix("file:"))
     return folder_of(node)
 

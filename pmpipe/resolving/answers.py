@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import ArchiveError, LockfileError, ManifestError, StoreError
+from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.bins import bins_of_directories
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_v1 import entries_of_version_1
@@ -30,9 +31,11 @@ def manifest_from(entry: str, resolved: str, integrity: str, name: str) -> Fed:
     """
     try:
         manifest = _read_json(entry, _MANIFEST)
+        if isinstance(manifest, dict) and manifest.get("directories"):
+            manifest = _with_bins(manifest, b"", read_index(entry))
     except FileNotFoundError:
         return ManifestError(f"{name} has no package.json in its tarball or repository")
-    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
+    except (OSError, ValueError, TornIndexError, msgspec.MsgspecError, RecursionError) as error:
         return ManifestError(f"the package.json of {name} cannot be used: {error}")
     if not isinstance(manifest, dict):
         return ManifestError(f"the package.json of {name} is no object")
@@ -53,7 +56,7 @@ def folder_manifest(folder: str, name: str) -> Fed:
     if not isinstance(manifest, dict):
         return ManifestError(f"cannot use {path}: it is no object")
     # a link's target is where it is; the lockfile does not say where it came from
-    return FedManifest(manifest)
+    return FedManifest(dict(with_folder_bins(manifest, folder)))
 
 
 def contents_from(entry: str, *, wants_bundle: bool, wants_shrinkwrap: bool) -> Fed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -11,6 +12,7 @@ import msgspec
 
 from pmpipe import host
 from pmpipe.errors import ConfigError, LockfileError
+from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.foreign.files import FOREIGN_LOCKS, read_foreign_lock
 from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.json_text import without_bom
@@ -100,14 +102,14 @@ def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Conten
     """
     # whatever its package.json files say is checked before anything of the lock is
     read_project(folder, lock_file, b"", manifests)
-    manifest = _document(folder, MANIFEST, manifests)
+    manifest = _document(folder, "", manifests)
     old = read_old_lock(folder, lock_file, lock, manifest) if lock else _installed(folder)
     found = read_project(folder, lock_file, old.text, manifests)
     paths = [path for path in found.manifests.workspaces.values() if path]
     return Project(
         folder,
         manifest,
-        {path: _document(folder, manifest_path(path), manifests) for path in paths},
+        {path: _document(folder, path, manifests) for path in paths},
         old.entries,
         is_old=old.is_incomplete,
         pins=_pins(folder) if old.entries is None else None,
@@ -165,11 +167,12 @@ def _entries(lock: bytes, file: str) -> dict[str, LockedEntry]:
         raise LockfileError(f"cannot use {file}: {error}") from error
 
 
-def _document(folder: str, name: str, manifests: Contents) -> dict[str, Any]:
-    """A package.json that `read_project` has found good."""
+def _document(folder: str, location: str, manifests: Contents) -> Mapping[str, Any]:
+    """The package.json at a location that `read_project` has found good, as npm reads it."""
+    name = manifest_path(location)
     data = manifests[name] if name in manifests else read_file(folder, name)
     document: dict[str, Any] = msgspec.json.decode(without_bom(data or b"{}"))
-    return document
+    return with_folder_bins(document, os.path.join(folder, location))
 
 
 def lock_style(config: Config, folder: str, lock: bytes) -> LockStyle:

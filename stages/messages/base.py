@@ -29,7 +29,7 @@ class SharedBytes(Message, frozen=True):
 
 
 class TarballFile(Message, frozen=True):
-    """A tarball on disk that is only read (a `file:` dependency)."""
+    """A tarball on disk that is only read (a `file:` dependency), or a folder that is to be packed as npm packs it."""
 
     path: str
 

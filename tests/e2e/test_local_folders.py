@@ -1,0 +1,160 @@
+"""Folders as dependencies and workspaces: copied under ``install-links``, and with a folder of executables."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.packages import make_package
+from support.project import Project
+from support.snapshot import snapshot
+
+Files = dict[str, "str | dict[str, Any]"]
+Words = tuple[str, ...]
+
+COPY = "--install-links"
+
+LIB: dict[str, Any] = {"name": "lib", "version": "1.0.0", "bin": "cli.js", "files": ["cli.js"], "license": "MIT"}
+
+#: A folder of which npm packs a part.
+FOLDER: Files = {
+    "lib/package.json": {**LIB, "dependencies": {"alpha": "1"}},
+    "lib/cli.js": "#!/usr/bin/env node\n",
+    "lib/left-out.js": "1",
+    "lib/README.md": "read",
+}
+
+
+class Pair:
+    """The same project twice, one of them for npm."""
+
+    def __init__(self, project: Project, files: Files) -> None:
+        project.registry.publish(make_package("alpha", "1.0.0"), make_package("beta", "1.0.0"))
+        self.project = project
+        self.npms = project.base / "npms" / "app"
+        self.write(files)
+
+    def write(self, files: Files) -> None:
+        for folder in (self.project.folder, self.npms):
+            for path, content in files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_text(content if isinstance(content, str) else json.dumps(content))
+
+    def run(self, *words: str) -> None:
+        """Run a command with both, and compare all that they leave."""
+        self.project.succeeds(*words)
+        registry = f"--registry={self.project.registry.url}/"
+        environment = {**self.project._environment(), "npm_config_cache": str(self.project.base / "npm-cache")}
+        npm = ("npm", *words, "--ignore-scripts", "--no-audit", "--no-fund", registry)
+        subprocess.run(npm, cwd=self.npms, env=environment, check=True, capture_output=True, timeout=60)
+        assert _text(self.project.folder) == _text(self.npms)
+        assert snapshot(self.project.folder) == snapshot(self.npms)
+
+
+def _text(folder: Path) -> list[str]:
+    names = ("package.json", "package-lock.json", "node_modules/.package-lock.json")
+    return [(folder / name).read_text() for name in names]
+
+
+def root(**fields: Any) -> dict[str, Any]:
+    return {"name": "app", "version": "1.0.0", **fields}
+
+
+@pytest.mark.npm
+def test_a_folder_is_copied_as_npm_packs_it(project: Project) -> None:
+    pair = Pair(project, {**FOLDER, "package.json": root(dependencies={"lib": "file:lib"})})
+    pair.run("install", COPY)
+    assert sorted(path.name for path in (project.folder / "node_modules/lib").iterdir()) == [
+        "README.md",
+        "cli.js",
+        "package.json",
+    ]
+    # a change of the folder counts when it is asked for
+    pair.write({"lib/cli.js": "#!/usr/bin/env node\n2", "lib/package.json": {**LIB, "version": "1.1.0"}})
+    pair.run("install", COPY)
+    assert "nothing to do" in project.succeeds("install", COPY).stdout
+    pair.run("update", COPY)
+    assert (project.folder / "node_modules/lib/cli.js").read_text().endswith("2")
+    pair.run("ci", COPY)
+    pair.run("install", COPY, "beta@1.0.0")
+
+
+@pytest.mark.npm
+def test_links_become_copies_and_copies_links(project: Project) -> None:
+    pair = Pair(project, {**FOLDER, "package.json": root(dependencies={"lib": "file:lib"})})
+    for words in (("install",), ("install", COPY), ("ci", COPY), ("install",), ("ci",)):
+        pair.run(*words)
+        assert (project.folder / "node_modules/lib").is_symlink() == (COPY not in words)
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("spec", ["file:lib", "file:./lib"])
+def test_what_a_copied_folder_asks_for_is_beside_the_original(project: Project, spec: str) -> None:
+    """npm links a folder of the project that is written with a dot, even under install-links."""
+    files: Files = {
+        **FOLDER,
+        "package.json": root(dependencies={"lib": spec}),
+        "lib/package.json": {**LIB, "dependencies": {"b": "file:../b"}},
+        "b/package.json": {"name": "b", "version": "2.0.0", "dependencies": {"c": "file:./c"}},
+        "b/c/package.json": {"name": "c", "version": "3.0.0"},
+    }
+    pair = Pair(project, files)
+    for words in (("install", COPY), ("install", COPY), ("ci", COPY)):
+        pair.run(*words)
+        assert (project.folder / "node_modules/lib").is_symlink() == (spec == "file:./lib")
+
+
+@pytest.mark.npm
+def test_workspaces_are_linked_all_the_same(project: Project) -> None:
+    files: Files = {
+        **FOLDER,
+        "package.json": root(workspaces=["w"], dependencies={"w": "*", "lib": "file:lib"}),
+        "w/package.json": {"name": "w", "version": "1.0.0", "dependencies": {"lib": "file:../lib"}},
+    }
+    pair = Pair(project, files)
+    for command in ("install", "ci", "install"):
+        pair.run(command, COPY)
+    assert (project.folder / "node_modules/w").is_symlink()
+
+
+def test_a_copied_folder_with_a_digest_in_the_lock_is_refused(project: Project) -> None:
+    pair = Pair(project, {**FOLDER, "package.json": root(dependencies={"lib": "file:lib"})})
+    project.succeeds("install", COPY)
+    pair.project.change_lock("node_modules/lib", integrity=make_package("lib", "1.0.0").integrity)
+    run = project.fails("ci", COPY)
+    assert "lib@1.0.0 has a digest, but is the folder" in run.stderr
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        root(dependencies={"tools": "file:tools"}),
+        root(workspaces=["tools"]),
+        root(directories={"bin": "tools/bin"}, dependencies={"alpha": "1"}),
+    ],
+)
+def test_a_folder_of_executables_stands_in_the_lock(project: Project, manifest: dict[str, Any]) -> None:
+    files: Files = {
+        "package.json": manifest,
+        "tools/package.json": {"name": "tools", "version": "1.0.0", "directories": {"bin": "./bin"}},
+        "tools/bin/one": "#!/bin/sh\n",
+        "tools/bin/more/two": "#!/bin/sh\n",
+        "tools/bin/.hidden": "x",
+    }
+    pair = Pair(project, files)
+    steps: list[Words] = [("install",), ("install",), ("ci",), ("install", "beta@1.0.0"), ("uninstall", "beta")]
+    for words in steps:
+        pair.run(*words)
+    location = "" if "directories" in manifest else "tools"
+    assert set(project.lock["packages"][location]["bin"]) == {"one", "two", "more"}
+
+
+def test_a_folder_of_executables_cannot_lie_outside_of_its_package(project: Project) -> None:
+    project.declare(workspaces=["w"])
+    project.write("w/package.json", json.dumps({"name": "w", "version": "1.0.0", "directories": {"bin": "../../"}}))
+    project.succeeds("install")
+    assert project.lock["packages"]["w"]["bin"] == {"package.json": "package.json"}
