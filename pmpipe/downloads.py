@@ -15,8 +15,8 @@ from collections import deque
 
 import msgspec
 
-from pmpipe.plan import GitCommit, LocalTarball, Origin, PackageNumber, Plan, RemoteTarball
-from stages.messages import Failed, SharedBytes, Source, TarballFile
+from pmpipe.plan import GitCommit, LocalFolder, LocalTarball, Origin, PackageNumber, Plan, RemoteTarball
+from stages.messages import Failed, SharedBytes, Source, TarballFile, UsersFolder
 
 
 class PackageState(enum.Enum):
@@ -146,6 +146,8 @@ class Downloads(msgspec.Struct):
         origin = self.origin(number)
         if isinstance(origin, LocalTarball):
             self.fetched(number, TarballFile(origin.path))
+        elif isinstance(origin, LocalFolder):
+            self.fetched(number, UsersFolder(origin.path))
         else:
             self._to_fetch.append(number)
 

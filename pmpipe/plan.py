@@ -33,6 +33,12 @@ class LocalTarball(msgspec.Struct, frozen=True, gc=False):
     path: str
 
 
+class LocalFolder(msgspec.Struct, frozen=True, gc=False):
+    """A ``file:`` folder that is copied instead of linked; absolute path."""
+
+    path: str
+
+
 class GitCommit(msgspec.Struct, frozen=True, gc=False):
     """One commit of a git repository; URLs to try in order, and a package's subfolder or an empty string."""
 
@@ -41,7 +47,7 @@ class GitCommit(msgspec.Struct, frozen=True, gc=False):
     subfolder: str
 
 
-Origin: TypeAlias = RemoteTarball | LocalTarball | GitCommit
+Origin: TypeAlias = RemoteTarball | LocalTarball | LocalFolder | GitCommit
 
 
 class Package(msgspec.Struct, frozen=True, gc=False):

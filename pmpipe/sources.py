@@ -9,8 +9,9 @@ import re
 from pmpipe.errors import IntegrityError, LockfileError
 from pmpipe.npm.integrity import parse, strongest
 from pmpipe.npm.registry import Registries
+from pmpipe.npm.spec import names_tarball
 from pmpipe.npm.url import InvalidUrlError
-from pmpipe.plan import GitCommit, LocalTarball, Origin, RemoteTarball
+from pmpipe.plan import GitCommit, LocalFolder, LocalTarball, Origin, RemoteTarball
 from pmpipe.wanted import WantedPackage
 from stages.entry import digest_entry_name, git_entry_name
 
@@ -38,7 +39,8 @@ def origin_of(package: WantedPackage, registries: Registries, project: str) -> O
         ConfigError: the registry of its scope is not usable.
     """
     if package.resolved.startswith("file:"):
-        return LocalTarball(os.path.normpath(os.path.join(project, package.resolved[len("file:") :])))
+        path = os.path.normpath(os.path.join(project, package.resolved[len("file:") :]))
+        return LocalTarball(path) if names_tarball(path) else LocalFolder(path)
     git = _GIT.fullmatch(package.resolved)
     if git is not None:
         return GitCommit(repositories_of(git["url"]), git["commit"].lower(), git["folder"] or "")

@@ -32,6 +32,7 @@ from stages.messages import (
     Result,
     SharedBytes,
     TarballFile,
+    UsersFolder,
 )
 from stages.package_json import read_facts
 from stages.packlist import PackedFile, pack_folder, read_packed
@@ -83,7 +84,7 @@ def _extract(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
     source = job.source
     if isinstance(source, PackageFolder):
         return _extract_folder(job, source.path)
-    if isinstance(source, TarballFile) and os.path.isdir(source.path):
+    if isinstance(source, UsersFolder):
         return _extract_copy(job, source.path)
     if isinstance(source, TarballFile):
         with memoryview(_read_file(source.path, job.limits)) as content:

@@ -9,7 +9,7 @@ from support.trees import wanted_link, wanted_package
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError
 from pmpipe.npm.registry import Registries
-from pmpipe.plan import GitCommit, LocalTarball, RemoteTarball
+from pmpipe.plan import GitCommit, LocalFolder, LocalTarball, RemoteTarball
 from pmpipe.sources import entry_candidates, git_key, lacks_digest, origin_of
 from pmpipe.wanted import WantedPackage
 
@@ -53,6 +53,12 @@ def test_a_token_goes_to_no_other_host(registries: Registries) -> None:
 def test_a_file_is_read_where_it_lies(registries: Registries) -> None:
     origin = origin_of(package("file:vendor/../a.tgz"), registries, "/app")
     assert origin == LocalTarball("/app/a.tgz")
+
+
+def test_a_file_address_that_names_no_tarball_is_a_folder_to_be_copied(
+    registries: Registries,
+) -> None:
+    assert origin_of(package("file:../lib"), registries, "/app") == LocalFolder("/lib")
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,11 @@ def parse_argument(text: str, where: str | None = None, *, home: str | None = No
     return _parse(None, text, text, where, home)
 
 
+def names_tarball(path: str) -> bool:
+    """Whether npm takes a path in the file system for a tarball's; it takes all others for folders'."""
+    return _TARBALL.search(path) is not None
+
+
 def parse_spec(name: str, raw: str, where: str | None = None, *, home: str | None = None) -> Spec:
     """Read a dependency.
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pmpipe.resolver.package import Dependency
 
 _SHOWN_CHARACTERS = 200
-TARBALL_SUFFIXES = (".tgz", ".tar.gz", ".tar")
+_TARBALL_SUFFIXES = (".tgz", ".tar.gz", ".tar")
 
 
 class RequestKind(Enum):
@@ -124,7 +124,7 @@ def is_about_a_place(spec: str) -> bool:
     """Whether a spec may mean different things to different packages, because it may be a relative path."""
     if ":" in spec or "/" in spec:
         return not spec.startswith("npm:")
-    return spec.endswith(TARBALL_SUFFIXES) or spec.lstrip().startswith(".")
+    return spec.endswith(_TARBALL_SUFFIXES) or spec.lstrip().startswith(".")
 
 
 def same_repository(request: Request, resolved: str, *, compare_commits: bool) -> bool:

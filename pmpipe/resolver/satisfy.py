@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.semver import parse_range
 from pmpipe.npm.semver_version import loose_version
+from pmpipe.npm.spec import names_tarball
 from pmpipe.resolver.package import Dependency
 from pmpipe.resolver.request import (
-    TARBALL_SUFFIXES,
     Request,
     RequestKind,
     is_about_a_place,
@@ -92,7 +92,7 @@ def base_folder(node: Node, edge: Edge | None) -> str:
         assert origin.tree is not None
         return origin.tree.project_folder
     resolved = node.resolved
-    if resolved.startswith("file:") and resolved.lower().endswith(TARBALL_SUFFIXES):
+    if resolved.startswith("file:") and names_tarball(resolved):
         return dirname(resolved.removeprefix("file:"))
     return folder_of(node)
 

@@ -14,10 +14,11 @@ import msgspec
 
 from pmpipe.errors import IntegrityError
 from pmpipe.npm.integrity import strongest
+from pmpipe.npm.spec import names_tarball
 from pmpipe.resolving.wants import COMMIT
 from pmpipe.sources import git_key
 from stages.entry import digest_entry_path, git_entry_path
-from stages.messages import Announced, Source, TarballFile, WantCommit, WantTarball
+from stages.messages import Announced, Source, TarballFile, UsersFolder, WantCommit, WantTarball
 
 
 class TarballState(enum.Enum):
@@ -101,7 +102,7 @@ class Warming(msgspec.Struct):
         if self._is_stored(tarball):
             return tarball
         if want.path:
-            self.fetched(tarball, TarballFile(want.path))
+            self.fetched(tarball, TarballFile(want.path) if names_tarball(want.path) else UsersFolder(want.path))
         else:
             self._wanted.append(tarball)
         return tarball

@@ -26,6 +26,7 @@ from stages.messages.base import (
     SharedBytes,
     Source,
     TarballFile,
+    UsersFolder,
 )
 from stages.messages.caching import (
     CachedDocument,
@@ -123,6 +124,7 @@ __all__ = [
     "Source",
     "Symlink",
     "TarballFile",
+    "UsersFolder",
     "Want",
     "WantCommit",
     "WantDocument",

@@ -29,7 +29,13 @@ class SharedBytes(Message, frozen=True):
 
 
 class TarballFile(Message, frozen=True):
-    """A tarball on disk that is only read (a `file:` dependency), or a folder that is to be packed as npm packs it."""
+    """A tarball on disk that is only read (a `file:` dependency)."""
+
+    path: str
+
+
+class UsersFolder(Message, frozen=True):
+    """A folder of the user's that is to be packed as npm packs it (a `file:` dependency); it is only read."""
 
     path: str
 
@@ -43,7 +49,7 @@ class PackageFolder(Message, frozen=True):
     path: str
 
 
-Source: TypeAlias = SharedBytes | TarballFile | PackageFolder
+Source: TypeAlias = SharedBytes | TarballFile | UsersFolder | PackageFolder
 
 
 class Failed(Message, frozen=True):
