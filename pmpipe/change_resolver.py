@@ -66,7 +66,7 @@ class ChangeOrder(msgspec.Struct, frozen=True):
             InvalidSpecError: a name is none.
         """
         if self.action is Action.KEEP:
-            return kept(self.project)
+            return kept(self.project, self.saving)
         if self.action is Action.DEDUPE:
             return deduped(self.project)
         if self.action is Action.UPDATE:

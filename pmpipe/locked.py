@@ -9,7 +9,7 @@ import msgspec
 
 from pmpipe import host
 from pmpipe.config import Config
-from pmpipe.errors import LockfileError
+from pmpipe.errors import LockfileError, ManifestError
 from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
@@ -35,6 +35,8 @@ class LockedProject(msgspec.Struct, frozen=True):
         selection: which entries are to be installed on this host.
         tree: what is to stand in node_modules.
         has_drifted: the lockfile satisfies the package.json files, and would be written differently all the same.
+        is_in_order: nothing is off about the lockfile. One that has just been made is installed from all the same:
+            npm, too, writes locks that it refuses the next time.
     """
 
     project: Project
@@ -42,6 +44,7 @@ class LockedProject(msgspec.Struct, frozen=True):
     selection: Selection
     tree: WantedTree
     has_drifted: bool = False
+    is_in_order: bool = True
 
     def left_out_with(self, location: str) -> frozenset[str]:
         """What is left out together with an optional location that cannot be had, what lies in it included."""
@@ -122,17 +125,27 @@ def read_locked_project(
     )
     problems: list[LockProblem] = []
     drifted = False
-    if source is None or not source.is_own:
+    if source is not None and source.is_own:
+        in_order = _is_in_order(graph, options)
+    else:
         # npm knows nothing of ``resolutions``: a lock of its own may pass over them
         problems, passes_over = _check(graph, options)
         drifted = passes_over or _has_drifted(graph)
+        in_order = not problems
     if take_fitting is not None and not drifted:
         take_fitting(graph)
     unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
     with_extraneous = source is not None and source.with_extraneous
     selection = select(graph, _selection_options(graph, config, environ, with_extraneous=with_extraneous), unavailable)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)
-    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), drifted)
+    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), drifted, in_order)
+
+
+def _is_in_order(graph: LockGraph, options: CheckOptions) -> bool:
+    try:
+        return not check_lock(graph, options)
+    except (ManifestError, LockfileError):
+        return False
 
 
 def _has_drifted(graph: LockGraph) -> bool:

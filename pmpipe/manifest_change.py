@@ -173,9 +173,9 @@ class Change(msgspec.Struct, frozen=True):
 # -- the commands ------------------------------------------------------------------------------------------------
 
 
-def kept(project: Project) -> Change:
+def kept(project: Project, saving: Saving) -> Change:
     """``install`` and ``prune``: the tree that the package.json files ask for, and no more."""
-    return Change(project)
+    return Change(project, saves_lock=saving.save)
 
 
 def added(

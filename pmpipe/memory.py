@@ -53,11 +53,20 @@ class Inputs(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Remembered(msgspec.Struct, frozen=True, array_like=True):
-    """A tree, what it depends on beside its key, and whether the lock would be written differently by now."""
+    """A wanted tree.
+
+    Attributes:
+        inputs: what it depends on beside its key.
+        tree: that tree.
+        has_drifted: the lock would be written differently by now.
+        is_checked: the lock was compared with the package.json files, and the tree holds all warnings that came of it;
+            else it had just been made of them, and something may be off about it, as with npm's.
+    """
 
     inputs: Inputs
     tree: WantedTree
     has_drifted: bool = False
+    is_checked: bool = True
 
 
 _decoder = msgspec.msgpack.Decoder(Remembered)

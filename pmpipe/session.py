@@ -193,13 +193,20 @@ class Session:
         if not self.is_memorable:
             return Remembered(self._inputs(), self.locked.tree)
         if self._recalled is None and self._child is None:
-            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+            self._recalled = self._recall(store)
         if self._recalled is None and store.writable and not self._was_worked_out:
             child = self._child or Aside(lambda _: self.remember(store))
             self._child, self._was_worked_out = None, True
             if child.join():
-                self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+                self._recalled = self._recall(store)
         return self._recalled or self._worked_out()
+
+    def _recall(self, store: Store) -> Remembered | None:
+        remembered = recall(store.folder, self.tree_key, self.folder, self.manifests)
+        # what is off about a lock is told, or is the end, in every run but the one that made it
+        if remembered is not None and not (remembered.is_checked or self.is_own_lock):
+            return None
+        return remembered
 
     @property
     def is_tree_known(self) -> bool:
@@ -215,7 +222,7 @@ class Session:
         store = self.store()
         store.open()
         try:
-            self._recalled = recall(store.folder, self.tree_key, self.folder, self.manifests)
+            self._recalled = self._recall(store)
             if self._recalled is None and store.writable:
                 self._child = Aside(lambda tell: self._work_out(store, tell))
             yield
@@ -247,7 +254,7 @@ class Session:
 
     def _worked_out(self) -> Remembered:
         drifted = not self.is_own_lock and self.locked.has_drifted
-        return Remembered(self._inputs(), self.locked.tree, drifted)
+        return Remembered(self._inputs(), self.locked.tree, drifted, not self.is_own_lock or self.locked.is_in_order)
 
     def lock_has_drifted(self, store: Store) -> bool:
         """Whether the lockfile, which satisfies the package.json files, would be written differently all the same.
@@ -317,7 +324,7 @@ class Session:
             return
         remembered = self._recalled or recall(store.folder, self.tree_key, self.folder)
         # a lock that has drifted is looked at again, so that an `install` writes it anew
-        if remembered is None or remembered.has_drifted:
+        if remembered is None or remembered.has_drifted or not remembered.is_checked:
             return
         if store.writable and os.path.exists(f"{self.folder}/{HIDDEN_LOCKFILE}"):
             with self._optional_write("record the install"):

@@ -129,7 +129,8 @@ class _Job(msgspec.Struct):
     def _may_write_anew(self) -> bool:
         """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
         session = self.session
-        may_write = session.config.package_lock and not session.config.offline and not self._is_frozen()
+        config = session.config
+        may_write = config.package_lock and config.save and not config.offline and not self._is_frozen()
         return may_write and session.lock_has_drifted(self.store)
 
     def _is_frozen(self) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.driving import Crew
+from pmpipe.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
 from pmpipe.orders import Counts
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
@@ -72,7 +73,7 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
             session.remember(store)
 
     return ResolveInputs(
-        order=order or ChangeOrder(Action.KEEP, resolver_project(session.folder, session.lock_file, session.lock)),
+        order=order or _bare_order(session),
         options=lambda: resolve_options(config, session.environ),
         wants=Wants(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
@@ -84,6 +85,12 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
         keeps_yarn_lock=_keeps_yarn_lock(session.folder),
         finish=finish,
     )
+
+
+def _bare_order(session: Session) -> ChangeOrder:
+    """An ``install`` without arguments."""
+    project = resolver_project(session.folder, session.lock_file, session.lock)
+    return ChangeOrder(Action.KEEP, project, saving=Saving(save=session.config.save))
 
 
 def _keeps_yarn_lock(folder: str) -> bool:
