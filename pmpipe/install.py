@@ -35,7 +35,7 @@ from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
 from pmpipe.sources import entry_candidates, lacks_digest
-from pmpipe.standing import HIDDEN_LOCKFILE, forget
+from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, forget
 from pmpipe.tasks import STAGE_OF
 from pmpipe.transaction import ModulesFolder, write_whole
 
@@ -382,9 +382,19 @@ class Install(msgspec.Struct):
         write_whole(f"{project}/{HIDDEN_LOCKFILE}", content)
 
     def _touch_hidden_lockfile(self) -> None:
-        """It must be newer than every folder that it lists, and removing the journal was the last change to one."""
+        """It must be newer than every folder that it lists, and removing the journal was the last change to one.
+
+        By npm's tolerance it may be a little older. It is made older by just that, so that npm and the next run notice
+        whatever changes from now on, were it the moment after.
+        """
         path = f"{self.wanted.project}/{HIDDEN_LOCKFILE}"
-        if os.path.exists(path):
+        if not os.path.exists(path):
+            return
+        changed = [os.lstat(folder).st_mtime_ns for folder in self._folders if os.path.isdir(folder)]
+        time_ns = max(changed) - TOLERANCE_NS
+        os.utime(path, ns=(time_ns, time_ns))
+        if os.stat(path).st_mtime_ns != time_ns:
+            # the filesystem keeps whole seconds, for example
             os.utime(path)
 
 

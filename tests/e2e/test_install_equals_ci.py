@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from support.packages import make_package
 from support.project import Project
@@ -65,3 +67,18 @@ def test_a_scope_with_something_of_the_users_stays(project: Project) -> None:
     project.succeeds("install")
     assert (project.folder / "node_modules/@only/notes.txt").read_text() == "mine"
     assert not (project.folder / "node_modules/@only/one").exists()
+
+
+@pytest.mark.parametrize("command", ["install", "ci"])
+def test_what_appears_right_after_an_install_is_noticed(project: Project, command: str) -> None:
+    project.want(TREES["a plain package"])
+    project.succeeds(command)
+    modules = project.folder / "node_modules"
+    left_ns = modules.stat().st_mtime_ns
+    stranger = modules / "stranger"
+    stranger.mkdir()
+    # as soon as the clock can tell
+    os.utime(modules, ns=(left_ns + 1, left_ns + 1))
+    project.succeeds("install")
+    assert not stranger.exists()
+    assert "nothing to do" in project.succeeds("install").stdout
