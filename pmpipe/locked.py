@@ -11,7 +11,7 @@ from pmpipe import host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError, ManifestError
 from pmpipe.folder_bins import with_folder_bins
-from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, out_of_sync
+from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, has_unfit_optional_peers, out_of_sync
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import PackagePath
@@ -130,7 +130,7 @@ def read_locked_project(
     else:
         # npm knows nothing of ``resolutions``: a lock of its own may pass over them
         problems, passes_over = _check(graph, options)
-        drifted = passes_over or _has_drifted(graph)
+        drifted = passes_over or _has_drifted(graph) or has_unfit_optional_peers(graph, options)
         in_order = not problems
     if take_fitting is not None and not drifted:
         take_fitting(graph)

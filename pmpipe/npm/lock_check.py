@@ -106,6 +106,27 @@ def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
     return problems
 
 
+def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
+    """Whether an optional peer dependency finds another version than it asks for.
+
+    `ci` passes that over, but an `install` resolves such a lock anew, as npm's does.
+
+    Raises:
+        ManifestError: see `check_lock`.
+    """
+    overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
+    satisfaction = Satisfaction(graph, overrides, options.home, install_links=options.install_links)
+    for path, edges in graph.edges.items():
+        for edge in edges:
+            if edge.type is not EdgeType.PEER_OPTIONAL or edge.target is None:
+                continue
+            if path not in graph.reachable or _brings_its_own(graph, path) or _is_shrinkwrapped(graph, edge.target):
+                continue
+            if not satisfaction.is_satisfied(edge) and edge.name not in graph.declared(path).bundled_names():
+                return True
+    return False
+
+
 def out_of_sync(problems: Iterable[LockProblem], graph: LockGraph) -> LockfileOutOfSyncError:
     """The error that lists what is off; the same dependency of several packages is one line with one of them.
 

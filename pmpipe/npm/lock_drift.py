@@ -15,7 +15,7 @@ import msgspec
 
 from pmpipe.npm.declared import Declared, DependencyMap
 from pmpipe.npm.lock_graph import LockGraph
-from pmpipe.npm.package_path import ROOT, PackagePath, is_external, is_installed
+from pmpipe.npm.package_path import ROOT, PackagePath, is_installed, name_from_path
 
 _NOTHING: DependencyMap = {}
 
@@ -53,6 +53,12 @@ class Unlike(msgspec.Struct, frozen=True):
     document: Mapping[str, Any]
     entry: dict[str, Any]
 
+    @property
+    def is_named_rightly(self) -> bool:
+        """Whether the entry has the package's name; it may leave that to the folder's."""
+        name = self.document.get("name")
+        return self.path == ROOT or not name or (self.entry.get("name") or name_from_path(self.path)) == name
+
 
 def has_drifted(graph: LockGraph) -> bool:
     """Whether a lock that satisfies the package.json files would be written differently.
@@ -64,7 +70,7 @@ def has_drifted(graph: LockGraph) -> bool:
     root = entries.get(ROOT)
     if root is None or root.name != graph.project.root.name or _differ(root, graph.project.root):
         return True
-    if any(path in entries and not is_external(path) and _differ(entries[path], folders[path]) for path in folders):
+    if any(path in entries and _differ(entries[path], folders[path]) for path in folders):
         return True
     return any(_is_left_over(graph, path) for path in entries.keys() - graph.reachable)
 
@@ -77,14 +83,15 @@ def unlike_entries(graph: LockGraph) -> Iterator[Unlike]:
     """
     raw = graph.lock.raw_entries()
     for path, manifest in ((ROOT, graph.project.root), *graph.project.folders.items()):
-        if path not in raw or is_external(path):
+        if path not in raw:
             continue
-        entry = msgspec.json.decode(raw[path])
-        if not _repeats(manifest.document, entry):
-            yield Unlike(path, manifest.document, entry)
+        pair = Unlike(path, manifest.document, msgspec.json.decode(raw[path]))
+        if not _repeats(pair):
+            yield pair
 
 
-def _repeats(document: dict[str, Any], entry: dict[str, Any]) -> bool:
+def _repeats(pair: Unlike) -> bool:
+    document, entry = pair.document, pair.entry
     scripts = document.get("scripts")
     runs = isinstance(scripts, dict) and any(scripts.get(event) for event in INSTALL_SCRIPTS)
     return (
@@ -92,6 +99,7 @@ def _repeats(document: dict[str, Any], entry: dict[str, Any]) -> bool:
         and ("devDependencies" in document) == ("devDependencies" in entry)
         and runs == bool(entry.get("hasInstallScript"))
         and "bundledDependencies" not in document
+        and pair.is_named_rightly
     )
 
 

@@ -25,7 +25,7 @@ def is_restated(unlike: Unlike, *, may_be_built: bool) -> bool:
     fields = {**manifest_fields(package), **development_field(package)}
     if any(fields.get(key) != entry.get(key) for key in RESTATED):
         return False
-    if ("devDependencies" in fields) != ("devDependencies" in entry):
+    if ("devDependencies" in fields) != ("devDependencies" in entry) or not unlike.is_named_rightly:
         return False
     runs, says_so = package.has_install_script, bool(entry.get(_INSTALL_SCRIPT))
     return runs == says_so or (says_so and may_be_built)

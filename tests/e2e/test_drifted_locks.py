@@ -120,6 +120,38 @@ def test_install_brings_what_a_lock_repeats_of_a_package_json_up_to_date(
     assert (locked.folder / "package-lock.json").read_text() == former
 
 
+@pytest.mark.npm
+@pytest.mark.parametrize("where", ["lib", "../lib"])
+@pytest.mark.parametrize(
+    "fields", [{"name": "other"}, {"version": "1.1.0"}, {"dependencies": {"gamma": "1"}}, {"license": "MIT"}]
+)
+def test_a_change_of_a_linked_folder_comes_into_the_lock(locked: Project, where: str, fields: Manifest) -> None:
+    lib = {"name": "lib", "version": "1.0.0"}
+    locked.write(f"{where}/package.json", json.dumps(lib))
+    locked.succeeds("install", f"file:{where}")
+    former = (locked.folder / "package-lock.json").read_text()
+    locked.write(f"{where}/package.json", json.dumps({**lib, **fields}))
+    locked.succeeds("install")
+    ours = (locked.folder / "package-lock.json").read_text()
+    locked.write("package-lock.json", former)
+    assert ours == npm_lock(locked)
+    assert ours != former
+
+
+def test_an_optional_peer_of_the_wrong_version_is_looked_at_anew(project: Project) -> None:
+    """Npm's `install` sees the conflict, too, and its `ci` takes such a lock."""
+    for version in ("1.0.0", "2.0.0"):
+        project.registry.publish(make_package("peer", version))
+    user = make_package(
+        "user", "1.0.0", peerDependencies={"peer": "2"}, peerDependenciesMeta={"peer": {"optional": True}}
+    )
+    project.want({"node_modules/user": user, "node_modules/peer": make_package("peer", "1.0.0")})
+    project.succeeds("ci")
+    assert "PM_PEER_CONFLICT" in project.fails("install").stderr
+    project.succeeds("install", "--frozen-lockfile")
+    project.succeeds("install", "--legacy-peer-deps")
+
+
 def test_what_was_taken_out_of_package_json_goes_from_lock_and_tree(locked: Project) -> None:
     change(locked, _remove)
     locked.succeeds("install")
