@@ -173,9 +173,9 @@ class _Job(msgspec.Struct):
             require_same_versions(session, old)
         write = self._write(made) if not is_ci else None
         if write is not None and only_lock:
-            summary = Summary()
             if not session.config.dry_run:
                 write.apply()
+            summary = Summary(kept=0 if write.changed else made.packages)
         else:
             wanted = session.wanted(self.store)
             if not (self.line.repair or self.extent.choice.limits):
