@@ -61,7 +61,8 @@ def change_order(wish: Wish, session: Session) -> ChangeOrder | None:
         specs = read_arguments(wish.words, wish.working_folder, home, excluded=folder, realpath=os.path.realpath)
         if not specs:
             return None
-    manifests = read_project(folder, session.lock_file, session.lock, session.manifests).manifests
+    # without the lock, which may be of version 1 or hold merge conflicts: it says nothing about workspaces
+    manifests = read_project(folder, session.lock_file, b"", session.manifests).manifests
     workspaces = {name: path for name, path in manifests.workspaces.items() if path}
     return ChangeOrder(
         wish.action,

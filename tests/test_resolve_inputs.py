@@ -110,6 +110,12 @@ def test_the_version_of_the_old_lock_is_kept_if_it_is_2(folder: Path, old: objec
     assert style.version == new
 
 
+def test_a_merge_conflict_does_not_hide_the_version_of_the_old_lock(folder: Path) -> None:
+    sides = [json.dumps({"name": name, "lockfileVersion": 2, "packages": {}}) for name in ("ours", "theirs")]
+    old = "<<<<<<< ours\n{}\n=======\n{}\n>>>>>>> theirs\n".format(*sides)
+    assert lock_style(config(folder), str(folder), old.encode()).version == 2
+
+
 @pytest.mark.parametrize("chosen", [2, 3])
 def test_the_chosen_version_counts_more(folder: Path, chosen: int) -> None:
     style = lock_style(config(folder, lockfile_version=str(chosen)), str(folder), b'{"lockfileVersion": 2}')

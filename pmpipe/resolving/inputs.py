@@ -23,7 +23,7 @@ from pmpipe.npm.lock_writer import Formatting, formatting_of
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
-from pmpipe.project_files import MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
+from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.resolver import InstallStrategy, LockedEntry, Project, ResolveOptions, locked_entries
 from pmpipe.standing import HIDDEN_LOCKFILE
 
@@ -175,11 +175,18 @@ def _document(folder: str, location: str, manifests: Contents) -> Mapping[str, A
     return with_folder_bins(document, os.path.join(folder, location))
 
 
-def lock_style(config: Config, folder: str, lock: bytes) -> LockStyle:
+def lock_style(config: Config, folder: str, lock: bytes, lock_file: str = LOCKFILES[-1]) -> LockStyle:
     """How the new lockfile is to be written: as the old one, or as package.json is.
+
+    Args:
+        config: all settings.
+        folder: absolute path of the project.
+        lock: the old lockfile's bytes; empty if there is none.
+        lock_file: its name, for messages.
 
     Raises:
         ConfigError: ``lockfile-version`` is one that is only read.
+        LockfileError: one side of a merge conflict in the old lockfile cannot be used.
     """
     version = config.lockfile_version
     if version is not None and version < _KEPT_VERSION:
@@ -188,7 +195,7 @@ def lock_style(config: Config, folder: str, lock: bytes) -> LockStyle:
             hint=f"{_KEPT_VERSION} and {_NEWEST_VERSION} can; what reads version {version} reads {_KEPT_VERSION}, too",
         )
     if version is None:
-        version = _version_of(lock)
+        version = _version_of(without_conflicts(lock, lock_file).data)
     model = lock or read_file(folder, MANIFEST) or b""
     formatted = formatting_of(without_bom(model).decode("utf-8", "replace"))
     return LockStyle(version, config.omit_lockfile_registry_resolved, formatted)
