@@ -371,7 +371,7 @@ class Session:
 
     def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
         """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
-        from pmpipe.npm.hidden_lockfile import hidden_lockfile
+        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of
         from pmpipe.npm.lockfile import read_head
 
         unresolved: frozenset[PackagePath] = frozenset()
@@ -380,7 +380,8 @@ class Session:
             from pmpipe.npm.lock_origin import from_registry
 
             unresolved = from_registry(self.locked.graph)
-        return hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved, built)
+        text = hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved, built)
+        return in_layout_of(self._root_manifest(), text)
 
     # -- means ----------------------------------------------------------------------------------------------------
 

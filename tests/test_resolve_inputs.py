@@ -11,7 +11,7 @@ import pytest
 from pmpipe.config import Config
 from pmpipe.errors import ConfigError, LockfileError
 from pmpipe.frozen import runs_in_ci
-from pmpipe.npm.lock_writer import Formatting
+from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout
 from pmpipe.resolver import InstallStrategy
 from pmpipe.resolving.inputs import lock_style, resolve_options, resolver_project
 
@@ -127,11 +127,22 @@ def test_version_1_is_refused_as_it_can_only_be_read(folder: Path) -> None:
         lock_style(config(folder, lockfile_version="1"), str(folder), b"")
 
 
-def test_the_layout_is_the_old_locks_or_else_that_of_package_json(folder: Path) -> None:
+def test_the_layout_is_that_of_package_json_whatever_the_old_locks_is(folder: Path) -> None:
     (folder / "package.json").write_bytes(b'{\r\n\t"name": "app"\r\n}')
-    assert lock_style(config(folder), str(folder), b"").formatting == Formatting("\t", "\r\n")
     old = b'{\n    "lockfileVersion": 3\n}'
-    assert lock_style(config(folder), str(folder), old).formatting == Formatting("    ", "\n")
+    for lock in (b"", old):
+        assert lock_style(config(folder), str(folder), lock).layout == JsonLayout("\t", "\r\n")
+
+
+def test_without_package_json_only_the_line_ends_of_the_old_lock_are_kept(folder: Path) -> None:
+    (folder / "package.json").unlink()
+    old = b'{\r\n    "lockfileVersion": 3\r\n}'
+    assert lock_style(config(folder), str(folder), old).layout == JsonLayout("  ", "\r\n")
+    assert lock_style(config(folder), str(folder), b"").layout == JsonLayout()
+
+
+def test_a_lock_that_is_not_to_be_formatted_stands_on_one_line(folder: Path) -> None:
+    assert lock_style(config(folder, format_package_lock="false"), str(folder), b"").layout == ON_ONE_LINE
 
 
 # -- frozen locks ---------------------------------------------------------------------------------------------------

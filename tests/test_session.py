@@ -328,6 +328,19 @@ def test_a_failure_meanwhile_ends_the_child(place: Place) -> None:
 # -- the hidden lockfile ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("indent", "newline"), [(2, "\n"), ("\t", "\n"), (4, "\r\n")])
+def test_the_hidden_lockfile_has_the_layout_of_package_json(
+    place: Place, store: Store, indent: int | str, newline: str
+) -> None:
+    listed = place.session().wanted(store).tree.listed()
+    before = place.session().hidden_lockfile(listed)
+    manifest = json.loads((place.folder / "package.json").read_text())
+    place.write("package.json", json.dumps(manifest, indent=indent).replace("\n", newline))
+    text = place.session().hidden_lockfile(listed).decode()
+    assert json.loads(text) == json.loads(before)
+    assert text == (json.dumps(json.loads(before), indent=indent) + "\n").replace("\n", newline)
+
+
 def test_the_hidden_lockfile_says_as_little_about_registries_as_npm_s_would(place: Place, store: Store) -> None:
     listed = place.session().wanted(store).tree.listed()
     registry = REGISTRY.encode()

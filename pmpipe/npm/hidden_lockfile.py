@@ -16,6 +16,8 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from pmpipe.npm.json_layout import lock_layout_of
+from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lockfile import Lockfile
 from pmpipe.npm.package_path import ROOT, PackagePath
 
@@ -48,6 +50,25 @@ def hidden_lockfile(
     for path in entries.keys() & built:
         entries[path] = _entry(_with_install_script(_members.decode(entries[path])), newline, indent)
     return lockfile_of(lock, entries)
+
+
+def in_layout_of(manifest: bytes, text: bytes) -> bytes:
+    """The text of a hidden lockfile as npm lays it out: like package.json, even where the lockfile itself is not.
+
+    Args:
+        manifest: the project's package.json; empty if there is none.
+        text: in the formatting of the lockfile.
+    """
+    if not manifest:
+        return text
+    layout = lock_layout_of(without_bom(manifest).decode("utf-8", "replace"))
+    found = _FORMATTING.match(text)
+    if found is not None and (found[1], found[2]) == (layout.newline.encode(), layout.indent.encode()):
+        return text
+    # loaded only here: hardly any lockfile is laid out otherwise
+    from pmpipe.npm.lock_writer import laid_out
+
+    return laid_out(text, layout)
 
 
 def _with_install_script(members: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

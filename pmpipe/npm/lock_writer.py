@@ -1,8 +1,8 @@
 """The text of a package-lock.json, byte for byte as npm writes it.
 
 In every object of the document, at any depth, what is no object (arrays count as such) comes before objects; then some
-keys in an order of their own, then the rest in English order. Indentation and line ends follow the file that is
-replaced, or the package.json; a line end closes the file.
+keys in an order of their own, then the rest in English order. Indentation and line ends are those of the package.json,
+whatever the file that is replaced had; a line end closes the file.
 
 Source: npm's ``json-stringify-nice`` as ``@npmcli/arborist``'s ``shrinkwrap.js`` uses it.
 """
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.npm.collation import CollationKey, english_key
+from pmpipe.npm.json_layout import JsonLayout
 
 _FIRST_KEYS = {
     key: rank
@@ -35,44 +36,27 @@ _MAX_REMEMBERED_KEYS = 16
 _SCALARS = frozenset({str, bool, int, type(None)})
 
 
-class Formatting(msgspec.Struct, frozen=True):
-    """How a JSON file is laid out.
-
-    Attributes:
-        indent: what one level is indented by: spaces, a tab; empty for a file on one line.
-        newline: between the lines.
-    """
-
-    indent: str = " " * _DEFAULT_INDENT
-    newline: str = "\n"
-
-
-_LAYOUT = re.compile(r"[ \t\r\n]*[{\[]([ \t]*(?:\r?\n)+)([ \t]*)(?=\S)")
-
-
-def formatting_of(text: str) -> Formatting:
-    """The layout of a JSON text, judged by its first line end and the spaces behind it.
-
-    Source: npm's ``json-parse-even-better-errors``.
-    """
-    found = _LAYOUT.match(text)
-    if found is None:
-        return Formatting()
-    newline = "\r\n" if "\r\n" in found.group(1) else "\n"
-    return Formatting(found.group(2) or Formatting().indent, newline)
-
-
-def write_lockfile(document: Mapping[str, Any], formatting: Formatting | None = None) -> bytes:
+def write_lockfile(document: Mapping[str, Any], layout: JsonLayout | None = None) -> bytes:
     """The bytes of a lockfile.
 
     Args:
         document: the whole lockfile; keys may come in any order. It is not changed.
-        formatting: the layout to keep; npm's own by default.
+        layout: of the text; npm's own by default.
     """
-    layout = formatting or Formatting()
-    compact = msgspec.json.encode(_in_order(document))
-    text = msgspec.json.format(compact, indent=_DEFAULT_INDENT)
-    if layout.indent != Formatting().indent:
+    return laid_out(msgspec.json.encode(_in_order(document)), layout or JsonLayout())
+
+
+def laid_out(text: bytes, layout: JsonLayout) -> bytes:
+    """A JSON text in another layout.
+
+    Args:
+        text: in any layout, if the new one has lines; else it has to be on one line already.
+        layout: the new one.
+    """
+    if not layout.newline:
+        return text
+    text = msgspec.json.format(text, indent=_DEFAULT_INDENT)
+    if layout.indent != JsonLayout().indent:
         text = _indented(text, layout.indent)
     if layout.newline != "\n":
         text = text.replace(b"\n", layout.newline.encode())

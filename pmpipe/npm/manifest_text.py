@@ -4,13 +4,12 @@ npm writes the whole document anew, in the layout that the file's first lines sh
 indentation, line ends and the order of keys; it does not keep spaces inside of a line, nor lists on one line. A file
 whose content would be the same is not touched.
 
-Source: npm's ``@npmcli/package-json`` and ``json-parse-even-better-errors``; JSON as JavaScript reads and writes it.
+Source: npm's ``@npmcli/package-json``; JSON as JavaScript reads and writes it.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from json.encoder import encode_basestring
@@ -19,28 +18,13 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import ManifestError
+from pmpipe.npm.json_layout import MAX_INDENT, JsonLayout, layout_of
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_writer import array_index
 
-_DEFAULT_INDENT = "  "
-_MAX_INDENT = 10
-_EMPTY = re.compile(r"(?:\{\}|\[\])((?:\r?\n)+)?")
-_LINES = re.compile(r"[ \t\r\n]*[{[]((?:\r?\n)+)([ \t\r\n]*)")
 #: what JavaScript's `trim` takes off, as far as it can stand around JSON
 _AROUND = " \t\r\n\ufeff"
 _EXPONENT_FROM, _EXPONENT_BELOW = 1e21, 1e-6
-
-
-class ManifestLayout(msgspec.Struct, frozen=True):
-    """How a package.json is laid out.
-
-    Attributes:
-        indent: of one level; empty for a document without any spaces.
-        newline: what ends a line; empty where everything stands on one line.
-    """
-
-    indent: str = _DEFAULT_INDENT
-    newline: str = "\n"
 
 
 class ManifestText(msgspec.Struct, frozen=True):
@@ -54,7 +38,7 @@ class ManifestText(msgspec.Struct, frozen=True):
 
     text: str
     document: Mapping[str, Any]
-    layout: ManifestLayout
+    layout: JsonLayout
 
     def rewritten(self, document: Mapping[str, Any]) -> bytes | None:
         """The file's new bytes if it is to say this; None if only what is around the document would change.
@@ -62,7 +46,7 @@ class ManifestText(msgspec.Struct, frozen=True):
         Args:
             document: as a whole; keys in the order in which they are to stand.
         """
-        indent, newline = self.layout.indent[:_MAX_INDENT], self.layout.newline
+        indent, newline = self.layout.indent[:MAX_INDENT], self.layout.newline
         written = f"{_write(document, indent, '')}\n".replace("\n", newline)
         if written.strip(_AROUND) == self.text.strip(_AROUND):
             return None
@@ -71,7 +55,7 @@ class ManifestText(msgspec.Struct, frozen=True):
 
 
 #: Where there is no package.json, as in an empty folder.
-NO_MANIFEST = ManifestText("", {}, ManifestLayout())
+NO_MANIFEST = ManifestText("", {}, JsonLayout())
 
 
 def read_manifest_text(data: bytes, file: str) -> ManifestText:
@@ -93,15 +77,6 @@ def read_manifest_text(data: bytes, file: str) -> ManifestText:
     if not isinstance(document, dict):
         raise ManifestError(f"cannot use {file}: the document must be an object")
     return ManifestText(text, document, layout_of(plain))
-
-
-def layout_of(text: str) -> ManifestLayout:
-    """The layout of a JSON text without a byte order mark, judged by its first line end and what follows it."""
-    empty = _EMPTY.fullmatch(text)
-    if empty is not None:
-        return ManifestLayout(newline=empty[1] or "\n")
-    lines = _LINES.match(text)
-    return ManifestLayout("", "") if lines is None else ManifestLayout(lines[2], lines[1])
 
 
 def _write(value: Any, indent: str, margin: str) -> str:

@@ -15,11 +15,11 @@ from pmpipe.errors import ConfigError, LockfileError
 from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.foreign.files import FOREIGN_LOCKS, read_foreign_lock
 from pmpipe.npm.foreign.pins import Pins
+from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_conflict import without_conflicts
 from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
 from pmpipe.npm.lock_version import is_version_1
-from pmpipe.npm.lock_writer import Formatting, formatting_of
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
@@ -46,12 +46,12 @@ class LockStyle(msgspec.Struct, frozen=True):
     Attributes:
         version: ``lockfileVersion``.
         omit_registry_resolved: npm's ``omit-lockfile-registry-resolved``.
-        formatting: indentation and line ends.
+        layout: of its text.
     """
 
     version: int = _NEWEST_VERSION
     omit_registry_resolved: bool = False
-    formatting: Formatting = msgspec.field(default_factory=Formatting)
+    layout: JsonLayout = msgspec.field(default_factory=JsonLayout)
 
 
 class CachePolicy(msgspec.Struct, frozen=True):
@@ -176,7 +176,7 @@ def _document(folder: str, location: str, manifests: Contents) -> Mapping[str, A
 
 
 def lock_style(config: Config, folder: str, lock: bytes, lock_file: str = LOCKFILES[-1]) -> LockStyle:
-    """How the new lockfile is to be written: as the old one, or as package.json is.
+    """How the new lockfile is to be written: in the layout of package.json, whatever the old lockfile's is.
 
     Args:
         config: all settings.
@@ -196,9 +196,20 @@ def lock_style(config: Config, folder: str, lock: bytes, lock_file: str = LOCKFI
         )
     if version is None:
         version = _version_of(without_conflicts(lock, lock_file).data)
-    model = lock or read_file(folder, MANIFEST) or b""
-    formatted = formatting_of(without_bom(model).decode("utf-8", "replace"))
-    return LockStyle(version, config.omit_lockfile_registry_resolved, formatted)
+    layout = _layout(folder, lock) if config.settings["format-package-lock"] else ON_ONE_LINE
+    return LockStyle(version, config.omit_lockfile_registry_resolved, layout)
+
+
+def _layout(folder: str, lock: bytes) -> JsonLayout:
+    manifest = read_file(folder, MANIFEST)
+    if manifest is not None:
+        return lock_layout_of(_text(manifest))
+    # only then do the old lock's line ends count, but its indentation does not
+    return JsonLayout(newline=lock_layout_of(_text(lock)).newline)
+
+
+def _text(data: bytes) -> str:
+    return without_bom(data).decode("utf-8", "replace")
 
 
 class _Version(msgspec.Struct, rename="camel"):

@@ -335,7 +335,7 @@ class ResolveWorker:
         document = ideal.lock_document(
             lockfile_version=style.version, omit_registry_resolved=style.omit_registry_resolved
         )
-        text = write_lockfile(document, style.formatting)
+        text = write_lockfile(document, style.layout)
         manifests = {manifest_path(location): content for location, content in resolver.manifests.items()}
         made = Made(
             text,

@@ -16,7 +16,8 @@ from lockcheck.projects import ProjectFiles
 from lockcheck.provider import Provider, drive
 from pmpipe.errors import PmpipeError, ProblemsError
 from pmpipe.host import node_version, platform
-from pmpipe.npm.lock_writer import formatting_of, write_lockfile
+from pmpipe.npm.json_layout import lock_layout_of
+from pmpipe.npm.lock_writer import write_lockfile
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
 from pmpipe.resolver import InstallStrategy, Project, ResolveOptions, Resolver, locked_entries
@@ -102,8 +103,8 @@ class InProcess:
         before = locked_entries(old_lock) if old_lock else None
         resolver = Resolver(Project(folder, project.manifest, workspaces, before), self._options(project.config))
         document = drive(resolver, self._provider).lock_document()
-        with open(os.path.join(folder, "package.json"), encoding="utf-8") as file:
-            layout = formatting_of(old_lock.decode() if old_lock else file.read())
+        with open(os.path.join(folder, "package.json"), encoding="utf-8", newline="") as file:
+            layout = lock_layout_of(file.read())
         return write_lockfile(document, layout)
 
     def _options(self, config: Mapping[str, Any]) -> ResolveOptions:

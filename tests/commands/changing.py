@@ -21,7 +21,8 @@ from support.registry import PackageRegistry
 
 from pmpipe.change_resolver import Action, ChangeOrder, ChangeResolver
 from pmpipe.manifest_change import Saving
-from pmpipe.npm.lock_writer import formatting_of, write_lockfile
+from pmpipe.npm.json_layout import lock_layout_of
+from pmpipe.npm.lock_writer import write_lockfile
 from pmpipe.npm.manifest_edit import SaveType
 from pmpipe.npm.manifest_text import ManifestText, read_manifest_text
 from pmpipe.requested import read_arguments
@@ -130,7 +131,7 @@ class Ours:
         if resolver.saves_manifests:
             after.update((self._name(location), data) for location, data in resolver.manifests.items())
         if resolver.saves_lock:
-            layout = formatting_of(self.state["package.json"].decode())
+            layout = lock_layout_of(self.state["package.json"].decode())
             after[LOCK] = write_lockfile(tree.lock_document(), layout)
         return after
 

@@ -10,8 +10,9 @@ import pytest
 from asking_npm import ask_npm
 
 from pmpipe.errors import ManifestError
+from pmpipe.npm.json_layout import JsonLayout, layout_of
 from pmpipe.npm.manifest_edit import Addition, ManifestEdit, SaveType
-from pmpipe.npm.manifest_text import NO_MANIFEST, ManifestLayout, layout_of, read_manifest_text
+from pmpipe.npm.manifest_text import NO_MANIFEST, read_manifest_text
 
 
 def edit(document: dict[str, Any] | str) -> ManifestEdit:
@@ -145,12 +146,12 @@ def test_unusable_text_is_refused():
 @pytest.mark.parametrize(
     ("text", "layout"),
     [
-        ('{\n\t"a": 1\n}', ManifestLayout("\t", "\n")),
-        ('{\r\n    "a": 1\r\n}', ManifestLayout("    ", "\r\n")),
-        ('{"a": 1}\n', ManifestLayout("", "")),
-        ('{\n"a": 1}', ManifestLayout("", "\n")),
-        ("{}", ManifestLayout()),
-        ("{}\r\n", ManifestLayout(newline="\r\n")),
+        ('{\n\t"a": 1\n}', JsonLayout("\t", "\n")),
+        ('{\r\n    "a": 1\r\n}', JsonLayout("    ", "\r\n")),
+        ('{"a": 1}\n', JsonLayout("", "")),
+        ('{\n"a": 1}', JsonLayout("", "\n")),
+        ("{}", JsonLayout()),
+        ("{}\r\n", JsonLayout(newline="\r\n")),
     ],
 )
 def test_layout_follows_the_first_lines(text, layout):

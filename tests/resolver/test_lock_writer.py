@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from asking import ask
 
-from pmpipe.npm.lock_writer import Formatting, formatting_of, write_lockfile
+from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
+from pmpipe.npm.lock_writer import write_lockfile
 
 
 def test_puts_known_keys_first_and_objects_last() -> None:
@@ -33,9 +34,28 @@ def test_arrays_count_as_no_objects_and_empty_ones_stay_on_their_line() -> None:
     )
 
 
-def test_keeps_the_layout_of_the_file_it_replaces() -> None:
-    layout = formatting_of('{\r\n\t"name": "x"\r\n}\r\n')
-    assert layout == Formatting("\t", "\r\n")
+@pytest.mark.parametrize(
+    ("manifest", "layout"),
+    [
+        ('{"name": "x"}', JsonLayout()),
+        ('{\n"name": "x"\n}', JsonLayout()),
+        ("{}\r\n", JsonLayout("  ", "\r\n")),
+        ('{\n\n   "name": "x"\n}', JsonLayout("   ", "\n\n")),
+        ("{\n" + " " * 14 + '"name": "x"\n}', JsonLayout(" " * 10)),
+        ('{ \n    "name": "x"\n}', JsonLayout()),
+    ],
+)
+def test_a_lock_is_never_on_one_line_because_package_json_is(manifest: str, layout: JsonLayout) -> None:
+    assert lock_layout_of(manifest) == layout
+
+
+def test_what_stands_on_one_line_has_no_line_end() -> None:
+    assert write_lockfile({"b": [1, 2], "a": {"c": "x y"}}, ON_ONE_LINE) == b'{"b":[1,2],"a":{"c":"x y"}}'
+
+
+def test_writes_the_layout_of_package_json() -> None:
+    layout = lock_layout_of('{\r\n\t"name": "x"\r\n}\r\n')
+    assert layout == JsonLayout("\t", "\r\n")
     assert write_lockfile({"a": {"b": "  c"}}, layout) == b'{\r\n\t"a": {\r\n\t\t"b": "  c"\r\n\t}\r\n}\r\n'
 
 
