@@ -56,6 +56,11 @@ class ChangeOrder(msgspec.Struct, frozen=True):
     names: Sequence[str] = ()
     saving: Saving = msgspec.field(default_factory=Saving)
 
+    @property
+    def updates_all(self) -> bool:
+        """Whether everything is updated, for which npm does not even read the old lock."""
+        return self.action is Action.UPDATE and not self.names
+
     def change(self, specs: Sequence[NamedSpec] = ()) -> Change:
         """What the resolver gets, and what is saved afterwards.
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pmpipe.planner import Means, Wanted
     from pmpipe.store import Store
 
+#: Version 1 is only read.
+_OLDEST_WRITTEN_VERSION = 2
+
 _RESOLVED_URL = re.compile(rb'"resolved"\s*:\s*"http')
 
 
@@ -159,6 +162,16 @@ class Session:
             if self.lock_can_be_mended:
                 return None
             raise
+
+    @property
+    def lock_has_other_version(self) -> bool:
+        """Whether ``lockfile-version`` asks for a lock of another version; of those that are written, 2 and 3."""
+        chosen = self.config.lockfile_version
+        if chosen is None or chosen < _OLDEST_WRITTEN_VERSION:
+            return False
+        from pmpipe.npm.lock_version import stated_version
+
+        return bool(stated_version(self.lock) != chosen)
 
     @property
     def lock_can_be_mended(self) -> bool:
@@ -314,7 +327,7 @@ class Session:
     def is_done(self) -> bool:
         """Everything is as the last install left it, and nothing that it followed from has changed."""
         config = self.config
-        if not self.lock:
+        if not self.lock or self.lock_has_other_version:
             return False
         return stands(f"{config.store_dir}/{STORE_VERSION}", self.folder, self.tree_key, with_bins=config.bin_links)
 

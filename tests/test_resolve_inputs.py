@@ -110,6 +110,12 @@ def test_the_version_of_the_old_lock_is_kept_if_it_is_2(folder: Path, old: objec
     assert style.version == new
 
 
+def test_an_update_of_everything_does_not_look_at_the_old_locks_version(folder: Path) -> None:
+    old = b'{"lockfileVersion": 2}'
+    assert lock_style(config(folder), str(folder), old, starts_anew=True).version == 3
+    assert lock_style(config(folder, lockfile_version="2"), str(folder), b"", starts_anew=True).version == 2
+
+
 def test_a_merge_conflict_does_not_hide_the_version_of_the_old_lock(folder: Path) -> None:
     sides = [json.dumps({"name": name, "lockfileVersion": 2, "packages": {}}) for name in ("ours", "theirs")]
     old = "<<<<<<< ours\n{}\n=======\n{}\n>>>>>>> theirs\n".format(*sides)

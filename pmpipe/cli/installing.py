@@ -130,8 +130,10 @@ class _Job(msgspec.Struct):
         """Whether a lock that will do is brought up to date all the same, as npm's `install` does it."""
         session = self.session
         config = session.config
-        may_write = config.package_lock and config.save and not config.offline and not self._is_frozen()
-        return may_write and session.lock_has_drifted(self.store)
+        if not (config.package_lock and config.save) or self._is_frozen():
+            return False
+        # another version can be had without asking any registry
+        return session.lock_has_other_version or (not config.offline and session.lock_has_drifted(self.store))
 
     def _is_frozen(self) -> bool:
         from pmpipe.frozen import is_frozen

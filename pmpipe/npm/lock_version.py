@@ -20,6 +20,22 @@ class _Sections(msgspec.Struct, frozen=True):
     dependencies: msgspec.Raw = msgspec.Raw()
 
 
+class _Stated(msgspec.Struct, frozen=True, rename="camel"):
+    lockfile_version: Any = None
+
+
+def stated_version(data: bytes) -> Any:
+    """What a lockfile says under ``lockfileVersion``, of any type; None too for what is no JSON object.
+
+    Args:
+        data: the file's bytes, without merge conflicts.
+    """
+    try:
+        return msgspec.json.decode(without_bom(data), type=_Stated).lockfile_version
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
 def is_version_1(data: bytes) -> bool:
     """Whether a lockfile has to be read by `pmpipe.npm.lock_v1`; False too for what is no JSON.
 

@@ -19,7 +19,7 @@ from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_conflict import without_conflicts
 from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
-from pmpipe.npm.lock_version import is_version_1
+from pmpipe.npm.lock_version import is_version_1, stated_version
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
@@ -175,7 +175,9 @@ def _document(folder: str, location: str, manifests: Contents) -> Mapping[str, A
     return with_folder_bins(document, os.path.join(folder, location))
 
 
-def lock_style(config: Config, folder: str, lock: bytes, lock_file: str = LOCKFILES[-1]) -> LockStyle:
+def lock_style(
+    config: Config, folder: str, lock: bytes, lock_file: str = LOCKFILES[-1], *, starts_anew: bool = False
+) -> LockStyle:
     """How the new lockfile is to be written: in the layout of package.json, whatever the old lockfile's is.
 
     Args:
@@ -183,6 +185,7 @@ def lock_style(config: Config, folder: str, lock: bytes, lock_file: str = LOCKFI
         folder: absolute path of the project.
         lock: the old lockfile's bytes; empty if there is none.
         lock_file: its name, for messages.
+        starts_anew: nothing of the old lockfile counts, its version neither.
 
     Raises:
         ConfigError: ``lockfile-version`` is one that is only read.
@@ -195,7 +198,8 @@ def lock_style(config: Config, folder: str, lock: bytes, lock_file: str = LOCKFI
             hint=f"{_KEPT_VERSION} and {_NEWEST_VERSION} can; what reads version {version} reads {_KEPT_VERSION}, too",
         )
     if version is None:
-        version = _version_of(without_conflicts(lock, lock_file).data)
+        keeps = not starts_anew and stated_version(without_conflicts(lock, lock_file).data) == _KEPT_VERSION
+        version = _KEPT_VERSION if keeps else _NEWEST_VERSION
     layout = _layout(folder, lock) if config.settings["format-package-lock"] else ON_ONE_LINE
     return LockStyle(version, config.omit_lockfile_registry_resolved, layout)
 
@@ -210,20 +214,6 @@ def _layout(folder: str, lock: bytes) -> JsonLayout:
 
 def _text(data: bytes) -> str:
     return without_bom(data).decode("utf-8", "replace")
-
-
-class _Version(msgspec.Struct, rename="camel"):
-    lockfile_version: int = _NEWEST_VERSION
-
-
-def _version_of(lock: bytes) -> int:
-    if not lock:
-        return _NEWEST_VERSION
-    try:
-        version = msgspec.json.decode(without_bom(lock), type=_Version).lockfile_version
-    except msgspec.MsgspecError:
-        return _NEWEST_VERSION
-    return _KEPT_VERSION if version == _KEPT_VERSION else _NEWEST_VERSION
 
 
 def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOptions:

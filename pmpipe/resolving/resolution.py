@@ -77,7 +77,13 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
         options=lambda: resolve_options(config, session.environ),
         wants=Wants(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
-        style=lock_style(config, session.folder, session.lock, session.lock_file),
+        style=lock_style(
+            config,
+            session.folder,
+            session.lock,
+            session.lock_file,
+            starts_anew=order is not None and order.updates_all,
+        ),
         # the lock's text is the only thing that is written even if the store cannot be
         staging=store.staging if store.writable else tempfile.gettempdir(),
         # what is omitted is not known before the tree is finished

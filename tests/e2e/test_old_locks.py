@@ -104,7 +104,7 @@ def test_what_is_not_to_be_saved_leaves_a_lock_of_version_1_as_it_is(old: Projec
     assert (old.folder / "node_modules/delta").is_dir()
 
 
-@pytest.fixture(params=[3])
+@pytest.fixture(params=[2, 3])
 def conflicting(old: Project, request: pytest.FixtureRequest) -> Project:
     """The same project; the two sides of a merge have resolved it at different times."""
     old.succeeds("install", "--package-lock-only", f"--lockfile-version={request.param}")

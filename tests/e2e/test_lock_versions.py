@@ -1,0 +1,129 @@
+"""Which `lockfileVersion` a lock gets when it is written, and when it is written for that alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from support.packages import make_package
+from support.project import Project
+
+ALPHA = make_package("alpha", "1.0.0", dependencies={"beta": "1"}, bin={"alpha": "index.js"})
+BETA = make_package("beta", "1.0.0")
+CHOICES = [(2, 3), (3, 2)]
+
+
+def install(project: Project, version: int) -> None:
+    """An up-to-date lock of a version, and all that it says."""
+    project.declare(ALPHA, BETA, dependencies={"alpha": "^1.0.0"})
+    project.succeeds("install", f"--lockfile-version={version}")
+    assert project.lock["lockfileVersion"] == version
+
+
+def lock_text(project: Project) -> str:
+    return (project.folder / "package-lock.json").read_text()
+
+
+def npm_lock(project: Project, before: str, *words: str) -> str:
+    """What npm makes of that lock."""
+    project.write("package-lock.json", before)
+    flags = ("--ignore-scripts", "--no-audit", "--no-fund", f"--registry={project.registry.url}/")
+    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
+    subprocess.run(
+        ("npm", *words, *flags), cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60
+    )
+    return lock_text(project)
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("update",),
+        ("update", "--package-lock-only"),
+        ("update", "--no-save"),
+        ("update", "--lockfile-version=2"),
+        ("update", "beta"),
+        ("install",),
+        ("install", "--lockfile-version=3"),
+        ("install", "--lockfile-version=3", "--package-lock-only"),
+        ("install", "--lockfile-version=3", "--no-save"),
+        ("install", "--lockfile-version=3", "--dry-run"),
+        ("prune", "--lockfile-version=3"),
+        ("dedupe", "--lockfile-version=3"),
+        ("ci", "--lockfile-version=3"),
+    ],
+)
+def test_a_lock_of_version_2_gets_the_version_that_npm_gives_it(project: Project, words: tuple[str, ...]) -> None:
+    install(project, 2)
+    before = lock_text(project)
+    project.succeeds(*words)
+    ours = lock_text(project)
+    assert ours == npm_lock(project, before, *words)
+
+
+def test_an_update_of_everything_writes_version_3(project: Project) -> None:
+    install(project, 2)
+    project.succeeds("update", "alpha")
+    assert project.lock["lockfileVersion"] == 2
+    project.succeeds("update")
+    assert project.lock["lockfileVersion"] == 3
+
+
+@pytest.mark.parametrize(("old", "new"), CHOICES)
+def test_a_lock_that_will_do_is_written_anew_if_another_version_is_asked_for(
+    project: Project, old: int, new: int
+) -> None:
+    install(project, old)
+    before = lock_text(project)
+    assert "wrote package-lock.json" in project.succeeds("install", f"--lockfile-version={new}").stdout
+    assert project.lock["lockfileVersion"] == new
+    assert "nothing to do" in project.succeeds("install", f"--lockfile-version={new}").stdout
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("install", f"--lockfile-version={old}")
+    assert lock_text(project) == before
+
+
+@pytest.mark.parametrize(("old", "new"), CHOICES)
+def test_another_version_is_written_without_a_registry(project: Project, old: int, new: int) -> None:
+    install(project, old)
+    shutil.rmtree(project.store / "v1/packuments")
+    since = len(project.registry.requests)
+    project.succeeds("install", f"--lockfile-version={new}", "--offline")
+    assert project.lock["lockfileVersion"] == new
+    assert len(project.registry.requests) == since
+
+
+def test_the_version_may_stand_in_npmrc(project: Project) -> None:
+    install(project, 3)
+    project.write(".npmrc", "lockfile-version=2\n")
+    project.succeeds("install")
+    assert project.lock["lockfileVersion"] == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("ci",), ("install", "--frozen-lockfile"), ("install", "--no-package-lock"), ("install", "--no-save")]
+)
+def test_a_run_that_may_not_change_the_lock_leaves_its_version(project: Project, words: tuple[str, ...]) -> None:
+    install(project, 2)
+    before = lock_text(project)
+    project.succeeds(*words, "--lockfile-version=3")
+    assert lock_text(project) == before
+
+
+def test_version_1_cannot_be_written_and_leaves_a_lock_that_will_do(project: Project) -> None:
+    install(project, 2)
+    before = lock_text(project)
+    project.succeeds("install", "--lockfile-version=1")
+    assert lock_text(project) == before
+
+
+def test_a_lock_that_does_not_say_its_version_gets_the_one_that_is_asked_for(project: Project) -> None:
+    install(project, 3)
+    document = project.lock
+    del document["lockfileVersion"]
+    project.write("package-lock.json", json.dumps(document, indent=2))
+    project.succeeds("install", "--lockfile-version=3")
+    assert project.lock["lockfileVersion"] == 3
