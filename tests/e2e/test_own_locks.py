@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 from support.packages import make_package
@@ -43,20 +42,3 @@ def test_a_lock_in_order_is_not_looked_at_again(project: Project) -> None:
     project.declare(make_package("lib", "1.0.0"), dependencies={"lib": "1"})
     project.succeeds("install")
     assert "nothing to do" in project.succeeds("install").stdout
-
-
-def test_no_save_leaves_package_json_and_lock_alone(project: Project) -> None:
-    project.declare(make_package("lib", "1.0.0"), make_package("other", "1.0.0"), dependencies={"lib": "1"})
-    for words in (("install", "--no-save"), ("install", "--no-save", "--package-lock-only")):
-        project.succeeds(*words)
-        assert not (project.folder / "package-lock.json").exists()
-    assert (project.folder / "node_modules/lib").is_dir()
-    project.succeeds("install")
-    former = (project.folder / "package-lock.json").read_text()
-    manifest = json.loads((project.folder / "package.json").read_text())
-    project.write(
-        "package.json", json.dumps({**manifest, "dependencies": {"lib": "1", "other": "1"}, "license": "MIT"})
-    )
-    project.succeeds("install", "--no-save")
-    assert (project.folder / "node_modules/other").is_dir()
-    assert (project.folder / "package-lock.json").read_text() == former

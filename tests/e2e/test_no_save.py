@@ -1,0 +1,49 @@
+"""`--no-save`: node_modules becomes what the package.json files ask for, and the lock is not written, as with npm."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.packages import make_package
+from support.project import Project
+
+
+@pytest.fixture
+def unlocked(project: Project) -> Project:
+    """A project without a lock."""
+    project.declare(make_package("alpha", "1.0.0"), make_package("beta", "1.0.0"), dependencies={"alpha": "1"})
+    return project
+
+
+def depend_on_beta(project: Project) -> str:
+    """Change package.json so that the lock does not satisfy it; the lock's text."""
+    manifest = json.loads((project.folder / "package.json").read_text())
+    manifest["dependencies"]["beta"] = "1"
+    project.write("package.json", json.dumps(manifest, indent=2) + "\n")
+    return (project.folder / "package-lock.json").read_text()
+
+
+def test_no_lock_is_made(unlocked: Project) -> None:
+    unlocked.succeeds("install", "--no-save")
+    assert (unlocked.folder / "node_modules/alpha/package.json").is_file()
+    assert not (unlocked.folder / "package-lock.json").exists()
+    unlocked.succeeds("install", "--no-save")
+    unlocked.succeeds("install")
+    assert "node_modules/alpha" in unlocked.lock["packages"]
+
+
+@pytest.mark.parametrize("command", ["install", "prune"])
+def test_a_lock_that_does_not_fit_stays_as_it_is(unlocked: Project, command: str) -> None:
+    unlocked.succeeds("install")
+    before = depend_on_beta(unlocked)
+    unlocked.succeeds(command, "--no-save")
+    assert (unlocked.folder / "node_modules/beta/package.json").is_file()
+    assert (unlocked.folder / "package-lock.json").read_text() == before
+    unlocked.succeeds("install")
+    assert "node_modules/beta" in unlocked.lock["packages"]
+
+
+def test_with_package_lock_only_nothing_is_written(unlocked: Project) -> None:
+    unlocked.succeeds("install", "--no-save", "--package-lock-only")
+    assert sorted(path.name for path in unlocked.folder.iterdir()) == ["package.json"]
