@@ -4,7 +4,7 @@ It is the project's lockfile (always of version 3) without the root's entry and 
 entries are copied as they stand in the lockfile, byte by byte, so that nothing that we do not know is lost; if npm
 wrote the lock, the outcome is what npm itself writes. Only the ``resolved`` of some may have to go (`lock_origin`), and
 ``hasInstallScript`` may have to come: npm notes it of what node-gyp builds once that is there.
-`read_lockfile` reads it back.
+npm lays it out like package.json, whatever the lockfile's layout is (`in_layout_of`). `read_lockfile` reads it back.
 
 Source: npm's ``@npmcli/arborist``, ``lib/shrinkwrap.js`` and the end of ``reify`` in ``lib/arborist/reify.js``.
 """
