@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import msgspec
 
 from pmpipe.ahead import Ahead
+from pmpipe.brought import brought_along
 from pmpipe.checking import CheckTask
 from pmpipe.driving import Crew, check
 from pmpipe.early_stages import stages_needed
@@ -216,6 +217,8 @@ class Install(msgspec.Struct):
             raise FilesystemError(f"cannot read {error.filename}: {error.strerror}") from error
         if installed.doubtful:
             self._resolve_doubts(installed)
+        brought = brought_along(installed.extraneous, self.wanted.project, self.wanted.tree, self.means.store)
+        installed.extraneous = [path for path in installed.extraneous if path not in brought]
         return installed
 
     def _resolve_doubts(self, installed: Installed) -> None:

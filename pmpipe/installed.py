@@ -184,6 +184,8 @@ def _survey_folders(
         split = split_installed(path)
         if split is not None:
             roots.add(os.path.normpath(f"{project}/{split[0]}/node_modules"))
+    # a package that had no packages in it is newer if somebody has put one there
+    roots.update(f"{project}/{path}/node_modules" for path in found.doubtful)
     for root in sorted(roots):
         try:
             changed = os.lstat(root).st_mtime_ns > written_ns

@@ -41,9 +41,9 @@ def origin_of(package: WantedPackage, registries: Registries, project: str) -> O
     if package.resolved.startswith("file:"):
         path = os.path.normpath(os.path.join(project, package.resolved[len("file:") :]))
         return LocalTarball(path) if names_tarball(path) else LocalFolder(path)
-    git = _GIT.fullmatch(package.resolved)
-    if git is not None:
-        return GitCommit(repositories_of(git["url"]), git["commit"].lower(), git["folder"] or "")
+    commit = git_origin(package.resolved)
+    if commit is not None:
+        return commit
     try:
         url = registries.tarball_location(package.resolved) if package.resolved else _derived_url(package, registries)
         request = registries.request_for(url, package.name)
@@ -59,6 +59,12 @@ def _derived_url(package: WantedPackage, registries: Registries) -> str:
     if not package.version:
         raise InvalidUrlError("the entry has neither resolved nor version")
     return registries.tarball_url(package.name, package.version)
+
+
+def git_origin(resolved: str) -> GitCommit | None:
+    """The commit that a lockfile's address means; None if it is about something else."""
+    git = _GIT.fullmatch(resolved)
+    return GitCommit(repositories_of(git["url"]), git["commit"].lower(), git["folder"] or "") if git else None
 
 
 def repositories_of(url: str) -> tuple[str, ...]:

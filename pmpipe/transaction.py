@@ -24,6 +24,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pmpipe.errors import FilesystemError
 from stages.remove import remove_tree
 
 JOURNAL = ".pmpipe-journal"
@@ -107,8 +108,11 @@ class ModulesFolder(msgspec.Struct):
             locations: what will change, for the journal of a patch.
 
         Raises:
-            OSError: the folder cannot be written, or is a file.
+            OSError: the folder cannot be written.
+            FilesystemError: it is no folder.
         """
+        if os.path.lexists(self.path) and not (os.path.isdir(self.path) or os.path.islink(self.path)):
+            raise FilesystemError(f"{self.path} is no folder", hint="remove it, or rename it, and try again")
         self._began = True
         self._before = self.journal()
         if self.fresh:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.snapshot import Snapshot, snapshot
 
+from pmpipe.errors import FilesystemError
 from pmpipe.transaction import JOURNAL, Exchange, Journal, ModulesFolder, write_whole
 
 TREE = {
@@ -216,7 +217,7 @@ def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path: Path, staging
     path = tmp_path / "node_modules"
     path.write_text("a file")
     folder = ModulesFolder(str(path), fresh=True)
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(FilesystemError, match="is no folder"):
         folder.begin([])
     folder.roll_back(staging)
     assert path.read_text() == "a file"

@@ -150,7 +150,9 @@ class _Job(msgspec.Struct):
         crew = self.crew
         session.stop_working_out()
         crew.abandon()
-        crew.resolve_inputs = resolve_inputs(session, self.store, self.extent.order, goes_on=not only_lock)
+        crew.resolve_inputs = resolve_inputs(
+            session, self.store, self.extent.order, self.extent.choice, goes_on=not only_lock
+        )
         resolved = resolve(
             self.store,
             crew.sizes,

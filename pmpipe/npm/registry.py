@@ -202,13 +202,13 @@ def public_registry() -> RegistryUrl:
 
 @functools.lru_cache(maxsize=64)
 def as_registry(text: str) -> RegistryUrl:
-    """Normalise the URL of a registry: it ends with a slash, and has neither query nor fragment.
+    """Normalise the URL of a registry: it ends with one slash, and has neither query nor fragment.
 
     Raises:
         InvalidUrlError: it is no http or https URL.
     """
     url = parse_url(text)
-    path = url.path if url.path.endswith("/") else f"{url.path}/"
+    path = f"{url.path.rstrip('/')}/"
     return RegistryUrl(msgspec.structs.replace(url, path=path, suffix="").href)
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pmpipe.change_resolver import Action, ChangeOrder
+from pmpipe.choice import Choice
 from pmpipe.driving import Crew
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
 from pmpipe.orders import Counts
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
+from pmpipe.project import read_project
 from pmpipe.project_files import YARN_LOCK, read_file
 from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
@@ -24,11 +26,15 @@ from pmpipe.resolving.wants import Wants
 from pmpipe.resolving.warming import Warming
 from pmpipe.resolving.worker import ResolveInputs
 from pmpipe.tasks import Settings
+from pmpipe.workspace_choice import chosen_locations
 from stages.document_cache import FOLDER_NAME
 
 if TYPE_CHECKING:
     from pmpipe.session import Session
     from pmpipe.store import Store
+
+
+_NO_CHOICE = Choice()
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -52,13 +58,16 @@ class Resolved(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = None, *, goes_on: bool) -> ResolveInputs:
+def resolve_inputs(
+    session: Session, store: Store, order: ChangeOrder | None = None, choice: Choice = _NO_CHOICE, *, goes_on: bool
+) -> ResolveInputs:
     """What the resolve process is started with.
 
     Args:
         session: the project.
         store: opened.
         order: what is to change; None: nothing but the lock.
+        choice: the workspaces that this is about, if there is no order.
         goes_on: an install follows: tarballs are announced, and the wanted tree is worked out.
 
     Raises:
@@ -73,7 +82,7 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
             session.remember(store)
 
     return ResolveInputs(
-        order=order or _bare_order(session),
+        order=order or _bare_order(session, choice),
         options=lambda: resolve_options(config, session.environ),
         wants=Wants(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
@@ -93,9 +102,14 @@ def resolve_inputs(session: Session, store: Store, order: ChangeOrder | None = N
     )
 
 
-def _bare_order(session: Session) -> ChangeOrder:
-    """An ``install`` without arguments."""
+def _bare_order(session: Session, choice: Choice) -> ChangeOrder:
+    """An ``install`` without arguments; the workspaces that it is about come first, as with npm."""
     project = resolver_project(session.folder, session.lock_file, session.lock)
+    if choice.is_made:
+        manifests = read_project(session.folder, session.lock_file, b"", session.manifests).manifests
+        workspaces = {name: path for name, path in manifests.workspaces.items() if path}
+        chosen = chosen_locations(choice, workspaces, session.folder)
+        project = msgspec.structs.replace(project, explicit=dict.fromkeys(chosen, frozenset()))
     return ChangeOrder(Action.KEEP, project, saving=Saving(save=session.config.save))
 
 

@@ -13,7 +13,7 @@ from pmpipe.npm.registry import Registries, RegistryUrl
 from pmpipe.npm.url import InvalidUrlError
 from pmpipe.resolver import Ask, AskContents, AskManifest, AskPackument, Resolved
 from pmpipe.resolver.request import RequestKind
-from pmpipe.sources import repositories_of
+from pmpipe.sources import git_origin, repositories_of
 from stages.document_cache import KeptHead, document_name
 from stages.messages import Announced, Want, WantCommit, WantDocument, WantTarball
 
@@ -108,6 +108,18 @@ class Wants(msgspec.Struct, frozen=True):
                 address.cache_path,
             )
         if isinstance(ask, AskContents):
+            commit = git_origin(ask.resolved)
+            if commit is not None:
+                label = f"{ask.name}@{ask.version}"
+                return WantCommit(
+                    number,
+                    label,
+                    commit.repositories,
+                    commit.commit,
+                    "",
+                    ask.resolved.replace(f"#{commit.commit}", f"#{COMMIT}", 1),
+                    commit.subfolder,
+                )
             return self._tarball(number, f"{ask.name}@{ask.version}", ask.resolved, ask.integrity, ask.name)
         if ask.kind is RequestKind.GIT:
             return _commit(number, ask)

@@ -82,3 +82,37 @@ def test_what_appears_right_after_an_install_is_noticed(project: Project, comman
     project.succeeds("install")
     assert not stranger.exists()
     assert "nothing to do" in project.succeeds("install").stdout
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["hidden lockfile", "no hidden lockfile"])
+def test_a_package_that_somebody_put_into_another_one_goes(project: Project, knows: bool) -> None:
+    """It would hide the one that the lock means."""
+    project.want(TREES["nested packages"])
+    project.want(TREES["no nested packages"])
+    project.succeeds("ci")
+    clean = project.tree()
+    for where in ("holder/node_modules/left", "holder/node_modules/@only/one", "left/node_modules/plain"):
+        project.write(f"node_modules/{where}/package.json", '{"name": "x", "version": "0.0.1"}')
+    if not knows:
+        (project.folder / "node_modules/.package-lock.json").unlink()
+    project.succeeds("install")
+    assert project.tree() == clean
+    assert "nothing to do" in project.succeeds("install").stdout
+
+
+def test_what_a_tarball_brings_unlisted_stays(project: Project) -> None:
+    bringing = make_package("bringing", "1.0.0", files={"node_modules/unlisted/package.json": b'{"name": "unlisted"}'})
+    project.want({"node_modules/bringing": bringing})
+    project.succeeds("ci")
+    brought = project.folder / "node_modules/bringing/node_modules/unlisted/package.json"
+    (project.folder / "node_modules/.package-lock.json").unlink()
+    project.succeeds("install")
+    assert brought.is_file()
+
+
+def test_a_file_in_the_place_of_node_modules_is_left_to_the_user(project: Project) -> None:
+    project.want(TREES["a plain package"])
+    project.write("node_modules", "mine")
+    for command in ("install", "ci"):
+        assert "node_modules is no folder" in project.fails(command).stderr
+        assert (project.folder / "node_modules").read_text() == "mine"

@@ -401,3 +401,15 @@ def test_two_projects_resolve_at_once_with_one_store(project: Project) -> None:
     for one in projects:
         one.assert_installed({"node_modules/leaf": LEAF, **{f"node_modules/{one.name}": one for one in packages}})
     assert len({json.dumps(one.lock) for one in projects}) == 1
+
+
+def test_the_workspaces_that_an_install_is_about_come_first(project: Project) -> None:
+    """As with npm, what they need gets the place in the project's node_modules."""
+    project.registry.publish(make_package("lib", "1.0.0"), make_package("lib", "1.2.0"))
+    project.declare(make_package("user", "1.0.0", dependencies={"lib": "^1.0.0"}), workspaces=["one", "two"])
+    project.write("one/package.json", json.dumps({"name": "one", "version": "1.0.0", "dependencies": {"user": "1"}}))
+    project.write("two/package.json", json.dumps({"name": "two", "version": "1.0.0", "dependencies": {"lib": "1.0.0"}}))
+    project.succeeds("install", "--package-lock-only", "-w", "one")
+    found = {path: entry.get("version") for path, entry in project.lock["packages"].items()}
+    assert found["node_modules/lib"] == "1.2.0"
+    assert found["two/node_modules/lib"] == "1.0.0"

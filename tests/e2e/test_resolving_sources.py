@@ -139,6 +139,28 @@ def test_a_repository_that_is_not_there_is_told(project: Project, tmp_path: Path
     assert "hint:" in run.stderr
 
 
+@pytest.mark.parametrize("folder", ["", "packages/g"])
+def test_what_a_repository_bundles_is_found_in_it(project: Project, tmp_path: Path, folder: str) -> None:
+    work = tmp_path / "bundling"
+    package = work / folder
+    bundled = package / "node_modules/inner"
+    bundled.mkdir(parents=True)
+    manifest = {"name": "g", "version": "1.0.0", "bundleDependencies": ["inner"], "dependencies": {"inner": "1"}}
+    (package / "package.json").write_text(json.dumps(manifest))
+    (bundled / "package.json").write_text(json.dumps({"name": "inner", "version": "1.5.0"}))
+    git(work, "init", "--quiet", "--initial-branch=main")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message", "x")
+    project.declare(dependencies={"g": f"git+file://{work}#{f'path:{folder}' if folder else 'main'}"})
+    project.succeeds("install")
+    inner = project.lock["packages"]["node_modules/g/node_modules/inner"]
+    assert inner == {"version": "1.5.0", "inBundle": True}
+    installed = project.tree()
+    project.succeeds("ci")
+    assert project.tree() == installed
+    assert "g/node_modules/inner/package.json" in installed
+
+
 def test_an_optional_git_dependency_that_is_not_there_is_left_out(project: Project, tmp_path: Path) -> None:
     url = f"git+file://{tmp_path}/nothing.git"
     project.declare(LEAF, dependencies={"leaf": "1"}, optionalDependencies={"g": url})

@@ -29,6 +29,7 @@ def encoded(text):
 
 def test_registry_ends_with_a_slash():
     assert as_registry("https://registry.example/npm?x#y") == "https://registry.example/npm/"
+    assert as_registry("https://registry.example/npm//") == "https://registry.example/npm/"
 
 
 def test_scope_has_its_own_registry_and_no_other():
