@@ -40,6 +40,8 @@ from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, forget
 from pmpipe.tasks import STAGE_OF
 from pmpipe.transaction import ModulesFolder, write_whole
 
+_SECOND_NS = 1_000_000_000
+
 
 class Request(msgspec.Struct, frozen=True):
     """What the user asked for.
@@ -388,17 +390,21 @@ class Install(msgspec.Struct):
         """It must be newer than every folder that it lists, and removing the journal was the last change to one.
 
         By npm's tolerance it may be a little older. It is made older by just that, so that npm and the next run notice
-        whatever changes from now on, were it the moment after.
+        whatever changes from now on, were it the moment after. But not where that would be another second: a layer of a
+        container's image keeps whole ones, and would make it older than what it lists.
         """
         path = f"{self.wanted.project}/{HIDDEN_LOCKFILE}"
         if not os.path.exists(path):
             return
         changed = [os.lstat(folder).st_mtime_ns for folder in self._folders if os.path.isdir(folder)]
-        time_ns = max(changed) - TOLERANCE_NS
-        os.utime(path, ns=(time_ns, time_ns))
-        if os.stat(path).st_mtime_ns != time_ns:
-            # the filesystem keeps whole seconds, for example
-            os.utime(path)
+        newest_ns = max(changed)
+        time_ns = newest_ns - TOLERANCE_NS
+        if time_ns // _SECOND_NS == newest_ns // _SECOND_NS:
+            os.utime(path, ns=(time_ns, time_ns))
+            if os.stat(path).st_mtime_ns == time_ns:
+                return
+        # the filesystem may be one that keeps whole seconds
+        os.utime(path)
 
 
 def _is_folder(path: str) -> bool:
