@@ -1,4 +1,4 @@
-"""Which files of a folder make up its package: npm-packlist's rules, for the checkout of a git dependency.
+"""Which files of a folder make up its package: npm-packlist's rules, for git checkouts and folders that are copied.
 
 What ``npm pack`` takes depends on ``files`` in package.json, on .npmignore or else .gitignore in every folder, and on
 two lists of npm's own, one that can be overruled and one that cannot (`stages.ignore_rules`). Packages that are bundled
