@@ -15,6 +15,7 @@ import msgspec
 
 from pmpipe.npm.declared import Declared, DependencyMap
 from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.manifest import INSTALL_SCRIPTS
 from pmpipe.npm.package_path import ROOT, PackagePath, is_installed, name_from_path
 
 _NOTHING: DependencyMap = {}
@@ -35,9 +36,6 @@ RESTATED = (
     "license",
     "funding",
 )
-
-#: Names of the scripts for which an entry says ``hasInstallScript``.
-INSTALL_SCRIPTS = ("install", "preinstall", "postinstall")
 
 
 class Unlike(msgspec.Struct, frozen=True):

@@ -17,6 +17,9 @@ from pmpipe.npm.catalogs import catalogs_of
 from pmpipe.npm.declared import Declared, UnusableFieldError, tolerant_fields
 from pmpipe.npm.json_text import explain, place_of, without_bom
 
+#: Names of the scripts for which a lockfile says ``hasInstallScript``.
+INSTALL_SCRIPTS = ("install", "preinstall", "postinstall")
+
 
 class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
     """A package.json of the project.

@@ -12,6 +12,7 @@ from functools import lru_cache
 from posixpath import basename, normpath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pmpipe.npm.manifest import INSTALL_SCRIPTS
 from pmpipe.npm.packument import Json, RawManifest
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class Package:
         if self.manifest.has_install_script:
             return True
         return isinstance(scripts, dict) and any(
-            isinstance(scripts.get(event), str) and scripts[event] for event in ("install", "preinstall", "postinstall")
+            isinstance(scripts.get(event), str) and scripts[event] for event in INSTALL_SCRIPTS
         )
 
     @property

@@ -17,13 +17,7 @@ from pmpipe.npm.semver import parse_range
 from pmpipe.npm.semver_version import loose_version
 from pmpipe.npm.spec import names_tarball
 from pmpipe.resolver.package import Dependency
-from pmpipe.resolver.request import (
-    Request,
-    RequestKind,
-    is_about_a_place,
-    read_request,
-    same_repository,
-)
+from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, same_repository
 
 if TYPE_CHECKING:
     from pmpipe.resolver.node import Edge, Node

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from typing import Any
 
 import pytest
@@ -72,11 +71,7 @@ def outcome_with_npm(project: Project, words: tuple[str, ...], before: tuple[str
     shutil.rmtree(project.folder / "node_modules", ignore_errors=True)
     project.write("package.json", before[0])
     project.write("package-lock.json", before[1])
-    flags = ("--ignore-scripts", "--no-audit", "--no-fund", f"--registry={project.registry.url}/")
-    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
-    subprocess.run(
-        ("npm", *words, *flags), cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60
-    )
+    project.npm(*words)
     return outcome(project)
 
 

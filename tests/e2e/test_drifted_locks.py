@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -70,9 +69,7 @@ def change(project: Project, how: Callable[[Manifest], None], path: str = "packa
 
 def npm_lock(project: Project) -> str:
     """What npm makes of the lock as it stands."""
-    words = ("npm", "install", "--package-lock-only", "--ignore-scripts", f"--registry={project.registry.url}/")
-    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
-    subprocess.run(words, cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60)
+    project.npm("install", "--package-lock-only")
     return (project.folder / "package-lock.json").read_text()
 
 

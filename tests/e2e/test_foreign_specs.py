@@ -220,10 +220,8 @@ def test_npm_takes_our_lock_of_a_folder_of_a_repository(project: Project, reposi
     project.declare(ONE, dependencies={"x": f"{repository}#path:packages/x"})
     project.succeeds("install")
     lock = (project.folder / "package-lock.json").read_bytes()
-    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
     for words in (("ci", "--dry-run"), ("install", "--package-lock-only")):
-        command = ("npm", *words, "--ignore-scripts", f"--registry={project.registry.url}/")
-        subprocess.run(command, cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60)
+        project.npm(*words)
     assert (project.folder / "package-lock.json").read_bytes() == lock
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +45,7 @@ class Pair:
     def run(self, *words: str) -> None:
         """Run a command with both, and compare all that they leave."""
         self.project.succeeds(*words)
-        registry = f"--registry={self.project.registry.url}/"
-        environment = {**self.project._environment(), "npm_config_cache": str(self.project.base / "npm-cache")}
-        npm = ("npm", *words, "--ignore-scripts", "--no-audit", "--no-fund", registry)
-        subprocess.run(npm, cwd=self.npms, env=environment, check=True, capture_output=True, timeout=60)
+        self.project.npm(*words, cwd=self.npms)
         assert _text(self.project.folder) == _text(self.npms)
         assert snapshot(self.project.folder) == snapshot(self.npms)
 

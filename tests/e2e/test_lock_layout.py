@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 
 import pytest
 from support.packages import make_package
@@ -56,14 +55,6 @@ def locks(project: Project) -> list[bytes]:
     return [(project.folder / "package-lock.json").read_bytes(), *([hidden.read_bytes()] if hidden.exists() else [])]
 
 
-def npm(project: Project, *words: str) -> None:
-    flags = ("--ignore-scripts", "--no-audit", "--no-fund", f"--registry={project.registry.url}/")
-    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
-    subprocess.run(
-        ("npm", *words, *flags), cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60
-    )
-
-
 @pytest.mark.npm
 @pytest.mark.parametrize("words", COMMANDS)
 @pytest.mark.parametrize(
@@ -88,7 +79,7 @@ def test_a_new_lock_has_the_layout_that_npm_gives_it(
     ours = locks(project)
     shutil.rmtree(project.folder / "node_modules", ignore_errors=True)
     arrange(project, manifest, lock)
-    npm(project, *words)
+    project.npm(*words)
     assert ours == locks(project)
 
 
@@ -98,7 +89,7 @@ def test_ci_leaves_the_lock_as_it_is_and_lays_the_hidden_one_out_like_package_js
     arrange(project, "four", lock)
     project.succeeds("ci")
     ours = locks(project)
-    npm(project, "ci")
+    project.npm("ci")
     assert ours == locks(project)
 
 

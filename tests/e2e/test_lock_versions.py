@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 
 import pytest
 from support.packages import make_package
@@ -29,11 +28,7 @@ def lock_text(project: Project) -> str:
 def npm_lock(project: Project, before: str, *words: str) -> str:
     """What npm makes of that lock."""
     project.write("package-lock.json", before)
-    flags = ("--ignore-scripts", "--no-audit", "--no-fund", f"--registry={project.registry.url}/")
-    environment = {**project._environment(), "npm_config_cache": str(project.base / "npm-cache")}
-    subprocess.run(
-        ("npm", *words, *flags), cwd=project.folder, env=environment, check=True, capture_output=True, timeout=60
-    )
+    project.npm(*words)
     return lock_text(project)
 
 

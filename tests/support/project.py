@@ -225,6 +225,23 @@ class Project:
         assert run.status == status, run.stdout + run.stderr
         return run
 
+    def npm(self, *words: str, cwd: Path | None = None) -> None:
+        """Run the real npm, without scripts, against the same registry; it must end with 0. For tests marked ``npm``.
+
+        Args:
+            words: the command line, without the registry.
+            cwd: the working folder, the project's unless given.
+        """
+        flags = ("--ignore-scripts", "--no-audit", "--no-fund", f"--registry={self.registry.url}/")
+        subprocess.run(
+            ("npm", *words, *flags),
+            cwd=cwd or self.folder,
+            env={**self._environment(), "npm_config_cache": str(self.base / "npm-cache")},
+            check=True,
+            capture_output=True,
+            timeout=PATIENCE_S,
+        )
+
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COV")}
         return {
