@@ -95,8 +95,7 @@ def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
 
     Costs about 20 ms for 11,000 dependencies whose ranges are known already.
     """
-    overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
-    satisfaction = Satisfaction(graph, overrides, options.home, install_links=options.install_links)
+    satisfaction = _satisfaction(graph, options)
     _check_root_overrides(graph, satisfaction)
     problems: list[LockProblem] = []
     for path, edges in graph.edges.items():
@@ -114,8 +113,7 @@ def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
     Raises:
         ManifestError: see `check_lock`.
     """
-    overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
-    satisfaction = Satisfaction(graph, overrides, options.home, install_links=options.install_links)
+    satisfaction = _satisfaction(graph, options)
     for path, edges in graph.edges.items():
         for edge in edges:
             if edge.type is not EdgeType.PEER_OPTIONAL or edge.target is None:
@@ -125,6 +123,11 @@ def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
             if not satisfaction.is_satisfied(edge) and edge.name not in graph.declared(path).bundled_names():
                 return True
     return False
+
+
+def _satisfaction(graph: LockGraph, options: CheckOptions) -> Satisfaction:
+    overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
+    return Satisfaction(graph, overrides, options.home, install_links=options.install_links)
 
 
 def out_of_sync(problems: Iterable[LockProblem], graph: LockGraph) -> LockfileOutOfSyncError:
