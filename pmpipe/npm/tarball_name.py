@@ -34,14 +34,21 @@ def named_by_tarball(name: str, tarball: str) -> NamedVersion | None:
     if not base.endswith(_SUFFIX):
         return None
     if tarball.startswith(("http:/", "https:/")):
-        try:
-            path = parse_url(tarball).path
-        except InvalidUrlError:
-            path = ""
-        before, separator, after = path[1:].rpartition("/-/")
-        if separator and after == base:
-            return _named(base, before.rpartition("/-/")[2])
+        *before, after = _path_of(tarball)[1:].split("/-/")
+        if before and after == base:
+            return _named(base, before[-1])
     return _named(base, name)
+
+
+def _path_of(url_text: str) -> str:
+    """The path of a URL; empty if there is none. What has to be repaired first names what it names when repaired."""
+    try:
+        return parse_url(url_text).path
+    except InvalidUrlError:
+        from pmpipe.npm.whatwg_url import parse_whatwg_url
+
+        url = parse_whatwg_url(url_text)
+        return "" if url is None else url.path
 
 
 def _named(base: str, full_name: str) -> NamedVersion | None:
