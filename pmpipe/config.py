@@ -7,7 +7,7 @@ and the defaults. Unlike npm, a value that cannot be used is an error where it w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -32,6 +32,7 @@ class Config(msgspec.Struct, eq=False):
         registries: registries, scopes and credentials.
         proxies: which proxy serves which URL.
         settings: the value of every setting in `pmpipe.npm.settings`, by npm's name: what has no field of its own here.
+        others: what else is set, by name: scopes' registries, credentials, and what means something to scripts only.
         given: names of the settings that some place sets, even if to the default.
         unknown: where settings stand that neither npm nor pmpipe knows, one line each.
         warnings: what is odd but harmless, one line each.
@@ -40,12 +41,15 @@ class Config(msgspec.Struct, eq=False):
         extra_cafile: PEM file of authorities to trust beside the others (NODE_EXTRA_CA_CERTS), or empty.
         cert: client certificate as PEM text; `key` is its private key. Those for one registry are in `registries`.
         store_dir: absolute path of pmpipe's store; `cache` is npm's own folder.
+        allow_scripts: packages whose scripts may run, as the nearest .npmrc that names any has it; and
+            `allow_scripts_now`, as the command line or the environment does.
     """
 
     project_dir: str
     registries: Registries
     proxies: Proxies
     settings: dict[str, SettingValue]
+    others: dict[str, SettingValue]
     given: frozenset[str]
     unknown: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -92,7 +96,12 @@ class Config(msgspec.Struct, eq=False):
     git: str
     # -- lifecycle scripts
     ignore_scripts: bool
+    foreground_scripts: bool
+    script_shell: str | None
     allow_scripts: tuple[str, ...]
+    allow_scripts_now: tuple[str, ...]
+    strict_allow_scripts: bool
+    dangerously_allow_all_scripts: bool
     # -- lockfile and package.json
     package_lock: bool
     package_lock_only: bool
@@ -136,11 +145,13 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
     types = flatten.dependency_types(layers, node_env=environ.get("NODE_ENV", ""))
     authorities = flatten.authorities(layers)
     version = values["lockfile-version"]
+    *files, env, flag = layers
     fields.update(
         project_dir=project_dir,
         registries=_registries(merged),
         proxies=proxies(values["https-proxy"] or values["proxy"], values["noproxy"], environ),
         settings=values,
+        others=merged.others,
         given=frozenset(name for layer in layers for name in layer),
         unknown=tuple(merged.unknown),
         warnings=tuple(merged.warnings),
@@ -159,9 +170,17 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         install_strategy=flatten.install_strategy(layers),
         package_lock=flatten.package_lock(layers),
         lockfile_version=None if version is None else int(version),
+        allow_scripts=_strongest("allow-scripts", files),
+        allow_scripts_now=_strongest("allow-scripts", (env, flag)),
     )
     values.update((name, fields[field]) for name, field in fields_of_settings() if field in fields)
     return fields
+
+
+def _strongest(name: str, layers: Sequence[Mapping[str, SettingValue]]) -> tuple[str, ...]:
+    """What the strongest of some layers that says anything says, of a setting that may be given several times."""
+    said = [layer[name] for layer in layers if layer.get(name)]
+    return tuple(said[-1]) if said else ()
 
 
 def fields_of_settings() -> list[tuple[str, str]]:

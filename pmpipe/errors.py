@@ -5,7 +5,7 @@ An error carries typed fields and builds its own message: what happened, where, 
 found together are reported together, as one `ProblemsError`.
 
 Source of the exit contract: 0 only if the tree is complete; 1 any failure; 2 wrong usage; 70 a worker crashed (as
-sysexits' EX_SOFTWARE); 130 and 143 after SIGINT and SIGTERM.
+sysexits' EX_SOFTWARE); 130 and 143 after SIGINT and SIGTERM; a script's own status where that has failed.
 """
 
 from __future__ import annotations
@@ -145,6 +145,26 @@ class HostError(PmpipeError):
     """The system refuses a process, memory or a descriptor that a run needs."""
 
     code = "PM_HOST"
+
+
+class ScriptError(PmpipeError):
+    """A lifecycle script has failed, or may not run.
+
+    Args:
+        what, details, hint: see `PmpipeError`.
+        status: the script's own exit status, which is the program's then; that of a failure if it has none.
+    """
+
+    code = "PM_SCRIPT"
+
+    def __init__(self, what: str, *, details: Sequence[str] = (), hint: str = "", status: int = EXIT_FAILURE) -> None:
+        super().__init__(what, details=details, hint=hint)
+        self._status = status
+
+    @property
+    def status(self) -> int:
+        """The script's own."""
+        return self._status
 
 
 class ProblemsError(PmpipeError):

@@ -2,8 +2,8 @@
 
 ::
 
-    survey node_modules ─> plan ─> begin ─> pipeline ─> commit ─> late links ─> hidden lockfile ─> finish
-                             │       └──────────┴─ failure: roll back, report ─┘
+    survey node_modules ─> plan ─> begin ─> pipeline ─> commit ─> late links ─> scripts ─> hidden lockfile ─> finish
+                             │       └──────────┴─ failure: roll back, report ──┴─────────┘
                              └ nothing to do: done
 
 Nothing in the project is touched before the plan is complete, and what the pipeline builds stays only if all of it
@@ -25,6 +25,8 @@ from pmpipe.early_stages import stages_needed
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
+from pmpipe.lifecycle.scripts import Scripts
+from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import Counts
 from pmpipe.pipeline import Sizes, install_settings
@@ -57,6 +59,7 @@ class Request(msgspec.Struct, frozen=True):
         write: files of the project that change together with the tree: lockfile, package.json.
         watch: called with the scheduler at every wake-up.
         ahead: what has begun already.
+        scripts: lifecycle scripts, which run when all is in place; None: nobody asks for them.
         notes_built: packages that node-gyp builds are noted as such, as npm notes them.
         never_built: locations of packages that say that node-gyp does not build them.
     """
@@ -71,6 +74,7 @@ class Request(msgspec.Struct, frozen=True):
     watch: Callable[[Scheduler], None]
     write: ProjectWrite | None = None
     ahead: Ahead | None = None
+    scripts: Scripts | None = None
     notes_built: bool = False
     never_built: frozenset[str] = frozenset()
 
@@ -86,7 +90,8 @@ class Summary(msgspec.Struct):
         counts: what went through the stages.
         warnings: one line each.
         stage_s: seconds during which each stage had work.
-        scripts_skipped: packages with install scripts, none of which was run.
+        scripts_run: packages and linked folders whose scripts have run.
+        scripts_skipped: packages with install scripts, none of which has run.
         recorded: location -> sha512 that was computed because the lockfile has no digest.
         built: locations of new packages that node-gyp builds, while the lockfile knows of no install script.
         resolved: packages that were found by resolving; 0 if the lockfile was up to date.
@@ -101,6 +106,7 @@ class Summary(msgspec.Struct):
     counts: Counts = msgspec.field(default_factory=Counts)
     warnings: list[str] = msgspec.field(default_factory=list)
     stage_s: dict[str, float] = msgspec.field(default_factory=dict)
+    scripts_run: int = 0
     scripts_skipped: int = 0
     recorded: dict[PackagePath, str] = msgspec.field(default_factory=dict)
     built: list[PackagePath] = msgspec.field(default_factory=list)
@@ -152,9 +158,13 @@ class Install(msgspec.Struct):
 
     def _run(self) -> None:
         installed = self._survey()
-        for path in self.diagnosis.unverifiable:
-            # nothing says how its files should be: it is built anew
+        for path in (*self.diagnosis.unverifiable, *self.diagnosis.built):
+            # nothing says how its files should be: it is placed anew
             installed.packages.pop(path, None)
+        if self.request.scripts is not None:
+            for path in self.request.scripts.due(self.wanted.tree):
+                # what its scripts begin with is what was unpacked
+                installed.packages.pop(path, None)
         work = self._planner(installed).make()
         self.summary.kept = work.kept
         self.summary.removed = work.removed
@@ -163,7 +173,7 @@ class Install(msgspec.Struct):
         elif not work.is_nothing():
             self._carry_out(work)
         else:
-            self._change_files_only(installed)
+            self._place_nothing(installed)
 
     def _planner(self, installed: Installed) -> Planner:
         ahead = self._ahead = self.request.ahead
@@ -177,11 +187,13 @@ class Install(msgspec.Struct):
             ahead.turn if ahead is not None else None,
         )
 
-    def _change_files_only(self, installed: Installed) -> None:
+    def _place_nothing(self, installed: Installed) -> None:
         try:
+            step = self._run_scripts(frozenset(), (), lambda _: None)
             self._write_files()
             changed = [folder for folder in self._folders.values() if folder.forget_killed_run()]
-            if not installed.trusted or installed.doubtful or changed or self.request.write is not None:
+            relinked = step is not None and step.relinked
+            if not installed.trusted or installed.doubtful or changed or relinked or self.request.write is not None:
                 self._write_hidden_lockfile(frozenset())
         except BaseException as error:
             with signals_ignored():
@@ -250,9 +262,10 @@ class Install(msgspec.Struct):
                 self._folders[path].commit(exchanges)
             self._make_late_links(work.late_links, scheduler)
             self._tell(scheduler)
+            self._build(scheduler)
             self._write_files()
             self._set_hidden_lockfile_aside()
-            self._write_hidden_lockfile(frozenset(scheduler.placements.left_out()))
+            self._write_hidden_lockfile(frozenset(self.summary.left_out))
         except BaseException as error:
             with signals_ignored():
                 self._roll_back(error)
@@ -340,6 +353,40 @@ class Install(msgspec.Struct):
             late = self._run_pipeline(Plan(links=made))
             scheduler.counts.linked += late.counts.linked
             scheduler.warnings += late.warnings
+
+    def _build(self, scheduler: Scheduler) -> None:
+        """Run the scripts of what was placed, and of linked folders."""
+        states = scheduler.placements.states
+        filled = {
+            PackagePath(placement.location)
+            for placement, state in zip(scheduler.plan.placements, states, strict=True)
+            if state is PlacementState.PLACED and not placement.only
+        }
+        tree = self.wanted.tree
+        # parents come before what lies in them
+        for package in tree.packages:
+            if package.in_bundle and package.holder in filled:
+                filled.add(package.location)
+        step = self._run_scripts(filled, frozenset(map(PackagePath, scheduler.gyp)), self._preserve_links)
+        if step is not None:
+            self.summary.left_out = sorted({*self.summary.left_out, *step.left_out})
+
+    def _run_scripts(
+        self,
+        placed: Collection[PackagePath],
+        gyp: Collection[PackagePath],
+        preserve: Callable[[Iterable[Link]], None],
+    ) -> ScriptStep | None:
+        scripts, summary = self.request.scripts, self.summary
+        if scripts is None:
+            return None
+        step = ScriptStep(self.wanted, scripts, self._folders, preserve, lambda plan: self._run_pipeline(plan).warnings)
+        step.run(placed, gyp)
+        # what was said of executables that were missing may be true no more
+        former = tuple(f"{path}: its bin " for path in step.relinked)
+        summary.warnings = [one for one in summary.warnings if not one.startswith(former)] + step.warnings
+        summary.scripts_run, summary.scripts_skipped = scripts.ran, scripts.unrun
+        return step
 
     def _preserve_links(self, links: Iterable[Link]) -> None:
         for link in links:

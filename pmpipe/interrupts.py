@@ -15,11 +15,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class CancelledError(BaseException):
-    """SIGINT or SIGTERM ended the run. `signal_number` is the signal's."""
+    """SIGINT or SIGTERM ended the run. `signal_number` is the signal's, `state` says in words what is left."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
+        self.state = "the project is as it was before"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from stages.messages import Crashed, Failed, Job, JobId, Result
 
 
 class StageName(str, enum.Enum):
-    """The kinds of worker process: four that install, and two more that resolve."""
+    """The kinds of worker process: four that install, two more that resolve, and one that runs scripts."""
 
     # Enum's own hash is a Python function, and these are keys that every event looks up
     __hash__ = str.__hash__
@@ -22,6 +22,7 @@ class StageName(str, enum.Enum):
     LINK = "link"
     RESOLVE = "resolve"
     CACHE = "cache"
+    SCRIPT = "script"
 
 
 # -- events (besides the results of `stages.messages`) ----------------------------------------------------------------

@@ -208,6 +208,25 @@ def check_stages(sizes: Sizes) -> list[Stage]:
     return [Stage(StageName.CLONE, sizes.processes[StageName.CLONE], sizes.places[StageName.CLONE], _clone)]
 
 
+def script_stage(processes: int, environment: Mapping[str, str], gyp_folder: str) -> Stage:
+    """The script stage alone.
+
+    Args:
+        processes: scripts that run at a time.
+        environment: what all of them have.
+        gyp_folder: the folder that brings ``node-gyp``; may be empty.
+    """
+
+    def script(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        from stages.script import script_handler
+        from stages.worker import run_jobs
+
+        with script_handler(environment, gyp_folder) as handle:
+            run_jobs(handle, jobs, results, board)
+
+    return Stage(StageName.SCRIPT, processes, processes, script)
+
+
 def _clone(jobs: Channel, results: Channel, board: JobBoard) -> None:
     from stages.clone import make_handler
     from stages.worker import run_jobs
@@ -222,4 +241,4 @@ def _link(jobs: Channel, results: Channel, board: JobBoard) -> None:
     run_jobs(make_handler(), jobs, results, board)
 
 
-__all__ = ["LIMITS", "Sizes", "check_stages", "install_settings", "sizes_for", "stages_for"]
+__all__ = ["LIMITS", "Sizes", "check_stages", "install_settings", "script_stage", "sizes_for", "stages_for"]

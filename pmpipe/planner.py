@@ -303,8 +303,7 @@ class Planner(msgspec.Struct):
             or (self.work.exchanges and not all(leads_to(link, target) for link, target in links))
         ):
             after = self._placed.get(bins.filled_by) if bins.filled_by is not None else None
-            for lot in _lots(bins.bins):
-                self._links.append(BinLinks(bins.location, package, bin_folder, lot, after))
+            self._links += bin_links(bins, self.wanted.project, after)
 
     def _plan_stale_bins(self) -> None:
         """Remove executables that no package has any more from every ``.bin`` folder beside which something changes."""
@@ -355,6 +354,18 @@ class Planner(msgspec.Struct):
 
     def _relative(self, path: str) -> PackagePath:
         return PackagePath(os.path.relpath(path, self.wanted.project))
+
+
+def bin_links(bins: WantedBins, project: str, after: PlacementNumber | None = None) -> list[BinLinks]:
+    """The links of one location's executables.
+
+    Args:
+        bins: see there.
+        project: absolute path of the project.
+        after: the placement that must be complete first, if it is part of the same plan.
+    """
+    package, bin_folder = f"{project}/{bins.location}", f"{project}/{bins.bin_folder}"
+    return [BinLinks(bins.location, package, bin_folder, lot, after) for lot in _lots(bins.bins)]
 
 
 def _lots(bins: tuple[tuple[str, str], ...]) -> Iterator[tuple[tuple[str, str], ...]]:

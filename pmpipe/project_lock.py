@@ -12,7 +12,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pmpipe.errors import FilesystemError
+from pmpipe.errors import FilesystemError, HostError
+
+#: Variable by which a run tells the scripts that it starts which project it holds: they would wait for it for ever.
+AT_WORK = "PMPIPE_AT_WORK_IN"
 
 
 @contextmanager
@@ -25,7 +28,13 @@ def project_lock(project: str, waiting: Callable[[], None]) -> Iterator[None]:
 
     Raises:
         FilesystemError: the folder cannot be opened.
+        HostError: the run that holds the project waits for the script that this one comes from.
     """
+    if os.environ.get(AT_WORK) and os.path.realpath(os.environ[AT_WORK]) == os.path.realpath(project):
+        raise HostError(
+            f"the pmpipe that is at work in {project} has started this one, and waits for its end",
+            hint="a package's script cannot install anything in the project that it is being installed in",
+        )
     try:
         fd = os.open(project, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

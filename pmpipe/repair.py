@@ -25,6 +25,7 @@ class Diagnosis(msgspec.Struct):
         missing: those of them that are missing, as paths within the project.
         changed: those that are changed.
         unverifiable: locations whose package is not in the store.
+        built: locations of packages whose own scripts have changed them, for all that is known.
         damaged_entries: store entries that hold wrong bytes themselves.
     """
 
@@ -33,6 +34,7 @@ class Diagnosis(msgspec.Struct):
     missing: list[str] = msgspec.field(default_factory=list)
     changed: list[str] = msgspec.field(default_factory=list)
     unverifiable: list[PackagePath] = msgspec.field(default_factory=list)
+    built: frozenset[PackagePath] = frozenset()
     damaged_entries: frozenset[str] = frozenset()
 
     def is_healthy(self) -> bool:
@@ -40,16 +42,22 @@ class Diagnosis(msgspec.Struct):
         return not (self.damaged or self.unverifiable)
 
 
-def diagnose(wanted: Wanted, store: Store, sizes: Sizes) -> Diagnosis:
+def diagnose(wanted: Wanted, store: Store, sizes: Sizes, built: frozenset[PackagePath] = frozenset()) -> Diagnosis:
     """Compare every file of every installed package with what was unpacked from its tarball.
 
     A hardlinked file that was edited has changed in the store too; so where a package differs, its store entry is
     checked as well.
 
+    Args:
+        wanted: the tree.
+        store: opened.
+        sizes: how large the pipeline is.
+        built: locations of packages whose own scripts may have changed them; these are not compared.
+
     Raises:
         PmpipeError: a folder cannot be read, or a worker died.
     """
-    diagnosis = Diagnosis()
+    diagnosis = Diagnosis(built=built)
     tasks = list(_tasks(wanted, store, diagnosis))
     diagnosis.checked = len(tasks)
     by_label = {task.label: task for task in tasks}
@@ -70,7 +78,7 @@ def diagnose(wanted: Wanted, store: Store, sizes: Sizes) -> Diagnosis:
 
 def _tasks(wanted: Wanted, store: Store, diagnosis: Diagnosis) -> Iterable[CheckTask]:
     for package in wanted.tree.packages:
-        if package.link_target is not None or package.in_bundle:
+        if package.link_target is not None or package.in_bundle or package.location in diagnosis.built:
             continue
         found = [one for one in entry_candidates(store.folder, package) if store.has(one)]
         if found:

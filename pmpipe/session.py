@@ -280,7 +280,7 @@ class Session:
     def remember(self, store: Store) -> None:
         """Keep the wanted tree for the next run, or for the process that forked this one."""
         if self.is_memorable and self.locked.is_memorable:
-            with self._optional_write("remember the tree"):
+            with self.optional_write("remember the tree"):
                 remember(store.folder, self.tree_key, self._worked_out())
 
     def _inputs(self) -> Inputs:
@@ -340,7 +340,7 @@ class Session:
         if remembered is None or remembered.has_drifted or not remembered.is_checked:
             return
         if store.writable and os.path.exists(f"{self.folder}/{HIDDEN_LOCKFILE}"):
-            with self._optional_write("record the install"):
+            with self.optional_write("record the install"):
                 write_record(
                     store.folder,
                     self.folder,
@@ -351,7 +351,7 @@ class Session:
                 )
 
     @contextmanager
-    def _optional_write(self, doing: str) -> Iterator[None]:
+    def optional_write(self, doing: str) -> Iterator[None]:
         """What only saves time the next time is no reason to fail; the user is told."""
         try:
             yield
@@ -366,7 +366,7 @@ class Session:
         config = self.config
         node = find_program("node", self.environ)
         settings = {
-            "root": self._root_manifest().decode("utf-8", "backslashreplace"),
+            "root": self.root_manifest().decode("utf-8", "backslashreplace"),
             "file": self.lock_file,
             "omit": sorted(config.omit),
             "include": sorted(config.include),
@@ -379,7 +379,8 @@ class Session:
         }
         return tree_key(self.lock, settings)
 
-    def _root_manifest(self) -> bytes:
+    def root_manifest(self) -> bytes:
+        """The text of the project's package.json, as it will be; empty if there is none."""
         return self.manifests.get(MANIFEST) or read_file(self.folder, MANIFEST) or b""
 
     def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
@@ -394,7 +395,7 @@ class Session:
 
             unresolved = from_registry(self.locked.graph)
         text = hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved, built)
-        return in_layout_of(self._root_manifest(), text)
+        return in_layout_of(self.root_manifest(), text)
 
     # -- means ----------------------------------------------------------------------------------------------------
 

@@ -63,12 +63,20 @@ def stands(store: str, project: str, key: str, *, with_bins: bool) -> bool:
         with_bins: executables are to be linked.
     """
     try:
-        record = _decoder.decode(read_sealed(_path(store, project)))
+        record = _decoder.decode(read_sealed(project_file(store, project)))
     except (OSError, ValueError):
         return False  # no record that can be used: the tree itself is looked at
     if (record.key, record.with_bins) != (key, with_bins) or not record.inputs.hold(project):
         return False
     return _is_unchanged(project, record)
+
+
+def recorded_links(store: str, project: str) -> dict[str, str]:
+    """The links that the last install left: path -> the link's text; nothing if there is no record."""
+    try:
+        return _decoder.decode(read_sealed(project_file(store, project))).links
+    except (OSError, ValueError):
+        return {}
 
 
 def _is_unchanged(project: str, record: Record) -> bool:
@@ -110,7 +118,7 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
     partial = f"{store}/staging/project-{os.getpid()}-{os.urandom(6).hex()}"
     with open(partial, "wb") as file:
         file.write(sealed(msgspec.msgpack.encode(record)))
-    os.rename(partial, _path(store, project))
+    os.rename(partial, project_file(store, project))
 
 
 def forget(store: str, project: str) -> None:
@@ -121,7 +129,7 @@ def forget(store: str, project: str) -> None:
     """
     from stages.remove import remove_tree
 
-    remove_tree(_path(store, project))
+    remove_tree(project_file(store, project))
 
 
 def _folders(project: str, tree: WantedTree, *, with_bins: bool) -> set[str]:
@@ -144,5 +152,6 @@ def _identity(project: str) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _path(store: str, project: str) -> str:
+def project_file(store: str, project: str) -> str:
+    """Where a store's version folder keeps what it remembers of the project at an absolute path."""
     return f"{store}/projects/{hashlib.sha256(os.fsencode(os.path.realpath(project))).hexdigest()}"

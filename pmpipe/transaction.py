@@ -178,6 +178,13 @@ class ModulesFolder(msgspec.Struct):
         self._done.append(_Step(path, trash))
         os.rename(path, trash)
 
+    def discard(self, path: str) -> None:
+        """Remove what stands at `path`: in a patched folder that is being changed when all has succeeded, else now."""
+        if self.fresh or not self._began:
+            remove_tree(path)
+        else:
+            self.set_aside(path)
+
     def preserve(self, path: str) -> None:
         """Have a failure put back the link that stands at `path`; anything else that stands there is set aside."""
         if self.fresh:

@@ -1,4 +1,4 @@
-"""`pmpipe ci` and `pmpipe install`: the way in, and the way out if there is nothing to do."""
+"""`pmpipe ci` and `pmpipe install`: the way in, the way out with nothing to do, and the project's own scripts."""
 
 from __future__ import annotations
 
@@ -44,20 +44,54 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             session.disregard_lock()
         output = Output(config.loglevel, json=config.json)
         limits = workspace or config.workspace or config.workspaces is not None
-        if line.command == "install" and not (line.repair or limits) and session.is_done():
+        if line.command == "install" and not (line.repair or limits) and _is_nothing_to_do(session):
             from pmpipe.cli.summary import show_nothing_to_do
 
             show_nothing_to_do(output, time.monotonic() - started)
-            return 0
-        with ExitStack() as ending:
-            ending.enter_context(session.working_ahead())
-            from pmpipe.install_crew import InstallCrew
-
-            crew = ending.enter_context(InstallCrew(session))
-            crew.get_ready(session)
-            # a third of all there is to import
-            from pmpipe.choice import Choice
-            from pmpipe.cli.installing import Extent, install
-
-            install(line, session, output, started, Extent(choice=Choice.of(config, os.getcwd(), workspace)), crew)
+        else:
+            _install(line, session, output, started, workspace)
+    # not before the project is free: its scripts may well call for something else to be done in it
+    if not (config.ignore_scripts or config.dry_run or (config.package_lock_only and line.command != "ci")):
+        _run_own_scripts(line, session, output)
     return 0
+
+
+def _is_nothing_to_do(session: Session) -> bool:
+    if not session.is_done():
+        return False
+    from pmpipe.lifecycle.due import is_any_due
+
+    return not is_any_due(session)
+
+
+def _install(line: CommandLine, session: Session, output: Output, started: float, workspace: str) -> None:
+    with ExitStack() as ending:
+        ending.enter_context(session.working_ahead())
+        from pmpipe.install_crew import InstallCrew
+
+        crew = ending.enter_context(InstallCrew(session))
+        crew.get_ready(session)
+        # a third of all there is to import
+        from pmpipe.choice import Choice
+        from pmpipe.cli.installing import Extent, install
+
+        choice = Choice.of(session.config, os.getcwd(), workspace)
+        install(line, session, output, started, Extent(choice=choice), crew)
+
+
+def _run_own_scripts(line: CommandLine, session: Session, output: Output) -> None:
+    from pmpipe.lifecycle.folders import has_own_scripts
+
+    if not has_own_scripts(session.folder):
+        return
+    from pmpipe.interrupts import CancelledError
+    from pmpipe.lifecycle.environment import script_environment
+    from pmpipe.lifecycle.own import run_own_scripts
+
+    environment = script_environment(session.config, session.environ, line.command)
+    say = output.note if output.json else output.say
+    try:
+        run_own_scripts(session.folder, environment, say, to_stderr=output.json)
+    except CancelledError as cancelled:
+        cancelled.state = "all packages are installed, the project's scripts have not come to their end"
+        raise

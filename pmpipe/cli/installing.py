@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +14,7 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
-from pmpipe.cli.wording import plural
+from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import LockfileError
 from pmpipe.install import Install, Request, Summary
 from pmpipe.install_crew import InstallCrew
@@ -26,6 +27,8 @@ from pmpipe.store import Store
 if TYPE_CHECKING:
     # an install from a lockfile that will do pays for none of these: resolving is a third of all there is to import
     from pmpipe.change_resolver import ChangeOrder
+    from pmpipe.lifecycle.environment import ScriptEnvironment
+    from pmpipe.lifecycle.scripts import Scripts
     from pmpipe.project_write import ProjectWrite
     from pmpipe.resolving.made import Made
 
@@ -209,6 +212,7 @@ class _Job(msgspec.Struct):
         session, config, line = self.session, self.session.config, self.line
         if self.extent.choice.limits:
             wanted = session.limit(self.extent.choice, self.store, fresh=line.command == "ci")
+        scripts = self._scripts(wanted)
         warnings = session.warnings
         warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
         warnings += _links_to_nothing(wanted)
@@ -223,13 +227,14 @@ class _Job(msgspec.Struct):
             watch=self.progress.show,
             write=write,
             ahead=self.crew.ahead,
+            scripts=scripts,
             notes_built=config.bin_links or not config.ignore_scripts,
             never_built=never_built,
         )
         # what is not to be saved is not to be completed either
         has_lock = write is None or session.lock_file in write.files
         install = Install(wanted, session.means(self.store), request)
-        summary = _repaired(install, session, self.output) if line.repair else install.run()
+        summary = _repaired(install, scripts, session, self.output) if line.repair else install.run()
         built = summary.built
         if built and (line.command == "ci" or not config.save or self._is_frozen()):
             built = []
@@ -237,12 +242,61 @@ class _Job(msgspec.Struct):
             from pmpipe.lock_record import complete_lockfile
 
             complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
-        summary.scripts_skipped = sum(package.has_install_script for package in wanted.tree.packages)
-        summary.scripts_skipped += len(summary.built)
-        if summary.scripts_skipped and summary.placed and not config.ignore_scripts:
-            skipped = plural(summary.scripts_skipped, "package has", "packages have")
-            warnings.append(f"{skipped} install scripts; pmpipe does not run them yet (`npm rebuild` does)")
+        if scripts.unreviewed:
+            warnings.append(_unreviewed(scripts.unreviewed))
         return summary
+
+    def _scripts(self, wanted: Wanted) -> Scripts:
+        """What is to be done about lifecycle scripts."""
+        from pmpipe.lifecycle.gate import ScriptGate
+        from pmpipe.lifecycle.scripts import Scripts
+        from pmpipe.lifecycle.unrun import Waiting, read_waiting, write_waiting
+
+        session, store = self.session, self.store
+        gate = ScriptGate.of(session)
+        gate.require_reviewed(wanted.tree, session.config)
+        session.warnings += gate.warnings
+
+        def environment() -> ScriptEnvironment:
+            from pmpipe.lifecycle.environment import script_environment
+
+            return script_environment(session.config, session.environ, self.line.command, locked=session.folder)
+
+        def remember(waiting: Waiting) -> None:
+            if store.writable:
+                with session.optional_write("remember which scripts have not run"):
+                    write_waiting(store.folder, session.folder, waiting)
+
+        return Scripts(
+            session.config,
+            gate,
+            session.folder,
+            session.lock,
+            environment,
+            remember,
+            self.progress.show_scripts,
+            self._chosen_links(),
+            read_waiting(store.folder, session.folder),
+        )
+
+    def _chosen_links(self) -> Collection[str] | None:
+        """The folders of the workspaces that are meant; None if all are."""
+        choice = self.extent.choice
+        if not choice.limits:
+            return None
+        if choice.none:
+            return ()
+        from pmpipe.workspace_choice import chosen_locations
+
+        session = self.session
+        return chosen_locations(choice, session.locked.project.manifests.workspaces, session.folder)
+
+
+def _unreviewed(labels: Sequence[str]) -> str:
+    from pmpipe.lifecycle.gate import HOW_TO_ALLOW
+
+    packages = plural(len(labels), "package has", "packages have")
+    return f"{packages} install scripts that nobody has allowed: {some_of(labels)}; {HOW_TO_ALLOW}"
 
 
 def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str]:
@@ -267,9 +321,10 @@ def _links_to_nothing(wanted: Wanted) -> list[str]:
     ]
 
 
-def _repaired(install: Install, session: Session, output: Output) -> Summary:
-    """Examine the whole tree, then install with the files that must be restored."""
-    diagnosis = diagnose(install.wanted, install.means.store, install.request.sizes)
+def _repaired(install: Install, scripts: Scripts, session: Session, output: Output) -> Summary:
+    """Examine the whole tree, then install with the files that must be restored. What scripts have built is rebuilt."""
+    built = frozenset() if session.config.ignore_scripts else scripts.built(install.wanted.tree)
+    diagnosis = diagnose(install.wanted, install.means.store, install.request.sizes, built)
     install.diagnosis = diagnosis
     install.means = session.means(install.means.store, diagnosis.damaged_entries)
     for path in (*diagnosis.missing, *diagnosis.changed):

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         return error.status
     except CancelledError as cancelled:
-        print("\npmpipe: stopped; the project is as it was before", file=sys.stderr)
+        print(f"\npmpipe: stopped; {cancelled.state}", file=sys.stderr)
         return _EXIT_BY_SIGNAL.get(signal.Signals(cancelled.signal_number), EXIT_SIGINT)
     except BrokenPipeError:
         raise

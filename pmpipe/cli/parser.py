@@ -14,7 +14,7 @@ _SHOWN = (
     ("--registry", "URL", "the registry of packages without a scope of their own"),
     ("--omit", "TYPE", "leave out dev, optional or peer dependencies; may be repeated"),
     ("--include", "TYPE", "install dev, optional or peer dependencies even if they are omitted elsewhere"),
-    ("--ignore-scripts", None, "do not run lifecycle scripts (none are run yet)"),
+    ("--ignore-scripts", None, "do not run lifecycle scripts"),
     ("--offline", None, "do not use the network; a package that is not in the store is an error"),
     ("--prefer-offline", None, "use what is in the store without asking whether it is current"),
     ("--store-dir", "DIR", "where unpacked packages are kept; default: pmpipe in XDG_CACHE_HOME or ~/.cache"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pmpipe.cli.wording import megabytes
+from pmpipe.cli.wording import megabytes, some_of
+from pmpipe.npm.text import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -71,10 +73,23 @@ class Progress(msgspec.Struct):
 
     def show_resolving(self, run: ResolveRun) -> None:
         """The same while dependencies are resolved."""
+        if self._is_time():
+            self._tell(
+                f"resolving: {run.packages} packages, {run.documents} packuments, {megabytes(run.counts.wire_bytes)}"
+            )
+
+    def show_scripts(self, under_way: Sequence[str]) -> None:
+        """The same while scripts run, given in words which."""
+        if under_way and self._is_time():
+            if self._bar is not None and self._bar.total is not None:
+                self.close()  # packages had a line of their own
+            self._tell(f"running {some_of([printable(one) for one in under_way], 3)}")
+
+    def _is_time(self) -> bool:
+        return self.enabled and time.monotonic() >= max(self._next, self._started + _PATIENCE_S)
+
+    def _tell(self, text: str) -> None:
         now = time.monotonic()
-        if not self.enabled or now < max(self._next, self._started + _PATIENCE_S):
-            return
-        text = f"resolving: {run.packages} packages, {run.documents} packuments, {megabytes(run.counts.wire_bytes)}"
         if self.live:
             if self._bar is None:
                 self._bar = self._make_bar(None)

@@ -51,11 +51,9 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
     ]
     fetched = f"{' and '.join(things)} fetched ({megabytes(counts.wire_bytes)})" if things else ""
     resolved = f"{summary.resolved:,} resolved" if summary.resolved else ""
-    details = "; ".join(
-        part
-        for part in (resolved, fetched, files, plural(counts.linked, "link") if counts.linked else "", written)
-        if part
-    )
+    links = plural(counts.linked, "link") if counts.linked else ""
+    built = f"{plural(summary.scripts_run, 'package')} built" if summary.scripts_run else ""
+    details = "; ".join(part for part in (resolved, fetched, files, links, built, written) if part)
     if details:
         output.say(f"  {details}")
 
@@ -69,6 +67,7 @@ def _document(summary: Summary, seconds: float) -> dict[str, Any]:
         "packuments": summary.documents,
         "written": list(summary.written),
         "leftOut": summary.left_out,
+        "scriptsRun": summary.scripts_run,
         "scriptsSkipped": summary.scripts_skipped,
         "counts": msgspec.structs.asdict(summary.counts),
         "warnings": summary.warnings,

@@ -9,6 +9,8 @@ from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
 from pmpipe.find_project import find_project
+from pmpipe.lifecycle.gate import ScriptGate, built_packages
+from pmpipe.lifecycle.unrun import read_waiting
 from pmpipe.npm.text import printable
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import Diagnosis, diagnose
@@ -31,7 +33,9 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
         store = session.store()
         store.open()
         try:
-            diagnosis = diagnose(session.wanted(store), store, pipeline_sizes(session.config))
+            wanted = session.wanted(store)
+            built = built_packages(wanted.tree, ScriptGate.of(session), read_waiting(store.folder, folder))
+            diagnosis = diagnose(wanted, store, pipeline_sizes(session.config), built)
         finally:
             store.close()
     _show(diagnosis, output)
@@ -46,6 +50,7 @@ def _show(diagnosis: Diagnosis, output: Output) -> None:
                 "missing": diagnosis.missing,
                 "changed": diagnosis.changed,
                 "unverifiable": diagnosis.unverifiable,
+                "builtByScripts": sorted(diagnosis.built),
                 "damagedStoreEntries": sorted(diagnosis.damaged_entries),
             }
         )
@@ -55,6 +60,8 @@ def _show(diagnosis: Diagnosis, output: Output) -> None:
             output.say(f"{word}: {printable(path)}")
     if diagnosis.unverifiable:
         output.note(f"not in the store, so not verified: {some_of(diagnosis.unverifiable)}")
+    if diagnosis.built:
+        output.note(f"built by their scripts, so not verified: {some_of(sorted(diagnosis.built))}")
     if diagnosis.is_healthy():
         output.say(f"verified {plural(diagnosis.checked, 'package')}: every file is as it was unpacked")
     else:

@@ -28,6 +28,7 @@ class ScriptSource(msgspec.Struct, frozen=True, kw_only=True):
         resolved: what the lockfile says; empty if it says nothing, and for a folder.
         links: if it is a folder, what the links to it say: ``file:`` and the way there from the folder of each link.
         folders: if it is a folder, its absolute paths: the real one, and others.
+        file: if it is a tarball on disk, its absolute path. A key may then say ``file:x.tgz``; to npm that is nothing.
         in_bundle: it comes in another package's tarball.
     """
 
@@ -36,6 +37,7 @@ class ScriptSource(msgspec.Struct, frozen=True, kw_only=True):
     resolved: str = ""
     links: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    file: str = ""
     in_bundle: bool = False
 
 
@@ -68,7 +70,8 @@ def identify(source: ScriptSource, folder: str, home: str = "") -> Identity:
     specs = tuple(dict.fromkeys((*source.links, *source.folders)))
     name, version = source.name, ""
     if source.resolved:
-        specs = (_as_loaded(source.resolved, folder, home),)
+        loaded = _as_loaded(source.resolved, folder, home)
+        specs = (loaded, source.file) if source.file else (loaded,)
         named = named_by_tarball("", specs[0])
         if named is not None and named.name:
             name, version = named.name, named.version

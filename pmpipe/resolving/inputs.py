@@ -13,6 +13,7 @@ import msgspec
 from pmpipe import host
 from pmpipe.errors import ConfigError, LockfileError
 from pmpipe.folder_bins import with_folder_bins
+from pmpipe.npm import NPM_VERSION
 from pmpipe.npm.foreign.files import FOREIGN_LOCKS, read_foreign_lock
 from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from pmpipe.config import Config
 
 _DAY_S = 86_400
-
-#: The npm whose behaviour is followed, for packages that ask for one under ``engines``.
-NPM_VERSION = "11.19.1"
 
 #: Old locks whose format is kept when they are written again; others become the newest.
 _KEPT_VERSION = 2

@@ -189,7 +189,7 @@ class ResolveRun(msgspec.Struct):
         for task in self._in_flight.values():
             counted[STAGE_OF_TASK[type(task)]] += 1
         assert counted == self._used
-        assert all(used <= self.settings.places[stage] for stage, used in self._used.items())
+        assert all(used <= self.settings.places.get(stage, 0) for stage, used in self._used.items())
         assert self._documents_in_flight == sum(isinstance(task, DocumentTask) for task in self._in_flight.values())
         assert self._documents_in_flight <= self.places.documents
         kept = [task.source.length for task in self._in_flight.values() if isinstance(task, KeepTask)]

@@ -75,6 +75,10 @@ from stages.messages.resolving import (
     WantDocument,
     WantTarball,
 )
+from stages.messages.scripting import (
+    RunScript,
+    ScriptRan,
+)
 
 __all__ = [
     "Announced",
@@ -120,6 +124,9 @@ __all__ = [
     "ResolveJob",
     "ResolveStep",
     "Result",
+    "RunScript",
+    "ScriptJob",
+    "ScriptRan",
     "SharedBytes",
     "Source",
     "Symlink",
@@ -140,7 +147,8 @@ ResolveJob: TypeAlias = Resolve | AnswerDocument | AnswerEntry | AnswerFailure
 ExtractJob: TypeAlias = Extract
 CloneJob: TypeAlias = Clone | Check | Remove
 LinkJob: TypeAlias = Symlink | LinkBins
-Job: TypeAlias = FetchJob | CacheJob | ResolveJob | ExtractJob | CloneJob | LinkJob
+ScriptJob: TypeAlias = RunScript
+Job: TypeAlias = FetchJob | CacheJob | ResolveJob | ExtractJob | CloneJob | LinkJob | ScriptJob
 Result: TypeAlias = (
     Fetched
     | FetchedDocument
@@ -155,6 +163,7 @@ Result: TypeAlias = (
     | Removed
     | Damaged
     | Linked
+    | ScriptRan
     | Failed
     | Crashed
 )

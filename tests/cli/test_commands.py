@@ -25,7 +25,7 @@ WANTED = {"node_modules/left": LEFT, "node_modules/right": make_package("right",
 
 #: the fields of an install's document
 FIELDS = {
-    *("placed", "kept", "removed", "leftOut", "scriptsSkipped", "resolved", "packuments", "written"),
+    *("placed", "kept", "removed", "leftOut", "scriptsRun", "scriptsSkipped", "resolved", "packuments", "written"),
     *("counts", "warnings", "seconds", "stageSeconds"),
 }
 
@@ -92,6 +92,7 @@ def test_verify_lists_what_it_found_as_a_document(finished: Project) -> None:
         "missing": ["node_modules/right/index.js"],
         "changed": ["node_modules/left/index.js"],
         "unverifiable": [],
+        "builtByScripts": [],
         "damagedStoreEntries": [],
     }
 

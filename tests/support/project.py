@@ -225,14 +225,17 @@ class Project:
         assert run.status == status, run.stdout + run.stderr
         return run
 
-    def npm(self, *words: str, cwd: Path | None = None) -> None:
-        """Run the real npm, without scripts, against the same registry; it must end with 0. For tests marked ``npm``.
+    def npm(self, *words: str, cwd: Path | None = None, scripts: bool = False) -> None:
+        """Run the real npm against the same registry; it must end with 0. For tests marked ``npm``.
 
         Args:
             words: the command line, without the registry.
             cwd: the working folder, the project's unless given.
+            scripts: lifecycle scripts are run.
         """
-        flags = ("--ignore-scripts", "--no-audit", "--no-fund", f"--registry={self.registry.url}/")
+        flags = ("--no-audit", "--no-fund", f"--registry={self.registry.url}/")
+        if not scripts:
+            flags += ("--ignore-scripts",)
         subprocess.run(
             ("npm", *words, *flags),
             cwd=cwd or self.folder,

@@ -1,0 +1,128 @@
+"""Building packages: their scripts, event by event, as many at a time as there are cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from pmpipe.driving import Crew
+from pmpipe.errors import EXIT_FAILURE, PmpipeError, ProblemsError, ScriptError
+from pmpipe.lifecycle.script_run import ScriptFailure, ScriptRun, ScriptTask
+from pmpipe.npm.lifecycle import EVENTS_BEFORE_BINS
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.text import printable
+from pmpipe.pipeline import script_stage
+from stages.messages import Failed
+
+#: A shell's status for a command that a signal has ended is this and the signal's number.
+_BY_SIGNAL = 128
+
+#: A shell's status for a command that it has not found.
+_NOT_FOUND = 127
+
+#: Of what a script has written, so many lines are shown.
+_SHOWN_LINES = 20
+
+
+class Builder(msgspec.Struct, frozen=True):
+    """How scripts are run.
+
+    Attributes:
+        shell: the program that gets the commands.
+        gyp_folder: the folder on the search path that brings ``node-gyp``; may be empty.
+        processes: how many run at a time.
+        is_shown: they write to the terminal, one after the other.
+        progress: told what is running, at every wake-up.
+    """
+
+    shell: str
+    gyp_folder: str
+    processes: int
+    is_shown: bool
+    progress: Callable[[Sequence[str]], None]
+
+    def build(
+        self,
+        tasks: Sequence[ScriptTask],
+        events: Sequence[str],
+        environment: Mapping[str, str],
+        relink: Callable[[Collection[PackagePath]], None],
+    ) -> dict[PackagePath, str]:
+        """Run the scripts of packages that are complete.
+
+        Args:
+            tasks: the packages, in the order in which their scripts begin.
+            events: all scripts of one end before any of the next begins.
+            environment: what all of them have.
+            relink: called with the packages that may have got executables.
+
+        Returns:
+            The optional packages that have failed, and why.
+
+        Raises:
+            ScriptError: a script failed that is not of an optional package; those that were running have been ended.
+            WorkerCrashError, HostError, CancelledError: see `Crew.drive`.
+        """
+        failed: dict[PackagePath, str] = {}
+        if not tasks:
+            return failed
+        with Crew([script_stage(self.processes, environment, self.gyp_folder)]) as crew:
+            for event in events:
+                left = [task for task in tasks if task.location not in failed]
+                run = ScriptRun(event, left, self.shell, self.processes, self.is_shown)
+                self._drive(crew, run)
+                lost = [failure for failure in run.failures if not failure.task.optional]
+                if lost:
+                    errors: list[PmpipeError] = [_error(failure, event) for failure in lost]
+                    raise errors[0] if len(errors) == 1 else ProblemsError(errors)
+                failed.update((failure.task.location, _in_a_line(failure, event)) for failure in run.failures)
+                if event in EVENTS_BEFORE_BINS and run.ran:
+                    relink(run.ran)
+        return failed
+
+    def _drive(self, crew: Crew, run: ScriptRun) -> None:
+        crew.drive(run, lambda: self.progress(run.under_way()), is_last=False)
+
+
+def ended_how(status: int) -> str:
+    """How a script has ended, in words.
+
+    Args:
+        status: its exit status, or minus the signal's number.
+    """
+    if status < 0:
+        return f"was ended by signal {-status}"
+    return f"ended with status {status}"
+
+
+def exit_status(status: int) -> int:
+    """A script's exit status as a shell would have it."""
+    return _BY_SIGNAL - status if status < 0 else status
+
+
+def hint_for(command: str, status: int) -> str:
+    """What to do about a script that has failed; empty where there is nothing useful to say."""
+    if status == _NOT_FOUND and "node-gyp" in command:
+        return "install npm, which brings node-gyp, or put node-gyp on the PATH"
+    return ""
+
+
+def _in_a_line(failure: ScriptFailure, event: str) -> str:
+    result = failure.result
+    if isinstance(result, Failed):
+        return printable(result.what)
+    return f"its {event} script {ended_how(result.status)}"
+
+
+def _error(failure: ScriptFailure, event: str) -> ScriptError:
+    result, task = failure.result, failure.task
+    if isinstance(result, Failed):
+        return ScriptError(printable(result.what), details=[f"folder: {task.folder}"], status=EXIT_FAILURE)
+    lines = [printable(line) for line in result.output.splitlines() if line.strip()]
+    return ScriptError(
+        f"{printable(task.label)}: the {event} script {ended_how(result.status)}",
+        details=[f"command: {printable(result.command)}", f"folder: {task.folder}", *lines[-_SHOWN_LINES:]],
+        hint=hint_for(result.command, result.status) or "nothing was changed; --ignore-scripts runs no scripts",
+        status=exit_status(result.status),
+    )

@@ -1,0 +1,39 @@
+"""Which of the user's own folders have scripts: the project's, and those that links lead to.
+
+Every run asks for it, so this loads next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pmpipe.npm.lifecycle import GYP_FILE, LINK_EVENTS, PROJECT_EVENTS, has_command
+from pmpipe.npm.package_path import PackagePath, is_installed
+from stages.manifest_file import read_document
+
+
+def is_own(holder: PackagePath, target: str) -> bool:
+    """Whether a link leads to a folder that the user works in, not to one that a package brings.
+
+    Args:
+        holder: the location or folder whose node_modules the link lies in.
+        target: the folder, relative to the project.
+    """
+    within = os.path.normpath(target)
+    if within == ".":
+        return False  # its scripts run as those of the project
+    return not is_installed(holder) or not (within.startswith("..") or "node_modules" in within.split("/"))
+
+
+def has_link_scripts(folder: str) -> bool:
+    """Whether a folder has a script for any event of a linked folder."""
+    return _has_scripts(folder, LINK_EVENTS)
+
+
+def has_own_scripts(folder: str) -> bool:
+    """Whether the project in a folder has scripts that are run after all of it was installed."""
+    return _has_scripts(folder, PROJECT_EVENTS)
+
+
+def _has_scripts(folder: str, events: tuple[str, ...]) -> bool:
+    return has_command(read_document(folder), events, has_gyp_file=os.path.isfile(f"{folder}/{GYP_FILE}"))

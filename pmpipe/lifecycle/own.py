@@ -1,0 +1,107 @@
+"""The project's own lifecycle scripts: after all of it was installed, with the terminal as theirs.
+
+Source: npm's ``lib/commands/install.js`` and ``ci.js``, and ``@npmcli/run-script``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from pmpipe.errors import ScriptError
+from pmpipe.lifecycle.building import ended_how, exit_status, hint_for
+from pmpipe.lifecycle.environment import ScriptEnvironment
+from pmpipe.npm.lifecycle import GYP_FILE, PROJECT_EVENTS, command_of, search_path
+from pmpipe.npm.package_variables import label_of
+from pmpipe.npm.text import printable
+from stages.manifest_file import read_document
+from stages.script import not_started, script_variables
+from stages.script_process import die_with_parent
+
+#: How long (seconds) a script may take to end after SIGTERM.
+_TERM_S = 1.0
+
+_HINT = "all packages are installed; what has failed is a script of the project itself"
+
+
+def run_own_scripts(
+    folder: str, environment: ScriptEnvironment, say: Callable[[str], None], *, to_stderr: bool
+) -> None:
+    """Run the project's scripts one after the other.
+
+    Args:
+        folder: absolute path of the project.
+        environment: what scripts have.
+        say: called with the lines that announce a script.
+        to_stderr: what scripts write to standard output goes to standard error; that is for one document alone.
+
+    Raises:
+        ScriptError: one of them failed; those after it were not run.
+        CancelledError: SIGINT or SIGTERM came, and the script was ended.
+    """
+    for event in PROJECT_EVENTS:
+        document = read_document(folder)
+        command = command_of(document, event, has_gyp_file=os.path.isfile(f"{folder}/{GYP_FILE}"))
+        if not command:
+            continue
+        label = printable(label_of(document) or os.path.basename(folder))
+        lines = "\n> ".join(map(printable, command.strip().splitlines()))
+        say(f"\n> {label} {event}\n> {lines}\n")
+        variables = {**environment.own, **script_variables(document, event, command, folder)}
+        variables["PATH"] = search_path(folder, environment.gyp_folder, variables.get("PATH", os.defpath))
+        arguments = [environment.shell, "-c", command]
+        status = _wait(_start(f"{label}: the {event} script", arguments, folder, variables, to_stderr=to_stderr))
+        if status:
+            raise ScriptError(
+                f"{label}: the {event} script {ended_how(status)}",
+                details=[f"command: {printable(command)}", f"folder: {folder}"],
+                hint=hint_for(command, status) or _HINT,
+                status=exit_status(status),
+            )
+
+
+def _start(
+    what: str, arguments: Sequence[str], folder: str, variables: Mapping[str, str], *, to_stderr: bool
+) -> subprocess.Popen[bytes]:
+    for stream in (sys.stdout, sys.stderr):
+        # what we have said so far comes before what the script says
+        if stream is not None:
+            stream.flush()
+    try:
+        return subprocess.Popen(
+            arguments,
+            cwd=folder,
+            env=variables,
+            stdout=sys.stderr if to_stderr else None,
+            # there are no threads here, and nothing but a system call in it
+            preexec_fn=die_with_parent,  # noqa: PLW1509
+        )
+    except (OSError, ValueError) as error:
+        raise ScriptError(not_started(what, arguments[0], error)) from error
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a script and all that it has started: it shares our terminal, so it has no session of its own."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.terminate()
+        _, left = psutil.wait_procs(family, timeout=_TERM_S)
+        for one in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+    process.wait()

@@ -1,0 +1,195 @@
+"""What one install does about lifecycle scripts: which it runs, and which it remembers as not run.
+
+Packages come first, then linked folders, as with npm: whatever a workspace's scripts use is ready by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property
+
+import msgspec
+
+from pmpipe import host
+from pmpipe.config import Config
+from pmpipe.lifecycle.building import Builder
+from pmpipe.lifecycle.environment import ScriptEnvironment
+from pmpipe.lifecycle.gate import ScriptGate, built_packages, linked_folders
+from pmpipe.lifecycle.script_run import ScriptTask
+from pmpipe.lifecycle.unrun import Unrun, Waiting
+from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS
+from pmpipe.npm.lockfile import Entry, read_head
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.package_variables import label_of
+from pmpipe.wanted import WantedPackage, WantedTree
+from stages.manifest_file import read_document
+
+Relink = Callable[[Collection[PackagePath]], None]
+
+
+class Scripts(msgspec.Struct, dict=True):
+    """The scripts of one install.
+
+    Args:
+        config: all settings.
+        gate: which may run.
+        project: absolute path of the project.
+        lock: the lockfile's bytes; a script learns from it how its package is wanted.
+        make_environment: called once if a script is to run.
+        remember: called with the packages whose scripts have not run, if these are others than before.
+        progress: told what is running.
+        links: the linked folders whose scripts may run, relative to the project; None: all.
+        waiting: packages whose scripts had not run before; afterwards those whose scripts have not run now.
+
+    Attributes:
+        unreviewed: labels of packages that were placed now, and that nobody has allowed or denied.
+        ran: how many packages' scripts were run.
+    """
+
+    config: Config
+    gate: ScriptGate
+    project: str
+    lock: bytes
+    make_environment: Callable[[], ScriptEnvironment]
+    remember: Callable[[Waiting], None]
+    progress: Callable[[Sequence[str]], None]
+    links: Collection[str] | None = None
+    waiting: Waiting = msgspec.field(default_factory=Waiting)
+    unreviewed: list[str] = msgspec.field(default_factory=list)
+    ran: int = 0
+
+    def due(self, tree: WantedTree) -> list[PackagePath]:
+        """Packages that were placed by an earlier run, and whose scripts may run only now."""
+        unrun = self.waiting.packages
+        if self.config.ignore_scripts or self.gate.says_nothing or not unrun:
+            return []
+        waiting = [package for package in tree.packages if Unrun.of(package) in unrun]
+        return [package.location for package in waiting if self.gate.verdict(package)]
+
+    def built(self, tree: WantedTree) -> frozenset[PackagePath]:
+        """Packages whose scripts have run before, for all that is known."""
+        return built_packages(tree, self.gate, self.waiting)
+
+    @property
+    def unrun(self) -> int:
+        """How many packages have scripts that have not run."""
+        return len(self.waiting.packages)
+
+    def run(
+        self,
+        tree: WantedTree,
+        placed: Collection[PackagePath],
+        gyp: Collection[PackagePath],
+        relink: Relink,
+    ) -> dict[PackagePath, str]:
+        """Run what is to run, after all packages have been placed.
+
+        Args:
+            tree: what stands now.
+            placed: locations that were filled by this run, and what came bundled with them.
+            gyp: those of them that node-gyp builds.
+            relink: called with the locations that may have got executables.
+
+        Returns:
+            The optional packages that have failed, and why.
+
+        Raises:
+            ScriptError: a script has failed, or there is no program that runs it.
+            WorkerCrashError, HostError, CancelledError: see `pmpipe.driving.Crew.drive`.
+        """
+        candidates = [
+            package
+            for package in tree.packages
+            if package.location in placed
+            and package.link_target is None
+            and (package.has_install_script or package.location in gyp)
+        ]
+        verdicts = {package.location: self.gate.verdict(package) for package in candidates}
+        allowed = [] if self.config.ignore_scripts else [one for one in candidates if verdicts[one.location]]
+        failed = self._run_packages(allowed, relink)
+        self.ran += len(allowed)
+        if not self.config.ignore_scripts:
+            undecided = [one for one in candidates if verdicts[one.location] is None and not one.in_bundle]
+            self.unreviewed = [package.label for package in undecided]
+            failed.update(self._run_links(tree, relink))
+        self._note(tree, placed, candidates, allowed)
+        return failed
+
+    def _run_packages(self, packages: Sequence[WantedPackage], relink: Relink) -> dict[PackagePath, str]:
+        if not packages:
+            return {}
+        tasks = [self._task(package, f"{self.project}/{package.location}", package.label) for package in packages]
+        tasks.sort(key=lambda task: (task.location.count("node_modules/"), task.location))
+        return self._builder.build(tasks, DEPENDENCY_EVENTS, self._environment.dependencies, relink)
+
+    def _run_links(self, tree: WantedTree, relink: Relink) -> dict[PackagePath, str]:
+        found = [
+            (package, folder)
+            for package, folder in linked_folders(tree, self.project, self.gate)
+            if self.links is None or package.link_target in self.links
+        ]
+        if not found:
+            return {}
+        tasks = [self._task(package, folder, label_of(read_document(folder))) for package, folder in found]
+        self.ran += len(tasks)
+        return self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink)
+
+    def has_links_to_run(self, tree: WantedTree) -> bool:
+        """Whether linked folders have scripts, which run in every install."""
+        return not self.config.ignore_scripts and any(True for _ in linked_folders(tree, self.project, self.gate))
+
+    def _note(
+        self,
+        tree: WantedTree,
+        placed: Collection[PackagePath],
+        candidates: Iterable[WantedPackage],
+        allowed: Iterable[WantedPackage],
+    ) -> None:
+        stay = {Unrun.of(package) for package in tree.packages if package.location not in placed}
+        new = {Unrun.of(package) for package in candidates if not package.in_bundle}
+        before = self.waiting
+        unrun = (before.packages & stay) | new.difference(map(Unrun.of, allowed))
+        # what was not asked for is not decided
+        self.waiting = Waiting(unrun, "" if self.config.ignore_scripts else self.gate.key)
+        if self.waiting != before:
+            self.remember(self.waiting)
+
+    # -- how --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _environment(self) -> ScriptEnvironment:
+        return self.make_environment()
+
+    @property
+    def _builder(self) -> Builder:
+        environment = self._environment
+        return Builder(
+            shell=environment.shell,
+            gyp_folder=environment.gyp_folder,
+            processes=1 if self.config.foreground_scripts else host.usable_cores(),
+            is_shown=self.config.foreground_scripts,
+            progress=self.progress,
+        )
+
+    @cached_property
+    def _entries(self) -> dict[PackagePath, msgspec.Raw]:
+        return read_head(self.lock, "").raw_entries() if self.lock else {}
+
+    def _task(self, package: WantedPackage, folder: str, label: str) -> ScriptTask:
+        raw = self._entries.get(package.location)
+        entry = msgspec.json.decode(raw, type=Entry) if raw is not None else Entry()
+        variables = {
+            "npm_package_optional": _flag(entry.optional),
+            "npm_package_dev": _flag(entry.dev),
+            "npm_package_peer": _flag(entry.peer),
+            "npm_package_dev_optional": _flag(entry.dev_optional and not (entry.dev or entry.optional)),
+        }
+        if package.resolved and package.link_target is None:
+            variables["npm_package_resolved"] = package.resolved
+        if package.integrity:
+            variables["npm_package_integrity"] = package.integrity
+        return ScriptTask(package.location, label, folder, package.optional, variables)
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else ""

@@ -1,0 +1,154 @@
+"""One process of a lifecycle script: how it starts, how it is watched, and how it ends with all that it has started."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO
+
+#: Of what a script writes the end is kept.
+_KEPT_BYTES = 8 << 10
+
+#: How often (seconds) it is looked whether a script has ended, where the kernel cannot tell.
+_TICK_S = 0.02
+
+#: How long (seconds) a script may take to end after SIGTERM.
+_TERM_S = 0.2
+
+_PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def die_with_parent(number: int = signal.SIGTERM) -> None:
+    """Have the kernel send this process a signal when the process that has started it is gone."""
+    _prctl(_PR_SET_PDEATHSIG, number)
+
+
+class ScriptProcess:
+    """A script that runs by itself, in a session of its own: nothing of it is left when it is ended.
+
+    Args:
+        shell: the program that gets the command, by name or path.
+        command: what it is to do.
+        folder: absolute path of the working folder.
+        environment: all of it.
+        is_shown: it writes where this process writes; else what it writes is kept.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(
+        self, shell: str, command: str, folder: str, environment: Mapping[str, str], *, is_shown: bool
+    ) -> None:
+        target = None if is_shown else subprocess.PIPE
+        self._kept = bytearray()
+        self._process = subprocess.Popen(
+            [shell, "-c", command],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=target,
+            stderr=None if is_shown else subprocess.STDOUT,
+            start_new_session=True,
+            # there are no threads here, and nothing but system calls in it
+            preexec_fn=_begin,  # noqa: PLW1509
+        )
+
+    @property
+    def output(self) -> str:
+        """The end of what it has written."""
+        return self._kept.decode("utf-8", "replace")
+
+    def wait(self) -> int:
+        """Wait for its end, not for that of what it leaves running: the exit status, or minus the signal's number."""
+        output = self._process.stdout
+        with _readable_at_end(self._process.pid) as pidfd, contextlib.ExitStack() as closing:
+            poll = select.poll()
+            if pidfd >= 0:
+                poll.register(pidfd, select.POLLIN)
+            if output is not None:
+                closing.enter_context(output)
+                os.set_blocking(output.fileno(), False)
+                poll.register(output, select.POLLIN)
+            while self._process.poll() is None:
+                ready = {descriptor for descriptor, _ in poll.poll(None if pidfd >= 0 else _TICK_S * 1000)}
+                if output is not None and output.fileno() in ready and not self._take_in(output):
+                    poll.unregister(output)
+                    output = None
+            if output is not None:
+                self._take_in(output)
+        status: int = self._process.returncode
+        return status
+
+    def end(self) -> None:
+        """End it, and whatever it has started and not taken out of its session."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+            deadline = time.monotonic() + _TERM_S
+            while time.monotonic() < deadline and self._process.poll() is None:
+                time.sleep(_TICK_S / 4)
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _take_in(self, output: IO[bytes]) -> bool:
+        """Read what is there; False at the end."""
+        while True:
+            try:
+                part = os.read(output.fileno(), 1 << 16)
+            except BlockingIOError:
+                return True
+            if not part:
+                return False
+            self._kept = (self._kept + part)[-_KEPT_BYTES:]
+
+
+@contextlib.contextmanager
+def _readable_at_end(pid: int) -> Iterator[int]:
+    """A descriptor that is readable when a child has ended; -1 where there are none."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        descriptor = -1
+    try:
+        yield descriptor
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _begin() -> None:
+    """What a script begins with: the signals as a shell in a terminal has them."""
+    die_with_parent(signal.SIGKILL)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+@contextlib.contextmanager
+def ended_by_sigterm(end: Callable[[], None]) -> Iterator[None]:
+    """While the context lasts, SIGTERM ends this process after `end`; also when whoever has started it is gone."""
+
+    def handle(number: int, _frame: object) -> None:
+        try:
+            end()
+        finally:
+            os._exit(128 + number)
+
+    parent = os.getppid()
+    previous = signal.signal(signal.SIGTERM, handle)
+    die_with_parent()
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
