@@ -18,6 +18,7 @@ from pmpipe.installed import Installed
 from pmpipe.npm.package_path import PackagePath, is_installed
 from pmpipe.npm.registry import Registries
 from pmpipe.package_list import PackageList
+from pmpipe.patches import patched_names
 from pmpipe.plan import BinLinks, FolderLink, Link, Origin, Placement, PlacementNumber, Plan
 from pmpipe.sources import origin_of
 from pmpipe.store import Store
@@ -124,6 +125,8 @@ class Planner(msgspec.Struct):
     pause: Callable[[], None] | None = None
     work: Work = msgspec.field(default_factory=Work)
     _packages_at: dict[PackagePath, WantedPackage] = msgspec.field(default_factory=dict)
+    #: names of packages that the project patches
+    _patched: frozenset[str] = frozenset()
     #: location -> its placement, all and only those planned so far
     _placed: dict[PackagePath, PlacementNumber] = msgspec.field(default_factory=dict)
     _links: list[Link] = msgspec.field(default_factory=list)
@@ -139,6 +142,7 @@ class Planner(msgspec.Struct):
         """
         packages = self.wanted.tree.packages
         self._packages_at = {package.location: package for package in packages}
+        self._patched = patched_names(self.wanted.project)
         replaced = self._replaced()
         for number, package in enumerate(packages):
             if package.link_target is None and not package.in_bundle:
@@ -230,11 +234,14 @@ class Planner(msgspec.Struct):
             destination=destination,
             parent=parent,
             optional=package.optional,
-            # so that a script cannot write into the store
-            method="copy" if package.has_install_script else self.means.clone_method,
+            # so that neither a script nor a patch is written into the store
+            method="copy" if package.has_install_script or self._is_patched(package) else self.means.clone_method,
             only=only,
         )
         self.work.plan.placements.append(placement)
+
+    def _is_patched(self, package: WantedPackage) -> bool:
+        return bool(self._patched) and package.location.rpartition("node_modules/")[2] in self._patched
 
     def _plan_repair(self, package: WantedPackage) -> None:
         """Restore single files in a package that stays; a long list in lots that fit in a datagram."""

@@ -60,7 +60,7 @@ class ScriptProcess:
             stderr=None if is_shown else subprocess.STDOUT,
             start_new_session=True,
             # there are no threads here, and nothing but system calls in it
-            preexec_fn=_begin,  # noqa: PLW1509
+            preexec_fn=begin_script,  # noqa: PLW1509
         )
 
     @property
@@ -125,9 +125,13 @@ def _readable_at_end(pid: int) -> Iterator[int]:
             os.close(descriptor)
 
 
-def _begin() -> None:
-    """What a script begins with: the signals as a shell in a terminal has them."""
-    die_with_parent(signal.SIGKILL)
+def begin_script(at_parents_end: int = signal.SIGKILL) -> None:
+    """What a script begins with, before its shell does: signals as a shell in a terminal has them.
+
+    Args:
+        at_parents_end: the signal that it gets if the process that has started it is gone.
+    """
+    die_with_parent(at_parents_end)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -244,6 +244,10 @@ class _Job(msgspec.Struct):
             complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
         if scripts.unreviewed:
             warnings.append(_unreviewed(scripts.unreviewed))
+        warnings += [
+            f"{label} comes from git and has a prepare script, which has not run: what that makes is missing"
+            for label in scripts.unprepared
+        ]
         return summary
 
     def _scripts(self, wanted: Wanted) -> Scripts:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from pmpipe.errors import ScriptError
+from pmpipe.interrupts import signals_held_back
 from pmpipe.lifecycle.building import ended_how, exit_status, hint_for
 from pmpipe.lifecycle.environment import ScriptEnvironment
 from pmpipe.npm.lifecycle import GYP_FILE, PROJECT_EVENTS, command_of, search_path
@@ -19,7 +22,7 @@ from pmpipe.npm.package_variables import label_of
 from pmpipe.npm.text import printable
 from stages.manifest_file import read_document
 from stages.script import not_started, script_variables
-from stages.script_process import die_with_parent
+from stages.script_process import begin_script
 
 #: How long (seconds) a script may take to end after SIGTERM.
 _TERM_S = 1.0
@@ -53,7 +56,7 @@ def run_own_scripts(
         variables = {**environment.own, **script_variables(document, event, command, folder)}
         variables["PATH"] = search_path(folder, environment.gyp_folder, variables.get("PATH", os.defpath))
         arguments = [environment.shell, "-c", command]
-        status = _wait(_start(f"{label}: the {event} script", arguments, folder, variables, to_stderr=to_stderr))
+        status = _run(f"{label}: the {event} script", arguments, folder, variables, to_stderr=to_stderr)
         if status:
             raise ScriptError(
                 f"{label}: the {event} script {ended_how(status)}",
@@ -63,31 +66,29 @@ def run_own_scripts(
             )
 
 
-def _start(
-    what: str, arguments: Sequence[str], folder: str, variables: Mapping[str, str], *, to_stderr: bool
-) -> subprocess.Popen[bytes]:
+def _run(what: str, arguments: Sequence[str], folder: str, variables: Mapping[str, str], *, to_stderr: bool) -> int:
+    """Run a script to its end; its exit status, or minus the signal's number."""
     for stream in (sys.stdout, sys.stderr):
         # what we have said so far comes before what the script says
         if stream is not None:
             stream.flush()
+    process: subprocess.Popen[bytes] | None = None
     try:
-        return subprocess.Popen(
-            arguments,
-            cwd=folder,
-            env=variables,
-            stdout=sys.stderr if to_stderr else None,
-            # there are no threads here, and nothing but a system call in it
-            preexec_fn=die_with_parent,  # noqa: PLW1509
-        )
+        # a signal in between would leave a script behind
+        with signals_held_back():
+            process = subprocess.Popen(
+                arguments,
+                cwd=folder,
+                env=variables,
+                stdout=sys.stderr if to_stderr else None,
+                # there are no threads here, and nothing but system calls in it
+                preexec_fn=partial(begin_script, signal.SIGTERM),  # noqa: PLW1509
+            )
+        return process.wait()
     except (OSError, ValueError) as error:
         raise ScriptError(not_started(what, arguments[0], error)) from error
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    try:
-        return process.wait()
     finally:
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             _end(process)
 
 

@@ -17,7 +17,7 @@ from pmpipe.lifecycle.environment import ScriptEnvironment
 from pmpipe.lifecycle.gate import ScriptGate, built_packages, linked_folders
 from pmpipe.lifecycle.script_run import ScriptTask
 from pmpipe.lifecycle.unrun import Unrun, Waiting
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS
+from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS, command_of
 from pmpipe.npm.lockfile import Entry, read_head
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.package_variables import label_of
@@ -43,6 +43,7 @@ class Scripts(msgspec.Struct, dict=True):
 
     Attributes:
         unreviewed: labels of packages that were placed now, and that nobody has allowed or denied.
+        unprepared: labels of packages from git that were placed now, and that would have to prepare themselves.
         ran: how many packages' scripts were run.
     """
 
@@ -56,6 +57,7 @@ class Scripts(msgspec.Struct, dict=True):
     links: Collection[str] | None = None
     waiting: Waiting = msgspec.field(default_factory=Waiting)
     unreviewed: list[str] = msgspec.field(default_factory=list)
+    unprepared: list[str] = msgspec.field(default_factory=list)
     ran: int = 0
 
     def due(self, tree: WantedTree) -> list[PackagePath]:
@@ -112,8 +114,15 @@ class Scripts(msgspec.Struct, dict=True):
             undecided = [one for one in candidates if verdicts[one.location] is None and not one.in_bundle]
             self.unreviewed = [package.label for package in undecided]
             failed.update(self._run_links(tree, relink))
+        self.unprepared = [package.label for package in tree.packages if self._is_unprepared(package, placed)]
         self._note(tree, placed, candidates, allowed)
         return failed
+
+    def _is_unprepared(self, package: WantedPackage, placed: Collection[PackagePath]) -> bool:
+        if package.location not in placed or not package.resolved.startswith("git"):
+            return False
+        document = read_document(f"{self.project}/{package.location}")
+        return bool(command_of(document, "prepare", has_gyp_file=False))
 
     def _run_packages(self, packages: Sequence[WantedPackage], relink: Relink) -> dict[PackagePath, str]:
         if not packages:

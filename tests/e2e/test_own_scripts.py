@@ -222,3 +222,25 @@ def test_a_linked_folder_builds_itself(project: Project, tmp_path: Path) -> None
     project.succeeds("install")
     project.succeeds("install")
     assert ran(project) == ["prepare beside"] * 2
+
+
+# -- patches ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_what_the_project_patches_stays_out_of_the_store(project: Project, command: str) -> None:
+    packages = {
+        "node_modules/left": make_package("left", "1.0.0", {"index.js": b"left"}),
+        "node_modules/@a/right": make_package("@a/right", "1.0.0", {"index.js": b"right"}),
+    }
+    project.write("patches/left+1.0.0.patch", "")
+    project.write("patches/@a+right+1.0.0.patch", "")
+    patch = "for one in left @a/right; do echo patched >> node_modules/$one/index.js; done"
+    project.want(packages, scripts={"postinstall": patch})
+    project.succeeds(command, "--clone-method=hardlink")
+    assert (project.folder / "node_modules/left/index.js").read_text() == "leftpatched\n"
+    # the store is examined when the project is closed
+    other = project.sibling("other")
+    other.want(packages)
+    other.succeeds("ci", "--clone-method=hardlink")
+    other.assert_installed()
