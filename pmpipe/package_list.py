@@ -8,7 +8,7 @@ import msgspec
 
 from pmpipe.npm.registry import Registries
 from pmpipe.plan import Package, PackageNumber
-from pmpipe.sources import entry_candidates, git_key, origin_of, usable_integrity
+from pmpipe.sources import entry_candidates, git_key, origin_of, prepared_key, usable_integrity
 from pmpipe.store import Store
 from pmpipe.wanted import WantedPackage
 
@@ -60,7 +60,7 @@ class PackageList(msgspec.Struct):
             # what is no digest is none, and the right one gets recorded
             integrity=usable_integrity(package),
             entry=entry,
-            key=git_key(package.resolved),
+            key=prepared_key(package.resolved) if package.is_prepared else git_key(package.resolved),
             stored=bool(entry),
             damaged=not self.damaged.isdisjoint(candidates),
             origin=None if entry else origin_of(package, self.registries, self.project),

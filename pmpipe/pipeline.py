@@ -200,7 +200,13 @@ def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool
         large_at_once=sizes.large_at_once,
         durable=durable,
         offline=offline,
+        run=run_name(),
     )
+
+
+def run_name() -> str:
+    """A name that no other run has, on this host or on another one with the same store."""
+    return f"{os.getpid()}-{os.urandom(6).hex()}"
 
 
 def check_stages(sizes: Sizes) -> list[Stage]:
@@ -241,4 +247,4 @@ def _link(jobs: Channel, results: Channel, board: JobBoard) -> None:
     run_jobs(make_handler(), jobs, results, board)
 
 
-__all__ = ["LIMITS", "Sizes", "check_stages", "install_settings", "script_stage", "sizes_for", "stages_for"]
+__all__ = ["LIMITS", "Sizes", "check_stages", "install_settings", "run_name", "script_stage", "sizes_for", "stages_for"]

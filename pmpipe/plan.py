@@ -10,6 +10,8 @@ from typing import NewType, TypeAlias
 
 import msgspec
 
+from stages.messages import Preparation
+
 #: Position in `Plan.packages`.
 PackageNumber = NewType("PackageNumber", int)
 
@@ -40,11 +42,19 @@ class LocalFolder(msgspec.Struct, frozen=True, gc=False):
 
 
 class GitCommit(msgspec.Struct, frozen=True, gc=False):
-    """One commit of a git repository; URLs to try in order, and a package's subfolder or an empty string."""
+    """One commit of a git repository.
+
+    Attributes:
+        repositories: URLs to try in order.
+        commit: its full id.
+        subfolder: the package's, or an empty string.
+        is_prepared: the package may make by its own scripts what it consists of.
+    """
 
     repositories: tuple[str, ...]
     commit: str
     subfolder: str
+    is_prepared: bool = False
 
 
 Origin: TypeAlias = RemoteTarball | LocalTarball | LocalFolder | GitCommit
@@ -148,6 +158,7 @@ class Plan(msgspec.Struct):
         left_out_with: the locations that are left out together with a location that cannot be had: the optional
             package that needs it, and what only that one needs.
         required_by: the chain of packages that asks for a location, for messages.
+        preparation: how packages that come from git and may prepare themselves do so.
     """
 
     packages: list[Package] = msgspec.field(default_factory=list)
@@ -156,3 +167,4 @@ class Plan(msgspec.Struct):
     origin_of: Callable[[str], Origin] = _no_origin
     left_out_with: Callable[[str], frozenset[str]] = _nothing_else
     required_by: Callable[[str], str] = str
+    preparation: Preparation | None = None

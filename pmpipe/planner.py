@@ -24,6 +24,7 @@ from pmpipe.sources import origin_of
 from pmpipe.store import Store
 from pmpipe.transaction import Exchange, ModulesFolder
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
+from stages.messages import Preparation
 
 #: Files to restore in one job: with the longest paths there are, they still fit in a datagram.
 _REPAIR_LOT = 16
@@ -60,6 +61,7 @@ class Means(msgspec.Struct, frozen=True):
         clone_method: ``auto``, ``reflink``, ``hardlink`` or ``copy``.
         damaged: store entries that are known to hold wrong bytes.
         with_bins: executables are linked into ``.bin``.
+        preparation: how packages that come from git and may prepare themselves do so.
     """
 
     store: Store
@@ -67,6 +69,7 @@ class Means(msgspec.Struct, frozen=True):
     clone_method: str
     damaged: frozenset[str] = frozenset()
     with_bins: bool = True
+    preparation: Preparation | None = None
 
     def package_list(self, project: str) -> PackageList:
         """An empty list of packages that are made from these, for the project at an absolute path."""
@@ -161,6 +164,7 @@ class Planner(msgspec.Struct):
         self._plan_emptied_folders()
         plan = self.work.plan
         plan.packages = self.packages.packages
+        plan.preparation = self.means.preparation
         if self._is_all_fresh():
             plan.links = self._links
         else:

@@ -272,8 +272,16 @@ class Scheduler:
                 job = self._begin(Fetching(number))
                 origin = self.downloads.origin(number)
                 if isinstance(origin, GitCommit):
-                    folder = f"{self.settings.staging}/git-{job}"
-                    git = FetchGit(job, package.label, origin.repositories, origin.commit, origin.subfolder, folder)
+                    folder = f"{self.settings.staging}/git-{self.settings.run}-{job}"
+                    git = FetchGit(
+                        job,
+                        package.label,
+                        origin.repositories,
+                        origin.commit,
+                        origin.subfolder,
+                        folder,
+                        self.plan.preparation if origin.is_prepared else None,
+                    )
                     yield Start(StageName.FETCH, git)
                 else:
                     assert isinstance(origin, RemoteTarball), "a tarball on disk is not fetched"

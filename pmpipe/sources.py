@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 
+import msgspec
+
 from pmpipe.errors import IntegrityError, LockfileError
 from pmpipe.npm.integrity import parse, strongest
 from pmpipe.npm.registry import Registries
@@ -43,7 +45,7 @@ def origin_of(package: WantedPackage, registries: Registries, project: str) -> O
         return LocalTarball(path) if names_tarball(path) else LocalFolder(path)
     commit = git_origin(package.resolved)
     if commit is not None:
-        return commit
+        return msgspec.structs.replace(commit, is_prepared=True) if package.is_prepared else commit
     try:
         url = registries.tarball_location(package.resolved) if package.resolved else _derived_url(package, registries)
         request = registries.request_for(url, package.name)
@@ -112,6 +114,17 @@ def git_key(resolved: str) -> str:
     if not resolved.startswith("git"):
         return ""
     return hashlib.sha256(resolved.encode()).hexdigest() if _GIT.fullmatch(resolved) else ""
+
+
+def prepared_key(resolved: str) -> str:
+    """The same for what becomes of the commit when the package has prepared itself."""
+    return hashlib.sha256(f"{resolved}\nprepared".encode()).hexdigest() if git_key(resolved) else ""
+
+
+def as_prepared(package: WantedPackage) -> WantedPackage:
+    """A package that comes from git, to be taken as its own scripts make it."""
+    names = (git_entry_name(prepared_key(package.resolved)),)
+    return msgspec.structs.replace(package, entries=names, is_prepared=True)
 
 
 def is_full_commit(reference: str) -> bool:

@@ -8,6 +8,7 @@ ends a run in another way than by its own end, no child is left when `run` retur
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 import time
@@ -36,6 +37,9 @@ from stages.messages import Crashed, Job, JobId, Release, Result, decode_results
 
 #: Waiting ends after this long (seconds) at the latest, so that progress is shown while large packages are under way.
 _TICK_S = 0.1
+
+#: When a worker was ended by a signal that ends a run, so long (seconds) is it waited for whether it was meant so.
+_GRACE_S = 0.1
 
 _STAGES = tuple(StageName)
 
@@ -158,8 +162,15 @@ class Supervisor(msgspec.Struct):
         if self.workers.has_death(readable):
             # what a worker sent before it died was done: a second look, now that nothing more can come from it
             orders += self._drain()
-            orders += self.machine.handle(*self.workers.deaths())
+            orders += self.machine.handle(*self._reasons(wake_up))
         return orders
+
+    def _reasons(self, wake_up: socket.socket) -> list[Event]:
+        """Why workers have ended: a signal to all of us may have ended them before it was taken in here."""
+        deaths = list(self.workers.deaths())
+        if any(-death.exitcode in SIGNALS for death in deaths) and select.select([wake_up], [], [], _GRACE_S)[0]:
+            return [Interrupted(wake_up.recv(1)[0])]
+        return [*deaths]
 
     def _count_busy(self) -> None:
         now = time.monotonic()

@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True):
         places: how many jobs each stage may have in flight, queued and in its workers' hands.
         store: absolute path of the store's version folder.
         staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
+        run: tells the checkouts of this run from those of all others that share the store.
         limits: caps on archives.
         clone_lot: when many placements are ready, they are given out in lots of this size.
         large_tarball_bytes: of tarballs of this size or more, only `large_at_once` are unpacked at a time.
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
     large_at_once: int = 1
     durable: bool = False
     offline: bool = False
+    run: str = ""
 
 
 class Fetching(msgspec.Struct, frozen=True, gc=False):

@@ -27,6 +27,7 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         in_bundle: it comes in the tarball of the package it lies in.
         optional: the install can do without it.
         has_install_script: scripts of its own may change its files.
+        is_prepared: it comes from git, and may make by its own scripts what it consists of.
     """
 
     location: PackagePath
@@ -40,6 +41,7 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     in_bundle: bool
     optional: bool
     has_install_script: bool
+    is_prepared: bool = False
 
     @property
     def label(self) -> str:

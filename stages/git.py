@@ -25,6 +25,7 @@ from pmpipe.errors import GitError
 from pmpipe.npm.text import printable
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.git_command import GitCommand, GitFailedError, GitMissingError, git_environment
+from stages.git_prepare import prepare
 from stages.messages import Failed, Fetched, FetchGit, JobId, PackageFolder
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -114,7 +115,10 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
     for repository in repositories:
         outcome = await _try_repository(job, repository, settings)
         if isinstance(outcome, Fetched):
-            return outcome
+            failed = await prepare(job, _package_folder(job)) if job.preparation is not None else None
+            if failed is not None:
+                _remove(job.destination)
+            return failed or outcome
         problems.append(outcome.what)
         if outcome.final:
             return _failed(job, outcome.what, hint=outcome.hint, cause=outcome.cause)

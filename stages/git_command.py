@@ -118,7 +118,7 @@ class GitCommand(msgspec.Struct, frozen=True):
     async def _finish(self, process: asyncio.subprocess.Process) -> str:
         if process.stdout is None or process.stderr is None:
             raise RuntimeError("git was started without pipes")
-        output, messages = _Collector(process.stdout), _Collector(process.stderr)
+        output, messages = Collector(process.stdout), Collector(process.stderr)
         ended = asyncio.ensure_future(process.wait())
         try:
             while not ended.done():
@@ -138,7 +138,7 @@ class GitCommand(msgspec.Struct, frozen=True):
         return output.text
 
 
-class _Collector:
+class Collector:
     """Reads a pipe as long as it is open, keeps the end of what came, and the time (of the loop) when it came."""
 
     def __init__(self, stream: asyncio.StreamReader) -> None:
@@ -148,6 +148,7 @@ class _Collector:
 
     @property
     def text(self) -> str:
+        """The end of what came."""
         return self._kept.decode("utf-8", "replace")
 
     async def _read(self, stream: asyncio.StreamReader) -> None:

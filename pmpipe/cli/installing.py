@@ -213,6 +213,8 @@ class _Job(msgspec.Struct):
         if self.extent.choice.limits:
             wanted = session.limit(self.extent.choice, self.store, fresh=line.command == "ci")
         scripts = self._scripts(wanted)
+        tree = scripts.gate.with_prepared(wanted.tree, config, session.environ)
+        wanted = msgspec.structs.replace(wanted, tree=tree)
         warnings = session.warnings
         warnings += [*wanted.tree.warnings, *_check_digests(wanted, session, is_ci=line.command == "ci")]
         warnings += _links_to_nothing(wanted)
@@ -233,7 +235,13 @@ class _Job(msgspec.Struct):
         )
         # what is not to be saved is not to be completed either
         has_lock = write is None or session.lock_file in write.files
-        install = Install(wanted, session.means(self.store), request)
+        means = session.means(self.store)
+        if any(package.is_prepared for package in tree.packages):
+            from pmpipe.lifecycle.preparing import preparation_for
+
+            preparation = preparation_for(tree, config, scripts.make_environment(), session.environ)
+            means = msgspec.structs.replace(means, preparation=preparation)
+        install = Install(wanted, means, request)
         summary = _repaired(install, scripts, session, self.output) if line.repair else install.run()
         built = summary.built
         if built and (line.command == "ci" or not config.save or self._is_frozen()):
@@ -330,7 +338,7 @@ def _repaired(install: Install, scripts: Scripts, session: Session, output: Outp
     built = frozenset() if session.config.ignore_scripts else scripts.built(install.wanted.tree)
     diagnosis = diagnose(install.wanted, install.means.store, install.request.sizes, built)
     install.diagnosis = diagnosis
-    install.means = session.means(install.means.store, diagnosis.damaged_entries)
+    install.means = msgspec.structs.replace(install.means, damaged=diagnosis.damaged_entries)
     for path in (*diagnosis.missing, *diagnosis.changed):
         output.note(f"restoring {path}")
     return install.run()

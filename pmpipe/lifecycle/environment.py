@@ -15,6 +15,7 @@ import msgspec
 
 from pmpipe import __version__, host
 from pmpipe.config import Config
+from pmpipe.lifecycle.gate import PREPARED
 from pmpipe.npm import NPM_VERSION
 from pmpipe.npm.auth import AUTH_FIELDS
 from pmpipe.npm.npmrc import js_text
@@ -75,7 +76,7 @@ def script_environment(config: Config, environ: Mapping[str, str], command: str,
     given = {name: value for name, value in environ.items() if not _is_secret(name, value, secrets)}
     gyp_folder = f"{npm}/node_modules/@npmcli/run-script/lib/node-gyp-bin" if npm else ""
     return ScriptEnvironment(
-        own={**environ, **added},
+        own={**(given if PREPARED in environ else environ), **added},
         dependencies={**given, **added},
         gyp_folder=gyp_folder if os.path.isdir(gyp_folder) else "",
         shell=config.script_shell or "sh",

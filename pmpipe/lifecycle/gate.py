@@ -22,6 +22,7 @@ from pmpipe.lifecycle.unrun import Unrun, Waiting
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.script_policy import ScriptPolicy, ScriptSource, checked_entries, entries_of_list
+from pmpipe.sources import as_prepared, git_key
 
 if TYPE_CHECKING:
     from pmpipe.config import Config
@@ -120,6 +121,20 @@ class ScriptGate:
         scheme, _, path = resolved.partition(":")
         return os.path.normpath(os.path.join(self._project, path)) if scheme == "file" else ""
 
+    def with_prepared(self, tree: WantedTree, config: Config, environ: Mapping[str, str]) -> WantedTree:
+        """The same tree, with the packages from git marked that are to make by their scripts what they consist of."""
+        if config.ignore_scripts or self.says_nothing or not any(git_key(one.resolved) for one in tree.packages):
+            return tree
+        # one that needs itself to prepare itself is taken as it is
+        under_way = environ.get(PREPARED, "").split("\n")
+
+        def marked(package: WantedPackage) -> WantedPackage:
+            if package.in_bundle or not git_key(package.resolved) or package.resolved in under_way:
+                return package
+            return as_prepared(package) if self.verdict(package) else package
+
+        return msgspec.structs.replace(tree, packages=tuple(map(marked, tree.packages)))
+
     def require_reviewed(self, tree: WantedTree, config: Config) -> None:
         """Under ``strict-allow-scripts``, refuse a tree with scripts that nobody has allowed or denied.
 
@@ -136,6 +151,9 @@ class ScriptGate:
                 hint=HOW_TO_ALLOW,
             )
 
+
+#: Variable that names the packages from git that are being prepared, one a line: the project is not the user's then.
+PREPARED = "PMPIPE_PREPARES"
 
 #: What to do about scripts that may not run.
 HOW_TO_ALLOW = (

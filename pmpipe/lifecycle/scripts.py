@@ -21,6 +21,7 @@ from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS, command_of
 from pmpipe.npm.lockfile import Entry, read_head
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.package_variables import label_of
+from pmpipe.sources import git_key
 from pmpipe.wanted import WantedPackage, WantedTree
 from stages.manifest_file import read_document
 
@@ -114,12 +115,14 @@ class Scripts(msgspec.Struct, dict=True):
             undecided = [one for one in candidates if verdicts[one.location] is None and not one.in_bundle]
             self.unreviewed = [package.label for package in undecided]
             failed.update(self._run_links(tree, relink))
-        self.unprepared = [package.label for package in tree.packages if self._is_unprepared(package, placed)]
-        self._note(tree, placed, candidates, allowed)
+        unprepared = [package for package in tree.packages if self._is_unprepared(package, placed)]
+        if not self.config.ignore_scripts:
+            self.unprepared = [package.label for package in unprepared]
+        self._note(tree, placed, [*candidates, *unprepared], allowed)
         return failed
 
     def _is_unprepared(self, package: WantedPackage, placed: Collection[PackagePath]) -> bool:
-        if package.location not in placed or not package.resolved.startswith("git"):
+        if package.location not in placed or package.is_prepared or not git_key(package.resolved):
             return False
         document = read_document(f"{self.project}/{package.location}")
         return bool(command_of(document, "prepare", has_gyp_file=False))

@@ -20,6 +20,9 @@ LINK_EVENTS = ("preinstall", "prepare", "install", "postinstall")
 #: Events of the project itself, when all of it is installed.
 PROJECT_EVENTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
 
+#: Scripts by which a package that comes from git makes what it consists of.
+PREPARING_EVENTS = ("preinstall", "install", "postinstall", "prepare")
+
 #: After these the package may have executables that it had not before.
 EVENTS_BEFORE_BINS = frozenset({"preinstall", "prepare"})
 

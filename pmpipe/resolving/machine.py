@@ -395,7 +395,7 @@ class ResolveRun(msgspec.Struct):
                 continue
             job = self._begin(FetchTask(tarball))
             if tarball.commit:
-                folder = f"{self.settings.staging}/resolve-{job}"
+                folder = f"{self.settings.staging}/resolve-{self.settings.run}-{job}"
                 git = FetchGit(job, tarball.label, tarball.repositories, tarball.commit, tarball.subfolder, folder)
                 self._orders.append(Start(StageName.FETCH, git))
             else:

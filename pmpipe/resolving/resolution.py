@@ -14,7 +14,7 @@ from pmpipe.driving import Crew
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
 from pmpipe.orders import Counts
-from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes
+from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
 from pmpipe.project import read_project
 from pmpipe.project_files import YARN_LOCK, read_file
 from pmpipe.resolving.failures import bounded, errors_of
@@ -143,6 +143,7 @@ def resolve(
         large_tarball_bytes=LARGE_TARBALL_BYTES,
         large_at_once=sizes.large_at_once,
         offline=offline,
+        run=run_name(),
     )
     run = ResolveRun(
         settings,

@@ -54,6 +54,7 @@ from stages.messages.fetching import (
     FetchTarball,
     FindGitCommit,
     FoundGitCommit,
+    Preparation,
     Release,
 )
 from stages.messages.linking import (
@@ -115,6 +116,7 @@ __all__ = [
     "LinkJob",
     "Linked",
     "PackageFolder",
+    "Preparation",
     "Release",
     "Remove",
     "Removed",

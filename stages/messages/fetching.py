@@ -23,6 +23,18 @@ class FetchTarball(Message, frozen=True):
     maximum_bytes: int
 
 
+class Preparation(Message, frozen=True):
+    """How a package that comes from git makes what it consists of.
+
+    Attributes:
+        command: the program and its arguments; the package's folder is put behind.
+        variables: for its environment, beside this process's own.
+    """
+
+    command: tuple[str, ...]
+    variables: dict[str, str]
+
+
 class FetchGit(Message, frozen=True):
     """Check out one commit of a git repository into a fresh folder.
 
@@ -33,6 +45,7 @@ class FetchGit(Message, frozen=True):
         commit: the full SHA-1 or SHA-256 in hexadecimal.
         subfolder: path of the package within the repository, or empty.
         destination: absolute path of the folder to create.
+        preparation: what is run if the package has scripts for it; None: it is taken as it is.
     """
 
     job: JobId
@@ -41,6 +54,7 @@ class FetchGit(Message, frozen=True):
     commit: str
     subfolder: str
     destination: str
+    preparation: Preparation | None = None
 
 
 class FetchDocument(Message, frozen=True):

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.git import git
 from support.packages import integrity, make_package, make_tarball
 from support.project import Project
 from support.registry import PackageRegistry, faults
 
 LEAF = make_package("leaf", "1.0.0")
 LEAF_2 = make_package("leaf", "2.0.0")
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "t",
-    "GIT_AUTHOR_EMAIL": "t@registry.example",
-    "GIT_COMMITTER_NAME": "t",
-    "GIT_COMMITTER_EMAIL": "t@registry.example",
-}
-
-
-def git(folder: Path, *words: str) -> str:
-    environment = {**os.environ, **IDENTITY, "GIT_CONFIG_GLOBAL": "/dev/null"}
-    command = ["git", "-C", str(folder), *words]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
 
 class Repository:

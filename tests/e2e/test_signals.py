@@ -295,3 +295,15 @@ def test_what_sigkill_leaves_of_an_install_that_resolves_is_mended_by_the_next(
     assert (unresolved.folder / "package-lock.json").read_bytes() == (
         undisturbed.folder / "package-lock.json"
     ).read_bytes()
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_a_signal_to_all_processes_at_once_is_no_crash(
+    project: Project, registry: PackageRegistry, gate: threading.Event, number: int
+) -> None:
+    project.want(PACKAGES)
+    running = project.start("ci")
+    registry.wait_for_requests("*.tgz", 2)
+    os.killpg(running.pid, number)
+    assert running.wait().status == STATUS[signal.Signals(number)]
+    gate.set()
