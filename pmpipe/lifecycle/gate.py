@@ -21,11 +21,12 @@ from pmpipe.lifecycle.folders import has_link_scripts, is_own
 from pmpipe.lifecycle.unrun import Unrun, Waiting
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.script_policy import ScriptPolicy, ScriptSource, checked_entries, entries_of_list
 from pmpipe.sources import as_prepared, git_key
 
 if TYPE_CHECKING:
+    # most projects say nothing about scripts, and pay for none of this
     from pmpipe.config import Config
+    from pmpipe.npm.script_policy import ScriptPolicy, ScriptSource
     from pmpipe.session import Session
     from pmpipe.wanted import WantedPackage, WantedTree
 
@@ -64,8 +65,11 @@ class ScriptGate:
                 "--allow-scripts (or npm_config_allow_scripts) is for global packages only",
                 hint='in a project, name the packages under "allowScripts" in package.json, or in .npmrc',
             )
-        entries, self.warnings = _policy(config, b"" if is_global else manifest, project, home)
-        self._policy = ScriptPolicy(entries, project, home) if entries else None
+        self.warnings: list[str] = []
+        self._policy: ScriptPolicy | None = None
+        allowed = {} if is_global else _allow_scripts(manifest)
+        if allowed or config.allow_scripts or config.allow_scripts_now:
+            self._policy, self.warnings = _policy(config, allowed, project, home)
 
     @classmethod
     def of(cls, session: Session) -> ScriptGate:
@@ -104,6 +108,8 @@ class ScriptGate:
 
     def source(self, package: WantedPackage) -> ScriptSource:
         """Where a package comes from, for the policy."""
+        from pmpipe.npm.script_policy import ScriptSource
+
         if package.link_target is not None:
             folder = os.path.normpath(f"{self._project}/{package.link_target}")
             start = os.path.dirname(f"{self._project}/{package.location}")
@@ -189,14 +195,25 @@ def linked_folders(tree: WantedTree, project: str, gate: ScriptGate) -> Iterable
                 yield package, folder
 
 
-def _policy(config: Config, manifest: bytes, project: str, home: str) -> tuple[dict[str, bool], list[str]]:
-    """The entries of the strongest place that has any that can be used, and what is to be said about all of them."""
+def _policy(
+    config: Config, allowed: Mapping[str, object], project: str, home: str
+) -> tuple[ScriptPolicy | None, list[str]]:
+    """The policy of the strongest place that has one that can be used, and what is to be said about all of them.
+
+    Args:
+        config: all settings.
+        allowed: what package.json says.
+        project: absolute path of the project.
+        home: the user's.
+    """
+    from pmpipe.npm.script_policy import ScriptPolicy, checked_entries, entries_of_list
+
     places: list[tuple[str, Mapping[str, object]]] = [
         ("the command line", entries_of_list(config.allow_scripts_now)),
-        ("package.json", _allow_scripts(manifest)),
+        ("package.json", allowed),
         (".npmrc", entries_of_list(config.allow_scripts)),
     ]
-    chosen: dict[str, bool] | None = None
+    chosen: ScriptPolicy | None = None
     chosen_place = ""
     warnings: list[str] = []
     for place, given in places:
@@ -205,10 +222,10 @@ def _policy(config: Config, manifest: bytes, project: str, home: str) -> tuple[d
         if entries is None:
             continue
         if chosen is None:
-            chosen, chosen_place = entries, place
+            chosen, chosen_place = ScriptPolicy(entries, project, home), place
         else:
             warnings.append(f"allow-scripts of {place} is passed over: {chosen_place} says what is allowed")
-    return chosen or {}, warnings
+    return (chosen if chosen is not None and chosen.entries else None), warnings
 
 
 def _allow_scripts(manifest: bytes) -> Mapping[str, object]:

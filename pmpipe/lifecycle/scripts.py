@@ -7,23 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pmpipe import host
 from pmpipe.config import Config
-from pmpipe.lifecycle.building import Builder
-from pmpipe.lifecycle.environment import ScriptEnvironment
 from pmpipe.lifecycle.gate import ScriptGate, built_packages, linked_folders
-from pmpipe.lifecycle.script_run import ScriptTask
 from pmpipe.lifecycle.unrun import Unrun, Waiting
 from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS, command_of
-from pmpipe.npm.lockfile import Entry, read_head
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.package_variables import label_of
 from pmpipe.sources import git_key
 from pmpipe.wanted import WantedPackage, WantedTree
 from stages.manifest_file import read_document
+
+if TYPE_CHECKING:
+    # most installs run no scripts, and pay for none of these
+    from pmpipe.lifecycle.building import Builder
+    from pmpipe.lifecycle.environment import ScriptEnvironment
+    from pmpipe.lifecycle.script_run import ScriptTask
 
 Relink = Callable[[Collection[PackagePath]], None]
 
@@ -142,6 +144,8 @@ class Scripts(msgspec.Struct, dict=True):
         ]
         if not found:
             return {}
+        from pmpipe.npm.package_variables import label_of
+
         tasks = [self._task(package, folder, label_of(read_document(folder))) for package, folder in found]
         self.ran += len(tasks)
         return self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink)
@@ -174,6 +178,8 @@ class Scripts(msgspec.Struct, dict=True):
 
     @property
     def _builder(self) -> Builder:
+        from pmpipe.lifecycle.building import Builder
+
         environment = self._environment
         return Builder(
             shell=environment.shell,
@@ -185,9 +191,14 @@ class Scripts(msgspec.Struct, dict=True):
 
     @cached_property
     def _entries(self) -> dict[PackagePath, msgspec.Raw]:
+        from pmpipe.npm.lockfile import read_head
+
         return read_head(self.lock, "").raw_entries() if self.lock else {}
 
     def _task(self, package: WantedPackage, folder: str, label: str) -> ScriptTask:
+        from pmpipe.lifecycle.script_run import ScriptTask
+        from pmpipe.npm.lockfile import Entry
+
         raw = self._entries.get(package.location)
         entry = msgspec.json.decode(raw, type=Entry) if raw is not None else Entry()
         variables = {
