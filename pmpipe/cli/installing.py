@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -251,7 +251,7 @@ class _Job(msgspec.Struct):
 
             complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
         if scripts.unreviewed:
-            warnings.append(_unreviewed(scripts.unreviewed))
+            warnings.append(_unreviewed(scripts))
         warnings += [
             f"{label} comes from git and has a prepare script, which has not run: what that makes is missing"
             for label in scripts.unprepared
@@ -304,11 +304,10 @@ class _Job(msgspec.Struct):
         return chosen_locations(choice, session.locked.project.manifests.workspaces, session.folder)
 
 
-def _unreviewed(labels: Sequence[str]) -> str:
-    from pmpipe.lifecycle.gate import HOW_TO_ALLOW
-
+def _unreviewed(scripts: Scripts) -> str:
+    labels = scripts.unreviewed
     packages = plural(len(labels), "package has", "packages have")
-    return f"{packages} install scripts that nobody has allowed: {some_of(labels)}; {HOW_TO_ALLOW}"
+    return f"{packages} install scripts that nobody has allowed: {some_of(labels)}; {scripts.gate.how_to_allow}"
 
 
 def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str]:

@@ -43,6 +43,7 @@ class ScriptGate:
 
     Attributes:
         warnings: entries of the policy that cannot be used, one line each.
+        how_to_allow: what to do about scripts that may not run.
 
     Raises:
         ScriptError: packages are allowed on the command line, which is for global packages only.
@@ -60,6 +61,7 @@ class ScriptGate:
         self._project = project
         self._from_registry = from_registry
         is_global = bool(config.settings["global"]) or config.settings["location"] == "global"
+        self.how_to_allow = _HOW_TO_ALLOW_GLOBALLY if is_global else _HOW_TO_ALLOW
         if config.allow_scripts_now and not is_global:
             raise ScriptError(
                 "--allow-scripts (or npm_config_allow_scripts) is for global packages only",
@@ -154,18 +156,19 @@ class ScriptGate:
             raise ScriptError(
                 f"strict-allow-scripts: nobody has allowed or denied the install scripts of {len(unreviewed)} packages",
                 details=unreviewed,
-                hint=HOW_TO_ALLOW,
+                hint=self.how_to_allow,
             )
 
 
 #: Variable that names the packages from git that are being prepared, one a line: the project is not the user's then.
 PREPARED = "PMPIPE_PREPARES"
 
-#: What to do about scripts that may not run.
-HOW_TO_ALLOW = (
+_HOW_TO_ALLOW = (
     '`pmpipe install-scripts approve NAME` (or "allowScripts" in package.json: {"NAME": true}) lets them run, '
     "`deny` or false says that they are not needed"
 )
+
+_HOW_TO_ALLOW_GLOBALLY = "--allow-scripts=NAME lets them run this time, `allow-scripts=NAME` in your own .npmrc always"
 
 
 def unreviewed_packages(tree: WantedTree, gate: ScriptGate) -> list[WantedPackage]:

@@ -411,3 +411,15 @@ def test_the_report_tells_what_was_run(built: Project) -> None:
     write_manifest(built, allowScripts={})
     report = built.succeeds("ci", "--json").report
     assert (report["scriptsRun"], report["scriptsSkipped"]) == (0, 1)
+
+
+def test_global_packages_are_allowed_on_the_command_line(project: Project) -> None:
+    package = make_package("tool", "1.0.0", bin="index.js", scripts={"install": "echo > made"})
+    project.registry.publish(package)
+    prefix = project.base / "prefix"
+    run = project.succeeds("install", "-g", "tool", f"--prefix={prefix}")
+    assert "--allow-scripts=NAME lets them run this time" in run.stderr
+    assert not (prefix / "lib/node_modules/tool/made").exists()
+    run = project.succeeds("install", "-g", "tool", f"--prefix={prefix}", "--allow-scripts=tool")
+    assert run.stderr == ""
+    assert (prefix / "lib/node_modules/tool/made").exists()
