@@ -14,113 +14,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 
 import msgspec
 
 from pmpipe.ahead import Ahead
 from pmpipe.brought import brought_along
 from pmpipe.checking import CheckTask
-from pmpipe.driving import Crew, check
+from pmpipe.driving import check
 from pmpipe.early_stages import stages_needed
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
+from pmpipe.hidden_lockfile import HiddenLockfile
+from pmpipe.install_request import Request, Summary
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
-from pmpipe.lifecycle.scripts import Scripts
 from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.orders import Counts
-from pmpipe.pipeline import Sizes, install_settings
+from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
-from pmpipe.project_write import ProjectWrite
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
 from pmpipe.sources import entry_candidates, lacks_digest
-from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, forget
+from pmpipe.standing import forget
 from pmpipe.tasks import STAGE_OF
-from pmpipe.transaction import ModulesFolder, write_whole
-
-_SECOND_NS = 1_000_000_000
+from pmpipe.transaction import ModulesFolder
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What the user asked for.
-
-    Attributes:
-        fresh: what is in node_modules goes first (``ci``).
-        durable: store entries are flushed to the disk.
-        offline: nothing may be fetched.
-        dry_run: plan only.
-        sizes: processes and queues.
-        crew: the processes, which were made with `sizes`.
-        hidden_lockfile: makes its text for the locations that are installed, and those that node-gyp builds.
-        write: files of the project that change together with the tree: lockfile, package.json.
-        watch: called with the scheduler at every wake-up.
-        ahead: what has begun already.
-        scripts: lifecycle scripts, which run when all is in place; None: nobody asks for them.
-        notes_built: packages that node-gyp builds are noted as such, as npm notes them.
-        never_built: locations of packages that say that node-gyp does not build them.
-    """
-
-    fresh: bool
-    durable: bool
-    offline: bool
-    dry_run: bool
-    sizes: Sizes
-    crew: Crew
-    hidden_lockfile: Callable[[Collection[PackagePath], Collection[PackagePath]], bytes]
-    watch: Callable[[Scheduler], None]
-    write: ProjectWrite | None = None
-    ahead: Ahead | None = None
-    scripts: Scripts | None = None
-    notes_built: bool = False
-    never_built: frozenset[str] = frozenset()
-
-
-class Summary(msgspec.Struct):
-    """What a run did.
-
-    Attributes:
-        placed: package folders that were filled.
-        kept: locations that stayed as they were.
-        removed: paths, relative to the project, that went without replacement.
-        left_out: locations of optional packages that could not be had.
-        counts: what went through the stages.
-        warnings: one line each.
-        stage_s: seconds during which each stage had work.
-        scripts_run: packages and linked folders whose scripts have run.
-        scripts_skipped: packages with install scripts, none of which has run.
-        recorded: location -> sha512 that was computed because the lockfile has no digest.
-        built: locations of new packages that node-gyp builds, while the lockfile knows of no install script.
-        resolved: packages that were found by resolving; 0 if the lockfile was up to date.
-        documents: packuments that came from the registry.
-        written: package.json files and lockfiles that were written, relative to the project.
-    """
-
-    placed: int = 0
-    kept: int = 0
-    removed: list[str] = msgspec.field(default_factory=list)
-    left_out: list[str] = msgspec.field(default_factory=list)
-    counts: Counts = msgspec.field(default_factory=Counts)
-    warnings: list[str] = msgspec.field(default_factory=list)
-    stage_s: dict[str, float] = msgspec.field(default_factory=dict)
-    scripts_run: int = 0
-    scripts_skipped: int = 0
-    recorded: dict[PackagePath, str] = msgspec.field(default_factory=dict)
-    built: list[PackagePath] = msgspec.field(default_factory=list)
-    resolved: int = 0
-    documents: int = 0
-    written: tuple[str, ...] = ()
-
-    def add_stages(self, stage_s: Mapping[str, float]) -> None:
-        """Count seconds during which stages had work."""
-        for stage, seconds in stage_s.items():
-            self.stage_s[stage] = self.stage_s.get(stage, 0.0) + seconds
-
-
-class Install(msgspec.Struct):
+class Install(msgspec.Struct, dict=True):
     """Carries one request out.
 
     Args:
@@ -138,8 +61,10 @@ class Install(msgspec.Struct):
     _folders: dict[str, ModulesFolder] = msgspec.field(default_factory=dict)
     #: what has begun already, until the plan has taken it over
     _ahead: Ahead | None = None
-    #: the hidden lockfile of the whole tree, made while the processes work; empty until then
-    _hidden_lockfile: bytes = b""
+
+    @cached_property
+    def _hidden(self) -> HiddenLockfile:
+        return HiddenLockfile(self.wanted.project, self.wanted.tree, self._folders, self.request.hidden_lockfile)
 
     def run(self) -> Summary:
         """Do it.
@@ -194,7 +119,7 @@ class Install(msgspec.Struct):
             changed = [folder for folder in self._folders.values() if folder.forget_killed_run()]
             relinked = step is not None and step.relinked
             if not installed.trusted or installed.doubtful or changed or relinked or self.request.write is not None:
-                self._write_hidden_lockfile(frozenset())
+                self._hidden.write()
         except BaseException as error:
             with signals_ignored():
                 self._unwrite_files()
@@ -264,8 +189,8 @@ class Install(msgspec.Struct):
             self._tell(scheduler)
             self._build(scheduler)
             self._write_files()
-            self._set_hidden_lockfile_aside()
-            self._write_hidden_lockfile(frozenset(self.summary.left_out))
+            self._hidden.set_aside()
+            self._hidden.write(self.summary.left_out, self.summary.built)
         except BaseException as error:
             with signals_ignored():
                 self._roll_back(error)
@@ -277,7 +202,7 @@ class Install(msgspec.Struct):
             try:
                 for folder in self._folders.values():
                     folder.finish()
-                self._touch_hidden_lockfile()
+                self._hidden.touch()
             except OSError as error:
                 raise FilesystemError(
                     f"the new tree is complete, but what was there before cannot be removed: {error.strerror}",
@@ -336,9 +261,9 @@ class Install(msgspec.Struct):
 
     def _watch(self, scheduler: Scheduler) -> None:
         """What is done at every wake-up."""
-        if not self._hidden_lockfile and 2 * scheduler.counts.placed > len(scheduler.plan.placements):
+        if 2 * scheduler.counts.placed > len(scheduler.plan.placements):
             # all processes have work for a while; at the end, everybody would wait for this
-            self._hidden_lockfile = self.request.hidden_lockfile(self.wanted.tree.listed(), ())
+            self._hidden.make_ahead()
         self.request.watch(scheduler)
 
     def _make_late_links(self, links: Iterable[Link], scheduler: Scheduler) -> None:
@@ -415,51 +340,9 @@ class Install(msgspec.Struct):
             built = silent.intersection(map(PackagePath, scheduler.gyp))
             summary.built = sorted(built - self.request.never_built)
 
-    # -- the hidden lockfile --------------------------------------------------------------------------------------
-
-    def _set_hidden_lockfile_aside(self) -> None:
-        path = f"{self.wanted.project}/{HIDDEN_LOCKFILE}"
-        if os.path.lexists(path):
-            self._folders[os.path.dirname(path)].set_aside(path)
-
-    def _write_hidden_lockfile(self, left_out: frozenset[str]) -> None:
-        project = self.wanted.project
-        if not os.path.isdir(f"{project}/node_modules"):
-            return  # a project without dependencies
-        content = self._hidden_lockfile
-        built = self.summary.built
-        if left_out or built or not content:
-            listed = (path for path in self.wanted.tree.listed() if not _lies_in(path, left_out))
-            content = self.request.hidden_lockfile(frozenset(listed), built)
-        write_whole(f"{project}/{HIDDEN_LOCKFILE}", content)
-
-    def _touch_hidden_lockfile(self) -> None:
-        """It must be newer than every folder that it lists, and removing the journal was the last change to one.
-
-        By npm's tolerance it may be a little older. It is made older by just that, so that npm and the next run notice
-        whatever changes from now on, were it the moment after. But not where that would be another second: a layer of a
-        container's image keeps whole ones, and would make it older than what it lists.
-        """
-        path = f"{self.wanted.project}/{HIDDEN_LOCKFILE}"
-        if not os.path.exists(path):
-            return
-        changed = [os.lstat(folder).st_mtime_ns for folder in self._folders if os.path.isdir(folder)]
-        newest_ns = max(changed)
-        time_ns = newest_ns - TOLERANCE_NS
-        if time_ns // _SECOND_NS == newest_ns // _SECOND_NS:
-            os.utime(path, ns=(time_ns, time_ns))
-            if os.stat(path).st_mtime_ns == time_ns:
-                return
-        # the filesystem may be one that keeps whole seconds
-        os.utime(path)
-
 
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
-
-
-def _lies_in(path: str, locations: frozenset[str]) -> bool:
-    return path in locations or any(path.startswith(f"{location}/") for location in locations)
 
 
 def _unwritable(error: OSError) -> PmpipeError:

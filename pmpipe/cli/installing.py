@@ -16,8 +16,9 @@ from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import LockfileError
-from pmpipe.install import Install, Request, Summary
+from pmpipe.install import Install
 from pmpipe.install_crew import InstallCrew
+from pmpipe.install_request import Request, Summary
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
 from pmpipe.session import Session

@@ -10,13 +10,13 @@ from pmpipe.cli.output import Output
 from pmpipe.cli.wording import megabytes, plural
 
 if TYPE_CHECKING:
-    from pmpipe.install import Summary
+    from pmpipe.install_request import Summary
 
 
 def show_nothing_to_do(output: Output, seconds: float) -> None:
     """The tree is as the last install left it."""
     if output.json:
-        from pmpipe.install import Summary
+        from pmpipe.install_request import Summary
 
         output.document(_document(Summary(), seconds))
     else:

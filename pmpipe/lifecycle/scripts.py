@@ -150,10 +150,6 @@ class Scripts(msgspec.Struct, dict=True):
         self.ran += len(tasks)
         return self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink)
 
-    def has_links_to_run(self, tree: WantedTree) -> bool:
-        """Whether linked folders have scripts, which run in every install."""
-        return not self.config.ignore_scripts and any(True for _ in linked_folders(tree, self.project, self.gate))
-
     def _note(
         self,
         tree: WantedTree,

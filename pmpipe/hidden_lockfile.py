@@ -1,0 +1,93 @@
+"""The hidden lockfile of an install: made while the processes work, written when all is in place, dated at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
+
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
+from pmpipe.transaction import ModulesFolder, write_whole
+from pmpipe.wanted import WantedTree
+
+_SECOND_NS = 1_000_000_000
+
+
+class HiddenLockfile(msgspec.Struct):
+    """The record by which npm, and the next run, know the tree.
+
+    Args:
+        project: absolute path of the project.
+        tree: what is to stand there.
+        folders: the project's modules folders by absolute path.
+        make: makes its text for the locations that are installed, and those that node-gyp builds.
+    """
+
+    project: str
+    tree: WantedTree
+    folders: Mapping[str, ModulesFolder]
+    make: Callable[[Collection[PackagePath], Collection[PackagePath]], bytes]
+    #: that of the whole tree; empty until it is made
+    _content: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """Its absolute path."""
+        return f"{self.project}/{HIDDEN_LOCKFILE}"
+
+    def make_ahead(self) -> None:
+        """Make the text for the whole tree, while there is time."""
+        if not self._content:
+            self._content = self.make(self.tree.listed(), ())
+
+    def set_aside(self) -> None:
+        """Make room for the new one; a failure puts the former one back."""
+        if os.path.lexists(self.path):
+            self.folders[os.path.dirname(self.path)].set_aside(self.path)
+
+    def write(self, left_out: Collection[str] = (), built: Collection[PackagePath] = ()) -> None:
+        """Write it, unless the project has no packages.
+
+        Args:
+            left_out: locations that are not installed after all, with what lies in them.
+            built: new packages that node-gyp builds, while the lockfile knows of no install script.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if not os.path.isdir(os.path.dirname(self.path)):
+            return  # a project without dependencies
+        content = self._content
+        if left_out or built or not content:
+            listed = (path for path in self.tree.listed() if not _lies_in(path, left_out))
+            content = self.make(frozenset(listed), built)
+        write_whole(self.path, content)
+
+    def touch(self) -> None:
+        """It must be newer than every folder that it lists, and removing the journal was the last change to one.
+
+        By npm's tolerance it may be a little older. It is made older by just that, so that npm and the next run notice
+        whatever changes from now on, were it the moment after. But not where that would be another second: a layer of a
+        container's image keeps whole ones, and would make it older than what it lists.
+
+        Raises:
+            OSError: its time cannot be set.
+        """
+        path = self.path
+        if not os.path.exists(path):
+            return
+        changed = [os.lstat(folder).st_mtime_ns for folder in self.folders if os.path.isdir(folder)]
+        newest_ns = max(changed)
+        time_ns = newest_ns - TOLERANCE_NS
+        if time_ns // _SECOND_NS == newest_ns // _SECOND_NS:
+            os.utime(path, ns=(time_ns, time_ns))
+            if os.stat(path).st_mtime_ns == time_ns:
+                return
+        # the filesystem may be one that keeps whole seconds
+        os.utime(path)
+
+
+def _lies_in(path: str, locations: Collection[str]) -> bool:
+    return path in locations or any(path.startswith(f"{location}/") for location in locations)

@@ -1,0 +1,91 @@
+"""What an install is asked for, and what it tells at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
+
+from pmpipe.ahead import Ahead
+from pmpipe.driving import Crew
+from pmpipe.lifecycle.scripts import Scripts
+from pmpipe.npm.package_path import PackagePath
+from pmpipe.orders import Counts
+from pmpipe.pipeline import Sizes
+from pmpipe.project_write import ProjectWrite
+from pmpipe.scheduler import Scheduler
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What the user asked for.
+
+    Attributes:
+        fresh: what is in node_modules goes first (``ci``).
+        durable: store entries are flushed to the disk.
+        offline: nothing may be fetched.
+        dry_run: plan only.
+        sizes: processes and queues.
+        crew: the processes, which were made with `sizes`.
+        hidden_lockfile: makes its text for the locations that are installed, and those that node-gyp builds.
+        write: files of the project that change together with the tree: lockfile, package.json.
+        watch: called with the scheduler at every wake-up.
+        ahead: what has begun already.
+        scripts: lifecycle scripts, which run when all is in place; None: nobody asks for them.
+        notes_built: packages that node-gyp builds are noted as such, as npm notes them.
+        never_built: locations of packages that say that node-gyp does not build them.
+    """
+
+    fresh: bool
+    durable: bool
+    offline: bool
+    dry_run: bool
+    sizes: Sizes
+    crew: Crew
+    hidden_lockfile: Callable[[Collection[PackagePath], Collection[PackagePath]], bytes]
+    watch: Callable[[Scheduler], None]
+    write: ProjectWrite | None = None
+    ahead: Ahead | None = None
+    scripts: Scripts | None = None
+    notes_built: bool = False
+    never_built: frozenset[str] = frozenset()
+
+
+class Summary(msgspec.Struct):
+    """What a run did.
+
+    Attributes:
+        placed: package folders that were filled.
+        kept: locations that stayed as they were.
+        removed: paths, relative to the project, that went without replacement.
+        left_out: locations of optional packages that could not be had.
+        counts: what went through the stages.
+        warnings: one line each.
+        stage_s: seconds during which each stage had work.
+        scripts_run: packages and linked folders whose scripts have run.
+        scripts_skipped: packages with install scripts, none of which has run.
+        recorded: location -> sha512 that was computed because the lockfile has no digest.
+        built: locations of new packages that node-gyp builds, while the lockfile knows of no install script.
+        resolved: packages that were found by resolving; 0 if the lockfile was up to date.
+        documents: packuments that came from the registry.
+        written: package.json files and lockfiles that were written, relative to the project.
+    """
+
+    placed: int = 0
+    kept: int = 0
+    removed: list[str] = msgspec.field(default_factory=list)
+    left_out: list[str] = msgspec.field(default_factory=list)
+    counts: Counts = msgspec.field(default_factory=Counts)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    stage_s: dict[str, float] = msgspec.field(default_factory=dict)
+    scripts_run: int = 0
+    scripts_skipped: int = 0
+    recorded: dict[PackagePath, str] = msgspec.field(default_factory=dict)
+    built: list[PackagePath] = msgspec.field(default_factory=list)
+    resolved: int = 0
+    documents: int = 0
+    written: tuple[str, ...] = ()
+
+    def add_stages(self, stage_s: Mapping[str, float]) -> None:
+        """Count seconds during which stages had work."""
+        for stage, seconds in stage_s.items():
+            self.stage_s[stage] = self.stage_s.get(stage, 0.0) + seconds
