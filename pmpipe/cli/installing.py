@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -251,12 +251,7 @@ class _Job(msgspec.Struct):
             from pmpipe.lock_record import complete_lockfile
 
             complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
-        if scripts.unreviewed:
-            warnings.append(_unreviewed(scripts))
-        warnings += [
-            f"{label} comes from git and has a prepare script, which has not run: what that makes is missing"
-            for label in scripts.unprepared
-        ]
+        warnings += _about_scripts(scripts)
         return summary
 
     def _scripts(self, wanted: Wanted) -> Scripts:
@@ -305,10 +300,16 @@ class _Job(msgspec.Struct):
         return chosen_locations(choice, session.locked.project.manifests.workspaces, session.folder)
 
 
-def _unreviewed(scripts: Scripts) -> str:
+def _about_scripts(scripts: Scripts) -> Iterator[str]:
+    """Warnings about scripts that have not run."""
     labels = scripts.unreviewed
-    packages = plural(len(labels), "package has", "packages have")
-    return f"{packages} install scripts that nobody has allowed: {some_of(labels)}; {scripts.gate.how_to_allow}"
+    if labels:
+        packages = plural(len(labels), "package has", "packages have")
+        yield f"{packages} install scripts that nobody has allowed: {some_of(labels)}; {scripts.gate.how_to_allow}"
+    for label in scripts.unprepared:
+        yield f"{label} comes from git and has a prepare script, which has not run: what that makes is missing"
+    for path in scripts.misplaced:
+        yield f"allowScripts in {path}/package.json is passed over: the project's package.json says what is allowed"
 
 
 def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str]:

@@ -47,6 +47,7 @@ class Scripts(msgspec.Struct, dict=True):
     Attributes:
         unreviewed: labels of packages that were placed now, and that nobody has allowed or denied.
         unprepared: labels of packages from git that were placed now, and that would have to prepare themselves.
+        misplaced: workspaces whose package.json says what is allowed, which only the project's can.
         ran: how many packages' scripts were run.
     """
 
@@ -61,6 +62,7 @@ class Scripts(msgspec.Struct, dict=True):
     waiting: Waiting = msgspec.field(default_factory=Waiting)
     unreviewed: list[str] = msgspec.field(default_factory=list)
     unprepared: list[str] = msgspec.field(default_factory=list)
+    misplaced: list[str] = msgspec.field(default_factory=list)
     ran: int = 0
 
     def due(self, tree: WantedTree) -> list[PackagePath]:
@@ -119,7 +121,8 @@ class Scripts(msgspec.Struct, dict=True):
             failed.update(self._run_links(tree, relink))
         unprepared = [package for package in tree.packages if self._is_unprepared(package, placed)]
         if not self.config.ignore_scripts:
-            self.unprepared = [package.label for package in unprepared]
+            self.unprepared = [package.label for package in unprepared if self.gate.verdict(package) is None]
+            self.misplaced = [path for path in tree.workspaces if self._has_policy(path)]
         self._note(tree, placed, [*candidates, *unprepared], allowed)
         return failed
 
@@ -128,6 +131,9 @@ class Scripts(msgspec.Struct, dict=True):
             return False
         document = read_document(f"{self.project}/{package.location}")
         return bool(command_of(document, "prepare", has_gyp_file=False))
+
+    def _has_policy(self, workspace: str) -> bool:
+        return "allowScripts" in read_document(f"{self.project}/{workspace}")
 
     def _run_packages(self, packages: Sequence[WantedPackage], relink: Relink) -> dict[PackagePath, str]:
         if not packages:

@@ -244,3 +244,13 @@ def test_what_the_project_patches_stays_out_of_the_store(project: Project, comma
     other.want(packages)
     other.succeeds("ci", "--clone-method=hardlink")
     other.assert_installed()
+
+
+def test_a_workspace_cannot_say_what_is_allowed(project: Project) -> None:
+    package = make_package("built", "1.0.0", scripts={"install": "echo > made"})
+    project.declare(package, workspaces=["packages/*"])
+    workspace = {"name": "w", "version": "1.0.0", "dependencies": {"built": "1.0.0"}, "allowScripts": {"built": True}}
+    project.write("packages/w/package.json", json.dumps(workspace))
+    run = project.succeeds("install")
+    assert "allowScripts in packages/w/package.json is passed over" in run.stderr
+    assert not (project.folder / "node_modules/built/made").exists()
