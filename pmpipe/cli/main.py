@@ -96,6 +96,10 @@ def _find(line: CommandLine, environ: Mapping[str, str]) -> Command:
         from pmpipe.cli.install import run_install
 
         return run_install
+    if command in ("install-scripts", "approve-scripts", "deny-scripts"):
+        from pmpipe.cli.install_scripts import run_install_scripts
+
+        return run_install_scripts
     if command == "verify":
         from pmpipe.cli.verify import run_verify
 

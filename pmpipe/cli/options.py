@@ -40,6 +40,7 @@ _SHORT = {
     "-B": "--save-bundle",
     "-g": "--global",
     "-L": "--location",
+    "-a": "--all",
 }
 
 #: npm's other words for a command; `add` has a help of its own.
@@ -60,6 +61,7 @@ _COMMANDS = {
     "ci": ("--durable",),
     "install": ("--durable", "--repair"),
     **dict.fromkeys(("add", "remove", "update", "dedupe", "find-dupes", "prune"), ("--durable",)),
+    **dict.fromkeys(("install-scripts", "approve-scripts", "deny-scripts"), ()),
     **dict.fromkeys(("verify", "store", "completion"), ()),
 }
 
@@ -68,8 +70,7 @@ class CommandLine(msgspec.Struct):
     """What was asked for.
 
     Attributes:
-        command: ``ci``, ``install``, ``remove``, ``update``, ``dedupe``, ``find-dupes``, ``prune``, ``verify``,
-            ``store`` or ``completion``; ``add`` is ``install``, as in npm.
+        command: one of ``_COMMANDS``, except that ``add`` is ``install``, as in npm.
         words: positional arguments behind the command.
         settings: flags by npm's setting names, for `pmpipe.config.Config.load`.
         repair: ``--repair`` was given.

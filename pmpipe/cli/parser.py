@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from pmpipe import __version__
@@ -50,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     install = commands.add_parser("install", help="resolve what package.json asks for, and change node_modules to it")
     install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
     changing = [_add_changing(commands, *one) for one in _CHANGING]
+    scripts = [_add_about_scripts(commands, *one) for one in _ABOUT_SCRIPTS]
     verify = commands.add_parser("verify", help="find files in node_modules that are missing or changed")
     install.add_argument("words", nargs="*", metavar="PACKAGE", help="packages to add; see add")
     for command in (ci, install, *changing):
@@ -60,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     store.add_argument("words", nargs="*", metavar="path|verify|prune", help="print its path, check it, clean it")
     completion = commands.add_parser("completion", help="print a completion script for a shell")
     completion.add_argument("words", nargs="*", metavar="SHELL")
-    for command in (ci, install, *changing, verify, store):
+    for command in (ci, install, *changing, *scripts, verify, store):
         group = command.add_argument_group("settings")
         for flag, value, text in _SHOWN:
             extra: dict[str, Any] = {"action": "store_true"} if value is None else {"metavar": value}
@@ -78,6 +80,22 @@ _CHANGING = (
     ("prune", "remove what package.json does not ask for", ""),
 )
 
+#: Name, help, and what the words of commands about lifecycle scripts are.
+_ABOUT_SCRIPTS = (
+    (
+        "install-scripts",
+        "say whose install scripts may run: approve, deny, ls (what nobody has approved or denied), prune",
+        "approve|deny|ls|prune",
+    ),
+    ("approve-scripts", "install-scripts approve; with --allow-scripts-pending, ls", "PACKAGE"),
+    ("deny-scripts", "install-scripts deny", "PACKAGE"),
+)
+
+_DECIDING = (
+    ("-a", "--all", "all packages that nobody has approved or denied"),
+    ("--no-allow-scripts-pin", "--no-allow-scripts-pin", "approve all versions, not just those that are installed"),
+)
+
 _SAVING = (
     ("-D", "--save-dev", "save as a development dependency"),
     ("-O", "--save-optional", "save as an optional dependency"),
@@ -90,16 +108,29 @@ _SAVING = (
 )
 
 
+def _add_about_scripts(
+    commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_text)
+    parser.add_argument("words", nargs="*", metavar=words)
+    _add_flags(parser, _DECIDING)
+    return parser
+
+
+def _add_flags(parser: argparse.ArgumentParser, flags: Iterable[tuple[str, str, str]]) -> None:
+    """List settings in the help of a command; they have been taken out of the words."""
+    for short, flag, text in flags:
+        names = (flag,) if short == flag else (short, flag)
+        parser.add_argument(*names, help=text, action="store_true", default=argparse.SUPPRESS)
+
+
 def _add_changing(
     commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=help_text)
     parser.add_argument("words", nargs="*", metavar=words or None, help=None if words else argparse.SUPPRESS)
     if name == "add":
-        for short, flag, text in _SAVING:
-            # settings have been taken out of the words; this is for the help
-            flags = (flag,) if short == flag else (short, flag)
-            parser.add_argument(*flags, help=text, action="store_true", default=argparse.SUPPRESS)
+        _add_flags(parser, _SAVING)
     parser.add_argument(
         "-w", "--workspace", metavar="NAME", help="change this workspace; may be repeated", default=argparse.SUPPRESS
     )

@@ -102,11 +102,15 @@ class ScriptGate:
 
     def verdict(self, package: WantedPackage) -> bool | None:
         """Whether a package's scripts may run: True, False if somebody has denied it, None if nobody has said."""
+        if package.in_bundle or self.says_nothing:
+            return self.allows_all or None
+        return self.verdict_on(self.source(package))
+
+    def verdict_on(self, source: ScriptSource) -> bool | None:
+        """The same for what comes from somewhere."""
         if self.allows_all:
             return True
-        if self._policy is None or package.in_bundle:
-            return None
-        return self._policy.verdict(self.source(package))
+        return self._policy.verdict(source) if self._policy is not None else None
 
     def source(self, package: WantedPackage) -> ScriptSource:
         """Where a package comes from, for the policy."""

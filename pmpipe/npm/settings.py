@@ -106,6 +106,9 @@ SETTINGS: dict[str, Setting] = {
         Setting("allow-scripts", "text", (), many=True),
         Setting("strict-allow-scripts", "boolean", default=False),
         Setting("dangerously-allow-all-scripts", "boolean", default=False),
+        Setting("allow-scripts-pin", "boolean", default=True),
+        Setting("allow-scripts-pending", "boolean", default=False),
+        Setting("all", "boolean", default=False),
         # -- the lockfile and package.json
         Setting("package-lock", "boolean", default=True),
         Setting("shrinkwrap", "boolean", default=True),
@@ -147,9 +150,9 @@ SETTINGS: dict[str, Setting] = {
 }
 
 _OTHER_NAMES = (
-    "access all allow-directory allow-file allow-git allow-remote allow-same-version allow-scripts-pending "
-    "allow-scripts-pin audit-level auth-type browser bypass-2fa cache-max cache-min call cidr color commit-hooks "
-    "depth description diff diff-dst-prefix diff-ignore-all-space diff-name-only diff-no-prefix diff-src-prefix "
+    "access allow-directory allow-file allow-git allow-remote allow-same-version audit-level auth-type browser "
+    "bypass-2fa cache-max cache-min call cidr color commit-hooks depth description diff "
+    "diff-dst-prefix diff-ignore-all-space diff-name-only diff-no-prefix diff-src-prefix "
     "diff-text diff-unified editor expect-result-count expect-results expires git-tag-version heading if-present "
     "include-attestations include-staged init-author-email init-author-name init-author-url init-license "
     "init-module init-private init-type init-version link logs-dir logs-max long message name node-gyp orgs "
@@ -170,9 +173,9 @@ _FORMER_NAMES = (
 OTHER_NPM_SETTINGS = frozenset(_OTHER_NAMES.split() + _FORMER_NAMES.split())
 
 _OTHER_SWITCHES = (
-    "all allow-same-version allow-scripts-pending allow-scripts-pin bypass-2fa commit-hooks description "
-    "diff-ignore-all-space diff-name-only diff-no-prefix diff-text expect-results git-tag-version if-present "
-    "include-attestations include-staged init-private link long packages-all parseable provenance read-only "
+    "allow-same-version bypass-2fa commit-hooks description diff-ignore-all-space diff-name-only "
+    "diff-no-prefix diff-text expect-results git-tag-version if-present include-attestations include-staged "
+    "init-private link long packages-all parseable provenance read-only "
     "rebuild-bundle sign-git-commit sign-git-tag timing unicode update-notifier usage versions yes "
     "ham-it-up rollback send-metrics unsafe-perm"
 )
