@@ -143,6 +143,23 @@ class ModulesFolder(msgspec.Struct):
                 os.rename(f"{self.path}/{name}", f"{self._old}/{name}")
         self._emptied = True
 
+    def mark(self, locations: Iterable[str]) -> None:
+        """Have the next run place packages anew, unless `unmark` follows: their files are about to change in place.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self._before = self.journal()
+        before = self._before or Journal()
+        self._write_journal(Journal(before.everything, tuple({*before.locations, *locations})))
+
+    def unmark(self) -> None:
+        """What was marked is as it should be, or somebody else knows that it is not."""
+        if self._before is None:
+            self._clear(JOURNAL)
+        else:
+            self._write_journal(self._before)
+
     # -- during ---------------------------------------------------------------------------------------------------
 
     def stage(self, destination: str) -> Exchange:

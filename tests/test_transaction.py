@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -232,6 +233,23 @@ def test_a_former_tree_that_a_killed_run_put_aside_goes_in_the_end(modules: Path
     fill(modules, {"new/index.js": "new"})
     again.finish()
     assert sorted(snapshot(modules)) == ["new", "new/index.js"]
+
+
+@pytest.mark.parametrize("before", [None, Journal(locations=("b",)), Journal(everything=True)])
+def test_a_mark_adds_to_what_a_killed_run_has_left_and_goes_without_a_trace(
+    modules: Path, before: Journal | None
+) -> None:
+    if before is not None:
+        write_whole(f"{modules}/{JOURNAL}", msgspec.json.encode(before))
+    was = snapshot(modules)
+    folder = ModulesFolder(str(modules), fresh=False)
+    folder.mark(["a"])
+    marked = folder.journal()
+    assert marked is not None
+    assert {"a", *(before.locations if before else ())} == set(marked.locations)
+    assert marked.everything is (before is not None and before.everything)
+    folder.unmark()
+    assert snapshot(modules) == was
 
 
 def test_a_failure_after_a_killed_run_leaves_what_that_had_left(modules: Path, staging: str) -> None:

@@ -251,7 +251,7 @@ class _Job(msgspec.Struct):
             from pmpipe.lock_record import complete_lockfile
 
             complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
-        warnings += _about_scripts(scripts)
+        warnings += about_scripts(scripts)
         return summary
 
     def _scripts(self, wanted: Wanted) -> Scripts:
@@ -300,7 +300,7 @@ class _Job(msgspec.Struct):
         return chosen_locations(choice, session.locked.project.manifests.workspaces, session.folder)
 
 
-def _about_scripts(scripts: Scripts) -> Iterator[str]:
+def about_scripts(scripts: Scripts) -> Iterator[str]:
     """Warnings about scripts that have not run."""
     labels = scripts.unreviewed
     if labels:

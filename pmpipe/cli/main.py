@@ -100,6 +100,10 @@ def _find(line: CommandLine, environ: Mapping[str, str]) -> Command:
         from pmpipe.cli.install_scripts import run_install_scripts
 
         return run_install_scripts
+    if command == "rebuild":
+        from pmpipe.cli.rebuild import run_rebuild
+
+        return run_rebuild
     if command == "verify":
         from pmpipe.cli.verify import run_verify
 

@@ -52,6 +52,7 @@ _ALIASES = {
         "remove": "uninstall rm r un unlink",
         "update": "up u upgrade udpate",
         "dedupe": "ddp",
+        "rebuild": "rb",
     }.items()
     for alias in aliases.split()
 }
@@ -61,7 +62,7 @@ _COMMANDS = {
     "ci": ("--durable",),
     "install": ("--durable", "--repair"),
     **dict.fromkeys(("add", "remove", "update", "dedupe", "find-dupes", "prune"), ("--durable",)),
-    **dict.fromkeys(("install-scripts", "approve-scripts", "deny-scripts"), ()),
+    **dict.fromkeys(("install-scripts", "approve-scripts", "deny-scripts", "rebuild"), ()),
     **dict.fromkeys(("verify", "store", "completion"), ()),
 }
 

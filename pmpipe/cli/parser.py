@@ -89,6 +89,7 @@ _ABOUT_SCRIPTS = (
     ),
     ("approve-scripts", "install-scripts approve; with --allow-scripts-pending, ls", "PACKAGE"),
     ("deny-scripts", "install-scripts deny", "PACKAGE"),
+    ("rebuild", "run the scripts of what is installed once more, and link executables (alias: rb)", "PACKAGE"),
 )
 
 _DECIDING = (
@@ -113,7 +114,8 @@ def _add_about_scripts(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=help_text)
     parser.add_argument("words", nargs="*", metavar=words)
-    _add_flags(parser, _DECIDING)
+    if name != "rebuild":
+        _add_flags(parser, _DECIDING)
     return parser
 
 

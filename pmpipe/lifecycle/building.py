@@ -34,6 +34,7 @@ class Builder(msgspec.Struct, frozen=True):
         processes: how many run at a time.
         is_shown: they write to the terminal, one after the other.
         progress: told what is running, at every wake-up.
+        hint: what to do about a script that has failed.
     """
 
     shell: str
@@ -41,6 +42,7 @@ class Builder(msgspec.Struct, frozen=True):
     processes: int
     is_shown: bool
     progress: Callable[[Sequence[str]], None]
+    hint: str
 
     def build(
         self,
@@ -74,7 +76,7 @@ class Builder(msgspec.Struct, frozen=True):
                 self._drive(crew, run)
                 lost = [failure for failure in run.failures if not failure.task.optional]
                 if lost:
-                    errors: list[PmpipeError] = [_error(failure, event) for failure in lost]
+                    errors: list[PmpipeError] = [_error(failure, event, self.hint) for failure in lost]
                     raise errors[0] if len(errors) == 1 else ProblemsError(errors)
                 failed.update((failure.task.location, _in_a_line(failure, event)) for failure in run.failures)
                 if event in EVENTS_BEFORE_BINS and run.ran:
@@ -115,7 +117,7 @@ def _in_a_line(failure: ScriptFailure, event: str) -> str:
     return f"its {event} script {ended_how(result.status)}"
 
 
-def _error(failure: ScriptFailure, event: str) -> ScriptError:
+def _error(failure: ScriptFailure, event: str, hint: str) -> ScriptError:
     result, task = failure.result, failure.task
     if isinstance(result, Failed):
         return ScriptError(printable(result.what), details=[f"folder: {task.folder}"], status=EXIT_FAILURE)
@@ -123,6 +125,6 @@ def _error(failure: ScriptFailure, event: str) -> ScriptError:
     return ScriptError(
         f"{printable(task.label)}: the {event} script {ended_how(result.status)}",
         details=[f"command: {printable(result.command)}", f"folder: {task.folder}", *lines[-_SHOWN_LINES:]],
-        hint=hint_for(result.command, result.status) or "nothing was changed; --ignore-scripts runs no scripts",
+        hint=hint_for(result.command, result.status) or hint,
         status=exit_status(result.status),
     )

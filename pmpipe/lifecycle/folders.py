@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pmpipe.npm.lifecycle import GYP_FILE, LINK_EVENTS, PROJECT_EVENTS, has_command
+from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, GYP_FILE, LINK_EVENTS, PROJECT_EVENTS, has_command
 from pmpipe.npm.package_path import PackagePath, is_installed
 from stages.manifest_file import read_document
 
@@ -33,6 +33,11 @@ def has_link_scripts(folder: str) -> bool:
 def has_own_scripts(folder: str) -> bool:
     """Whether the project in a folder has scripts that are run after all of it was installed."""
     return _has_scripts(folder, PROJECT_EVENTS)
+
+
+def has_build_scripts(folder: str) -> bool:
+    """Whether a folder has a script for any event of a package that is built."""
+    return _has_scripts(folder, DEPENDENCY_EVENTS)
 
 
 def _has_scripts(folder: str, events: tuple[str, ...]) -> bool:

@@ -54,7 +54,9 @@ class Subject(msgspec.Struct, frozen=True):
     def commands(self) -> dict[str, str]:
         """Its install scripts, by event; empty if there are none."""
         has_gyp_file = os.path.isfile(f"{self.folder}/{GYP_FILE}")
-        if not (self.has_install_script or has_gyp_file or self.source.folders):
+        # what prepares itself is not noted in a lockfile
+        is_source = bool(self.source.folders) or self.source.resolved.startswith("git")
+        if not (self.has_install_script or has_gyp_file or is_source):
             return {}
         # what comes from a registry was prepared before it was published
         events = DEPENDENCY_EVENTS if self.source.name else (*DEPENDENCY_EVENTS, "prepare")

@@ -5,6 +5,7 @@ Packages come first, then linked folders, as with npm: whatever a workspace's sc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,10 +14,11 @@ import msgspec
 
 from pmpipe import host
 from pmpipe.config import Config
+from pmpipe.lifecycle.folders import has_build_scripts
 from pmpipe.lifecycle.gate import ScriptGate, built_packages, linked_folders
 from pmpipe.lifecycle.unrun import Unrun, Waiting
 from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS, command_of
-from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.package_path import ROOT, PackagePath
 from pmpipe.sources import git_key
 from pmpipe.wanted import WantedPackage, WantedTree
 from stages.manifest_file import read_document
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from pmpipe.lifecycle.building import Builder
     from pmpipe.lifecycle.environment import ScriptEnvironment
     from pmpipe.lifecycle.script_run import ScriptTask
+    from pmpipe.npm.lockfile import Entry
+
+#: What to say of a failure that takes back all that was done.
+NOTHING_CHANGED = "nothing was changed; --ignore-scripts runs no scripts"
 
 Relink = Callable[[Collection[PackagePath]], None]
 
@@ -43,6 +49,9 @@ class Scripts(msgspec.Struct, dict=True):
         progress: told what is running.
         links: the linked folders whose scripts may run, relative to the project; None: all.
         waiting: packages whose scripts had not run before; afterwards those whose scripts have not run now.
+        forgives: the install can do without an optional package whose scripts fail.
+        with_own: the project's own scripts run with those of the packages.
+        hint: what to do about a script that has failed.
 
     Attributes:
         unreviewed: labels of packages that were placed now, and that nobody has allowed or denied.
@@ -60,6 +69,9 @@ class Scripts(msgspec.Struct, dict=True):
     progress: Callable[[Sequence[str]], None]
     links: Collection[str] | None = None
     waiting: Waiting = msgspec.field(default_factory=Waiting)
+    forgives: bool = True
+    with_own: bool = False
+    hint: str = NOTHING_CHANGED
     unreviewed: list[str] = msgspec.field(default_factory=list)
     unprepared: list[str] = msgspec.field(default_factory=list)
     misplaced: list[str] = msgspec.field(default_factory=list)
@@ -104,13 +116,7 @@ class Scripts(msgspec.Struct, dict=True):
             ScriptError: a script has failed, or there is no program that runs it.
             WorkerCrashError, HostError, CancelledError: see `pmpipe.driving.Crew.drive`.
         """
-        candidates = [
-            package
-            for package in tree.packages
-            if package.location in placed
-            and package.link_target is None
-            and (package.has_install_script or package.location in gyp)
-        ]
+        candidates = _with_scripts(tree, placed, gyp)
         verdicts = {package.location: self.gate.verdict(package) for package in candidates}
         allowed = [] if self.config.ignore_scripts else [one for one in candidates if verdicts[one.location]]
         failed = self._run_packages(allowed, relink)
@@ -126,6 +132,20 @@ class Scripts(msgspec.Struct, dict=True):
         self._note(tree, placed, [*candidates, *unprepared], allowed)
         return failed
 
+    def allowed(
+        self, tree: WantedTree, placed: Collection[PackagePath], gyp: Collection[PackagePath]
+    ) -> list[WantedPackage]:
+        """The packages whose scripts `run` runs; see there. Linked folders are not among them."""
+        if self.config.ignore_scripts:
+            return []
+        return [package for package in _with_scripts(tree, placed, gyp) if self.gate.verdict(package)]
+
+    def doubt(self, packages: Iterable[WantedPackage]) -> None:
+        """Remember that packages' scripts have not come to their end: the next install builds them anew."""
+        cut_off = {Unrun.of(package) for package in packages if not package.in_bundle}
+        self.waiting = Waiting(self.waiting.packages | cut_off)
+        self.remember(self.waiting)
+
     def _is_unprepared(self, package: WantedPackage, placed: Collection[PackagePath]) -> bool:
         if package.location not in placed or package.is_prepared or not git_key(package.resolved):
             return False
@@ -136,9 +156,12 @@ class Scripts(msgspec.Struct, dict=True):
         return "allowScripts" in read_document(f"{self.project}/{workspace}")
 
     def _run_packages(self, packages: Sequence[WantedPackage], relink: Relink) -> dict[PackagePath, str]:
-        if not packages:
-            return {}
         tasks = [self._task(package, f"{self.project}/{package.location}", package.label) for package in packages]
+        if self.with_own and not self.config.ignore_scripts and has_build_scripts(self.project):
+            tasks.append(self._own_task())
+            self.ran += 1
+        if not tasks:
+            return {}
         tasks.sort(key=lambda task: (task.location.count("node_modules/"), task.location))
         return self._builder.build(tasks, DEPENDENCY_EVENTS, self._environment.dependencies, relink)
 
@@ -166,9 +189,13 @@ class Scripts(msgspec.Struct, dict=True):
         stay = {Unrun.of(package) for package in tree.packages if package.location not in placed}
         new = {Unrun.of(package) for package in candidates if not package.in_bundle}
         before = self.waiting
-        unrun = (before.packages & stay) | new.difference(map(Unrun.of, allowed))
+        left = before.packages & stay
+        unrun = left | new.difference(map(Unrun.of, allowed))
         # what was not asked for is not decided
-        self.waiting = Waiting(unrun, "" if self.config.ignore_scripts else self.gate.key)
+        is_decided = not self.config.ignore_scripts and not any(
+            self.gate.verdict(package) for package in tree.packages if left and Unrun.of(package) in left
+        )
+        self.waiting = Waiting(unrun, self.gate.key if is_decided else "")
         if self.waiting != before:
             self.remember(self.waiting)
 
@@ -189,6 +216,7 @@ class Scripts(msgspec.Struct, dict=True):
             processes=1 if self.config.foreground_scripts else host.usable_cores(),
             is_shown=self.config.foreground_scripts,
             progress=self.progress,
+            hint=self.hint,
         )
 
     @cached_property
@@ -202,18 +230,45 @@ class Scripts(msgspec.Struct, dict=True):
         from pmpipe.npm.lockfile import Entry
 
         raw = self._entries.get(package.location)
-        entry = msgspec.json.decode(raw, type=Entry) if raw is not None else Entry()
-        variables = {
-            "npm_package_optional": _flag(entry.optional),
-            "npm_package_dev": _flag(entry.dev),
-            "npm_package_peer": _flag(entry.peer),
-            "npm_package_dev_optional": _flag(entry.dev_optional and not (entry.dev or entry.optional)),
-        }
+        variables = _flags(msgspec.json.decode(raw, type=Entry) if raw is not None else Entry())
         if package.resolved and package.link_target is None:
             variables["npm_package_resolved"] = package.resolved
         if package.integrity:
             variables["npm_package_integrity"] = package.integrity
-        return ScriptTask(package.location, label, folder, package.optional, variables)
+        return ScriptTask(package.location, label, folder, package.optional and self.forgives, variables)
+
+    def _own_task(self) -> ScriptTask:
+        """The project itself. Its scripts have the environment that whoever called has given them."""
+        from pmpipe.lifecycle.script_run import ScriptTask
+        from pmpipe.npm.lockfile import Entry
+        from pmpipe.npm.package_variables import label_of
+
+        environment = self._environment
+        kept = {name: value for name, value in environment.own.items() if environment.dependencies.get(name) != value}
+        label = label_of(read_document(self.project)) or os.path.basename(self.project)
+        return ScriptTask(ROOT, label, self.project, optional=False, variables={**kept, **_flags(Entry())})
+
+
+def _with_scripts(
+    tree: WantedTree, placed: Collection[PackagePath], gyp: Collection[PackagePath]
+) -> list[WantedPackage]:
+    return [
+        package
+        for package in tree.packages
+        if package.location in placed
+        and package.link_target is None
+        and (package.has_install_script or package.location in gyp)
+    ]
+
+
+def _flags(entry: Entry) -> dict[str, str]:
+    """How a package is wanted, as its scripts find it in the environment."""
+    return {
+        "npm_package_optional": _flag(entry.optional),
+        "npm_package_dev": _flag(entry.dev),
+        "npm_package_peer": _flag(entry.peer),
+        "npm_package_dev_optional": _flag(entry.dev_optional and not (entry.dev or entry.optional)),
+    }
 
 
 def _flag(value: bool) -> str:

@@ -50,13 +50,19 @@ class ScriptStep(msgspec.Struct):
             PmpipeError, CancelledError: see `Scripts.run`.
             OSError: what has failed cannot be removed.
         """
-        failed = self.scripts.run(self.wanted.tree, placed, gyp, self._relink)
+        failed = self.scripts.run(self.wanted.tree, placed, gyp, self.link)
         for location, why in failed.items():
             self.warnings.append(f"the optional {location} is left out: {why}")
             self._leave_out(location)
 
-    def _relink(self, locations: Collection[PackagePath]) -> None:
-        """Link the executables of packages whose scripts may have made them."""
+    def link(self, locations: Collection[PackagePath]) -> None:
+        """Link the executables of packages whose scripts may have made them.
+
+        Raises:
+            PmpipeError, CancelledError: a link cannot be made.
+        """
+        if not self.scripts.config.bin_links:
+            return
         links = [
             link
             for bins in self.wanted.tree.bins
@@ -65,7 +71,10 @@ class ScriptStep(msgspec.Struct):
         ]
         if links:
             self.preserve(links)
-            self.warnings += self.make(Plan(links=[*links]))
+            made = self.make(Plan(links=[*links]))
+            # what was said before of those that were missing may be true no more
+            former = tuple(f"{link.label}: its bin " for link in links)
+            self.warnings = [one for one in self.warnings if not one.startswith(former)] + made
             self.relinked.update(PackagePath(link.label) for link in links)
 
     def _leave_out(self, location: PackagePath) -> None:

@@ -1,4 +1,4 @@
-"""npm and pmpipe make the same package.json of a decision about install scripts."""
+"""npm and pmpipe make the same package.json of a decision about install scripts, and rebuild the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from support.packages import PackedFile, make_package
 from support.project import Project
 from support.registry import PackageRegistry
+from support.snapshot import snapshot
 
 pytestmark = pytest.mark.npm
 
@@ -112,3 +113,25 @@ def test_package_json_becomes_the_same(project: Project, words: str, allowed: ob
 @pytest.mark.parametrize("words", [["approve-scripts", "--all"], ["deny-scripts", "user", "built"]])
 def test_the_aliases_do_the_same(project: Project, words: list[str]) -> None:
     assert changed_by_both(project, *words)
+
+
+@pytest.mark.parametrize("words", [[], ["built"], ["user", "workspace"], ["built@2"], ["folder"], ["nothing"]])
+def test_a_rebuild_runs_the_same_scripts(project: Project, words: list[str]) -> None:
+    document = json.loads((project.folder / "package.json").read_text())
+    names = ("built", "user", "@scope/other", "file:tarball.tgz")
+    allowed = {**dict.fromkeys(names, True), "native": False}
+    project.write("package.json", json.dumps({**document, "allowScripts": allowed}))
+    logs = []
+    for run in (project.npm, project.succeeds):
+        project.write("ran", "")
+        for link in (project.folder / "node_modules/.bin").glob("*"):
+            link.unlink()
+        if run == project.npm:
+            project.npm("rebuild", *words, "--foreground-scripts", scripts=True)
+        else:
+            project.start("rebuild", *words, "--foreground-scripts", alone=False).wait()
+        bins = sorted(path for path in snapshot(project.folder) if path.startswith("node_modules/.bin/"))
+        # nobody can allow what comes bundled, so here it does not run
+        ran = [line for line in (project.folder / "ran").read_text().splitlines() if not line.endswith(" inner")]
+        logs.append((ran, bins))
+    assert logs[0] == logs[1]
