@@ -28,7 +28,6 @@ from pmpipe.store import Store
 if TYPE_CHECKING:
     # an install from a lockfile that will do pays for none of these: resolving is a third of all there is to import
     from pmpipe.change_resolver import ChangeOrder
-    from pmpipe.lifecycle.environment import ScriptEnvironment
     from pmpipe.lifecycle.scripts import Scripts
     from pmpipe.project_write import ProjectWrite
     from pmpipe.resolving.made import Made
@@ -256,36 +255,15 @@ class _Job(msgspec.Struct):
 
     def _scripts(self, wanted: Wanted) -> Scripts:
         """What is to be done about lifecycle scripts."""
-        from pmpipe.lifecycle.gate import ScriptGate
-        from pmpipe.lifecycle.scripts import Scripts
-        from pmpipe.lifecycle.unrun import Waiting, read_waiting, write_waiting
+        from pmpipe.lifecycle.making import make_scripts
 
-        session, store = self.session, self.store
-        gate = ScriptGate.of(session)
-        gate.require_reviewed(wanted.tree, session.config)
-        session.warnings += gate.warnings
-
-        def environment() -> ScriptEnvironment:
-            from pmpipe.lifecycle.environment import script_environment
-
-            return script_environment(session.config, session.environ, self.line.command, locked=session.folder)
-
-        def remember(waiting: Waiting) -> None:
-            if store.writable:
-                with session.optional_write("remember which scripts have not run"):
-                    write_waiting(store.folder, session.folder, waiting)
-
-        return Scripts(
-            session.config,
-            gate,
-            session.folder,
-            session.lock,
-            environment,
-            remember,
-            self.progress.show_scripts,
-            self._chosen_links(),
-            read_waiting(store.folder, session.folder),
+        session = self.session
+        scripts = make_scripts(
+            session, self.store, self.line.command, self.progress.show_scripts, links=self._chosen_links()
         )
+        scripts.gate.require_reviewed(wanted.tree, session.config)
+        session.warnings += scripts.gate.warnings
+        return scripts
 
     def _chosen_links(self) -> Collection[str] | None:
         """The folders of the workspaces that are meant; None if all are."""

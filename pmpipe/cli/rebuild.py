@@ -15,12 +15,9 @@ from pmpipe.cli.progress import Progress
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.find_project import find_root
 from pmpipe.install_crew import InstallCrew
-from pmpipe.lifecycle.environment import ScriptEnvironment, script_environment
-from pmpipe.lifecycle.gate import ScriptGate
+from pmpipe.lifecycle.making import make_scripts
 from pmpipe.lifecycle.rebuild import PUT_RIGHT, Rebuild, named
-from pmpipe.lifecycle.scripts import Scripts
 from pmpipe.lifecycle.standing_tree import StandingTree, standing_tree
-from pmpipe.lifecycle.unrun import Waiting, read_waiting, write_waiting
 from pmpipe.npm.lock_graph import EdgeType
 from pmpipe.pipeline import install_settings
 from pmpipe.plan import Plan
@@ -93,7 +90,16 @@ class _Job(msgspec.Struct, dict=True):
         """
         session, config = self.session, self.session.config
         tree = standing_tree(session, self.store)
-        self._scripts = scripts = self._make_scripts(tree)
+        self._scripts = scripts = make_scripts(
+            session,
+            self.store,
+            "rebuild",
+            self.progress.show_scripts,
+            tree.session,
+            forgives=False,
+            with_own=not self.words,
+            hint=PUT_RIGHT,
+        )
         self.warnings += [*session.warnings, *scripts.gate.warnings]
         scripts.gate.require_reviewed(tree.wanted.tree, config)
         marked = scripts.gate.with_prepared(tree.wanted.tree, config, session.environ)
@@ -127,31 +133,6 @@ class _Job(msgspec.Struct, dict=True):
             return standing
         rebuild.scripts.links = {package.link_target for package in standing if package.link_target is not None}
         return standing
-
-    def _make_scripts(self, tree: StandingTree) -> Scripts:
-        session, store, locked = self.session, self.store, tree.session
-
-        def environment() -> ScriptEnvironment:
-            return script_environment(session.config, session.environ, "rebuild", locked=session.folder)
-
-        def remember(waiting: Waiting) -> None:
-            if store.writable:
-                with session.optional_write("remember which scripts have not run"):
-                    write_waiting(store.folder, session.folder, waiting)
-
-        return Scripts(
-            session.config,
-            ScriptGate.of(locked),
-            session.folder,
-            locked.lock,
-            environment,
-            remember,
-            self.progress.show_scripts,
-            waiting=read_waiting(store.folder, session.folder),
-            forgives=False,
-            with_own=not self.words,
-            hint=PUT_RIGHT,
-        )
 
     def _make(self, plan: Plan) -> list[str]:
         """Make links; what is odd about them."""
