@@ -98,7 +98,9 @@ class GlobalFolder(msgspec.Struct):
         going = [name for name in names if self.has(name)]
         former = [path for name in going for path in self._bins_of(name)]
         if not self.force:
-            self._refuse_foreign([path for path in bins if path not in former])
+            # what a package has had under a name that is its own is replaced, whatever stands there by now
+            own = {*former, *(path for name in going for path in self._declared_bins(name))}
+            self._refuse_foreign([path for path in bins if path not in own])
         try:
             for path in (*(self._place(name) for name in going), *former):
                 self._set_aside(path)
@@ -159,15 +161,9 @@ class GlobalFolder(msgspec.Struct):
         place = self._place(name)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         os.rename(f"{self._own}/old/{name}", place)
-        try:
-            with open(f"{place}/package.json", "rb") as file:
-                identity = msgspec.json.decode(file.read(), type=_Identity)
-        except (OSError, msgspec.MsgspecError):
-            return
-        for bin_name, target in bins_of_manifest(identity.name, identity.bin).items():
-            path = f"{self.prefix}/bin/{bin_name}"
+        for path, target in self._declared_bins(name).items():
             if not os.path.lexists(path):
-                self._make_link(path, f"{place}/{target}")
+                self._make_link(path, target)
 
     def _drop_empty_scopes(self, names: Iterable[str]) -> None:
         for scope in {os.path.dirname(self._place(name)) for name in names if "/" in name}:
@@ -192,6 +188,17 @@ class GlobalFolder(msgspec.Struct):
         if not os.path.isdir(folder):
             return []
         return [path for one in os.listdir(folder) if self._leads_into((path := f"{folder}/{one}"), name)]
+
+    def _declared_bins(self, name: str) -> dict[str, str]:
+        """The executables that a package in its place says it has: link -> file."""
+        place = self._place(name)
+        try:
+            with open(f"{place}/package.json", "rb") as file:
+                identity = msgspec.json.decode(file.read(), type=_Identity)
+        except (OSError, ValueError, RecursionError):
+            return {}
+        bins = bins_of_manifest(identity.name, identity.bin)
+        return {f"{self.prefix}/bin/{bin_name}": f"{place}/{target}" for bin_name, target in bins.items()}
 
     def _leads_into(self, path: str, name: str) -> bool:
         if not os.path.islink(path):

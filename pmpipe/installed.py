@@ -77,19 +77,22 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -
                 prefix = f"{os.path.relpath(folder.path, project)}/"
                 disbelieved.update(path for path in claimed if path.startswith(prefix))
     is_real: dict[str, bool] = {}
+    #: what is not there any more, or a link in the place of a folder
+    replaced: set[str] = set()
     for path, standing in claimed.items():
         if path in disbelieved or not _is_real(project, os.path.dirname(path), is_real):
             continue
         state = _look_at(f"{project}/{path}", standing)
         if state is None:
+            replaced.add(path)
             continue
         found.packages[path] = standing
         if state > written_ns and not standing.is_link:
             found.doubtful.add(path)
     _survey_folders(project, found, claimed, folders, written_ns)
     wanted_locations = {package.location for package in wanted.packages}
-    # a run that was to remove them was cut off
-    left = (f"{project}/{path}" for path in disbelieved - wanted_locations if _is_location(path))
+    # a run that was to remove them was cut off, or somebody has put something else there
+    left = (f"{project}/{path}" for path in (disbelieved | replaced) - wanted_locations if _is_location(path))
     found.extraneous = sorted({*found.extraneous, *filter(os.path.lexists, left)})
     return found
 
@@ -187,6 +190,8 @@ def _survey_folders(
     # a package that had no packages in it is newer if somebody has put one there
     roots.update(f"{project}/{path}/node_modules" for path in found.doubtful)
     for root in sorted(roots):
+        if not os.path.isdir(root):
+            continue
         try:
             changed = os.lstat(root).st_mtime_ns > written_ns
             bins = os.lstat(f"{root}/.bin").st_mtime_ns if os.path.lexists(f"{root}/.bin") else written_ns + 1

@@ -15,7 +15,7 @@ from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, has_unf
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.platform import Engines, Platform
+from pmpipe.npm.platform import Engines
 from pmpipe.npm.selection import Selection, SelectionOptions, optional_set, select
 from pmpipe.project import Project, find_folders, read_project
 from pmpipe.project_files import Contents
@@ -185,7 +185,7 @@ def _selection_options(
     needs_engines = any(entry.engines for entry in graph.lock.entries.values())
     return SelectionOptions(
         host=here,
-        platform=Platform(config.os or here.os, config.cpu or here.cpu, config.libc or here.libc),
+        platform=here.instead(os=config.os, cpu=config.cpu, libc=config.libc),
         engines=Engines(host.node_version(environ) or "") if needs_engines else Engines(),
         omit=frozenset(config.omit),
         include=frozenset(config.include),

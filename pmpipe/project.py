@@ -83,6 +83,8 @@ def read_hidden_lockfile(folder: str) -> Lockfile | None:
     Raises:
         FilesystemError: the file exists, but cannot be read.
     """
+    if os.path.isdir(f"{folder}/{HIDDEN_LOCKFILE}"):
+        return None
     data = read_file(folder, HIDDEN_LOCKFILE)
     if data is None:
         return None

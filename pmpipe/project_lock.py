@@ -10,12 +10,36 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pmpipe.errors import FilesystemError, HostError
 
 #: Variable by which a run tells the scripts that it starts which project it holds: they would wait for it for ever.
 AT_WORK = "PMPIPE_AT_WORK_IN"
+
+
+@contextmanager
+def project_folder(project: str) -> Iterator[None]:
+    """Make the project's folder if it is missing; if nothing is put into it, it does not stay.
+
+    Raises:
+        FilesystemError: it cannot be made.
+    """
+    missing: list[str] = []
+    path = project
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    try:
+        os.makedirs(project, exist_ok=True)
+    except OSError as error:
+        raise FilesystemError(f"cannot make the project's folder {project}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                os.rmdir(path)
 
 
 @contextmanager

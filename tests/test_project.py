@@ -79,6 +79,7 @@ def test_damaged_lock_is_an_error_and_stays_as_it_is(tmp_path: Path):
         ('{"dependencies": ["x"]}', r"package\.json:1:18: dependencies must be an object"),
         ('{"dependencies": {"x": null}}', r"package\.json:1:24: dependencies > x must be a string"),
         ('{"dependencies": {"x": "1"}, "dependencies": {"x": 2}}', r"package\.json:1:52: dependencies > x must be"),
+        ('{"devDependencies": {"": "1"}}', r"package\.json:1:21: devDependencies names a package without a name"),
         ('{"os": {"a": 1}}', r"package\.json:1:8: os must be a string or a list"),
         ('{"workspaces": "packages/*"}', r"package\.json:1:16: workspaces must be a list"),
         ('{"workspaces": {"packages": {}}}', r"package\.json:1:29: workspaces > packages must be a list"),

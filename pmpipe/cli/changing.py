@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from pmpipe.change_order import Wish, change_order
 from pmpipe.change_resolver import Action
@@ -15,7 +16,7 @@ from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import LockfileError, UsageError
 from pmpipe.find_project import find_root
-from pmpipe.project_lock import project_lock
+from pmpipe.project_lock import project_folder, project_lock
 from pmpipe.project_write import recover
 from pmpipe.session import Session
 
@@ -41,7 +42,10 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
     _check_words(line, action)
     settings = {**line.settings, "dry-run": True} if line.command == "find-dupes" else line.settings
     folder, workspace = find_root(settings)
-    with project_lock(folder, waiting):
+    with ExitStack() as held:
+        if action is Action.ADD:
+            held.enter_context(project_folder(folder))
+        held.enter_context(project_lock(folder, waiting))
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(settings, environ, folder, may_be_new=action is Action.ADD)

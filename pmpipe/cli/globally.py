@@ -24,6 +24,14 @@ from pmpipe.requested import read_arguments
 from pmpipe.resolver.project import Project
 from pmpipe.session import Session
 
+#: npm lays global packages out in one way only, and leaves nothing out of them
+_ALWAYS = {
+    "global": True,
+    "install-strategy": "shallow",
+    "legacy-bundling": False,
+    "include": ["dev", "optional", "peer"],
+}
+
 
 def run_globally(line: CommandLine, environ: Mapping[str, str]) -> int:
     """Change the packages of the whole machine; the exit status.
@@ -68,7 +76,7 @@ def _wanted(line: CommandLine, folder: GlobalFolder) -> list[str]:
 def _install(
     line: CommandLine, wanted: Sequence[str], environ: Mapping[str, str], folder: GlobalFolder, started: float
 ) -> None:
-    settings = {**line.settings, "global": True, "install-strategy": "shallow"}
+    settings = {**line.settings, **_ALWAYS}
     session = Session.open(settings, environ, folder.stage, may_be_new=True)
     home = environ.get("HOME", "")
     order = ChangeOrder(

@@ -119,9 +119,12 @@ def _find(line: CommandLine, environ: Mapping[str, str]) -> Command:
 
 def _is_global(settings: Mapping[str, object], environ: Mapping[str, str]) -> bool:
     if "global" in settings:
-        return bool(settings["global"])
-    given = environ.get("npm_config_global", "") == "true" or environ.get("npm_config_location") == "global"
-    return settings.get("location", "global" if given else "") == "global"
+        return settings["global"] not in (False, "false")
+    # npm reads its variables in any case
+    given = {name.lower(): value for name, value in environ.items() if name[:11].lower() == "npm_config_"}
+    if "location" not in settings and given.get("npm_config_global") == "true":
+        return True
+    return settings.get("location", given.get("npm_config_location")) == "global"
 
 
 def _tell_bug(error: Exception) -> int:

@@ -15,32 +15,46 @@ import msgspec
 from pmpipe.errors import UsageError
 from pmpipe.npm.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS
 
+#: What stands for another flag, without the dashes: npm takes any number of them.
 _SHORT = {
-    "-C": "--prefix",
-    "--dir": "--prefix",
-    "--lockfile-only": "--package-lock-only",
-    "-s": "--loglevel=silent",
-    "--silent": "--loglevel=silent",
-    "-q": "--loglevel=warn",
-    "--quiet": "--loglevel=warn",
-    "-d": "--loglevel=info",
-    "-dd": "--loglevel=verbose",
-    "-ddd": "--loglevel=silly",
-    "--verbose": "--loglevel=verbose",
-    "-f": "--force",
-    "-w": "--workspace",
-    "-ws": "--workspaces",
-    "-iwr": "--include-workspace-root",
-    "-v": "--version",
-    "-S": "--save",
-    "-D": "--save-dev",
-    "-O": "--save-optional",
-    "-P": "--save-prod",
-    "-E": "--save-exact",
-    "-B": "--save-bundle",
-    "-g": "--global",
-    "-L": "--location",
-    "-a": "--all",
+    "C": "--prefix",
+    "dir": "--prefix",
+    "lockfile-only": "--package-lock-only",
+    "s": "--loglevel=silent",
+    "silent": "--loglevel=silent",
+    "q": "--loglevel=warn",
+    "quiet": "--loglevel=warn",
+    "d": "--loglevel=info",
+    "dd": "--loglevel=verbose",
+    "ddd": "--loglevel=silly",
+    "verbose": "--loglevel=verbose",
+    "f": "--force",
+    "w": "--workspace",
+    "ws": "--workspaces",
+    "iwr": "--include-workspace-root",
+    "v": "--version",
+    "S": "--save",
+    "D": "--save-dev",
+    "O": "--save-optional",
+    "P": "--save-prod",
+    "E": "--save-exact",
+    "B": "--save-bundle",
+    "g": "--global",
+    "local": "--no-global",
+    "L": "--location",
+    "reg": "--registry",
+    "enjoy-by": "--before",
+    "readonly": "--read-only",
+    "porcelain": "--parseable",
+    "p": "--parseable",
+    "desc": "--description",
+    "a": "--all",
+    "c": "--call",
+    "l": "--long",
+    "m": "--message",
+    "n": "--no-yes",
+    "no": "--no-yes",
+    "y": "--yes",
 }
 
 #: npm's other words for a command; `add` has a help of its own.
@@ -146,11 +160,10 @@ def _take_settings(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
             rest += [word, *words]
             break
         if _is_combined(word):
-            words[:0] = [f"-{letter}" for letter in word[1:]]
+            words[:0] = [f"-{letter}" for letter in word.lstrip("-")]
             continue
         flag, equals, value = word.partition("=")
-        replaced = _SHORT.get(flag, flag)
-        flag, given, preset = replaced.partition("=")
+        flag, given, preset = _written_out(flag).partition("=")
         name = flag.removeprefix("--")
         if given:
             _store(settings, name, preset)
@@ -163,10 +176,22 @@ def _take_settings(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
     return settings, rest
 
 
+def _written_out(flag: str) -> str:
+    """The flag that a word stands for, with two dashes; any other word as it is. ``-save-dev`` is ``--save-dev``."""
+    bare = flag.lstrip("-")
+    if bare == flag or not bare:
+        return flag
+    if bare in _SHORT:
+        return _SHORT[bare]
+    return f"--{bare}" if _is_setting(bare) else flag
+
+
 def _is_combined(word: str) -> bool:
     """Whether a word is several flags of one letter each: ``-DE``."""
-    letters = word[1:]
-    return word[:1] == "-" and len(letters) > 1 and word not in _SHORT and all(f"-{one}" in _SHORT for one in letters)
+    letters = word.lstrip("-")
+    if letters == word or len(letters) < 2 or letters in _SHORT or _is_setting(letters):
+        return False
+    return all(one in _SHORT for one in letters)
 
 
 def _with_equals(name: str, value: str) -> tuple[str, str]:

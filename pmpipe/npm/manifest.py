@@ -8,6 +8,7 @@ Source: npm's ``@npmcli/package-json`` (what it normalises) and ``@npmcli/map-wo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -77,6 +78,7 @@ def _to_manifest(document: Any) -> Manifest:
     if not isinstance(document, dict):
         raise UnusableFieldError((), "must be an object")
     fields = tolerant_fields(document)
+    _refuse_nameless(fields)
     if not (document.get("bundleDependencies") or document.get("bundledDependencies")):
         fields.pop("bundleDependencies", None)
     fields["overrides"] = _overrides(("overrides",), document.get("overrides") or {})
@@ -89,6 +91,12 @@ def _to_manifest(document: Any) -> Manifest:
     fields["document"] = document
     _check_workspaces(fields.get("workspaces") or [])
     return msgspec.convert(fields, Manifest)
+
+
+def _refuse_nameless(fields: Mapping[str, Any]) -> None:
+    for key in ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies"):
+        if "" in (fields.get(key) or ()):
+            raise UnusableFieldError((key,), "names a package without a name")
 
 
 def _overrides(path: tuple[str, ...], value: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pmpipe.errors import InvalidSpecError, ManifestError
+from pmpipe.npm.declared import Declared, DependencyMap
 from pmpipe.npm.lock_graph import Edge, LockGraph
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import ROOT, PackagePath
@@ -122,17 +123,17 @@ class Overrides:
         with_resolutions: yarn's ``resolutions`` count, too.
 
     Raises:
-        ManifestError: a rule is malformed, or refers to a dependency that the root does not have.
+        ManifestError: a rule is malformed.
     """
 
     def __init__(self, graph: LockGraph, *, with_resolutions: bool = False) -> None:
-        self._manifest = graph.project.root
+        self._graph = graph
         self._set_of: dict[PackagePath, OverrideSet] = {}
         #: packages that two ways with unrelated sets lead to; their set is not made more specific again
         self._disputed: set[PackagePath] = set()
         #: the names that any rule is for; other dependencies keep their specs
         self._names: frozenset[str] = frozenset()
-        self._outermost = OverrideSet.of(self._manifest, with_yarns=with_resolutions)
+        self._outermost = OverrideSet.of(graph.project.root, with_yarns=with_resolutions)
         if self._outermost is not None:
             self._names = frozenset(self._outermost.names())
             # without rules within rules all packages see the same ones
@@ -146,22 +147,17 @@ class Overrides:
         holding = self._set_of.get(edge.source) if self._set_of else self._outermost
         return holding.rule_for(edge) if holding is not None else None
 
-    def spec(self, rule: OverrideSet) -> str:
+    def spec(self, rule: OverrideSet, edge: Edge) -> str:
         """The spec that a rule puts in place of a dependency's own.
 
         Raises:
-            ManifestError: the rule refers to a dependency that the root does not have.
+            ManifestError: the rule refers to a dependency that neither the root has nor the package that needs it.
         """
         if not rule.spec.startswith("$"):
             return rule.spec
         name = rule.spec[1:]
-        root = self._manifest
-        for declared in (
-            root.dev_dependencies,
-            root.optional_dependencies,
-            root.dependencies,
-            root.peer_dependencies,
-        ):
+        own = self._graph.declared(edge.source)
+        for declared in (*_maps_of(self._graph.project.root), *_maps_of(own)):
             if declared and declared.get(name):
                 return declared[name]
         raise ManifestError(
@@ -204,6 +200,16 @@ class Overrides:
             merged = held.common(arriving)
         self._set_of[path] = merged
         return merged is not held
+
+
+def _maps_of(package: Declared) -> tuple[DependencyMap | None, ...]:
+    """The maps in which a reference is looked for, in npm's order."""
+    return (
+        package.dev_dependencies,
+        package.optional_dependencies,
+        package.dependencies,
+        package.peer_dependencies,
+    )
 
 
 def _split_key(key: str) -> tuple[str, str]:

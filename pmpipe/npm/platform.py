@@ -27,6 +27,11 @@ class Platform(msgspec.Struct, frozen=True):
     cpu: str
     libc: str = ""
 
+    def instead(self, *, os: str | None, cpu: str | None, libc: str | None) -> Platform:
+        """The platform that settings ask for, this one where they are silent; of another os no libc is known."""
+        system = os or self.os
+        return Platform(system, cpu or self.cpu, libc or (self.libc if system == "linux" else ""))
+
     def __str__(self) -> str:
         return "-".join(part for part in (self.os, self.cpu, self.libc) if part)
 

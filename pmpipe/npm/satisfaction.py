@@ -62,7 +62,7 @@ class Satisfaction:
         """
         rule = self._overrides.rule(edge)
         if rule is not None and rule.overrides(edge):
-            return self._overrides.spec(rule)
+            return self._overrides.spec(rule, edge)
         return edge.requested
 
     def is_satisfied(self, edge: Edge) -> bool:

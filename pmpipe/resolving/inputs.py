@@ -220,7 +220,7 @@ def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOption
     Raises:
         ConfigError: ``before`` is no date.
     """
-    here = host.platform()
+    platform = host.platform().instead(os=config.os, cpu=config.cpu, libc=config.libc)
     return ResolveOptions(
         pick=PickOptions(str(config.settings["tag"]), _before(config), host.node_version(environ) or "", NPM_VERSION),
         install_strategy=InstallStrategy(config.install_strategy),
@@ -230,9 +230,9 @@ def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOption
         prefer_dedupe=bool(config.settings["prefer-dedupe"]),
         install_links=config.install_links,
         release_age_exclude=tuple(config.settings["min-release-age-exclude"]),
-        os=config.os or here.os,
-        cpu=config.cpu or here.cpu,
-        libc=config.libc or here.libc,
+        os=platform.os,
+        cpu=platform.cpu,
+        libc=platform.libc,
         omit=frozenset(config.omit),
         engine_strict=config.engine_strict,
         is_global=is_global(config),

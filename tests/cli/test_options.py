@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import Any
 
 import pytest
+from npm.asking_npm import npm_modules
 
-from pmpipe.cli.options import _COMMANDS, CommandLine, _is_plain, _parse_with_argparse, parse
+from pmpipe.cli.options import _COMMANDS, _SHORT, CommandLine, _is_plain, _parse_with_argparse, parse
 from pmpipe.errors import UsageError
 
 
@@ -60,6 +63,14 @@ def test_commands_have_npm_s_aliases(word: str, command: str) -> None:
         (["-ddd"], {"loglevel": "silly"}),
         (["--verbose"], {"loglevel": "verbose"}),
         (["-f"], {"force": True}),
+        (["-save-dev", "-no-audit", "-omit=dev"], {"save-dev": True, "audit": False, "omit": ["dev"]}),
+        (["-registry", "https://registry.example/"], {"registry": "https://registry.example/"}),
+        (["--g", "--DE"], {"global": True, "save-dev": True, "save-exact": True}),
+        (["-quiet"], {"loglevel": "warn"}),
+        (["--ws", "--iwr"], {"workspaces": True, "include-workspace-root": True}),
+        (["--reg=https://registry.example/"], {"registry": "https://registry.example/"}),
+        (["-y", "-n", "-a", "-p"], {"yes": False, "all": True, "parseable": True}),
+        (["-local"], {"global": False}),
         (["--json", "--dry-run"], {"json": True, "dry-run": True}),
         (["--loglevel", "error", "--loglevel", "info"], {"loglevel": "info"}),
         (["--timing"], {"timing": True}),
@@ -78,6 +89,16 @@ def test_flags_are_read_as_npm_reads_them(words: list[str], expected: dict[str, 
 def test_settings_may_stand_before_the_command(words: list[str]) -> None:
     line = parse([*words, "i"])
     assert line == CommandLine("install", [], settings(*words))
+
+
+@pytest.mark.npm
+def test_every_shorthand_of_npm_is_one() -> None:
+    definitions = f"{npm_modules()}/@npmcli/config/lib/definitions/index.js"
+    asked = f"console.log(JSON.stringify(require({json.dumps(definitions)}).shorthands))"
+    found = subprocess.run(["node", "-e", asked], check=True, stdout=subprocess.PIPE, timeout=60)
+    # the help is argparse's own
+    expected = {short: "=".join(words) for short, words in json.loads(found.stdout).items() if words != ["--usage"]}
+    assert {short: _SHORT.get(short) for short in expected} == expected
 
 
 def test_what_follows_two_dashes_is_no_flag() -> None:

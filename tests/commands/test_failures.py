@@ -178,6 +178,19 @@ def test_folder_without_a_package_json_gets_one(tmp_path, registry):
     new.close()
 
 
+def test_folder_that_does_not_exist_is_made(project):
+    project.succeeds("add", "b", "--prefix", "made/here", alone=False)
+    assert json.loads((project.folder / "made/here/package.json").read_text()) == {"dependencies": {"b": "^2.0.0"}}
+    assert (project.folder / "made/here/node_modules/b/index.js").exists()
+
+
+def test_folder_that_does_not_exist_is_not_made_for_nothing(project):
+    project.fails("add", "nothing-like-it", "--prefix", "made/here")
+    project.succeeds("add", "b", "--dry-run", "--prefix", "made/here")
+    project.fails("remove", "b", "--prefix", "made/here")
+    assert not (project.folder / "made").exists()
+
+
 def test_what_was_added_is_done_for_the_next_install(project):
     project.succeeds("add", "b")
     assert "nothing to do" in project.succeeds("install").stdout

@@ -32,6 +32,7 @@ def publish(registry: PackageRegistry) -> None:
         ),
         make_package("peer", "1.0.0", dependencies={"middle": "1"}),
         make_package("@s/scoped", "1.0.0", dict(CLI), bin={"scoped": "cli.js"}),
+        make_package("opting", "1.0.0", optionalDependencies={"deep": "1"}, peerDependencies={"peer": "1"}),
         make_package("other", "1.0.0", dict(CLI), bin={"tool": "cli.js"}),
     )  # fmt: skip
 
@@ -96,6 +97,11 @@ SEQUENCES = [
     ["install tool@1 deep@1", "update"],
     ["install alias@npm:tool@1"],
     ["install tool@1", "install other --force"],
+    ["install tool@1", "install other --force", "install tool@1"],
+    ["install tool@1", "install other --force", "update"],
+    ["install opting --omit=optional --omit=peer"],
+    ["install tool@2 --legacy-bundling"],
+    ["install tool@2 --install-strategy=nested"],
 ]
 
 
@@ -114,6 +120,22 @@ def test_folder_is_linked(place: Place) -> None:
     place.pmpipe("install", alone=False)
     assert (place.ours / "lib/node_modules/mine").resolve() == place.project.folder.resolve()
     assert (place.ours / "bin/mine").resolve() == (place.project.folder / "cli.js").resolve()
+
+
+@pytest.mark.parametrize("variable", ["npm_config_location", "NPM_CONFIG_LOCATION"])
+def test_environment_may_say_that_it_is_global(variable: str, place: Place) -> None:
+    place.project.environment[variable] = "global"
+    place.project.succeeds("install", "tool@1", f"--prefix={place.ours}")
+    assert (place.ours / "bin/tool").exists()
+    place.project.fails("remove", "tool", "--global=false")
+
+
+def test_name_that_a_package_has_is_taken_back(place: Place) -> None:
+    place.pmpipe("install tool@1")
+    (place.ours / "bin/tool").unlink()
+    (place.ours / "bin/tool").write_text("mine")
+    place.pmpipe("install tool@1")
+    assert (place.ours / "bin/tool").is_symlink()
 
 
 def test_executable_of_somebody_else_is_not_replaced(place: Place) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,36 @@ def test_removes_a_package_that_nothing_lists(installed: Project) -> None:
     installed.write("node_modules/beta/node_modules/stray/index.js", "stray")
     installed.succeeds("install")
     installed.assert_installed()
+
+
+def test_removes_a_link_in_the_place_of_a_package_that_goes(installed: Project) -> None:
+    os.rename(installed.folder / "node_modules/alpha", installed.folder / "mine")
+    (installed.folder / "node_modules/alpha").symlink_to("../mine")
+    installed.want({location: package for location, package in ALL.items() if package is not ALPHA})
+    installed.succeeds("install")
+    assert not os.path.lexists(installed.folder / "node_modules/alpha")
+    assert (installed.folder / "mine/index.js").read_bytes() == b"1"
+
+
+def test_a_folder_in_the_place_of_the_hidden_lockfile_is_replaced(installed: Project) -> None:
+    (installed.folder / "node_modules/.package-lock.json").unlink()
+    (installed.folder / "node_modules/.package-lock.json").mkdir()
+    installed.succeeds("install")
+    installed.assert_installed()
+
+
+def test_a_file_in_the_place_of_a_package_s_packages_is_replaced(installed: Project) -> None:
+    shutil.rmtree(installed.folder / "node_modules/beta/node_modules")
+    (installed.folder / "node_modules/beta/node_modules").write_text("mine")
+    installed.succeeds("install")
+    installed.assert_installed()
+
+
+def test_a_file_that_is_called_node_modules_in_a_package_is_no_obstacle(installed: Project) -> None:
+    (installed.folder / "node_modules/alpha/node_modules").write_text("mine")
+    installed.want({**ALL, "node_modules/new": PLAIN})
+    installed.succeeds("install")
+    assert (installed.folder / "node_modules/new/index.js").exists()
 
 
 def test_keeps_dot_folders_and_plain_files(installed: Project) -> None:

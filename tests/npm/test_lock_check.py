@@ -458,6 +458,9 @@ OVERRIDE_CASES = {
     "version that was not to be replaced": (overridden({"y@1.0.0": "2.0.0"}, "1.5.0"), True),
     "version that was to be replaced": (overridden({"y@1.0.0": "2.0.0"}, "1.0.0"), False),
     "reference": (overridden({"y": "$y"}, devDependencies={"y": "^2.0.0"}), True),
+    "reference to what only the package itself has": (overridden({"y": "$y"}, "1.0.0"), True),
+    "reference to what only the package itself has, in another version": (overridden({"y": "$y"}), False),
+    "reference to what nobody has, for a package that nobody needs": (overridden({"z": "$z"}, "1.0.0"), True),
 }
 
 

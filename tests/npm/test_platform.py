@@ -52,6 +52,21 @@ def test_platforms_are_matched_as_npm_matches_them():
         assert bool(refused) == bool(expected), (os, cpu, libc)
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, "linux-x64-glibc"),
+        ({"cpu": "arm64"}, "linux-arm64-glibc"),
+        ({"os": "linux", "libc": "musl"}, "linux-x64-musl"),
+        ({"os": "darwin"}, "darwin-x64"),
+        ({"os": "darwin", "libc": "musl"}, "darwin-x64-musl"),
+    ],
+    ids=str,
+)
+def test_other_system_that_is_asked_for_has_not_our_libc(asked: dict[str, str], expected: str):
+    assert str(HERE.instead(**{"os": None, "cpu": None, "libc": None, **asked})) == expected
+
+
 def test_package_that_names_a_libc_is_not_for_an_unknown_one():
     nowhere = Platform("darwin", "arm64")
     assert unsupported_platform(Declared(libc=["glibc"]), nowhere) == "libc glibc"
