@@ -413,6 +413,22 @@ class Session:
         return Means(store, config.registries, config.clone_method, damaged, with_bins=config.bin_links)
 
 
+def require_local(session: Session) -> None:
+    """Refuse a project whose .npmrc says that commands are about the whole machine.
+
+    npm takes it so; whether it is meant so is another matter, and the flags say it as well.
+
+    Raises:
+        ConfigError: it does.
+    """
+    settings = session.config.settings
+    if settings["global"] or settings["location"] == "global":
+        raise ConfigError(
+            "an .npmrc says that all commands are global (global, or location=global)",
+            hint="take that out, and give --global where it is meant",
+        )
+
+
 def no_lock(folder: str) -> LockfileError:
     """The error that a project has no lockfile."""
     return LockfileError(

@@ -14,11 +14,12 @@ from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import some_of
+from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import LockfileError, UsageError
 from pmpipe.find_project import find_root
 from pmpipe.project_lock import project_folder, project_lock
 from pmpipe.project_write import recover
-from pmpipe.session import Session
+from pmpipe.session import Session, require_local
 
 _ACTIONS = {
     "install": Action.ADD,
@@ -49,6 +50,9 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(settings, environ, folder, may_be_new=action is Action.ADD)
+        require_local(session)
+        output = Output(session.config.loglevel, json=session.config.json)
+        output.warn(require_dev_engines(session))
         if not session.config.package_lock:
             # npm neither reads nor writes it then
             session.disregard_lock()
@@ -60,7 +64,6 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
         choice = Choice.of(session.config, os.getcwd(), workspace)
         wish = Wish(action, line.words, os.getcwd(), choice)
         order = change_order(wish, session)
-        output = Output(session.config.loglevel, json=session.config.json)
         install(line, session, output, started, Extent(order, choice))
     return 0
 

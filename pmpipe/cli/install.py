@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.wording import some_of
+from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import UsageError
 from pmpipe.find_project import find_root
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
-from pmpipe.session import Session
+from pmpipe.session import Session, require_local
 
 
 def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -39,10 +40,12 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)
         config = session.config
+        require_local(session)
+        output = Output(config.loglevel, json=config.json)
+        output.warn(require_dev_engines(session))
         if line.command == "install" and not config.package_lock:
             # npm neither reads nor writes it then
             session.disregard_lock()
-        output = Output(config.loglevel, json=config.json)
         limits = workspace or config.workspace or config.workspaces is not None
         if line.command == "install" and not (line.repair or limits) and _is_nothing_to_do(session):
             from pmpipe.cli.summary import show_nothing_to_do

@@ -13,6 +13,7 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, waiting
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.wording import plural, some_of
+from pmpipe.dev_engines import require_dev_engines
 from pmpipe.find_project import find_root
 from pmpipe.install_crew import InstallCrew
 from pmpipe.lifecycle.making import make_scripts
@@ -46,6 +47,7 @@ def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)
         output = Output(session.config.loglevel, json=session.config.json)
+        output.warn(require_dev_engines(session))
         store = session.store()
         store.open()
         progress = Progress.for_terminal(
