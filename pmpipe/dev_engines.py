@@ -8,15 +8,17 @@ Source: npm's ``lib/base-cmd.js`` (checkDevEngines) and ``npm-install-checks``, 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pmpipe import host
 from pmpipe.errors import EngineError, ManifestError, PmpipeError, ProblemsError
-from pmpipe.npm import NPM_VERSION
-from pmpipe.npm.json_text import without_bom
 from pmpipe.project_files import MANIFEST
 from pmpipe.session import Session
+
+if TYPE_CHECKING:
+    # nearly no project pays for this
+    from pmpipe.npm.dev_engines import Present
 
 _FIELD = b'"devEngines"'
 
@@ -35,30 +37,15 @@ def require_dev_engines(session: Session) -> list[str]:
     manifest = session.root_manifest()
     if _FIELD not in manifest:
         return []  # nearly every project
-    try:
-        wanted = msgspec.json.decode(without_bom(manifest)).get("devEngines")
-    except (ValueError, RecursionError, AttributeError):
-        return []  # whoever reads all of it tells
+    wanted = _field(manifest)
     if wanted is None:
         return []
-    from pmpipe.npm.dev_engines import InvalidDevEnginesError, Misfit, Present, check_dev_engines, needs_version_of
+    from pmpipe.npm.dev_engines import InvalidDevEnginesError, Misfit, check_dev_engines
 
-    platform = host.platform()
-    present = {
-        "packageManager": Present("npm", NPM_VERSION),
-        "os": Present(platform.os, os.uname().release),
-        "cpu": Present(platform.cpu),
-        "libc": Present(platform.libc),
-        "runtime": Present("node"),
-    }
+    present = _present(wanted, session)
     warnings = []
-    if needs_version_of(wanted, "runtime"):
-        version = host.node_version(session.environ)
-        if version:
-            present["runtime"] = Present("node", version)
-        else:
-            del present["runtime"]
-            warnings.append(f"devEngines.runtime of {MANIFEST} is not looked at: there is no Node.js")
+    if "runtime" not in present:
+        warnings.append(f"devEngines.runtime of {MANIFEST} is not looked at: there is no Node.js")
     try:
         misfits = check_dev_engines(wanted, present)
     except InvalidDevEnginesError as error:
@@ -80,3 +67,36 @@ def require_dev_engines(session: Session) -> list[str]:
         raise errors[0] if len(errors) == 1 else ProblemsError(errors)
     reasons = (reason for misfit in misfits for reason in misfit.reasons)
     return [*warnings, *(f"{MANIFEST}, devEngines: {reason}" for reason in reasons)]
+
+
+def _field(manifest: bytes) -> Any:
+    from pmpipe.npm.json_text import without_bom
+
+    try:
+        document = msgspec.json.decode(without_bom(manifest))
+    except (ValueError, RecursionError):
+        return None  # whoever reads all of it tells
+    return document.get("devEngines") if isinstance(document, dict) else None
+
+
+def _present(wanted: Any, session: Session) -> dict[str, Present]:
+    """What there is; without the runtime where its version matters, and cannot be had."""
+    from pmpipe import host
+    from pmpipe.npm import NPM_VERSION
+    from pmpipe.npm.dev_engines import Present, needs_version_of
+
+    platform = host.platform()
+    present = {
+        "packageManager": Present("npm", NPM_VERSION),
+        "os": Present(platform.os, os.uname().release),
+        "cpu": Present(platform.cpu),
+        "libc": Present(platform.libc),
+        "runtime": Present("node"),
+    }
+    if needs_version_of(wanted, "runtime"):
+        version = host.node_version(session.environ)
+        if version:
+            present["runtime"] = Present("node", version)
+        else:
+            del present["runtime"]
+    return present

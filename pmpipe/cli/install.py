@@ -62,6 +62,8 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
 def _is_nothing_to_do(session: Session) -> bool:
     if not session.is_done():
         return False
+    if session.config.ignore_scripts:
+        return True
     from pmpipe.lifecycle.due import is_any_due
 
     return not is_any_due(session)
