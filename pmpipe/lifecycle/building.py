@@ -7,16 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from pmpipe.driving import Crew
-from pmpipe.errors import EXIT_FAILURE, PmpipeError, ProblemsError, ScriptError
+from pmpipe.errors import EXIT_BY_SIGNAL, EXIT_FAILURE, PmpipeError, ProblemsError, ScriptError
 from pmpipe.lifecycle.script_run import ScriptFailure, ScriptRun, ScriptTask
 from pmpipe.npm.lifecycle import EVENTS_BEFORE_BINS
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.text import printable
 from pmpipe.pipeline import script_stage
 from stages.messages import Failed
-
-#: A shell's status for a command that a signal has ended is this and the signal's number.
-_BY_SIGNAL = 128
 
 #: A shell's status for a command that it has not found.
 _NOT_FOUND = 127
@@ -100,7 +97,7 @@ def ended_how(status: int) -> str:
 
 def exit_status(status: int) -> int:
     """A script's exit status as a shell would have it."""
-    return _BY_SIGNAL - status if status < 0 else status
+    return EXIT_BY_SIGNAL - status if status < 0 else status
 
 
 def hint_for(command: str, status: int) -> str:

@@ -43,7 +43,7 @@ def run_own_scripts(
 
     Raises:
         ScriptError: one of them failed; those after it were not run.
-        CancelledError: SIGINT or SIGTERM came, and the script was ended.
+        CancelledError: a signal asked for the end, and the script was ended.
     """
     for event in PROJECT_EVENTS:
         document = read_document(folder)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import termios
 import time
 from pathlib import Path
 
@@ -227,6 +230,32 @@ def test_a_signal_ends_the_script_too(slow: Project, number: int, status: int) -
     assert time.monotonic() - began < 10
     assert not processes_of(pid)
     assert not (slow.folder / "node_modules").exists()
+
+
+def test_a_terminal_that_is_closed_ends_the_script_too(slow: Project) -> None:
+    main, terminal = pty.openpty()
+
+    def sit_at_the_terminal() -> None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+    running = slow.start("ci", alone=False, preexec_fn=sit_at_the_terminal)
+    os.close(terminal)
+    pid = _begun(slow)
+    os.close(main)
+    assert running.wait().status == 128 + signal.SIGHUP
+    assert not processes_of(pid)
+    assert not (slow.folder / "node_modules").exists()
+
+
+def test_what_is_to_outlive_its_terminal_does(slow: Project) -> None:
+    slow.prefix = ("nohup",)
+    running = slow.start("ci", alone=False)
+    _begun(slow)
+    os.killpg(running.pid, signal.SIGHUP)
+    time.sleep(0.2)
+    assert running.process.poll() is None
+    running.signal(signal.SIGTERM)
+    assert running.wait().status == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("command", ["ci", "install"])

@@ -130,7 +130,7 @@ def test_a_script_may_install_something_in_the_same_project(project: Project) ->
     assert ran(project) == ["postinstall app"]
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_script_and_leaves_the_tree(project: Project, number: int, status: int) -> None:
     project.want(
         {"node_modules/left": make_package("left", "1.0.0")}, scripts={"install": "echo $$ > begun; sleep 999"}
