@@ -80,6 +80,15 @@ def test_in_a_document_nothing_else_stands(own: Project) -> None:
     assert own.succeeds("install", "--json", "--silent").report["placed"] == 0
 
 
+def test_output_that_cannot_be_written_is_told_and_no_script_is_left_out(own: Project) -> None:
+    own.prefix = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
+    run = own.start("install", alone=False).wait()
+    assert run.status == 1
+    assert run.stderr.startswith("error[PM_OUTPUT]")
+    assert "Traceback" not in run.stderr
+    assert ran(own)[-1] == "postprepare app"
+
+
 def test_scripts_find_executables_and_what_npm_tells_them(project: Project) -> None:
     tool = make_package("tool", "1.0.0", {"cli": PackedFile(b"#!/bin/sh\necho tool\n", 0o755)}, bin={"tool": "cli"})
     project.write("said", "")
