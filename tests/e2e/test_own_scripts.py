@@ -233,6 +233,18 @@ def test_a_linked_folder_builds_itself(project: Project, tmp_path: Path) -> None
     assert ran(project) == ["prepare beside"] * 2
 
 
+@pytest.mark.parametrize("command", ["install", "ci"])
+def test_without_workspaces_linked_folders_build_themselves(project: Project, command: str) -> None:
+    for folder in ("linked", "part"):
+        script = {"name": folder, "version": "1.0.0", "scripts": {"prepare": NOTE}}
+        project.write(f"{folder}/package.json", json.dumps(script))
+    project.write("ran", "")
+    project.declare(dependencies={"linked": "file:linked"}, workspaces=["part"])
+    project.succeeds("install", "--package-lock-only")
+    project.succeeds(command, "--no-workspaces")
+    assert ran(project) == ["prepare linked"]
+
+
 # -- patches ------------------------------------------------------------------------------------------------------
 
 
