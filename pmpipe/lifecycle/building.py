@@ -47,6 +47,7 @@ class Builder(msgspec.Struct, frozen=True):
         events: Sequence[str],
         environment: Mapping[str, str],
         relink: Callable[[Collection[PackagePath]], None],
+        left_out_with: Callable[[PackagePath], Collection[str]],
     ) -> dict[PackagePath, str]:
         """Run the scripts of packages that are complete.
 
@@ -55,6 +56,7 @@ class Builder(msgspec.Struct, frozen=True):
             events: all scripts of one end before any of the next begins.
             environment: what all of them have.
             relink: called with the packages that may have got executables.
+            left_out_with: see `ScriptRun`.
 
         Returns:
             The optional packages that have failed, and why.
@@ -64,13 +66,15 @@ class Builder(msgspec.Struct, frozen=True):
             WorkerCrashError, HostError, CancelledError: see `Crew.drive`.
         """
         failed: dict[PackagePath, str] = {}
+        left_out: set[str] = set()
         if not tasks:
             return failed
         with Crew([script_stage(self.processes, environment, self.gyp_folder)]) as crew:
             for event in events:
-                left = [task for task in tasks if task.location not in failed]
-                run = ScriptRun(event, left, self.shell, self.processes, self.is_shown)
+                left = [task for task in tasks if task.location not in left_out]
+                run = ScriptRun(event, left, self.shell, self.processes, self.is_shown, left_out_with)
                 self._drive(crew, run)
+                left_out |= run.left_out
                 lost = [failure for failure in run.failures if not failure.task.optional]
                 if lost:
                     errors: list[PmpipeError] = [_error(failure, event, self.hint) for failure in lost]

@@ -184,6 +184,22 @@ def test_an_optional_package_whose_script_fails_is_left_out_with_what_only_it_ne
     assert set(hidden["packages"]) == {"node_modules/kept"}
 
 
+@pytest.mark.parametrize("event", ["preinstall", "install"])
+def test_what_only_a_failed_optional_package_needs_runs_no_more_scripts(project: Project, event: str) -> None:
+    helper = make_package("z-helper", "1.0.0", scripts={"install": NOTE, "postinstall": NOTE})
+    failing = make_package("failing", "1.0.0", scripts={event: "exit 1"}, dependencies={"z-helper": "1.0.0"})
+    project.write("ran", "")
+    project.declare(
+        helper,
+        failing,
+        optionalDependencies={"failing": "1.0.0"},
+        allowScripts={"failing": True, "z-helper": True},
+    )
+    project.succeeds("install", "--foreground-scripts")
+    assert ran(project) == []
+    assert not (project.folder / "node_modules/z-helper").exists()
+
+
 def test_a_shell_that_is_not_there_is_named(built: Project) -> None:
     run = built.fails("ci", "--script-shell=/no/such/shell")
     assert "cannot be started with /no/such/shell" in run.stderr
