@@ -351,6 +351,6 @@ def _is_folder(path: str) -> bool:
 
 def _unwritable(error: OSError) -> PmpipeError:
     return FilesystemError(
-        f"cannot change {error.filename}: {error.strerror}",
+        f"cannot change {error.filename or 'the project'}: {error.strerror}",
         hint="check permissions and free space; nothing was changed",
     )

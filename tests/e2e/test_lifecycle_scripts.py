@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.packages import PackedFile, make_package
+from support.permissions import let_others_reach
 from support.project import Project, processes_of, wait_until
 
 #: Notes in the project's folder what runs, in its order.
@@ -198,6 +199,52 @@ def test_what_only_a_failed_optional_package_needs_runs_no_more_scripts(project:
     project.succeeds("install", "--foreground-scripts")
     assert ran(project) == []
     assert not (project.folder / "node_modules/z-helper").exists()
+
+
+@pytest.fixture
+def unprivileged(project: Project) -> Project:
+    """A project of a user whom permissions concern."""
+    if os.geteuid() == 0:
+        let_others_reach(project.base)
+        project.prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    return project
+
+
+def _hand_over(project: Project) -> None:
+    if os.geteuid() == 0:
+        for folder, folders, files in os.walk(project.base):
+            for name in (".", *folders, *files):
+                os.chown(os.path.join(folder, name), 65534, 65534, follow_symlinks=False)
+
+
+@pytest.mark.parametrize(
+    "closing", ["chmod 500 .", "mkdir d; echo > d/x; chmod 500 d", "mkdir d; chmod 0 d .", "chmod 0 ."]
+)
+def test_what_a_script_closes_is_removed_all_the_same(unprivileged: Project, closing: str) -> None:
+    project = unprivileged
+    kept = make_package("kept", "1.0.0")
+    closed = make_package("closed", "1.0.0", scripts={"install": closing})
+    failing = make_package("closed", "1.0.1", scripts={"install": f"{closing}; exit 3"})
+    allowed = {"closed": True}
+    for before in ({}, {"node_modules/kept": kept}, {"node_modules/closed": closed, "node_modules/kept": kept}):
+        project.want(before, allowScripts=allowed)
+        _hand_over(project)
+        project.succeeds("install")
+        project.want({"node_modules/closed": failing, "node_modules/kept": kept}, allowScripts=allowed)
+        _hand_over(project)
+        project.fails("install", status=3)
+        project.fails("ci", status=3)
+        project.declare(
+            kept,
+            failing,
+            dependencies={"kept": "1.0.0"},
+            optionalDependencies={"closed": "1.0.1"},
+            allowScripts=allowed,
+        )
+        _hand_over(project)
+        project.succeeds("install")
+        project.assert_installed({"node_modules/kept": kept})
+        (project.folder / "package-lock.json").unlink()
 
 
 def test_a_shell_that_is_not_there_is_named(built: Project) -> None:
