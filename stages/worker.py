@@ -102,8 +102,8 @@ def become_worker(stage: str, channels: Sequence[Channel], jobs: Channel, result
         results: the channel that this worker sends to.
     """
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # a SIGTERM that waits already would be lost if it were ignored for a moment
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     # who forked has held them back, so that none comes before this
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
