@@ -87,7 +87,7 @@ class Crew:
         Raises:
             WorkerCrashError: a worker died or raised.
             HostError: a process cannot be started.
-            CancelledError: SIGINT or SIGTERM came.
+            CancelledError: a signal asked for the end.
         """
         stage_s = self._drive(machine, progress, Supervisor.run)
         if is_last and self._workers is not None:

@@ -154,6 +154,10 @@ class Install(msgspec.Struct, dict=True):
             installed = survey(self.wanted.project, patched, self.wanted.tree)
         except OSError as error:
             raise FilesystemError(f"cannot read {error.filename}: {error.strerror}") from error
+        # a linked folder that nothing is wanted in any more is not among those of the wanted tree
+        for path in {f"{self.wanted.project}/{modules_folder_of(path)}" for path in installed.elsewhere}:
+            if path not in self._folders and _is_folder(path):
+                self._folders[path] = ModulesFolder(path, fresh=False)
         if installed.doubtful:
             self._resolve_doubts(installed)
         brought = brought_along(installed.extraneous, self.wanted.project, self.wanted.tree, self.means.store)
@@ -347,6 +351,6 @@ def _is_folder(path: str) -> bool:
 
 def _unwritable(error: OSError) -> PmpipeError:
     return FilesystemError(
-        f"cannot change {error.filename}: {error.strerror}",
+        f"cannot change {error.filename or 'the project'}: {error.strerror}",
         hint="check permissions and free space; nothing was changed",
     )

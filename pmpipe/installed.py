@@ -47,6 +47,8 @@ class Installed(msgspec.Struct):
         doubtful: locations whose folder changed since the hidden lockfile was written, and that are still there.
         extraneous: absolute paths of package folders and links that nothing lists.
         changed_bins: ``.bin`` folders that are missing or changed, by absolute path.
+        elsewhere: paths of packages that are known to have been put into other folders than the project's own
+            node_modules, be they there or not.
         trusted: there was a hidden lockfile; otherwise it is what each folder's package.json says.
     """
 
@@ -54,6 +56,7 @@ class Installed(msgspec.Struct):
     doubtful: set[PackagePath] = msgspec.field(default_factory=set)
     extraneous: list[str] = msgspec.field(default_factory=list)
     changed_bins: set[str] = msgspec.field(default_factory=set)
+    elsewhere: list[PackagePath] = msgspec.field(default_factory=list)
     trusted: bool = False
 
 
@@ -68,6 +71,7 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -
     hidden, written_ns = _read_hidden(project)
     found = Installed(trusted=hidden is not None)
     claimed = hidden if hidden is not None else _read_folders(project, wanted)
+    found.elsewhere = [path for path in claimed if not path.startswith("node_modules/")]
     disbelieved: set[str] = set()
     for folder in folders:
         journal = folder.journal()

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as an exception, so that whatever was begun is put back before the program ends.
+"""Signals that ask for the end, as an exception, so that whatever was begun is put back before the program ends.
 
 While the pipeline runs, the supervisor takes the signals itself (see `pmpipe.supervisor`); at all other times they
 raise `CancelledError` where the main process is.
@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: A closed terminal and Ctrl-\\ ask for the end, too, unless whoever has started us wants them ignored (nohup).
+SIGNALS = (
+    *(signal.SIGINT, signal.SIGTERM),
+    *(number for number in (signal.SIGHUP, signal.SIGQUIT) if signal.getsignal(number) is not signal.SIG_IGN),
+)
 
 
 class CancelledError(BaseException):
-    """SIGINT or SIGTERM ended the run. `signal_number` is the signal's, `state` says in words what is left."""
+    """One of `SIGNALS` ended the run. `signal_number` is the signal's, `state` says in words what is left."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)

@@ -45,7 +45,7 @@ class WorkerDied(msgspec.Struct, frozen=True, gc=False):
 
 
 class Interrupted(msgspec.Struct, frozen=True, gc=False):
-    """The user or the system asked for the end: SIGINT or SIGTERM."""
+    """The user or the system asked for the end by a signal."""
 
     signal_number: int
 

@@ -81,7 +81,7 @@ class CrashReport(msgspec.Struct, frozen=True):
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    """SIGINT or SIGTERM came."""
+    """A signal asked for the end."""
 
     signal_number: int
 
@@ -229,7 +229,7 @@ def _signal_name(number: int) -> str:
 
 @contextmanager
 def _wake_up_on_signals() -> Iterator[socket.socket]:
-    """A socket that receives the number of every SIGINT and SIGTERM while the context lasts."""
+    """A socket that receives the number of every signal that asks for the end while the context lasts."""
     receiving, sending = socket.socketpair()
     receiving.setblocking(False)
     sending.setblocking(False)

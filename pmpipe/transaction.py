@@ -20,6 +20,7 @@ reads node_modules.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 
 import msgspec
@@ -140,7 +141,7 @@ class ModulesFolder(msgspec.Struct):
             self._old = f"{self.path}/{_OLD}/{len(os.listdir(f'{self.path}/{_OLD}'))}"
             os.mkdir(self._old)
             for name in former:
-                os.rename(f"{self.path}/{name}", f"{self._old}/{name}")
+                _move(f"{self.path}/{name}", f"{self._old}/{name}")
         self._emptied = True
 
     def mark(self, locations: Iterable[str]) -> None:
@@ -193,7 +194,7 @@ class ModulesFolder(msgspec.Struct):
             return
         trash = f"{self.path}/{_TRASH}/{len(self._done)}"
         self._done.append(_Step(path, trash))
-        os.rename(path, trash)
+        _move(path, trash)
 
     def discard(self, path: str) -> None:
         """Remove what stands at `path`: in a patched folder that is being changed when all has succeeded, else now."""
@@ -223,7 +224,7 @@ class ModulesFolder(msgspec.Struct):
                 trash = f"{self.path}/{_TRASH}/{len(self._done)}" if os.path.lexists(parent) else ""
                 self._done.append(_Step(parent, trash))
                 if trash:
-                    os.rename(parent, trash)
+                    _move(parent, trash)
 
     def _take_back(self) -> None:
         for step in reversed(self._done):
@@ -231,7 +232,7 @@ class ModulesFolder(msgspec.Struct):
                 remove_tree(step.path)
             elif os.path.lexists(step.trash):
                 remove_tree(step.path)
-                os.rename(step.trash, step.path)
+                _move(step.trash, step.path)
         self._done.clear()
 
     # -- after ----------------------------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ class ModulesFolder(msgspec.Struct):
                     _discard(f"{self.path}/{name}", staging)
         if self._old and os.path.isdir(self._old):
             for name in os.listdir(self._old):
-                os.rename(f"{self._old}/{name}", f"{self.path}/{name}")
+                _move(f"{self._old}/{name}", f"{self.path}/{name}")
             os.rmdir(self._old)
         if os.path.isdir(f"{self.path}/{_OLD}") and not os.listdir(f"{self.path}/{_OLD}"):
             os.rmdir(f"{self.path}/{_OLD}")
@@ -315,6 +316,24 @@ def write_whole(path: str, content: bytes) -> None:
         if os.path.lexists(partial):
             os.unlink(partial)
         raise
+
+
+def _move(source: str, destination: str) -> None:
+    """Rename, even a folder that is closed to its owner: the system lets only those move that can be written."""
+    try:
+        os.rename(source, destination)
+    except PermissionError:
+        status = os.lstat(source)
+        if not stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IRWXU == stat.S_IRWXU:
+            raise
+        mode = stat.S_IMODE(status.st_mode)
+        os.chmod(source, mode | stat.S_IRWXU)
+        try:
+            os.rename(source, destination)
+        except BaseException:
+            os.chmod(source, mode)
+            raise
+        os.chmod(destination, mode)
 
 
 def _discard(path: str, staging: str) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 from collections.abc import Sequence
 
 import msgspec
@@ -27,6 +26,7 @@ from stages.fetch import FetchSettings, retry_wait_s
 from stages.git_command import GitCommand, GitFailedError, GitMissingError, git_environment
 from stages.git_prepare import prepare
 from stages.messages import Failed, Fetched, FetchGit, JobId, PackageFolder
+from stages.remove import remove_tree
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -117,7 +117,7 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
         if isinstance(outcome, Fetched):
             failed = await prepare(job, _package_folder(job)) if job.preparation is not None else None
             if failed is not None:
-                _remove(job.destination)
+                remove_tree(job.destination)
             return failed or outcome
         problems.append(outcome.what)
         if outcome.final:
@@ -152,7 +152,7 @@ async def _try_repository(job: FetchGit, repository: Repository, settings: GitSe
         except RefusedError as error:
             return _Problem(what=str(error), final=True)
         except GitFailedError as error:
-            _remove(job.destination)
+            remove_tree(job.destination)
             if attempts > settings.fetch.retries or not (error.stalled or TRANSIENT.search(error.messages)):
                 return _Problem(what=f"{shown_git_text(repository.url)}: {shown_git_text(error.messages)}")
         await asyncio.sleep(retry_wait_s(settings.fetch, attempts))
@@ -171,10 +171,10 @@ async def _check_out(job: FetchGit, repository: Repository, command: GitCommand)
             options = await ssh_options(command)
             await command.run([*inside, *options, *update], protocols=NETWORK_PROTOCOLS)
             _remove_git_files(job.destination)
-        _remove(os.path.join(job.destination, ".git"))
+        remove_tree(os.path.join(job.destination, ".git"))
         _check_package_folder(job)
     except BaseException:
-        _remove(job.destination)
+        remove_tree(job.destination)
         raise
     return wire_bytes
 
@@ -279,11 +279,6 @@ def _remove_git_files(folder: str) -> None:
             folders.remove(".git")
         if ".git" in files:
             os.unlink(os.path.join(path, ".git"))
-
-
-def _remove(path: str) -> None:
-    if os.path.lexists(path):
-        shutil.rmtree(path)
 
 
 def shown_git_text(text: str) -> str:

@@ -69,6 +69,8 @@ async def prepare(job: FetchGit, folder: str) -> Failed | None:
     if process.returncode:
         lines = [line for line in output.text.splitlines() if line.strip()]
         return _failed(job, f"preparing it ended with status {process.returncode}", lines[-_SHOWN_LINES:])
+    if not read_document(folder):
+        return _failed(job, "preparing it has left no package.json that can be read", [])
     return None
 
 

@@ -1,5 +1,7 @@
 """Deletes files, links and whole folders by descriptors, so that no link is followed, not even one put there meanwhile.
 
+A folder may be closed to its owner, as scripts leave some: it is opened up then.
+
 A folder may be deeper than there are descriptors or Python frames: what lies below `_DEEPEST` is renamed to the top of
 the folder that is being deleted, and emptied from there.
 """
@@ -52,7 +54,7 @@ def remove_at(name: bytes, folder: int) -> None:
     try:
         _unlink(name, folder)
     except IsADirectoryError:
-        child = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+        child = _open(name, folder)
         try:
             _Emptying(child).run()
         finally:
@@ -61,7 +63,7 @@ def remove_at(name: bytes, folder: int) -> None:
 
 
 def _remove_folder(path: str) -> None:
-    top = os.open(path, _FOLDER_FLAGS)
+    top = _open(path, None)
     try:
         _Emptying(top).run()
     finally:
@@ -85,6 +87,14 @@ class _Emptying:
             self._remove_subfolders(self._top, moved, 0)
 
     def _empty(self, folder: int, depth: int) -> None:
+        try:
+            self._delete_entries(folder, depth)
+        except PermissionError:
+            if not _opened_up(folder):
+                raise
+            self._delete_entries(folder, depth)
+
+    def _delete_entries(self, folder: int, depth: int) -> None:
         subfolders = []
         # listed as a whole first: some filesystems pass entries over when others are deleted between two reads
         with os.scandir(folder) as entries:
@@ -102,7 +112,7 @@ class _Emptying:
                 self._move_up(name, folder)
                 continue
             try:
-                child = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+                child = _open(name, folder)
             except FileNotFoundError:
                 continue
             try:
@@ -112,6 +122,18 @@ class _Emptying:
             _rmdir(name, folder)
 
     def _move_up(self, name: str, folder: int) -> None:
+        try:
+            self._rename_up(name, folder)
+        except PermissionError:
+            # a folder that is closed cannot move
+            child = _open(name, folder)
+            try:
+                _opened_up(child)
+            finally:
+                os.close(child)
+            self._rename_up(name, folder)
+
+    def _rename_up(self, name: str, folder: int) -> None:
         while True:
             self._number += 1
             moved = f".pmpipe-remove-{self._number}"
@@ -123,6 +145,28 @@ class _Emptying:
             else:
                 self._moved.append(moved)
                 return
+
+
+def _open(name: str | bytes, folder: int | None) -> int:
+    """Open a folder for reading, even if it is closed to its owner."""
+    try:
+        return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+    except PermissionError:
+        # only so is no link followed
+        itself = os.open(name, _FOLDER_FLAGS | os.O_PATH, dir_fd=folder)
+        try:
+            os.chmod(f"/proc/self/fd/{itself}", stat.S_IRWXU)
+        finally:
+            os.close(itself)
+        return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+
+
+def _opened_up(folder: int) -> bool:
+    """Let the owner delete what lies in an open folder; False if that was not what was in the way."""
+    if os.fstat(folder).st_mode & stat.S_IRWXU == stat.S_IRWXU:
+        return False
+    os.fchmod(folder, stat.S_IRWXU)
+    return True
 
 
 def _unlink(name: str | bytes, folder: int | None) -> None:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 
+from pmpipe.interrupts import SIGNALS
+
 #: Of what a script writes the end is kept.
 _KEPT_BYTES = 8 << 10
 
@@ -23,8 +25,6 @@ _TERM_S = 0.2
 
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None).prctl
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def die_with_parent(number: int = signal.SIGTERM) -> None:
@@ -132,9 +132,9 @@ def begin_script(at_parents_end: int = signal.SIGKILL) -> None:
         at_parents_end: the signal that it gets if the process that has started it is gone.
     """
     die_with_parent(at_parents_end)
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from mmap import mmap
 
+from pmpipe.interrupts import SIGNALS
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
 from stages.messages import Crashed, Job, JobId, Result, decode_jobs, encode
 
@@ -90,7 +91,7 @@ def crash(board: JobBoard, results: Channel) -> None:
 
 
 def become_worker(stage: str, channels: Sequence[Channel], jobs: Channel, results: Channel) -> None:
-    """What a freshly forked worker does first: leave Ctrl-C to the supervisor, and keep its own channel ends only.
+    """What a freshly forked worker does first: leave signals to the supervisor, and keep its own channel ends only.
 
     A worker that kept the sending end of a channel of jobs would never see that channel's end.
 
@@ -100,11 +101,12 @@ def become_worker(stage: str, channels: Sequence[Channel], jobs: Channel, result
         jobs: the channel that this worker receives from.
         results: the channel that this worker sends to.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in SIGNALS:
+        # a SIGTERM that waits already would be lost if it were ignored for a moment
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     # who forked has held them back, so that none comes before this
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     _name_process(f"pmpipe-{stage}")
     for channel in channels:
         if channel is not jobs and channel is not results:

@@ -259,19 +259,20 @@ class _Job(msgspec.Struct):
 
         session = self.session
         scripts = make_scripts(
-            session, self.store, self.line.command, self.progress.show_scripts, links=self._chosen_links()
+            session, self.store, self.line.command, self.progress.show_scripts, links=self._chosen_links(wanted)
         )
         scripts.gate.require_reviewed(wanted.tree, session.config)
         session.warnings += scripts.gate.warnings
         return scripts
 
-    def _chosen_links(self) -> Collection[str] | None:
-        """The folders of the workspaces that are meant; None if all are."""
+    def _chosen_links(self, wanted: Wanted) -> Collection[str] | None:
+        """The linked folders that are meant; None if all are."""
         choice = self.extent.choice
         if not choice.limits:
             return None
         if choice.none:
-            return ()
+            links = (package.link_target for package in wanted.tree.packages)
+            return {link for link in links if link is not None}.difference(wanted.tree.workspaces)
         from pmpipe.workspace_choice import chosen_locations
 
         session = self.session

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
 
 from pmpipe.cli.options import CommandLine, parse
-from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, EXIT_SIGINT, EXIT_SIGTERM, PmpipeError
+from pmpipe.errors import EXIT_BY_SIGNAL, EXIT_CRASH, EXIT_FAILURE, PmpipeError
 
 Command = Callable[[CommandLine, Mapping[str, str]], int]
-
-_EXIT_BY_SIGNAL = {signal.SIGINT: EXIT_SIGINT, signal.SIGTERM: EXIT_SIGTERM}
 
 
 def entry() -> None:
@@ -24,6 +22,7 @@ def entry() -> None:
     for stream in _streams():
         # where a terminal cannot show a character, a message about it must not fail
         stream.reconfigure(errors="backslashreplace")
+    status = 0
     try:
         status = main(sys.argv[1:], os.environ)
         for stream in _streams():
@@ -32,9 +31,11 @@ def entry() -> None:
         # whoever read our output has gone; the work itself is done or has been put back
         status = _give_up_output()
     except OSError as error:
-        sys.stderr.write(f"error[PM_OUTPUT]: cannot write what there is to tell: {error.strerror}\n")
-        sys.stderr.flush()
-        status = _give_up_output()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"error[PM_OUTPUT]: cannot write what there is to tell: {error.strerror}\n")
+            sys.stderr.flush()
+        # what has failed before that counts more
+        status = max(status, _give_up_output())
     # every child has been waited for, every file is closed: taking the interpreter apart only costs time
     if "COVERAGE_RUN" in os.environ or "COVERAGE_PROCESS_START" in os.environ:
         sys.exit(status)
@@ -74,8 +75,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         return error.status
     except CancelledError as cancelled:
-        print(f"\npmpipe: stopped; {cancelled.state}", file=sys.stderr)
-        return _EXIT_BY_SIGNAL.get(signal.Signals(cancelled.signal_number), EXIT_SIGINT)
+        # the terminal may be what has gone
+        with contextlib.suppress(OSError):
+            print(f"\npmpipe: stopped; {cancelled.state}", file=sys.stderr)
+        return EXIT_BY_SIGNAL + cancelled.signal_number
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report

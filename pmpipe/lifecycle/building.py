@@ -7,16 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from pmpipe.driving import Crew
-from pmpipe.errors import EXIT_FAILURE, PmpipeError, ProblemsError, ScriptError
+from pmpipe.errors import EXIT_BY_SIGNAL, EXIT_FAILURE, PmpipeError, ProblemsError, ScriptError
 from pmpipe.lifecycle.script_run import ScriptFailure, ScriptRun, ScriptTask
 from pmpipe.npm.lifecycle import EVENTS_BEFORE_BINS
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.text import printable
 from pmpipe.pipeline import script_stage
 from stages.messages import Failed
-
-#: A shell's status for a command that a signal has ended is this and the signal's number.
-_BY_SIGNAL = 128
 
 #: A shell's status for a command that it has not found.
 _NOT_FOUND = 127
@@ -50,6 +47,7 @@ class Builder(msgspec.Struct, frozen=True):
         events: Sequence[str],
         environment: Mapping[str, str],
         relink: Callable[[Collection[PackagePath]], None],
+        left_out_with: Callable[[PackagePath], Collection[str]],
     ) -> dict[PackagePath, str]:
         """Run the scripts of packages that are complete.
 
@@ -58,6 +56,7 @@ class Builder(msgspec.Struct, frozen=True):
             events: all scripts of one end before any of the next begins.
             environment: what all of them have.
             relink: called with the packages that may have got executables.
+            left_out_with: see `ScriptRun`.
 
         Returns:
             The optional packages that have failed, and why.
@@ -67,13 +66,15 @@ class Builder(msgspec.Struct, frozen=True):
             WorkerCrashError, HostError, CancelledError: see `Crew.drive`.
         """
         failed: dict[PackagePath, str] = {}
+        left_out: set[str] = set()
         if not tasks:
             return failed
         with Crew([script_stage(self.processes, environment, self.gyp_folder)]) as crew:
             for event in events:
-                left = [task for task in tasks if task.location not in failed]
-                run = ScriptRun(event, left, self.shell, self.processes, self.is_shown)
+                left = [task for task in tasks if task.location not in left_out]
+                run = ScriptRun(event, left, self.shell, self.processes, self.is_shown, left_out_with)
                 self._drive(crew, run)
+                left_out |= run.left_out
                 lost = [failure for failure in run.failures if not failure.task.optional]
                 if lost:
                     errors: list[PmpipeError] = [_error(failure, event, self.hint) for failure in lost]
@@ -100,7 +101,7 @@ def ended_how(status: int) -> str:
 
 def exit_status(status: int) -> int:
     """A script's exit status as a shell would have it."""
-    return _BY_SIGNAL - status if status < 0 else status
+    return EXIT_BY_SIGNAL - status if status < 0 else status
 
 
 def hint_for(command: str, status: int) -> str:

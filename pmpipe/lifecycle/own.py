@@ -43,7 +43,7 @@ def run_own_scripts(
 
     Raises:
         ScriptError: one of them failed; those after it were not run.
-        CancelledError: SIGINT or SIGTERM came, and the script was ended.
+        CancelledError: a signal asked for the end, and the script was ended.
     """
     for event in PROJECT_EVENTS:
         document = read_document(folder)
@@ -69,9 +69,10 @@ def run_own_scripts(
 def _run(what: str, arguments: Sequence[str], folder: str, variables: Mapping[str, str], *, to_stderr: bool) -> int:
     """Run a script to its end; its exit status, or minus the signal's number."""
     for stream in (sys.stdout, sys.stderr):
-        # what we have said so far comes before what the script says
+        # what we have said so far comes before what the script says; that it cannot be written is told at the end
         if stream is not None:
-            stream.flush()
+            with contextlib.suppress(OSError):
+                stream.flush()
     process: subprocess.Popen[bytes] | None = None
     try:
         # a signal in between would leave a script behind

@@ -20,12 +20,16 @@ from pmpipe.lifecycle.gate import PREPARED
 from pmpipe.wanted import WantedTree
 from stages.messages import Preparation
 
-#: What matters of npm's flags for it: whatever the caller omits or leaves alone, this install is a whole one.
+#: What matters of npm's flags for it: whatever the caller omits or leaves alone, this install is a whole one. That the
+#: package's scripts run has been decided, whatever an .npmrc in the repository says.
 _FLAGS = (
     *("install", "--force", "--no-save", "--no-progress", "--loglevel=warn", "--no-global", "--no-dry-run"),
     *("--include=dev", "--include=peer", "--include=optional", "--no-package-lock-only", "--no-frozen-lockfile"),
-    *("--no-workspaces", "--dir"),
+    *("--no-ignore-scripts", "--dir"),
 )
+
+#: Variables that choose workspaces of the project: those of the package are others. An empty one counts as none.
+_CHOICES = dict.fromkeys(("npm_config_workspace", "npm_config_workspaces", "npm_config_include_workspace_root"), "")
 
 
 def preparation_for(
@@ -46,6 +50,7 @@ def preparation_for(
     folder = os.path.dirname(os.path.dirname(os.path.abspath(pmpipe.__file__)))
     variables = {
         **{name: value for name, value in settings.items() if environ.get(name) != value},
+        **_CHOICES,
         PREPARED: "\n".join(filter(None, (environ.get(PREPARED), *marked))),
         # it need not be installed where this Python looks
         "PYTHONPATH": os.pathsep.join(filter(None, (folder, environ.get("PYTHONPATH")))),

@@ -7,7 +7,7 @@ running then is ended by whoever ends the processes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 
@@ -41,6 +41,10 @@ class ScriptFailure(msgspec.Struct, frozen=True):
     result: ScriptRan | Failed
 
 
+def _nothing_else(_: PackagePath) -> Collection[str]:
+    return ()
+
+
 class ScriptRun(msgspec.Struct):
     """All scripts of one event.
 
@@ -50,8 +54,11 @@ class ScriptRun(msgspec.Struct):
         shell: the program that gets the commands.
         places: how many may run at a time.
         is_shown: they write to the terminal.
+        left_out_with: the locations that are of no use any more if an optional package has failed.
 
     Attributes:
+        left_out: locations of optional packages that have failed, and of what only these need; no script of
+            theirs begins any more.
         ran: locations whose script has run and succeeded.
         failures: all scripts that have failed.
     """
@@ -61,6 +68,8 @@ class ScriptRun(msgspec.Struct):
     shell: str
     places: int
     is_shown: bool
+    left_out_with: Callable[[PackagePath], Collection[str]] = _nothing_else
+    left_out: set[str] = msgspec.field(default_factory=set)
     ran: set[PackagePath] = msgspec.field(default_factory=set)
     failures: list[ScriptFailure] = msgspec.field(default_factory=list)
     finished: bool = False
@@ -92,6 +101,8 @@ class ScriptRun(msgspec.Struct):
         task = self._in_flight.pop(result.job)
         if isinstance(result, Failed) or result.status:
             self.failures.append(ScriptFailure(task, result))
+            if task.optional:
+                self.left_out.update((task.location, *self.left_out_with(task.location)))
         elif result.command:
             self.ran.add(task.location)
 
@@ -99,6 +110,8 @@ class ScriptRun(msgspec.Struct):
         is_lost = any(not failure.task.optional for failure in self.failures)
         while self._waiting and len(self._in_flight) < self.places and not is_lost:
             task = self._waiting.popleft()
+            if task.location in self.left_out:
+                continue
             job = JobId(self._next_job)
             self._next_job += 1
             self._in_flight[job] = task

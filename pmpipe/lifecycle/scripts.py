@@ -35,6 +35,8 @@ NOTHING_CHANGED = "nothing was changed; --ignore-scripts runs no scripts"
 
 Relink = Callable[[Collection[PackagePath]], None]
 
+LeftOutWith = Callable[[PackagePath], Collection[str]]
+
 
 class Scripts(msgspec.Struct, dict=True):
     """The scripts of one install.
@@ -100,6 +102,7 @@ class Scripts(msgspec.Struct, dict=True):
         placed: Collection[PackagePath],
         gyp: Collection[PackagePath],
         relink: Relink,
+        left_out_with: LeftOutWith,
     ) -> dict[PackagePath, str]:
         """Run what is to run, after all packages have been placed.
 
@@ -108,6 +111,7 @@ class Scripts(msgspec.Struct, dict=True):
             placed: locations that were filled by this run, and what came bundled with them.
             gyp: those of them that node-gyp builds.
             relink: called with the locations that may have got executables.
+            left_out_with: what is of no use any more if an optional package has failed.
 
         Returns:
             The optional packages that have failed, and why.
@@ -119,12 +123,12 @@ class Scripts(msgspec.Struct, dict=True):
         candidates = _with_scripts(tree, placed, gyp)
         verdicts = {package.location: self.gate.verdict(package) for package in candidates}
         allowed = [] if self.config.ignore_scripts else [one for one in candidates if verdicts[one.location]]
-        failed = self._run_packages(allowed, relink)
+        failed = self._run_packages(allowed, relink, left_out_with)
         self.ran += len(allowed)
         if not self.config.ignore_scripts:
             undecided = [one for one in candidates if verdicts[one.location] is None and not one.in_bundle]
             self.unreviewed = [package.label for package in undecided]
-            failed.update(self._run_links(tree, relink))
+            failed.update(self._run_links(tree, relink, left_out_with))
         unprepared = [package for package in tree.packages if self._is_unprepared(package, placed)]
         if not self.config.ignore_scripts:
             self.unprepared = [package.label for package in unprepared if self.gate.verdict(package) is None]
@@ -155,7 +159,9 @@ class Scripts(msgspec.Struct, dict=True):
     def _has_policy(self, workspace: str) -> bool:
         return "allowScripts" in read_document(f"{self.project}/{workspace}")
 
-    def _run_packages(self, packages: Sequence[WantedPackage], relink: Relink) -> dict[PackagePath, str]:
+    def _run_packages(
+        self, packages: Sequence[WantedPackage], relink: Relink, left_out_with: LeftOutWith
+    ) -> dict[PackagePath, str]:
         tasks = [self._task(package, f"{self.project}/{package.location}", package.label) for package in packages]
         if self.with_own and not self.config.ignore_scripts and has_build_scripts(self.project):
             tasks.append(self._own_task())
@@ -163,9 +169,9 @@ class Scripts(msgspec.Struct, dict=True):
         if not tasks:
             return {}
         tasks.sort(key=lambda task: (task.location.count("node_modules/"), task.location))
-        return self._builder.build(tasks, DEPENDENCY_EVENTS, self._environment.dependencies, relink)
+        return self._builder.build(tasks, DEPENDENCY_EVENTS, self._environment.dependencies, relink, left_out_with)
 
-    def _run_links(self, tree: WantedTree, relink: Relink) -> dict[PackagePath, str]:
+    def _run_links(self, tree: WantedTree, relink: Relink, left_out_with: LeftOutWith) -> dict[PackagePath, str]:
         found = [
             (package, folder)
             for package, folder in linked_folders(tree, self.project, self.gate)
@@ -177,7 +183,7 @@ class Scripts(msgspec.Struct, dict=True):
 
         tasks = [self._task(package, folder, label_of(read_document(folder))) for package, folder in found]
         self.ran += len(tasks)
-        return self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink)
+        return self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink, left_out_with)
 
     def _note(
         self,

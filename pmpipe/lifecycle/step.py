@@ -50,7 +50,7 @@ class ScriptStep(msgspec.Struct):
             PmpipeError, CancelledError: see `Scripts.run`.
             OSError: what has failed cannot be removed.
         """
-        failed = self.scripts.run(self.wanted.tree, placed, gyp, self.link)
+        failed = self.scripts.run(self.wanted.tree, placed, gyp, self.link, self.wanted.left_out_with)
         for location, why in failed.items():
             self.warnings.append(f"the optional {location} is left out: {why}")
             self._leave_out(location)

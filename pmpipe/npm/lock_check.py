@@ -101,7 +101,7 @@ def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
     for path, edges in graph.edges.items():
         if edges and path in graph.reachable and not _brings_its_own(graph, path):
             problems.extend(_problems_of(graph, path, edges, satisfaction, options))
-    _refuse_strangers(graph, satisfaction)
+    _refuse_strangers(graph, options)
     return problems
 
 
@@ -255,14 +255,21 @@ def _check_root_overrides(graph: LockGraph, satisfaction: Satisfaction) -> None:
 # -- what leads out of the project --------------------------------------------------------------------------------
 
 
-def _refuse_strangers(graph: LockGraph, satisfaction: Satisfaction) -> None:
+def _refuse_strangers(graph: LockGraph, options: CheckOptions) -> None:
     """Links to folders and tarballs outside of the project must be asked for by one of its own package.json files."""
     places = [path for path, entry in graph.lock.entries.items() if entry.link or (entry.resolved or "")[:5] == "file:"]
     outside = [path for path in places if _leads_outside(graph, path)]
     if not outside:
         return
+    # a folder is asked for even if it is now to be copied instead of linked, or the other way about: the lock is
+    # merely out of date then
+    either_way = [
+        _satisfaction(graph, msgspec.structs.replace(options, install_links=install_links))
+        for install_links in (False, True)
+    ]
     asked_for = {
         edge.target
+        for satisfaction in either_way
         for source in (ROOT, *graph.project.folders)
         if not is_external(source)
         for edge in graph.edges.get(source, ())

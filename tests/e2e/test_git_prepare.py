@@ -18,17 +18,18 @@ COMPILER = make_package(
 )
 
 
+MANIFEST: dict[str, Any] = {
+    "name": "g",
+    "version": "1.0.0",
+    "files": ["dist.js"],
+    "devDependencies": {"compiler": "1.0.0"},
+    "scripts": {"prepare": "compile"},
+}
+
+
 def make_git_package(folder: Path, **fields: Any) -> str:
     """A repository of a package whose file dist.js has to be made by a development dependency; its URL."""
-    manifest = {
-        "name": "g",
-        "version": "1.0.0",
-        "files": ["dist.js"],
-        "devDependencies": {"compiler": "1.0.0"},
-        "scripts": {"prepare": "compile"},
-        **fields,
-    }
-    return make_repository(folder, {"package.json": json.dumps(manifest), "src.js": "source"})[0]
+    return make_repository(folder, {"package.json": json.dumps({**MANIFEST, **fields}), "src.js": "source"})[0]
 
 
 def made(project: Project) -> str:
@@ -95,6 +96,37 @@ def test_an_optional_package_that_cannot_be_prepared_is_left_out(project: Projec
     run = project.succeeds("install")
     assert "the optional node_modules/g is left out: g@1.0.0: preparing it ended with status 3" in run.stderr
     project.assert_installed({"node_modules/kept": kept})
+
+
+@pytest.mark.parametrize("script", ["rm package.json", "echo '{' > package.json", 'rm -rf "$PWD"'])
+def test_a_package_that_loses_its_package_json_is_refused(project: Project, tmp_path: Path, script: str) -> None:
+    url = make_git_package(tmp_path / "repository", scripts={"prepare": script})
+    project.declare(COMPILER, dependencies={"g": url}, allowScripts={url: True})
+    run = project.fails("install")
+    assert "g@1.0.0: preparing it has left no package.json that can be read" in run.stderr
+
+
+def test_its_own_npmrc_does_not_decide_whether_its_scripts_run(project: Project, tmp_path: Path) -> None:
+    files = {"package.json": json.dumps(MANIFEST), ".npmrc": "ignore-scripts=true\n"}
+    url = make_repository(tmp_path / "repository", files)[0]
+    project.declare(COMPILER, dependencies={"g": url}, allowScripts={url: True})
+    project.succeeds("install")
+    assert made(project) == "compiled\n"
+
+
+def test_its_workspaces_prepare_themselves_whatever_is_chosen_of_the_project_s(
+    project: Project, tmp_path: Path
+) -> None:
+    part = {"name": "part", "version": "1.0.0", "scripts": {"prepare": "echo made > made.js"}}
+    root = {**MANIFEST, "workspaces": ["part"], "scripts": {"prepare": "cp part/made.js dist.js"}}
+    files = {"package.json": json.dumps(root), "part/package.json": json.dumps(part)}
+    url = make_repository(tmp_path / "repository", files)[0]
+    project.write("app-part/package.json", json.dumps({"name": "app-part", "version": "1.0.0"}))
+    project.declare(COMPILER, dependencies={"g": url}, workspaces=["app-part"], allowScripts={url: True})
+    project.environment["npm_config_workspace"] = "app-part"
+    project.environment["npm_config_include_workspace_root"] = "true"
+    project.succeeds("install")
+    assert made(project) == "made\n"
 
 
 def test_its_scripts_get_no_credentials(project: Project, tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import termios
 import time
 from pathlib import Path
 
 import pytest
 from support.packages import PackedFile, make_package
+from support.permissions import let_others_reach
 from support.project import Project, processes_of, wait_until
 
 #: Notes in the project's folder what runs, in its order.
@@ -181,6 +185,68 @@ def test_an_optional_package_whose_script_fails_is_left_out_with_what_only_it_ne
     assert set(hidden["packages"]) == {"node_modules/kept"}
 
 
+@pytest.mark.parametrize("event", ["preinstall", "install"])
+def test_what_only_a_failed_optional_package_needs_runs_no_more_scripts(project: Project, event: str) -> None:
+    helper = make_package("z-helper", "1.0.0", scripts={"install": NOTE, "postinstall": NOTE})
+    failing = make_package("failing", "1.0.0", scripts={event: "exit 1"}, dependencies={"z-helper": "1.0.0"})
+    project.write("ran", "")
+    project.declare(
+        helper,
+        failing,
+        optionalDependencies={"failing": "1.0.0"},
+        allowScripts={"failing": True, "z-helper": True},
+    )
+    project.succeeds("install", "--foreground-scripts")
+    assert ran(project) == []
+    assert not (project.folder / "node_modules/z-helper").exists()
+
+
+@pytest.fixture
+def unprivileged(project: Project) -> Project:
+    """A project of a user whom permissions concern."""
+    if os.geteuid() == 0:
+        let_others_reach(project.base)
+        project.prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    return project
+
+
+def _hand_over(project: Project) -> None:
+    if os.geteuid() == 0:
+        for folder, folders, files in os.walk(project.base):
+            for name in (".", *folders, *files):
+                os.chown(os.path.join(folder, name), 65534, 65534, follow_symlinks=False)
+
+
+@pytest.mark.parametrize(
+    "closing", ["chmod 500 .", "mkdir d; echo > d/x; chmod 500 d", "mkdir d; chmod 0 d .", "chmod 0 ."]
+)
+def test_what_a_script_closes_is_removed_all_the_same(unprivileged: Project, closing: str) -> None:
+    project = unprivileged
+    kept = make_package("kept", "1.0.0")
+    closed = make_package("closed", "1.0.0", scripts={"install": closing})
+    failing = make_package("closed", "1.0.1", scripts={"install": f"{closing}; exit 3"})
+    allowed = {"closed": True}
+    for before in ({}, {"node_modules/kept": kept}, {"node_modules/closed": closed, "node_modules/kept": kept}):
+        project.want(before, allowScripts=allowed)
+        _hand_over(project)
+        project.succeeds("install")
+        project.want({"node_modules/closed": failing, "node_modules/kept": kept}, allowScripts=allowed)
+        _hand_over(project)
+        project.fails("install", status=3)
+        project.fails("ci", status=3)
+        project.declare(
+            kept,
+            failing,
+            dependencies={"kept": "1.0.0"},
+            optionalDependencies={"closed": "1.0.1"},
+            allowScripts=allowed,
+        )
+        _hand_over(project)
+        project.succeeds("install")
+        project.assert_installed({"node_modules/kept": kept})
+        (project.folder / "package-lock.json").unlink()
+
+
 def test_a_shell_that_is_not_there_is_named(built: Project) -> None:
     run = built.fails("ci", "--script-shell=/no/such/shell")
     assert "cannot be started with /no/such/shell" in run.stderr
@@ -227,6 +293,32 @@ def test_a_signal_ends_the_script_too(slow: Project, number: int, status: int) -
     assert time.monotonic() - began < 10
     assert not processes_of(pid)
     assert not (slow.folder / "node_modules").exists()
+
+
+def test_a_terminal_that_is_closed_ends_the_script_too(slow: Project) -> None:
+    main, terminal = pty.openpty()
+
+    def sit_at_the_terminal() -> None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+    running = slow.start("ci", alone=False, preexec_fn=sit_at_the_terminal)
+    os.close(terminal)
+    pid = _begun(slow)
+    os.close(main)
+    assert running.wait().status == 128 + signal.SIGHUP
+    assert not processes_of(pid)
+    assert not (slow.folder / "node_modules").exists()
+
+
+def test_what_is_to_outlive_its_terminal_does(slow: Project) -> None:
+    slow.prefix = ("nohup",)
+    running = slow.start("ci", alone=False)
+    _begun(slow)
+    os.killpg(running.pid, signal.SIGHUP)
+    time.sleep(0.2)
+    assert running.process.poll() is None
+    running.signal(signal.SIGTERM)
+    assert running.wait().status == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("command", ["ci", "install"])

@@ -154,3 +154,28 @@ def test_a_folder_of_executables_cannot_lie_outside_of_its_package(project: Proj
     project.write("w/package.json", json.dumps({"name": "w", "version": "1.0.0", "directories": {"bin": "../../"}}))
     project.succeeds("install")
     assert project.lock["packages"]["w"]["bin"] == {"package.json": "package.json"}
+
+
+def test_a_folder_beside_the_project_is_linked_and_copied_by_turns(project: Project) -> None:
+    beside = project.base / "beside"
+    beside.mkdir()
+    (beside / "package.json").write_text(json.dumps({"name": "beside", "version": "1.0.0"}))
+    project.declare(dependencies={"beside": "file:../beside"})
+    installed = project.folder / "node_modules/beside"
+    for words in [(), (COPY,), ()]:
+        project.succeeds("install", *words)
+        assert installed.is_symlink() is (not words)
+        run = project.fails("ci", *(() if words else (COPY,)))
+        assert "PM_LOCK_OUT_OF_SYNC" in run.stderr
+
+
+def test_what_a_linked_folder_needs_no_more_is_removed_from_it(project: Project) -> None:
+    inner, outer = make_package("needed", "2.0.0"), make_package("needed", "1.0.0")
+    project.write("linked/package.json", json.dumps({"name": "linked", "dependencies": {"needed": "2.0.0"}}))
+    project.declare(inner, outer, dependencies={"linked": "file:linked", "needed": "1.0.0"})
+    project.succeeds("install")
+    assert (project.folder / "linked/node_modules/needed").is_dir()
+    project.write("linked/package.json", json.dumps({"name": "linked"}))
+    project.succeeds("install")
+    assert not (project.folder / "linked/node_modules/needed").exists()
+    project.succeeds("ci")

@@ -80,6 +80,15 @@ def test_in_a_document_nothing_else_stands(own: Project) -> None:
     assert own.succeeds("install", "--json", "--silent").report["placed"] == 0
 
 
+def test_output_that_cannot_be_written_is_told_and_no_script_is_left_out(own: Project) -> None:
+    own.prefix = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
+    run = own.start("install", alone=False).wait()
+    assert run.status == 1
+    assert run.stderr.startswith("error[PM_OUTPUT]")
+    assert "Traceback" not in run.stderr
+    assert ran(own)[-1] == "postprepare app"
+
+
 def test_scripts_find_executables_and_what_npm_tells_them(project: Project) -> None:
     tool = make_package("tool", "1.0.0", {"cli": PackedFile(b"#!/bin/sh\necho tool\n", 0o755)}, bin={"tool": "cli"})
     project.write("said", "")
@@ -130,7 +139,7 @@ def test_a_script_may_install_something_in_the_same_project(project: Project) ->
     assert ran(project) == ["postinstall app"]
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_script_and_leaves_the_tree(project: Project, number: int, status: int) -> None:
     project.want(
         {"node_modules/left": make_package("left", "1.0.0")}, scripts={"install": "echo $$ > begun; sleep 999"}
@@ -222,6 +231,18 @@ def test_a_linked_folder_builds_itself(project: Project, tmp_path: Path) -> None
     project.succeeds("install")
     project.succeeds("install")
     assert ran(project) == ["prepare beside"] * 2
+
+
+@pytest.mark.parametrize("command", ["install", "ci"])
+def test_without_workspaces_linked_folders_build_themselves(project: Project, command: str) -> None:
+    for folder in ("linked", "part"):
+        script = {"name": folder, "version": "1.0.0", "scripts": {"prepare": NOTE}}
+        project.write(f"{folder}/package.json", json.dumps(script))
+    project.write("ran", "")
+    project.declare(dependencies={"linked": "file:linked"}, workspaces=["part"])
+    project.succeeds("install", "--package-lock-only")
+    project.succeeds(command, "--no-workspaces")
+    assert ran(project) == ["prepare linked"]
 
 
 # -- patches ------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ FORMER = {
     "node_modules/extra": make_package("extra", "1.0.0"),
 }
 
-STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+STATUS = {number: 128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import resource
 from collections.abc import Iterator
 
 import pytest
+from support.permissions import let_others_reach
 
 from stages.messages import Failed, JobId, Remove, Removed
 from stages.remove import remove, remove_at, remove_tree
@@ -116,3 +117,20 @@ def test_says_which_path_cannot_be_removed(tmp_path, mounted):
     assert isinstance(result, Failed)
     assert result.code == "PM_FILESYSTEM"
     assert result.what == f"cannot remove {tmp_path}/top at busy: Device or resource busy"
+
+
+@pytest.mark.parametrize("mode", [0, 0o300, 0o500])
+@pytest.mark.parametrize("depth", [1, 20])
+def test_removes_folders_that_are_closed_to_their_owner(tmp_path, mode, depth):
+    let_others_reach(tmp_path, 0o777)
+    user = os.geteuid()
+    # root may do everything
+    os.seteuid(user or 65534)
+    try:
+        deep_folder(tmp_path / "top", depth)
+        for folder, _, _ in os.walk(tmp_path / "top", topdown=False):
+            os.chmod(folder, mode)
+        remove_tree(str(tmp_path / "top"))
+    finally:
+        os.seteuid(user)
+    assert os.listdir(tmp_path) == []
