@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pmpipe.errors import PmpipeError
-from pmpipe.interrupts import SIGNALS, signals_held_back
+from pmpipe.interrupts import signals_held_back
+from stages.signals import SIGNALS
 
 #: How the work tells something.
 Tell: TypeAlias = Callable[[bytes], None]

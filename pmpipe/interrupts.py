@@ -11,11 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-#: A closed terminal and Ctrl-\\ ask for the end, too, unless whoever has started us wants them ignored (nohup).
-SIGNALS = (
-    *(signal.SIGINT, signal.SIGTERM),
-    *(number for number in (signal.SIGHUP, signal.SIGQUIT) if signal.getsignal(number) is not signal.SIG_IGN),
-)
+from stages.signals import SIGNALS
 
 
 class CancelledError(BaseException):

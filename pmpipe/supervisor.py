@@ -19,7 +19,6 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from pmpipe.interrupts import SIGNALS
 from pmpipe.orders import (
     Dismiss,
     Event,
@@ -34,6 +33,7 @@ from pmpipe.orders import (
 )
 from pmpipe.workers import Workers
 from stages.messages import Crashed, Job, JobId, Release, Result, decode_results
+from stages.signals import SIGNALS
 
 #: Waiting ends after this long (seconds) at the latest, so that progress is shown while large packages are under way.
 _TICK_S = 0.1

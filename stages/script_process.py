@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 
-from pmpipe.interrupts import SIGNALS
+from stages.signals import SIGNALS
 
 #: Of what a script writes the end is kept.
 _KEPT_BYTES = 8 << 10

@@ -15,9 +15,9 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from mmap import mmap
 
-from pmpipe.interrupts import SIGNALS
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
 from stages.messages import Crashed, Job, JobId, Result, decode_jobs, encode
+from stages.signals import SIGNALS
 
 #: Exit status of a worker that raised (EX_SOFTWARE).
 CRASH_STATUS = 70
