@@ -5,13 +5,13 @@ The same supervisor drives it as an install: jobs against free places, a worker'
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
-from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
-from stages.messages import Check, Checked, Crashed, Damaged, Failed, JobId, Result
+from pmpipe.one_stage import OneStageRun
+from pmpipe.orders import StageName
+from stages.messages import Check, Checked, Damaged, Failed, Job, JobId, Result
 
 
 class CheckTask(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Finding(msgspec.Struct):
     failed: Failed | None = None
 
 
-class CheckRun(msgspec.Struct):
+class CheckRun(OneStageRun[CheckTask, Finding]):
     """The state machine of a check: every task is a job, every job has one finding or none.
 
     Args:
@@ -51,33 +51,21 @@ class CheckRun(msgspec.Struct):
         places: how many jobs the clone stage may have in flight.
     """
 
+    stage = StageName.CLONE
+
     tasks: Iterable[CheckTask]
     places: int
     findings: list[Finding] = msgspec.field(default_factory=list)
     done: int = 0
-    finished: bool = False
-    _waiting: deque[CheckTask] = msgspec.field(default_factory=deque)
-    #: all and only jobs that have not been answered completely, with what they have found so far
-    _in_flight: dict[JobId, Finding] = msgspec.field(default_factory=dict)
-    _next_job: int = 0
 
     def __post_init__(self) -> None:
         self._waiting.extend(self.tasks)
 
-    def start(self) -> list[Order]:
-        """The first orders."""
-        return list(self._give_out())
+    def _places(self) -> int:
+        return self.places
 
-    def handle(self, *events: Event) -> list[Order]:
-        """Take in what has happened and return what is to be done now."""
-        if self.finished:
-            return []
-        for event in events:
-            if isinstance(event, WorkerDied | Interrupted | Crashed):
-                self.finished = True
-                return [Stop(event)]
-            self._take_in(event)
-        return list(self._give_out())
+    def _begin(self, job: JobId, task: CheckTask) -> tuple[Job, Finding]:
+        return Check(job, task.label, task.entry, task.folder), Finding(task)
 
     def _take_in(self, result: Result) -> None:
         match result:
@@ -100,21 +88,6 @@ class CheckRun(msgspec.Struct):
         self.done += 1
         if finding.missing or finding.changed or finding.no_entry or finding.failed:
             self.findings.append(finding)
-
-    def _give_out(self) -> Iterator[Order]:
-        while self._waiting and len(self._in_flight) < self.places:
-            task = self._waiting.popleft()
-            job = JobId(self._next_job)
-            self._next_job += 1
-            self._in_flight[job] = Finding(task)
-            yield Start(StageName.CLONE, Check(job, task.label, task.entry, task.folder))
-        if not self._in_flight:
-            self.finished = True
-            yield Finish()
-
-    def in_flight(self, stage: StageName) -> int:
-        """How many jobs a stage has, queued and in hand."""
-        return len(self._in_flight) if stage is StageName.CLONE else 0
 
     def describe(self, job: JobId) -> str:
         """What a job in flight is about."""

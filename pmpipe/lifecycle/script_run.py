@@ -6,14 +6,14 @@ running then is ended by whoever ends the processes.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.orders import Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
-from stages.messages import Crashed, Failed, JobId, RunScript, ScriptRan
+from pmpipe.one_stage import OneStageRun
+from pmpipe.orders import StageName
+from stages.messages import Failed, Job, JobId, Result, RunScript, ScriptRan
 
 
 class ScriptTask(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def _nothing_else(_: PackagePath) -> Collection[str]:
     return ()
 
 
-class ScriptRun(msgspec.Struct):
+class ScriptRun(OneStageRun[ScriptTask, ScriptTask]):
     """All scripts of one event.
 
     Args:
@@ -63,6 +63,8 @@ class ScriptRun(msgspec.Struct):
         failures: all scripts that have failed.
     """
 
+    stage = StageName.SCRIPT
+
     event: str
     tasks: Sequence[ScriptTask]
     shell: str
@@ -72,32 +74,19 @@ class ScriptRun(msgspec.Struct):
     left_out: set[str] = msgspec.field(default_factory=set)
     ran: set[PackagePath] = msgspec.field(default_factory=set)
     failures: list[ScriptFailure] = msgspec.field(default_factory=list)
-    finished: bool = False
-    _waiting: deque[ScriptTask] = msgspec.field(default_factory=deque)
-    #: all and only jobs that have not been answered
-    _in_flight: dict[JobId, ScriptTask] = msgspec.field(default_factory=dict)
-    _next_job: int = 0
 
     def __post_init__(self) -> None:
         self._waiting.extend(self.tasks)
 
-    def start(self) -> list[Order]:
-        """The first orders."""
-        return list(self._give_out())
+    def _places(self) -> int:
+        return self.places
 
-    def handle(self, *events: Event) -> list[Order]:
-        """Take in what has happened and return what is to be done now."""
-        if self.finished:
-            return []
-        for event in events:
-            if isinstance(event, WorkerDied | Interrupted | Crashed):
-                self.finished = True
-                return [Stop(event)]
-            assert isinstance(event, ScriptRan | Failed), f"{type(event).__name__} answers no script"
-            self._take_in(event)
-        return list(self._give_out())
+    def _begin(self, job: JobId, task: ScriptTask) -> tuple[Job, ScriptTask]:
+        script = RunScript(job, task.label, self.event, task.folder, self.shell, task.variables, is_shown=self.is_shown)
+        return script, task
 
-    def _take_in(self, result: ScriptRan | Failed) -> None:
+    def _take_in(self, result: Result) -> None:
+        assert isinstance(result, ScriptRan | Failed), f"{type(result).__name__} answers no script"
         task = self._in_flight.pop(result.job)
         if isinstance(result, Failed) or result.status:
             self.failures.append(ScriptFailure(task, result))
@@ -106,26 +95,11 @@ class ScriptRun(msgspec.Struct):
         elif result.command:
             self.ran.add(task.location)
 
-    def _give_out(self) -> Iterator[Order]:
-        is_lost = any(not failure.task.optional for failure in self.failures)
-        while self._waiting and len(self._in_flight) < self.places and not is_lost:
-            task = self._waiting.popleft()
-            if task.location in self.left_out:
-                continue
-            job = JobId(self._next_job)
-            self._next_job += 1
-            self._in_flight[job] = task
-            script = RunScript(
-                job, task.label, self.event, task.folder, self.shell, task.variables, is_shown=self.is_shown
-            )
-            yield Start(StageName.SCRIPT, script)
-        if is_lost or not self._in_flight:
-            self.finished = True
-            yield Finish()
+    def _is_wanted(self, task: ScriptTask) -> bool:
+        return task.location not in self.left_out
 
-    def in_flight(self, stage: StageName) -> int:
-        """How many jobs a stage has, queued and in hand."""
-        return len(self._in_flight) if stage is StageName.SCRIPT else 0
+    def _is_lost(self) -> bool:
+        return any(not failure.task.optional for failure in self.failures)
 
     def describe(self, job: JobId) -> str:
         """What a job in flight is about."""

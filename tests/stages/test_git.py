@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fetch_process import FetchProcess, impatient, texts_of
+from support.git import git
 from support.registry import PackageRegistry
 
 from pmpipe.errors import GitError
@@ -20,21 +21,6 @@ from stages.fetch import FetchSettings
 from stages.git import GitSettings, fetch_git
 from stages.git_command import GitCommand, git_environment
 from stages.messages import Failed, Fetched, FetchGit, JobId, PackageFolder
-
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "t",
-    "GIT_AUTHOR_EMAIL": "t@registry.example",
-    "GIT_COMMITTER_NAME": "t",
-    "GIT_COMMITTER_EMAIL": "t@registry.example",
-}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    environment = {**os.environ, **IDENTITY, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ALLOW_PROTOCOL": "file"}
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True, timeout=60
-    ).stdout.strip()
 
 
 def commit(folder: Path, files: dict[str, str], message: str = "change") -> str:

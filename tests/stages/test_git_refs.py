@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from fetch_process import impatient
+from support.git import git
 
 from stages.git import GitSettings
 from stages.git_refs import RemoteRefs, find_commit, read_refs
@@ -97,19 +96,6 @@ def test_reads_the_ids_of_sha256_repositories() -> None:
 
 
 # -- asking a repository --------------------------------------------------------------------------------------------
-
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "t",
-    "GIT_AUTHOR_EMAIL": "t@registry.example",
-    "GIT_COMMITTER_NAME": "t",
-    "GIT_COMMITTER_EMAIL": "t@registry.example",
-}
-
-
-def git(folder: Path, *words: str) -> str:
-    environment = {**os.environ, **IDENTITY, "GIT_CONFIG_GLOBAL": "/dev/null"}
-    command = ["git", "-C", str(folder), *words]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture

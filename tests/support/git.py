@@ -16,7 +16,7 @@ IDENTITY = {
 
 def git(folder: Path, *words: str) -> str:
     """Run git in a folder; what it says."""
-    environment = {**os.environ, **IDENTITY, "GIT_CONFIG_GLOBAL": "/dev/null"}
+    environment = {**os.environ, **IDENTITY, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ALLOW_PROTOCOL": "file"}
     command = ["git", "-C", str(folder), *words]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
