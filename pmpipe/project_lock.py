@@ -38,7 +38,7 @@ def project_folder(project: str) -> Iterator[None]:
         yield
     finally:
         for path in missing:
-            with suppress(OSError):
+            with suppress(OSError):  # something was put into it
                 os.rmdir(path)
 
 

@@ -8,12 +8,14 @@ ended, however long a busy one may take.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
+
+from stages.parent_death import die_with_parent
 
 #: What describes another repository: set when pmpipe runs in a git hook.
 _FOREIGN_VARIABLES = (
@@ -49,9 +51,6 @@ _KEPT_BYTES = 16 << 10
 
 #: After a command's end so long (seconds) for the rest of its output.
 _DRAIN_S = 0.5
-
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
 
 
 class GitMissingError(Exception):
@@ -109,7 +108,7 @@ class GitCommand(msgspec.Struct, frozen=True):
                 stderr=asyncio.subprocess.PIPE,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(die_with_parent, signal.SIGKILL),
             )
         except OSError as error:
             raise GitMissingError(error.strerror) from error
@@ -181,8 +180,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-
-
-def _end_with_parent() -> None:
-    # between fork and exec: nothing but the one system call
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

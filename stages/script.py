@@ -60,11 +60,8 @@ def script_handler(environment: Mapping[str, str], gyp_folder: str) -> Iterator[
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, previous)
         except (OSError, ValueError) as error:
-            return (
-                Failed(
-                    job.job, ScriptError.code, not_started(f"{job.label}: the {job.event} script", job.shell, error)
-                ),
-            )
+            script = f"{job.label}: the {job.event} script"
+            return (Failed(job.job, ScriptError.code, not_started(script, job.shell, error)),)
         status = process.wait()
         running.clear()
         return (ScriptRan(job.job, command[:_SHOWN_COMMAND], status, process.output),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 
+from stages.parent_death import die_with_parent
 from stages.signals import SIGNALS
 
 #: Of what a script writes the end is kept.
@@ -22,14 +22,6 @@ _TICK_S = 0.02
 
 #: How long (seconds) a script may take to end after SIGTERM.
 _TERM_S = 0.2
-
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
-
-
-def die_with_parent(number: int = signal.SIGTERM) -> None:
-    """Have the kernel send this process a signal when the process that has started it is gone."""
-    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 class ScriptProcess:
@@ -149,7 +141,7 @@ def ended_by_sigterm(end: Callable[[], None]) -> Iterator[None]:
 
     parent = os.getppid()
     previous = signal.signal(signal.SIGTERM, handle)
-    die_with_parent()
+    die_with_parent(signal.SIGTERM)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from support.packages import PackedFile, make_package
-from support.project import Project, processes_of, wait_until
+from support.project import Project, pid_of_script, processes_of
 
 EVENTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
 
@@ -128,8 +129,6 @@ def test_scripts_find_executables_and_what_npm_tells_them(project: Project) -> N
 
 
 def test_a_script_may_install_something_in_the_same_project(project: Project) -> None:
-    import sys
-
     project.write("ran", "")
     project.want(
         {"node_modules/left": make_package("left", "1.0.0")},
@@ -146,7 +145,7 @@ def test_a_signal_ends_the_script_and_leaves_the_tree(project: Project, number: 
     )
     project.write("begun", "")
     running = project.start("ci", alone=False)
-    wait_until(lambda: bool((project.folder / "begun").read_text().strip()), "the script has begun")
+    pid_of_script(project)
     running.signal(number)
     run = running.wait()
     assert run.status == status

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.git import make_repository
 from support.packages import PackedFile, make_package
-from support.project import Project, processes_of, wait_until
+from support.project import Project, pid_of_script, processes_of, wait_until
 
 #: Notes in the project's folder what runs, in its order.
 NOTE = "echo $npm_lifecycle_event $npm_package_name >> $INIT_CWD/ran"
@@ -517,15 +518,9 @@ def slow(project: Project) -> Project:
     return project
 
 
-def _begun(project: Project) -> int:
-    file: Path = project.folder / "begun"
-    wait_until(lambda: bool(file.read_text().strip()), "the script has begun")
-    return int(file.read_text())
-
-
 def test_a_killed_rebuild_is_put_right_by_the_next_install(slow: Project) -> None:
     running = slow.start("rebuild", alone=False)
-    pid = _begun(slow)
+    pid = pid_of_script(slow)
     running.signal(signal.SIGKILL)
     running.process.communicate()
     wait_until(lambda: not processes_of(pid), "the script has ended with its run")
@@ -538,7 +533,7 @@ def test_a_killed_rebuild_is_put_right_by_the_next_install(slow: Project) -> Non
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_script_too(slow: Project, number: int, status: int) -> None:
     running = slow.start("rebuild", alone=False)
-    pid = _begun(slow)
+    pid = pid_of_script(slow)
     running.signal(number)
     run = running.wait()
     assert run.status == status
@@ -559,7 +554,5 @@ def test_what_a_killed_install_was_changing_is_left_to_the_next_install(whole: P
 
 
 def test_a_script_that_calls_pmpipe_in_the_same_project_is_told_instead_of_waiting_for_ever(project: Project) -> None:
-    import sys
-
     project.want({}, scripts={"install": f"{sys.executable} -m pmpipe install"})
     assert "waits for its end" in project.fails("rebuild").stderr

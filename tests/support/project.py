@@ -358,6 +358,13 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
+def pid_of_script(project: Project) -> int:
+    """The process id that a script writes into a file called ``begun`` of the project, waited for."""
+    file = project.folder / "begun"
+    wait_until(lambda: file.exists() and bool(file.read_text().strip()), "the script has begun")
+    return int(file.read_text())
+
+
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that must come about.
 
