@@ -9,6 +9,7 @@ from typing import Any
 
 from pmpipe.errors import FilesystemError
 from pmpipe.npm.package_path import PackagePath
+from pmpipe.project_write import ProjectWrite
 
 _INDENT = re.compile(r"\s*\{(?P<newline>(?:\r?\n)+)(?P<indent>[ \t]*)")
 
@@ -17,7 +18,7 @@ _BEFORE = ("name", "version", "lockfileVersion", "resolved")
 
 
 def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Collection[PackagePath] = ()) -> None:
-    """Complete entries of a lockfile, by one rename; all else, formatting included, stays as npm would leave it.
+    """Complete entries of a lockfile, all or none of them; the rest, formatting included, stays as npm would leave it.
 
     Args:
         path: absolute path of the lockfile.
@@ -25,25 +26,23 @@ def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Coll
         built: locations of packages that are to say ``hasInstallScript``, if the lockfile has them.
 
     Raises:
-        FilesystemError: the lockfile cannot be written.
+        FilesystemError: the lockfile cannot be read or written.
     """
     import ujson
 
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             text = file.read()
-        document = ujson.loads(text)
-        for location, digest in digests.items():
-            document["packages"][location] = _with_integrity(document["packages"][location], digest)
-        # what stays for the sake of other workspaces may stand in the hidden lockfile alone
-        for location in document["packages"].keys() & built:
-            document["packages"][location] = _with_install_script(document["packages"][location])
-        partial = f"{path}.pmpipe-partial"
-        with open(partial, "w", encoding="utf-8", newline="") as file:
-            file.write(_formatted_like(text, document))
-        os.rename(partial, path)
     except OSError as error:
-        raise FilesystemError(f"cannot complete {path}: {error.strerror}") from error
+        raise FilesystemError(f"cannot read {path}: {error.strerror}") from error
+    document = ujson.loads(text)
+    for location, digest in digests.items():
+        document["packages"][location] = _with_integrity(document["packages"][location], digest)
+    # what stays for the sake of other workspaces may stand in the hidden lockfile alone
+    for location in document["packages"].keys() & built:
+        document["packages"][location] = _with_install_script(document["packages"][location])
+    folder, name = os.path.split(path)
+    ProjectWrite(folder, {name: _formatted_like(text, document).encode()}).apply()
 
 
 def _with_integrity(entry: dict[str, Any], digest: str) -> dict[str, Any]:

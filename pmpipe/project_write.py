@@ -76,7 +76,7 @@ class ProjectWrite:
             with open(target + _SUFFIX, "wb") as file:
                 file.write(content)
             with suppress(FileNotFoundError):
-                os.chmod(target + _SUFFIX, stat.S_IMODE(os.stat(target).st_mode))
+                _keep_owner_and_mode(target + _SUFFIX, os.stat(target))
 
     def commit(self) -> None:
         """Put the new contents in place.
@@ -197,6 +197,17 @@ def _read_journal(data: bytes) -> _Journal:
 def _target(folder: str, path: str) -> str:
     """The file itself: a link to it stays a link."""
     return os.path.realpath(f"{folder}/{path}")
+
+
+def _keep_owner_and_mode(path: str, before: os.stat_result) -> None:
+    """Give a file the owner, group and mode of the one that it is to replace."""
+    made = os.stat(path)
+    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+        # only root may give files away; who may not is their owner from now on
+        with suppress(PermissionError):
+            os.chown(path, before.st_uid, before.st_gid)
+    # after the owner: a change of owner takes special bits away
+    os.chmod(path, stat.S_IMODE(before.st_mode))
 
 
 def _content(path: str) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -101,6 +102,32 @@ def test_no_other_file_is_left(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["package-lock.json"]
 
 
-def test_a_lockfile_that_cannot_be_replaced_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FilesystemError, match="cannot complete "):
+def test_mode_of_a_lockfile_and_a_link_to_it_stay(tmp_path: Path) -> None:
+    real = tmp_path / "real.json"
+    real.write_text(json.dumps(DOCUMENT))
+    real.chmod(0o640)
+    path = tmp_path / "package-lock.json"
+    path.symlink_to("real.json")
+    complete_lockfile(str(path), DIGESTS)
+    assert path.is_symlink()
+    assert json.loads(real.read_text()) == expected()
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_lockfile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FilesystemError, match=r"cannot read .*none/package-lock"):
         complete_lockfile(f"{tmp_path}/none/package-lock.json", DIGESTS)
+
+
+def test_a_lockfile_that_cannot_be_replaced_is_named_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "package-lock.json"
+    path.write_text(json.dumps(DOCUMENT))
+
+    def refuse(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", source, None, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(FilesystemError, match=r"cannot write .*No space"):
+        complete_lockfile(str(path), DIGESTS)
+    assert json.loads(path.read_text()) == DOCUMENT
+    assert os.listdir(tmp_path) == ["package-lock.json"]

@@ -48,6 +48,39 @@ def test_mode_of_a_file_and_a_link_to_it_stay(folder):
     assert (folder / "real.json").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_owner_and_group_of_a_file_stay(folder):
+    os.chown(folder / "package.json", 1234, 5678)
+    ProjectWrite(str(folder), AFTER).apply()
+    kept = (folder / "package.json").stat()
+    assert (kept.st_uid, kept.st_gid) == (1234, 5678)
+    assert (folder / "package.json").read_bytes() == b"new"
+
+
+def test_owner_that_cannot_be_kept_is_no_reason_to_fail(folder, monkeypatch):
+    def refuse(path, uid, gid):
+        raise PermissionError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "stat", _another_owner(os.stat, str(folder / "package.json")))
+    ProjectWrite(str(folder), {"package.json": b"new"}).apply()
+    assert (folder / "package.json").read_bytes() == b"new"
+
+
+def _another_owner(stat, path):
+    """`os.stat` for which one file is somebody else's."""
+
+    def somebody_elses(asked, **options):
+        found = stat(asked, **options)
+        if asked != path:
+            return found
+        fields = list(found)
+        fields[4] += 1
+        return os.stat_result(fields)
+
+    return somebody_elses
+
+
 def test_what_was_applied_can_be_undone(folder):
     write = ProjectWrite(str(folder), AFTER)
     write.apply()
