@@ -23,6 +23,11 @@ _EXTRACT_WORKER_BYTES = 192 * 1024 * 1024
 #: What a fresh v1 memory group reports as "no limit": the largest page-aligned signed 64-bit number, or nearly so.
 _UNLIMITED_BYTES = 1 << 60
 
+#: Kinds of filesystem that one host has to itself.
+_LOCAL_FILESYSTEMS = frozenset(
+    ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "nilfs2", "overlay", "ramfs", "tmpfs", "xfs", "zfs")
+)
+
 _ARCHITECTURES = {
     "x86_64": "x64",
     "amd64": "x64",
@@ -77,6 +82,24 @@ def available_memory_bytes() -> int:
     import psutil
 
     return min(memory_limit_bytes(), int(psutil.virtual_memory().available))
+
+
+def is_on_network(path: str) -> bool:
+    """Whether other hosts may see a folder, too; so it counts where the kind of filesystem is unknown or in user space.
+
+    Imports psutil (25 ms).
+    """
+    import psutil
+
+    real = os.path.realpath(path)
+    mounts = (mount for mount in psutil.disk_partitions(all=True) if _lies_in(real, mount.mountpoint))
+    # of two with the same path the later one covers the other
+    deepest = max(enumerate(mounts), key=lambda found: (len(found[1].mountpoint), found[0]), default=None)
+    return deepest is None or deepest[1].fstype not in _LOCAL_FILESYSTEMS
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def worker_counts(cores: int | None = None, memory_bytes: int | None = None) -> WorkerCounts:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pmpipe.errors import FilesystemError, HostError
+from pmpipe.file_lock import NoLocksError, flock
 
 #: Variable by which a run tells the scripts that it starts which project it holds: they would wait for it for ever.
 AT_WORK = "PMPIPE_AT_WORK_IN"
@@ -43,15 +44,15 @@ def project_folder(project: str) -> Iterator[None]:
 
 
 @contextmanager
-def project_lock(project: str, waiting: Callable[[], None]) -> Iterator[None]:
+def project_lock(project: str, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold the project for the context's duration.
 
     Args:
         project: absolute path of the project's folder.
-        waiting: called once if another run holds the project, before waiting for it.
+        tell: called with a line if another run holds the project, before waiting for it, and if no run can hold it.
 
     Raises:
-        FilesystemError: the folder cannot be opened.
+        FilesystemError: the folder cannot be opened, or not be locked.
         HostError: the run that holds the project waits for the script that this one comes from.
     """
     if os.environ.get(AT_WORK) and os.path.realpath(os.environ[AT_WORK]) == os.path.realpath(project):
@@ -65,10 +66,19 @@ def project_lock(project: str, waiting: Callable[[], None]) -> Iterator[None]:
         raise FilesystemError(f"cannot open the project's folder {project}: {error.strerror}") from error
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            _hold(fd, tell)
+        except OSError as error:
+            raise FilesystemError(f"cannot lock the project's folder {project}: {error.strerror}") from error
         yield
     finally:
         os.close(fd)
+
+
+def _hold(fd: int, tell: Callable[[str], None]) -> None:
+    try:
+        flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        tell("another pmpipe is at work in this project, waiting for it to end")
+        flock(fd, fcntl.LOCK_EX)
+    except NoLocksError:
+        tell("this filesystem knows no locks: see to it that no other pmpipe is at work in this project")

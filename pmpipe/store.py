@@ -8,8 +8,9 @@
 
 An entry appears by one rename, so any number of installers may share a store without waiting for each other. Everyone
 holds a shared lock on the version folder while running; whoever finds itself alone may clean the staging folder, and
-`prune` waits until it is alone. The lock is ``flock`` on the folder itself: it needs no file, works on a read-only
-store, and is gone with its last process, workers included.
+who prunes waits until it is alone. The lock is ``flock`` on the folder itself: it needs no file, works on a read-only
+store, and is gone with its last process, workers included. It is this host's: where several hosts share a store, only
+what is old is taken for what a killed run has left.
 """
 
 from __future__ import annotations
@@ -17,14 +18,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from pmpipe.errors import StoreError
+from pmpipe.file_lock import NoLocksError, flock
+from pmpipe.host import is_on_network
 from pmpipe.standing import STORE_VERSION
 from stages.entry import INDEX_NAME, EntryPath
 from stages.remove import remove_tree
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+#: What has been in the staging folder of a store on the network for so long (seconds), nobody is writing any more.
+_ABANDONED_S = 86_400
 
 
 class Store:
@@ -57,17 +65,19 @@ class Store:
             self.writable = os.access(self.staging, os.W_OK)
         except OSError as error:
             if error.errno not in _READ_ONLY:
-                raise self._unusable(error) from error
+                raise self.unusable(error) from error
             self.writable = False
         try:
             self._lock_fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             return  # a read-only place without a store: nothing to lock, and every package is missing
         except OSError as error:
-            raise self._unusable(error) from error
-        if self.writable and self._try_lock(fcntl.LOCK_EX):
+            raise self.unusable(error) from error
+        if self.writable and self._is_alone():
             self._clean_staging()
-        fcntl.flock(self._lock_fd, fcntl.LOCK_SH)
+        # without locks nobody ever knows that he is alone, and nobody cleans up
+        with suppress(NoLocksError):
+            flock(self._lock_fd, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Give the lock back."""
@@ -100,7 +110,7 @@ class Store:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
 
     def discard(self, entry: str) -> None:
         """Take an entry out of the store, at once for everyone else.
@@ -115,40 +125,69 @@ class Store:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
 
-    def prune(self) -> None:
-        """Wait until no other run uses the store, then remove what killed runs have left.
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other run on this host uses the store, and keep them out for the context's duration.
+
+        What killed runs have left is removed first.
 
         Raises:
-            StoreError: the staging folder cannot be cleaned.
+            StoreError: the staging folder cannot be cleaned, or the filesystem knows no locks.
         """
         if self._lock_fd < 0:
-            return  # there is no store
-        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
-        self._clean_staging()
-        fcntl.flock(self._lock_fd, fcntl.LOCK_SH)
-
-    def _try_lock(self, kind: int) -> bool:
+            yield  # there is no store
+            return
         try:
-            fcntl.flock(self._lock_fd, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
+            flock(self._lock_fd, fcntl.LOCK_EX)
+        except NoLocksError as error:
+            raise StoreError(
+                f"cannot tell whether somebody else uses the store at {self.root}: its filesystem knows no locks",
+                hint="remove the folder as a whole when nobody does; the next install makes it anew",
+            ) from error
+        try:
+            if self.writable:
+                self._clean_staging()
+            yield
+        finally:
+            flock(self._lock_fd, fcntl.LOCK_SH)
+
+    def _is_alone(self) -> bool:
+        """Whether no other run on this host uses the store; this one holds it then, and nobody can come."""
+        try:
+            flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, NoLocksError):
             return False
         return True
 
     def _clean_staging(self) -> None:
         try:
-            for name in os.listdir(self.staging):
-                remove_tree(f"{self.staging}/{name}")
+            left = [f"{self.staging}/{name}" for name in os.listdir(self.staging)]
+            if left and is_on_network(self.staging):
+                # other hosts hold locks of their own, and may be writing
+                long_ago_s = time.time() - _ABANDONED_S
+                left = [path for path in left if _changed_s(path) < long_ago_s]
+            for path in left:
+                remove_tree(path)
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
 
-    def _unusable(self, error: OSError) -> StoreError:
+    def unusable(self, error: OSError) -> StoreError:
+        """The error that the system refuses something in the store."""
         return StoreError(
             f"the store at {self.root} cannot be used: {error.strerror or error}",
             details=(f"path: {error.filename}",) if error.filename else (),
             hint="choose another place with --store-dir, or mend the folder's permissions",
         )
+
+
+def _changed_s(path: str) -> float:
+    """When something was last changed (seconds since the epoch); what is just being removed, never."""
+    try:
+        return os.lstat(path).st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _folders(path: str) -> list[str]:

@@ -9,5 +9,6 @@ for folder in (TESTS, TESTS.parent / "scripts"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+from support.entries import store  # noqa: E402, F401
 from support.registry import certificate, registry  # noqa: E402, F401
 from support.signalled import signalled_children  # noqa: E402, F401

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,14 +20,6 @@ PACKAGE = wanted_package(
     integrity="sha512-" + "A" * 86 + "==",
     resolved="https://registry.example/left/-/left-1.0.0.tgz",
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    one = Store(f"{tmp_path}/store")
-    one.open()
-    yield one
-    one.close()
 
 
 def tree(*packages: WantedPackage) -> WantedTree:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NamedTuple
 
+import psutil
 import pytest
 from npm.asking_npm import ask_npm
 
@@ -221,3 +223,41 @@ def test_node_that_does_not_answer_is_none(tmp_path, text):
 
 def test_no_node_has_no_version(tmp_path):
     assert host.node_version({"PATH": str(tmp_path)}) is None
+
+
+class Mount(NamedTuple):
+    """What psutil tells of one, as far as it matters."""
+
+    mountpoint: str
+    fstype: str
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/", False),
+        ("/home", False),
+        ("/home/user/store", True),
+        ("/home/username", False),
+        ("/home/user/scratch/store", False),
+        ("/mnt/a/store", True),
+        ("/mnt/b", False),
+    ],
+)
+def test_deepest_mount_tells_whether_a_folder_is_on_the_network(monkeypatch, path, expected):
+    mounts = [
+        Mount("/", "ext4"),
+        Mount("/home/user", "nfs4"),
+        Mount("/home/user/scratch", "xfs"),
+        Mount("/mnt/a", "fuse.something"),
+        Mount("/mnt/b", "nfs"),
+        Mount("/mnt/b", "tmpfs"),
+    ]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
+    monkeypatch.setattr(os.path, "realpath", lambda asked: asked)
+    assert host.is_on_network(path) is expected
+
+
+def test_folder_of_no_known_mount_may_be_anywhere(monkeypatch):
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [])
+    assert host.is_on_network("/")

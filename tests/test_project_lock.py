@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -18,7 +20,7 @@ HOLD = """
 import sys
 sys.path[:] = {path!r}
 from pmpipe.project_lock import project_lock
-with project_lock({folder!r}, lambda: print("waiting", flush=True)):
+with project_lock({folder!r}, lambda line: print(line, flush=True)):
     print("holding", flush=True)
     sys.stdin.read()
 """
@@ -34,8 +36,8 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def never() -> None:
-    raise AssertionError("nobody else holds the project")
+def never(line: str) -> None:
+    raise AssertionError(line)
 
 
 def test_the_second_waits_for_the_first_and_says_so(tmp_path: Path) -> None:
@@ -43,7 +45,7 @@ def test_the_second_waits_for_the_first_and_says_so(tmp_path: Path) -> None:
     try:
         assert line_of(first) == "holding"
         second = holder(tmp_path)
-        assert line_of(second) == "waiting"
+        assert line_of(second).startswith("another pmpipe is at work")
         first.communicate("")
         assert line_of(second) == "holding"
     finally:
@@ -81,6 +83,28 @@ def test_a_read_only_project_can_be_locked(tmp_path: Path) -> None:
 
 
 # -- signals ------------------------------------------------------------------------------------------------------
+
+
+def test_a_filesystem_without_locks_is_no_obstacle_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    told: list[str] = []
+    with project_lock(str(tmp_path), told.append):
+        assert told == ["this filesystem knows no locks: see to it that no other pmpipe is at work in this project"]
+
+
+def test_another_failure_to_lock_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(fd: int, operation: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(FilesystemError, match=r"cannot lock .*: Input/output"),
+        project_lock(str(tmp_path), never),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,6 @@ def place(tmp_path: Path) -> Place:
     (tmp_path / "bin").mkdir()
     one.environ.update(HOME=f"{tmp_path}/home", PATH=f"{tmp_path}/bin")
     return one
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    one = Store(f"{tmp_path}/store")
-    one.open()
-    yield one
-    one.close()
 
 
 # -- where the project is -----------------------------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,30 +70,58 @@ def test_the_last_one_to_leave_lets_the_next_clean_up(store: Store) -> None:
     assert os.listdir(store.staging) == []
 
 
-def test_prune_waits_until_nobody_else_uses_the_store(store: Store) -> None:
+def test_who_wants_to_be_alone_waits_until_nobody_else_uses_the_store(store: Store) -> None:
     other = Store(store.root)
     other.open()
     store.open()
     Path(store.staging, "extract-1").mkdir()
-    pruning = threading.Thread(target=store.prune)
-    pruning.start()
+
+    def clean() -> None:
+        with store.alone():
+            pass
+
+    waiting = threading.Thread(target=clean)
+    waiting.start()
     try:
         # it cannot have ended while the other one is there
-        pruning.join(0.1)
-        assert pruning.is_alive()
+        waiting.join(0.1)
+        assert waiting.is_alive()
         assert os.listdir(store.staging) == ["extract-1"]
     finally:
         other.close()
-        pruning.join(30)
+        waiting.join(30)
     assert os.listdir(store.staging) == []
 
 
-def test_a_pruned_store_can_be_shared_again(store: Store) -> None:
+def test_a_store_can_be_shared_again_afterwards(store: Store) -> None:
     store.open()
-    store.prune()
+    with store.alone():
+        pass
     other = Store(store.root)
     other.open()
     other.close()
+
+
+def test_what_another_host_may_be_writing_stays_for_a_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmpipe.store.is_on_network", lambda path: path == store.staging)
+    for name in ("old", "new"):
+        Path(store.staging, name).mkdir(parents=True)
+    two_days_ago_s = time.time() - 2 * 86_400
+    os.utime(f"{store.staging}/old", (two_days_ago_s, two_days_ago_s))
+    store.open()
+    assert os.listdir(store.staging) == ["new"]
+
+
+def test_without_locks_nobody_is_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    Path(store.staging, "extract-1").mkdir(parents=True)
+    store.open()
+    assert os.listdir(store.staging) == ["extract-1"]
+    with pytest.raises(StoreError, match="knows no locks"), store.alone():
+        pass
 
 
 def test_closing_twice_is_harmless(store: Store) -> None:
@@ -172,7 +203,7 @@ def test_a_read_only_store_is_opened_for_reading(
         if folder != Path("/tmp") and str(folder).startswith("/tmp/"):
             folder.chmod(0o755)
     os.chmod(store.staging, 0o555)
-    ran = as_user(f"s = Store({store.root!r}); s.open(); print(s.writable); s.prune(); s.close()")
+    ran = as_user(f"s = Store({store.root!r}); s.open(); print(s.writable); s.close()")
     assert (ran.stdout, ran.stderr) == ("False\n", "")
 
 
@@ -183,6 +214,6 @@ def test_no_store_where_none_can_be_made_lacks_everything(
         if folder != Path("/tmp") and str(folder).startswith("/tmp/"):
             folder.chmod(0o755)
     tmp_path.chmod(0o555)
-    code = f"s = Store('{tmp_path}/store'); s.open(); print(s.writable, list(s.entries())); s.prune(); s.close()"
+    code = f"s = Store('{tmp_path}/store'); s.open(); print(s.writable, list(s.entries())); s.close()"
     ran = as_user(code)
     assert (ran.stdout, ran.stderr) == ("False []\n", "")

@@ -12,7 +12,7 @@ from pmpipe.change_resolver import Action
 from pmpipe.choice import Choice
 from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import LockfileError, UsageError
@@ -46,7 +46,7 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
     with ExitStack() as held:
         if action is Action.ADD:
             held.enter_context(project_folder(folder))
-        held.enter_context(project_lock(folder, waiting))
+        held.enter_context(project_lock(folder, tell))
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(settings, environ, folder, may_be_new=action is Action.ADD)

@@ -10,7 +10,7 @@ from pmpipe.change_order import saving_of
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import plural
 from pmpipe.config import Config
 from pmpipe.errors import FilesystemError, UsageError
@@ -52,7 +52,7 @@ def run_globally(line: CommandLine, environ: Mapping[str, str]) -> int:
         os.makedirs(folder.top, exist_ok=True)
     except OSError as error:
         raise FilesystemError(f"cannot make {folder.top}: {error.strerror}", hint="choose another --prefix") from error
-    with project_lock(folder.top, waiting):
+    with project_lock(folder.top, tell):
         folder.begin()
         try:
             if line.command == "remove":

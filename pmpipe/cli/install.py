@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import UsageError
@@ -35,7 +35,7 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             hint="`pmpipe add` adds packages",
         )
     folder, workspace = find_root(line.settings)
-    with project_lock(folder, waiting):
+    with project_lock(folder, tell):
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import ScriptError, UsageError
 from pmpipe.find_project import find_root
@@ -41,7 +41,7 @@ def run_install_scripts(line: CommandLine, environ: Mapping[str, str]) -> int:
         PmpipeError: it could not be done, and package.json is as it was.
     """
     folder, _ = find_root(line.settings)
-    with project_lock(folder, waiting):
+    with project_lock(folder, tell):
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)

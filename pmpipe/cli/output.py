@@ -69,6 +69,6 @@ class Output:
         print(text)
 
 
-def waiting() -> None:
-    """Another run holds the project."""
-    print("pmpipe: another pmpipe is at work in this project, waiting for it to end", file=sys.stderr)
+def tell(line: str) -> None:
+    """Say something that cannot wait until the settings are known."""
+    print(f"pmpipe: {line}", file=sys.stderr)

@@ -59,7 +59,12 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (ci, verify):
         command.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     store = commands.add_parser("store", help="look after the store of unpacked packages")
-    store.add_argument("words", nargs="*", metavar="path|verify|prune", help="print its path, check it, clean it")
+    store.add_argument(
+        "words",
+        nargs="*",
+        metavar="path|verify|prune",
+        help="print its path, check it, take out what no project is linked to",
+    )
     completion = commands.add_parser("completion", help="print a completion script for a shell")
     completion.add_argument("words", nargs="*", metavar="SHELL")
     for command in (ci, install, *changing, *scripts, verify, store):

@@ -10,7 +10,7 @@ import msgspec
 
 from pmpipe.cli.installing import about_scripts
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.dev_engines import require_dev_engines
@@ -42,7 +42,7 @@ def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:
     """
     started = time.monotonic()
     folder, _ = find_root(line.settings)
-    with project_lock(folder, waiting):
+    with project_lock(folder, tell):
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)

@@ -8,7 +8,7 @@ from pmpipe import host
 from pmpipe.checking import CheckTask
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
-from pmpipe.cli.wording import plural
+from pmpipe.cli.wording import megabytes, plural
 from pmpipe.config import Config
 from pmpipe.driving import check
 from pmpipe.errors import EXIT_FAILURE, UsageError
@@ -16,6 +16,7 @@ from pmpipe.find_project import find_project
 from pmpipe.npm.text import printable
 from pmpipe.pipeline import sizes_for
 from pmpipe.store import Store
+from pmpipe.store_prune import prune
 
 
 def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -39,11 +40,26 @@ def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
     store.open()
     try:
         if action == "prune":
-            store.prune()
+            _prune(store, output, dry_run=config.dry_run)
             return 0
         return _verify(store, output)
     finally:
         store.close()
+
+
+def _prune(store: Store, output: Output, *, dry_run: bool) -> None:
+    """Take out what no project is linked to."""
+    pruned = prune(store, dry_run=dry_run)
+    if output.json:
+        output.document({"packages": pruned.packages, "packuments": pruned.packuments, "bytes": pruned.bytes})
+        return
+    things = []
+    if pruned.packages:
+        things.append(f"{plural(pruned.packages, 'package')} that no project is linked to")
+    if pruned.packuments:
+        things.append(f"{plural(pruned.packuments, 'packument')} of more than a month ago")
+    done = "would remove" if dry_run else "removed"
+    output.say(f"{done} {' and '.join(things)} ({megabytes(pruned.bytes)})" if things else "nothing to remove")
 
 
 def _verify(store: Store, output: Output) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
 from pmpipe.find_project import find_project
@@ -27,7 +27,7 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
     if line.words:
         raise UsageError(f"pmpipe verify takes no names, got {some_of(line.words)}")
     folder = find_project(line.settings)
-    with project_lock(folder, waiting):
+    with project_lock(folder, tell):
         session = Session.open(line.settings, environ, folder)
         output = Output(session.config.loglevel, json=session.config.json)
         store = session.store()

@@ -136,6 +136,18 @@ def test_silent_prints_nothing_on_success(finished: Project, command: str) -> No
     assert (run.stdout, run.stderr) == ("", "")
 
 
+def test_pruning_the_store_tells_what_has_gone(finished: Project) -> None:
+    assert finished.succeeds("store", "prune").stdout == "nothing to remove\n"
+    finished.want({})
+    finished.succeeds("install")
+    would = finished.succeeds("store", "prune", "--dry-run").stdout
+    assert re.fullmatch(r"would remove 2 packages that no project is linked to \(\d.*B\)\n", would)
+    report = finished.succeeds("store", "prune", "--json").report
+    assert (report["packages"], report["packuments"]) == (2, 0)
+    assert report["bytes"] > 0
+    assert finished.succeeds("store", "prune").stdout == "nothing to remove\n"
+
+
 @pytest.mark.parametrize("words", [["ci", "--silent"], ["ci"], ["ci", "--json"]])
 def test_an_error_is_told_on_standard_error_only(project: Project, words: list[str]) -> None:
     run = project.fails(*words)

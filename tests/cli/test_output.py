@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pmpipe.cli.output import Output, waiting
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import megabytes, plural, some_of
 
 LEVELS = ("silent", "error", "warn", "notice", "http", "info", "verbose", "silly")
@@ -66,9 +66,10 @@ def test_many_warnings_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().err.splitlines()) == 30
 
 
-def test_waiting_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    waiting()
-    assert "waiting for it to end" in capsys.readouterr().err
+def test_what_cannot_wait_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("another pmpipe is at work")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "pmpipe: another pmpipe is at work\n")
 
 
 @pytest.mark.parametrize(

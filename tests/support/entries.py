@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
 import xxhash
 
+from pmpipe.store import Store
 from stages.entry import INDEX_NAME, EntryIndex, encode_index
 from support.packages import Files, PackedFile
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store that is in use."""
+    one = Store(f"{tmp_path}/store")
+    one.open()
+    yield one
+    one.close()
 
 
 def make_entry(folder: Path, files: Files, *, has_install_script: bool = False) -> str:

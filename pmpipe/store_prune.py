@@ -1,0 +1,94 @@
+"""What a store can do without: what killed runs have left, what no project is linked to, and packuments long unused.
+
+A package that was hardlinked into a project shares its files with it: they have more than one link. One whose files
+have no other link is used by no project on this filesystem, or by some that have copies of their own (reflinks,
+another filesystem, packages whose scripts may write); taking it away costs no more than fetching it again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import msgspec
+
+from pmpipe.errors import StoreError
+from pmpipe.store import Store
+from stages.document_cache import FOLDER_NAME
+from stages.entry import INDEX_NAME
+
+#: Packuments that no registry has confirmed for so long (seconds); a use asks the registry long before.
+_UNUSED_S = 30 * 86_400
+
+
+class Pruned(msgspec.Struct):
+    """What was taken out of a store; bytes are those of the files' contents."""
+
+    packages: int = 0
+    packuments: int = 0
+    bytes: int = 0
+
+
+def prune(store: Store, *, dry_run: bool = False) -> Pruned:
+    """Wait until nobody else on this host uses the store, and take out what it can do without.
+
+    Args:
+        store: opened.
+        dry_run: only count.
+
+    Raises:
+        StoreError: the store cannot be read or written, or nobody can tell whether it is in use.
+    """
+    if not store.writable and os.path.isdir(store.folder):
+        raise StoreError(f"the store at {store.root} cannot be written", hint="prune it as the user that it belongs to")
+    pruned = Pruned()
+    with store.alone():
+        for entry in store.entries():
+            unused = _bytes_of_unused(store, entry)
+            if unused is not None:
+                pruned.packages += 1
+                pruned.bytes += unused
+                if not dry_run:
+                    store.discard(entry)
+        _prune_packuments(store, pruned, dry_run=dry_run)
+    return pruned
+
+
+def _bytes_of_unused(store: Store, entry: str) -> int | None:
+    """How long an entry's files are; None if one of them is a project's, too."""
+    size = 0
+    try:
+        for folder, _, names in os.walk(entry, onerror=_raise):
+            for name in names:
+                found = os.lstat(f"{folder}/{name}")
+                if found.st_nlink > 1 and not (name == INDEX_NAME and folder == entry):
+                    return None
+                size += found.st_size
+    except OSError as error:
+        raise store.unusable(error) from error
+    return size
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _prune_packuments(store: Store, pruned: Pruned, *, dry_run: bool) -> None:
+    long_ago_s = time.time() - _UNUSED_S
+    try:
+        for folder, _, names in os.walk(f"{store.folder}/{FOLDER_NAME}", onerror=_raise_unless_missing):
+            for name in names:
+                path = f"{folder}/{name}"
+                found = os.lstat(path)
+                if found.st_mtime < long_ago_s:
+                    pruned.packuments += 1
+                    pruned.bytes += found.st_size
+                    if not dry_run:
+                        os.unlink(path)
+    except OSError as error:
+        raise store.unusable(error) from error
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
