@@ -27,6 +27,7 @@ from pmpipe.file_lock import NoLocksError, flock
 from pmpipe.host import is_on_network
 from pmpipe.standing import STORE_VERSION
 from stages.entry import INDEX_NAME, EntryPath
+from stages.entry_removal import take_out
 from stages.remove import remove_tree
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -118,12 +119,8 @@ class Store:
         Raises:
             StoreError: it cannot be removed.
         """
-        aside = f"{self.staging}/discarded-{os.getpid()}-{os.urandom(6).hex()}"
         try:
-            os.rename(entry, aside)
-            remove_tree(aside)
-        except FileNotFoundError:
-            return
+            take_out(entry, f"{self.staging}/discarded-{os.getpid()}-{os.urandom(6).hex()}")
         except OSError as error:
             raise self.unusable(error) from error
 

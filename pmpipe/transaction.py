@@ -10,7 +10,8 @@ in one of two ways:
   all are complete, `commit` exchanges them by renames, and what they replace stays in ``.pmpipe-trash`` until the end.
 
 `roll_back` leaves the former folder, wherever a failure or signal has cut the change off: each step is noted before it
-is done, and taking back a step that was not done changes nothing.
+is done, and taking back a step that was not done, or only in part, is no harm. (A folder may have to be moved in parts:
+see `move`.)
 
 Both keep a journal in the folder from before the first change until the hidden lockfile has been written. A run that
 finds one does not believe what it names. Names with a leading dot are passed over by npm and by everything else that
@@ -19,6 +20,7 @@ reads node_modules.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -60,10 +62,14 @@ class Exchange(msgspec.Struct):
 
 
 class _Step(msgspec.Struct):
-    """How a change is taken back: what was at `path` lies at `trash`; empty where nothing was at `path`."""
+    """How a change is taken back: what was at `path` lies at `trash`; empty where nothing was at `path`.
+
+    Until `moved` is true some of it may still be at `path`.
+    """
 
     path: str
     trash: str = ""
+    moved: bool = False
 
 
 class ModulesFolder(msgspec.Struct):
@@ -85,6 +91,8 @@ class ModulesFolder(msgspec.Struct):
     _old: str = ""
     #: all of them are there: whatever else stands in the folder is new
     _emptied: bool = False
+    #: those that cannot be moved, because something is mounted there
+    _mounted: set[str] = msgspec.field(default_factory=set)
     #: what the folder was a symbolic link to, if it was one
     _link: str = ""
     #: the journal that a killed run had left before this one
@@ -141,7 +149,13 @@ class ModulesFolder(msgspec.Struct):
             self._old = f"{self.path}/{_OLD}/{len(os.listdir(f'{self.path}/{_OLD}'))}"
             os.mkdir(self._old)
             for name in former:
-                _move(f"{self.path}/{name}", f"{self._old}/{name}")
+                try:
+                    move(f"{self.path}/{name}", f"{self._old}/{name}")
+                except OSError as error:  # noqa: PERF203 - each of them may be a mount point
+                    # a cache that outlives builds, for instance; only a package needs the place
+                    if error.errno != errno.EBUSY or not name.startswith("."):
+                        raise
+                    self._mounted.add(name)
         self._emptied = True
 
     def mark(self, locations: Iterable[str]) -> None:
@@ -192,9 +206,13 @@ class ModulesFolder(msgspec.Struct):
         if not os.path.lexists(path):
             self._done.append(_Step(path))
             return
-        trash = f"{self.path}/{_TRASH}/{len(self._done)}"
-        self._done.append(_Step(path, trash))
-        _move(path, trash)
+        self._move_to_trash(path)
+
+    def _move_to_trash(self, path: str) -> None:
+        step = _Step(path, f"{self.path}/{_TRASH}/{len(self._done)}")
+        self._done.append(step)
+        move(path, step.trash)
+        step.moved = True
 
     def discard(self, path: str) -> None:
         """Remove what stands at `path`: in a patched folder that is being changed when all has succeeded, else now."""
@@ -213,7 +231,7 @@ class ModulesFolder(msgspec.Struct):
             return
         trash = f"{self.path}/{_TRASH}/{len(self._done)}"
         os.symlink(os.readlink(path), trash)
-        self._done.append(_Step(path, trash))
+        self._done.append(_Step(path, trash, moved=True))
 
     def _note_parents(self, path: str) -> None:
         """The folders between this one and `path` may be made for its sake; what is no folder makes room for one."""
@@ -221,18 +239,19 @@ class ModulesFolder(msgspec.Struct):
         for name in os.path.relpath(os.path.dirname(path), self.path).split("/"):
             parent = os.path.normpath(f"{parent}/{name}")
             if os.path.islink(parent) or not os.path.isdir(parent):
-                trash = f"{self.path}/{_TRASH}/{len(self._done)}" if os.path.lexists(parent) else ""
-                self._done.append(_Step(parent, trash))
-                if trash:
-                    _move(parent, trash)
+                if os.path.lexists(parent):
+                    self._move_to_trash(parent)
+                else:
+                    self._done.append(_Step(parent))
 
     def _take_back(self) -> None:
         for step in reversed(self._done):
             if not step.trash:
                 remove_tree(step.path)
             elif os.path.lexists(step.trash):
-                remove_tree(step.path)
-                _move(step.trash, step.path)
+                if step.moved:
+                    remove_tree(step.path)
+                _put_back(step.trash, step.path)
         self._done.clear()
 
     # -- after ----------------------------------------------------------------------------------------------------
@@ -266,11 +285,11 @@ class ModulesFolder(msgspec.Struct):
             return
         if self._emptied:
             for name in os.listdir(self.path):
-                if name not in _OURS:
+                if name not in _OURS and name not in self._mounted:
                     _discard(f"{self.path}/{name}", staging)
         if self._old and os.path.isdir(self._old):
             for name in os.listdir(self._old):
-                _move(f"{self._old}/{name}", f"{self.path}/{name}")
+                _put_back(f"{self._old}/{name}", f"{self.path}/{name}")
             os.rmdir(self._old)
         if os.path.isdir(f"{self.path}/{_OLD}") and not os.listdir(f"{self.path}/{_OLD}"):
             os.rmdir(f"{self.path}/{_OLD}")
@@ -318,7 +337,23 @@ def write_whole(path: str, content: bytes) -> None:
         raise
 
 
-def _move(source: str, destination: str) -> None:
+def move(source: str, destination: str) -> None:
+    """Rename; where the system does not rename a folder, make it anew and move what is in it.
+
+    overlayfs renames no folder of a lower layer: in a build of a container's image, what earlier steps have installed.
+
+    Raises:
+        OSError: it cannot be moved, or not all of it: `_put_back` undoes that.
+    """
+    try:
+        _rename(source, destination)
+    except OSError as error:
+        if error.errno != errno.EXDEV or not _is_folder(source):
+            raise
+        _move_content(source, destination)
+
+
+def _rename(source: str, destination: str) -> None:
     """Rename, even a folder that is closed to its owner: the system lets only those move that can be written."""
     try:
         os.rename(source, destination)
@@ -336,8 +371,44 @@ def _move(source: str, destination: str) -> None:
         os.chmod(destination, mode)
 
 
+def _move_content(source: str, destination: str) -> None:
+    status = os.lstat(source)
+    mode = stat.S_IMODE(status.st_mode)
+    os.mkdir(destination, stat.S_IRWXU)
+    try:
+        os.chmod(source, mode | stat.S_IRWXU)
+        for name in os.listdir(source):
+            move(f"{source}/{name}", f"{destination}/{name}")
+    except BaseException:
+        os.chmod(source, mode)
+        raise
+    os.chmod(destination, mode)
+    # an install looks at packages again that are newer than its record of them
+    os.utime(destination, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.rmdir(source)
+
+
+def _put_back(source: str, destination: str) -> None:
+    """Move back what was moved from `destination`, or that part of it that had been moved."""
+    if not (_is_folder(source) and _is_folder(destination)):
+        move(source, destination)
+        return
+    mode = stat.S_IMODE(os.lstat(destination).st_mode)
+    os.chmod(destination, mode | stat.S_IRWXU)
+    try:
+        for name in os.listdir(source):
+            _put_back(f"{source}/{name}", f"{destination}/{name}")
+    finally:
+        os.chmod(destination, mode)
+    os.rmdir(source)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
 def _discard(path: str, staging: str) -> None:
     try:
         os.rename(path, f"{staging}/half-built-{os.getpid()}-{os.urandom(6).hex()}")
-    except OSError:  # another filesystem, or a store that cannot be written
+    except OSError:  # another filesystem or layer, or a store that cannot be written
         remove_tree(path)

@@ -18,6 +18,7 @@ from pmpipe.errors import StoreError
 from pmpipe.npm.text import printable
 from stages.check import is_sound
 from stages.entry import INDEX_NAME, EntryIndex, EntryPath, TornIndexError, encode_index, read_index
+from stages.entry_removal import take_out
 from stages.layout import Layout
 from stages.package_json import PackageFacts
 from stages.remove import remove_tree
@@ -247,12 +248,7 @@ class StagedEntry:
 
     def _set_aside(self, entry: str) -> None:
         """Move what is in the place, and no entry, into the staging area, and delete it there."""
-        aside = f"{self.path}-damaged"
-        try:
-            os.rename(entry, aside)
-        except FileNotFoundError:
-            return
-        discard(aside)
+        take_out(entry, f"{self.path}-damaged")
 
 
 def whole_index(entry: str) -> EntryIndex | None:

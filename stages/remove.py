@@ -108,8 +108,7 @@ class _Emptying:
 
     def _remove_subfolders(self, folder: int, names: Sequence[str], depth: int) -> None:
         for name in names:
-            if depth == _DEEPEST:
-                self._move_up(name, folder)
+            if depth >= _DEEPEST and self._move_up(name, folder):
                 continue
             try:
                 child = _open(name, folder)
@@ -121,9 +120,10 @@ class _Emptying:
                 os.close(child)
             _rmdir(name, folder)
 
-    def _move_up(self, name: str, folder: int) -> None:
+    def _move_up(self, name: str, folder: int) -> bool:
+        """Whether it could be moved: overlayfs renames no folder of a lower layer, which is entered where it is."""
         try:
-            self._rename_up(name, folder)
+            return self._rename_up(name, folder)
         except PermissionError:
             # a folder that is closed cannot move
             child = _open(name, folder)
@@ -131,20 +131,22 @@ class _Emptying:
                 _opened_up(child)
             finally:
                 os.close(child)
-            self._rename_up(name, folder)
+            return self._rename_up(name, folder)
 
-    def _rename_up(self, name: str, folder: int) -> None:
+    def _rename_up(self, name: str, folder: int) -> bool:
         while True:
             self._number += 1
             moved = f".pmpipe-remove-{self._number}"
             try:
                 os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=self._top)
             except OSError as error:
+                if error.errno == errno.EXDEV:
+                    return False
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                     raise
             else:
                 self._moved.append(moved)
-                return
+                return True
 
 
 def _open(name: str | bytes, folder: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -519,4 +520,131 @@ def test_any_exchanges_and_any_failure_leave_the_former_tree(
     else:
         folder.commit(exchanges)
     folder.roll_back(str(staging))
+    assert snapshot(modules) == before
+
+
+# -- folders that cannot be renamed -------------------------------------------------------------------------------
+
+
+class LowerLayer:
+    """Has the system rename no folder that is there now, as overlayfs does with a lower layer, and fail on demand.
+
+    Attributes:
+        fails_at: this rename, counted from 1, ends with an input/output error.
+        count: renames so far.
+        held: descriptors to be closed.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folders = [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()]
+        #: open, so that no new folder gets the number of one that is gone
+        self.held = [os.open(path, os.O_PATH) for path in folders]
+        self._folders = {os.fstat(fd).st_ino for fd in self.held}
+        self._rename = os.rename
+        self.fails_at = self.count = 0
+        monkeypatch.setattr(os, "rename", self.rename)
+
+    def rename(self, source: str, destination: str) -> None:
+        self.count += 1
+        if self.count == self.fails_at:
+            raise OSError(errno.EIO, "Input/output error", source)
+        if os.lstat(source).st_ino in self._folders:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", source)
+        self._rename(source, destination)
+
+
+@pytest.fixture
+def layer(modules: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LowerLayer]:
+    """What is in `modules` is a lower layer from now on."""
+    (modules / "b").chmod(0o555)
+    one = LowerLayer(modules, monkeypatch)
+    yield one
+    for fd in one.held:
+        os.close(fd)
+
+
+def _change(folder: ModulesFolder, modules: Path) -> None:
+    folder.begin(["node_modules/a", "node_modules/@s/c"])
+    if folder.fresh:
+        fill(modules, {"a/index.js": "new"})
+        return
+    folder.commit([build(folder.stage(f"{modules}/a")), build(folder.stage(f"{modules}/x"))])
+    folder.set_aside(f"{modules}/@s")
+    folder.preserve(f"{modules}/.bin/a")
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.usefixtures("layer")
+def test_what_cannot_be_renamed_is_moved_piece_by_piece(modules: Path, staging: str, fresh: bool) -> None:
+    before, dates = snapshot(modules), _dates(modules)
+    folder = ModulesFolder(str(modules), fresh=fresh)
+    _change(folder, modules)
+    assert (modules / "a/index.js").read_text() == "new"
+    assert not (modules / "@s").exists()
+    folder.roll_back(staging)
+    assert snapshot(modules) == before
+    assert _dates(modules) == dates
+    folder = ModulesFolder(str(modules), fresh=fresh)
+    _change(folder, modules)
+    folder.finish()
+    assert ours(modules) == []
+    assert (modules / "a/index.js").read_text() == "new"
+    assert (modules / "b").exists() is not fresh
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("number", range(1, 12))
+def test_a_failure_between_two_pieces_leaves_all_of_them(
+    modules: Path, staging: str, fresh: bool, number: int, layer: LowerLayer
+) -> None:
+    before = snapshot(modules)
+    layer.fails_at = number
+    folder = ModulesFolder(str(modules), fresh=fresh)
+    with pytest.raises(OSError, match="Input/output"):
+        _change(folder, modules)
+    folder.roll_back(staging)
+    assert snapshot(modules) == before
+
+
+def _dates(modules: Path) -> dict[str, int]:
+    """When the packages were changed; the folder itself and scopes have had other content meanwhile."""
+    return {name: (modules / name).stat().st_mtime_ns for name in ("a", "a/node_modules", "a/node_modules/b", "@s/c")}
+
+
+def _mount(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the system refuse to rename a folder, as it does with mount points."""
+    rename = os.rename
+
+    def busy(source: str, destination: str) -> None:
+        if source == str(path):
+            raise OSError(errno.EBUSY, "Device or resource busy", source)
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", busy)
+
+
+def test_what_is_mounted_below_a_dot_stays(modules: Path, staging: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(modules, {".cache/tool.json": "{}"})
+    before = snapshot(modules)
+    _mount(modules / ".cache", monkeypatch)
+    folder = ModulesFolder(str(modules), fresh=True)
+    folder.begin([])
+    fill(modules, {"a/index.js": "half"})
+    folder.roll_back(staging)
+    assert snapshot(modules) == before
+    folder = ModulesFolder(str(modules), fresh=True)
+    folder.begin([])
+    folder.finish()
+    assert sorted(snapshot(modules)) == [".cache", ".cache/tool.json"]
+
+
+def test_a_package_that_is_a_mount_point_is_an_error(
+    modules: Path, staging: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(modules)
+    _mount(modules / "b", monkeypatch)
+    folder = ModulesFolder(str(modules), fresh=True)
+    with pytest.raises(OSError, match="busy"):
+        folder.begin([])
+    folder.roll_back(staging)
     assert snapshot(modules) == before

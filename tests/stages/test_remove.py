@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from collections.abc import Iterator
@@ -80,6 +81,16 @@ def test_what_does_not_exist_is_no_failure(tmp_path):
 @pytest.mark.usefixtures("few_descriptors")
 def test_removes_a_tree_deeper_than_there_are_descriptors_frames_and_bytes_in_a_path(tmp_path):
     deep_folder(tmp_path / "top", 1500)
+    remove_tree(str(tmp_path / "top"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_folders_that_cannot_be_renamed_are_emptied_where_they_are(tmp_path, monkeypatch):
+    def refuse(source, destination, **folders):
+        raise OSError(errno.EXDEV, "Invalid cross-device link", source)
+
+    deep_folder(tmp_path / "top", 100)
+    monkeypatch.setattr(os, "rename", refuse)
     remove_tree(str(tmp_path / "top"))
     assert os.listdir(tmp_path) == []
 
