@@ -12,6 +12,7 @@ from pmpipe.pipeline import Sizes, check_stages
 from pmpipe.report import crash_error
 from pmpipe.supervisor import Cancelled, CrashReport, Machine, Outcome, Supervisor
 from pmpipe.workers import Stage, Workers
+from stages.channel import SEMAPHORES
 
 
 def check(tasks: Iterable[CheckTask], sizes: Sizes) -> list[Finding]:
@@ -124,6 +125,11 @@ class Crew:
 
 
 def _refused(error: OSError) -> HostError:
+    if error.filename == SEMAPHORES:
+        return HostError(
+            f"the system refuses semaphores, which it keeps in {SEMAPHORES}: {error.strerror}",
+            hint="mount a file system there that can be written; a few kilobytes are enough",
+        )
     return HostError(
         f"the system refuses what a run needs: {error.strerror or error}",
         hint="check the limits on processes, open files and memory (ulimit -a)",

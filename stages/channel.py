@@ -17,6 +17,9 @@ import socket
 from multiprocessing.context import BaseContext
 from multiprocessing.synchronize import Semaphore
 
+#: Where the C library keeps semaphores.
+SEMAPHORES = "/dev/shm"  # noqa: S108 - nothing is written there by name
+
 #: A datagram may have this many bytes; the socket buffers are set so that one of them always fits.
 MAXIMUM_DATAGRAM_BYTES = 128 << 10
 
@@ -35,6 +38,14 @@ class ChannelEnded(Exception):  # noqa: N818 - an end, not an error
     """Every sender is gone and nothing is left to receive."""
 
 
+def _semaphore(context: BaseContext, places: int) -> Semaphore:
+    try:
+        return context.Semaphore(places)
+    except OSError as error:
+        # which the system's error does not say
+        raise OSError(error.errno, error.strerror, SEMAPHORES) from error
+
+
 class Channel:
     """A queue of at most `places` datagrams; made before a fork, used on one end by each side.
 
@@ -42,13 +53,16 @@ class Channel:
         context: the multiprocessing context whose processes will share it (``fork``).
         places: how many datagrams may lie in it, sent and not yet received.
         name: for error messages.
+
+    Raises:
+        OSError: the system has no room for a semaphore or a pair of sockets.
     """
 
     def __init__(self, context: BaseContext, places: int, name: str) -> None:
         self.places = places
         self.name = name
         self._owner = os.getpid()
-        self._free: Semaphore = context.Semaphore(places)
+        self._free = _semaphore(context, places)
         self._receiving, self._sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
 

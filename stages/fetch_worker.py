@@ -51,6 +51,9 @@ from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, che
 from stages.transfer_failure import Failure, no_authorities
 from stages.worker import IDLE, JobBoard, chunked
 
+#: More than are open before there is a connection.
+_MANY_DESCRIPTORS = 64
+
 #: Descriptors that are not connections: the loop's own, git's pipes, the CA file while it is read.
 _SPARE_DESCRIPTORS = 16
 
@@ -391,5 +394,11 @@ def _possible_connections(wanted: int) -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted
-    open_now = len(os.listdir("/proc/self/fd"))
-    return max(1, min(wanted, soft - open_now - _SPARE_DESCRIPTORS))
+    return max(1, min(wanted, soft - _open_descriptors() - _SPARE_DESCRIPTORS))
+
+
+def _open_descriptors() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except FileNotFoundError:
+        return _MANY_DESCRIPTORS  # a sandbox without /proc

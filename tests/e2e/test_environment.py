@@ -237,3 +237,26 @@ def test_the_module_is_the_same_program(project: Project) -> None:
         pytest.skip("pmpipe is not installed in this environment")
     shown = subprocess.run([console, "--version"], capture_output=True, text=True, check=True).stdout
     assert shown == project.succeeds("--version").stdout
+
+
+def _in_sandbox(mount: str) -> tuple[str, ...]:
+    """What runs a command where something else is mounted; the test is skipped where that is not possible."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("mounts of one's own need root")
+    return ("unshare", "-m", "sh", "-c", f'mount -t tmpfs {mount} && exec "$@"', "sh")
+
+
+@pytest.mark.root
+def test_a_system_without_semaphores_is_told_where_they_are_missing(project: Project) -> None:
+    project.want(PACKAGES)
+    project.prefix = _in_sandbox("-o ro pmpipe-test /dev/shm")
+    run = project.fails("ci")
+    assert "refuses semaphores, which it keeps in /dev/shm: Read-only file system" in run.stderr
+
+
+@pytest.mark.root
+def test_a_system_that_does_not_show_its_processes_is_good_enough(project: Project) -> None:
+    project.want(PACKAGES)
+    project.prefix = _in_sandbox("pmpipe-test /proc")
+    project.succeeds("ci")
+    project.assert_installed()
