@@ -10,8 +10,11 @@ in one of two ways:
   all are complete, `commit` exchanges them by renames, and what they replace stays in ``.pmpipe-trash`` until the end.
 
 `roll_back` leaves the former folder, wherever a failure or signal has cut the change off: each step is noted before it
-is done, and taking back a step that was not done, or only in part, is no harm. (A folder may have to be moved in parts:
-see `move`.)
+is done, and taking back a step that was not done changes nothing.
+
+overlayfs renames no folder of a lower layer: in a build of a container's image, what earlier steps have installed.
+Moving the files one by one would copy them all, and wait for the disk each time. So such a folder is deleted where it
+should be set aside; a failure after that leaves the journal, and the next run completes the tree.
 
 Both keep a journal in the folder from before the first change until the hidden lockfile has been written. A run that
 finds one does not believe what it names. Names with a leading dot are passed over by npm and by everything else that
@@ -62,14 +65,10 @@ class Exchange(msgspec.Struct):
 
 
 class _Step(msgspec.Struct):
-    """How a change is taken back: what was at `path` lies at `trash`; empty where nothing was at `path`.
-
-    Until `moved` is true some of it may still be at `path`.
-    """
+    """How a change is taken back: what was at `path` lies at `trash`; empty where nothing was, or nothing is left."""
 
     path: str
     trash: str = ""
-    moved: bool = False
 
 
 class ModulesFolder(msgspec.Struct):
@@ -78,10 +77,12 @@ class ModulesFolder(msgspec.Struct):
     Attributes:
         path: absolute path.
         fresh: built anew; otherwise patched.
+        is_lossy: something was deleted that could not be set aside, so that a failure cannot put it back.
     """
 
     path: str
     fresh: bool
+    is_lossy: bool = False
     #: what was changed in a patched folder, in order
     _done: list[_Step] = msgspec.field(default_factory=list)
     _staged: int = 0
@@ -150,7 +151,7 @@ class ModulesFolder(msgspec.Struct):
             os.mkdir(self._old)
             for name in former:
                 try:
-                    move(f"{self.path}/{name}", f"{self._old}/{name}")
+                    self._move_or_delete(f"{self.path}/{name}", f"{self._old}/{name}")
                 except OSError as error:  # noqa: PERF203 - each of them may be a mount point
                     # a cache that outlives builds, for instance; only a package needs the place
                     if error.errno != errno.EBUSY or not name.startswith("."):
@@ -211,8 +212,21 @@ class ModulesFolder(msgspec.Struct):
     def _move_to_trash(self, path: str) -> None:
         step = _Step(path, f"{self.path}/{_TRASH}/{len(self._done)}")
         self._done.append(step)
-        move(path, step.trash)
-        step.moved = True
+        if not self._move_or_delete(path, step.trash):
+            step.trash = ""
+
+    def _move_or_delete(self, path: str, trash: str) -> bool:
+        """Whether it could be moved."""
+        try:
+            _move(path, trash)
+        except OSError as error:
+            if error.errno != errno.EXDEV or os.path.islink(path) or not os.path.isdir(path):
+                raise
+        else:
+            return True
+        self.is_lossy = True
+        remove_tree(path)
+        return False
 
     def discard(self, path: str) -> None:
         """Remove what stands at `path`: in a patched folder that is being changed when all has succeeded, else now."""
@@ -231,7 +245,7 @@ class ModulesFolder(msgspec.Struct):
             return
         trash = f"{self.path}/{_TRASH}/{len(self._done)}"
         os.symlink(os.readlink(path), trash)
-        self._done.append(_Step(path, trash, moved=True))
+        self._done.append(_Step(path, trash))
 
     def _note_parents(self, path: str) -> None:
         """The folders between this one and `path` may be made for its sake; what is no folder makes room for one."""
@@ -249,9 +263,8 @@ class ModulesFolder(msgspec.Struct):
             if not step.trash:
                 remove_tree(step.path)
             elif os.path.lexists(step.trash):
-                if step.moved:
-                    remove_tree(step.path)
-                _put_back(step.trash, step.path)
+                remove_tree(step.path)
+                _move(step.trash, step.path)
         self._done.clear()
 
     # -- after ----------------------------------------------------------------------------------------------------
@@ -270,7 +283,7 @@ class ModulesFolder(msgspec.Struct):
         else:
             self._take_back()
             self._clear(_NEW, _TRASH)
-        if self.fresh and not self._existed:
+        if (self.fresh and not self._existed) or self.is_lossy:
             return
         if self._before is None:
             self._clear(JOURNAL)
@@ -289,7 +302,7 @@ class ModulesFolder(msgspec.Struct):
                     _discard(f"{self.path}/{name}", staging)
         if self._old and os.path.isdir(self._old):
             for name in os.listdir(self._old):
-                _put_back(f"{self._old}/{name}", f"{self.path}/{name}")
+                _move(f"{self._old}/{name}", f"{self.path}/{name}")
             os.rmdir(self._old)
         if os.path.isdir(f"{self.path}/{_OLD}") and not os.listdir(f"{self.path}/{_OLD}"):
             os.rmdir(f"{self.path}/{_OLD}")
@@ -337,23 +350,7 @@ def write_whole(path: str, content: bytes) -> None:
         raise
 
 
-def move(source: str, destination: str) -> None:
-    """Rename; where the system does not rename a folder, make it anew and move what is in it.
-
-    overlayfs renames no folder of a lower layer: in a build of a container's image, what earlier steps have installed.
-
-    Raises:
-        OSError: it cannot be moved, or not all of it: `_put_back` undoes that.
-    """
-    try:
-        _rename(source, destination)
-    except OSError as error:
-        if error.errno != errno.EXDEV or not _is_folder(source):
-            raise
-        _move_content(source, destination)
-
-
-def _rename(source: str, destination: str) -> None:
+def _move(source: str, destination: str) -> None:
     """Rename, even a folder that is closed to its owner: the system lets only those move that can be written."""
     try:
         os.rename(source, destination)
@@ -369,42 +366,6 @@ def _rename(source: str, destination: str) -> None:
             os.chmod(source, mode)
             raise
         os.chmod(destination, mode)
-
-
-def _move_content(source: str, destination: str) -> None:
-    status = os.lstat(source)
-    mode = stat.S_IMODE(status.st_mode)
-    os.mkdir(destination, stat.S_IRWXU)
-    try:
-        os.chmod(source, mode | stat.S_IRWXU)
-        for name in os.listdir(source):
-            move(f"{source}/{name}", f"{destination}/{name}")
-    except BaseException:
-        os.chmod(source, mode)
-        raise
-    os.chmod(destination, mode)
-    # an install looks at packages again that are newer than its record of them
-    os.utime(destination, ns=(status.st_atime_ns, status.st_mtime_ns))
-    os.rmdir(source)
-
-
-def _put_back(source: str, destination: str) -> None:
-    """Move back what was moved from `destination`, or that part of it that had been moved."""
-    if not (_is_folder(source) and _is_folder(destination)):
-        move(source, destination)
-        return
-    mode = stat.S_IMODE(os.lstat(destination).st_mode)
-    os.chmod(destination, mode | stat.S_IRWXU)
-    try:
-        for name in os.listdir(source):
-            _put_back(f"{source}/{name}", f"{destination}/{name}")
-    finally:
-        os.chmod(destination, mode)
-    os.rmdir(source)
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _discard(path: str, staging: str) -> None:
