@@ -85,6 +85,22 @@ def test_a_bundled_dependency_that_the_registry_lacks_comes_from_its_tarball(pro
     assert (entry["version"], entry["inBundle"]) == ("3.0.0", True)
 
 
+def test_what_the_project_bundles_brings_its_own_bundle(project: Project) -> None:
+    brought = {
+        "node_modules/inner/package.json": b'{"name": "inner", "version": "1.0.0", "dependencies": {"shared": "1"}}',
+        "node_modules/shared/package.json": b'{"name": "shared", "version": "1.0.0"}',
+        "node_modules/shared/index.js": b"brought",
+    }
+    outer = make_package("outer", "1.0.0", brought, dependencies={"inner": "1"}, bundleDependencies=["inner"])
+    project.declare(outer, make_package("shared", "1.1.0"), dependencies={"outer": "1"}, bundleDependencies=True)
+    project.succeeds("install")
+    assert (project.folder / "node_modules/outer/node_modules/shared/index.js").read_bytes() == b"brought"
+    tree = project.tree()
+    for command in ("install", "ci"):
+        project.succeeds(command)
+        assert project.tree() == tree
+
+
 def test_an_optional_package_for_another_libc_is_locked_and_not_installed(project: Project) -> None:
     natives = [make_package(f"native-{libc}", "1.0.0", os=["linux"], libc=[libc]) for libc in ("glibc", "musl")]
     user = make_package("user", "1.0.0", optionalDependencies={one.name: "1" for one in natives})
