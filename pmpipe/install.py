@@ -13,7 +13,7 @@ succeeds (see `pmpipe.transaction`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 
 import msgspec
@@ -25,7 +25,7 @@ from pmpipe.driving import check
 from pmpipe.early_stages import stages_needed
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.hidden_lockfile import HiddenLockfile
-from pmpipe.install_request import Request, Summary
+from pmpipe.install_request import Arrival, Request, Summary
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.lifecycle.step import ScriptStep
@@ -41,6 +41,10 @@ from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.standing import forget
 from pmpipe.tasks import STAGE_OF
 from pmpipe.transaction import ModulesFolder
+from stages.remove import remove_tree
+
+#: where executables of the packages that lie in no other are linked, relative to the project
+_TOP_BIN_FOLDER = "node_modules/.bin"
 
 
 class Install(msgspec.Struct, dict=True):
@@ -120,12 +124,17 @@ class Install(msgspec.Struct, dict=True):
             relinked = step is not None and step.relinked
             if not installed.trusted or installed.doubtful or changed or relinked or self.request.write is not None:
                 self._hidden.write()
+            self._settle()
         except BaseException as error:
             with signals_ignored():
                 self._unwrite_files()
             if isinstance(error, OSError):
                 raise _unwritable(error) from error
             raise
+
+    def _settle(self) -> None:
+        if self.request.arrival is not None:
+            self.request.arrival.settle()
 
     def _write_files(self) -> None:
         if self.request.write is not None:
@@ -204,6 +213,7 @@ class Install(msgspec.Struct, dict=True):
         # from here on the new tree counts: a signal comes too late
         with signals_ignored():
             try:
+                self._settle()
                 for folder in self._folders.values():
                     folder.finish()
                 self._hidden.touch()
@@ -306,10 +316,14 @@ class Install(msgspec.Struct, dict=True):
         gyp: Collection[PackagePath],
         preserve: Callable[[Iterable[Link]], None],
     ) -> ScriptStep | None:
-        scripts, summary = self.request.scripts, self.summary
+        scripts, summary, wanted, discard = self.request.scripts, self.summary, self.wanted, self._discard
+        arrival = self.request.arrival
+        if arrival is not None:
+            placed, wanted = self._move(arrival, placed)
+            preserve, discard = _preserver(arrival), remove_tree
         if scripts is None:
             return None
-        step = ScriptStep(self.wanted, scripts, self._folders, preserve, lambda plan: self._run_pipeline(plan).warnings)
+        step = ScriptStep(wanted, scripts, discard, preserve, lambda plan: self._run_pipeline(plan).warnings)
         step.run(placed, gyp)
         # what was said of executables that were missing may be true no more
         former = tuple(f"{path}: its bin " for path in step.relinked)
@@ -317,14 +331,29 @@ class Install(msgspec.Struct, dict=True):
         summary.scripts_run, summary.scripts_skipped = scripts.ran, scripts.unrun
         return step
 
+    def _move(self, arrival: Arrival, placed: Collection[PackagePath]) -> tuple[Collection[PackagePath], Wanted]:
+        """Put the tree where it is to be; what was placed of that which is there now, and the tree as it lies there."""
+        moved = arrival.move()
+        if self.request.scripts is not None:
+            self.request.scripts.placed_in = arrival.folder
+        there = [path for path in placed if any(path == one or path.startswith(f"{one}/") for one in moved)]
+        tree = self.wanted.tree
+        bin_folder = os.path.relpath(arrival.bin_folder, arrival.folder)
+        bins = tuple(
+            msgspec.structs.replace(one, bin_folder=bin_folder) if one.bin_folder == _TOP_BIN_FOLDER else one
+            for one in tree.bins
+        )
+        tree = msgspec.structs.replace(tree, bins=bins)
+        return there, msgspec.structs.replace(self.wanted, project=arrival.folder, tree=tree)
+
+    def _discard(self, path: str) -> None:
+        folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
+        self._folders[f"{self.wanted.project}/{folder}"].discard(path)
+
     def _preserve_links(self, links: Iterable[Link]) -> None:
-        for link in links:
-            paths = (
-                [link.path] if isinstance(link, FolderLink) else [f"{link.bin_folder}/{name}" for name, _ in link.bins]
-            )
-            for path in paths:
-                folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
-                self._folders[f"{self.wanted.project}/{folder}"].preserve(path)
+        for path in _paths_of(links):
+            folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
+            self._folders[f"{self.wanted.project}/{folder}"].preserve(path)
 
     def _tell(self, scheduler: Scheduler) -> None:
         summary = self.summary
@@ -343,6 +372,18 @@ class Install(msgspec.Struct, dict=True):
             silent = {package.location for package in self.wanted.tree.packages if not package.has_install_script}
             built = silent.intersection(map(PackagePath, scheduler.gyp))
             summary.built = sorted(built - self.request.never_built)
+
+
+def _paths_of(links: Iterable[Link]) -> Iterator[str]:
+    for link in links:
+        if isinstance(link, FolderLink):
+            yield link.path
+        else:
+            yield from (f"{link.bin_folder}/{name}" for name, _ in link.bins)
+
+
+def _preserver(arrival: Arrival) -> Callable[[Iterable[Link]], None]:
+    return lambda links: arrival.preserve(map(os.path.normpath, _paths_of(links)))
 
 
 def _is_folder(path: str) -> bool:

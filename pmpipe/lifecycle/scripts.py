@@ -54,6 +54,7 @@ class Scripts(msgspec.Struct, dict=True):
         forgives: the install can do without an optional package whose scripts fail.
         with_own: the project's own scripts run with those of the packages.
         hint: what to do about a script that has failed.
+        placed_in: absolute path of the folder whose node_modules the packages lie in by now; empty: the project's.
 
     Attributes:
         unreviewed: labels of packages that were placed now, and that nobody has allowed or denied.
@@ -74,6 +75,7 @@ class Scripts(msgspec.Struct, dict=True):
     forgives: bool = True
     with_own: bool = False
     hint: str = NOTHING_CHANGED
+    placed_in: str = ""
     unreviewed: list[str] = msgspec.field(default_factory=list)
     unprepared: list[str] = msgspec.field(default_factory=list)
     misplaced: list[str] = msgspec.field(default_factory=list)
@@ -153,8 +155,11 @@ class Scripts(msgspec.Struct, dict=True):
     def _is_unprepared(self, package: WantedPackage, placed: Collection[PackagePath]) -> bool:
         if package.location not in placed or package.is_prepared or not git_key(package.resolved):
             return False
-        document = read_document(f"{self.project}/{package.location}")
+        document = read_document(self._place(package))
         return bool(command_of(document, "prepare", has_gyp_file=False))
+
+    def _place(self, package: WantedPackage) -> str:
+        return f"{self.placed_in or self.project}/{package.location}"
 
     def _has_policy(self, workspace: str) -> bool:
         return "allowScripts" in read_document(f"{self.project}/{workspace}")
@@ -162,7 +167,7 @@ class Scripts(msgspec.Struct, dict=True):
     def _run_packages(
         self, packages: Sequence[WantedPackage], relink: Relink, left_out_with: LeftOutWith
     ) -> dict[PackagePath, str]:
-        tasks = [self._task(package, f"{self.project}/{package.location}", package.label) for package in packages]
+        tasks = [self._task(package, self._place(package), package.label) for package in packages]
         if self.with_own and not self.config.ignore_scripts and has_build_scripts(self.project):
             tasks.append(self._own_task())
             self.ran += 1
