@@ -32,7 +32,7 @@ from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
-from pmpipe.plan import FolderLink, Link, Plan
+from pmpipe.plan import FolderLink, Link, LocalFolder, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
@@ -195,6 +195,7 @@ class Install(msgspec.Struct, dict=True):
                 forget(self.means.store.folder, self.wanted.project)
             for folder in self._folders.values():
                 folder.begin(work.changed(folder, self.wanted.project))
+            self._prepare_copied(work.plan)
             scheduler = self._run_pipeline(work.plan)
             for path, exchanges in work.exchanges.items():
                 self._folders[path].commit(exchanges)
@@ -251,6 +252,17 @@ class Install(msgspec.Struct, dict=True):
                 details=missing[:10],
                 hint="choose another place with --store-dir",
             )
+
+    def _prepare_copied(self, plan: Plan) -> None:
+        """Have the folders that are to be packed make what they consist of."""
+        folders = {one.location: one.origin.path for one in plan.packages if isinstance(one.origin, LocalFolder)}
+        if not folders:
+            return
+        copied = [
+            (package, folders[package.location]) for package in self.wanted.tree.packages if package.location in folders
+        ]
+        if self.request.scripts is not None:
+            self.request.scripts.prepare_copied(copied)
 
     def _run_pipeline(self, plan: Plan) -> Scheduler:
         sizes, request = self.request.sizes, self.request

@@ -14,10 +14,10 @@ import msgspec
 
 from pmpipe import host
 from pmpipe.config import Config
-from pmpipe.lifecycle.folders import has_build_scripts
+from pmpipe.lifecycle.folders import has_build_scripts, is_own
 from pmpipe.lifecycle.gate import ScriptGate, built_packages, linked_folders
 from pmpipe.lifecycle.unrun import Unrun, Waiting
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS, command_of
+from pmpipe.npm.lifecycle import COPY_EVENTS, DEPENDENCY_EVENTS, LINK_EVENTS, command_of, has_command
 from pmpipe.npm.package_path import ROOT, PackagePath
 from pmpipe.sources import git_key
 from pmpipe.wanted import WantedPackage, WantedTree
@@ -137,6 +137,39 @@ class Scripts(msgspec.Struct, dict=True):
             self.misplaced = [path for path in tree.workspaces if self._has_policy(path)]
         self._note(tree, placed, [*candidates, *unprepared], allowed)
         return failed
+
+    def prepare_copied(self, folders: Sequence[tuple[WantedPackage, str]]) -> None:
+        """Run the ``prepare`` of folders that are about to be packed instead of linked (``install-links``).
+
+        What it makes is packed, too. npm runs it whosever folder it is; here one that a package brings must be allowed.
+
+        Args:
+            folders: what becomes of each, and its absolute path.
+
+        Raises:
+            ScriptError: a script has failed; that of an optional package is no exception, as the folder is the user's.
+            WorkerCrashError, HostError, CancelledError: see `pmpipe.driving.Crew.drive`.
+        """
+        if self.config.ignore_scripts:
+            return
+        tasks = [
+            self._copied_task(package, folder) for package, folder in folders if self._may_prepare(package, folder)
+        ]
+        self.ran += len(tasks)
+        if tasks:
+            environment = self._environment.own
+            self._builder.build(tasks, COPY_EVENTS, environment, lambda _: None, lambda _: ())
+
+    def _may_prepare(self, package: WantedPackage, folder: str) -> bool:
+        if not has_command(read_document(folder), COPY_EVENTS, has_gyp_file=False):
+            return False
+        verdict = self.gate.verdict(package)
+        return bool(verdict) or (verdict is None and is_own(package.holder, os.path.relpath(folder, self.project)))
+
+    def _copied_task(self, package: WantedPackage, folder: str) -> ScriptTask:
+        task = self._task(package, folder, package.label)
+        variables = {**task.variables, "npm_package_resolved": folder}
+        return msgspec.structs.replace(task, optional=False, variables=variables)
 
     def allowed(
         self, tree: WantedTree, placed: Collection[PackagePath], gyp: Collection[PackagePath]
