@@ -32,7 +32,7 @@ from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
-from pmpipe.plan import FolderLink, Link, LocalFolder, Plan
+from pmpipe.plan import FolderLink, Link, LocalFolder, Placement, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
@@ -307,12 +307,7 @@ class Install(msgspec.Struct, dict=True):
 
     def _build(self, scheduler: Scheduler) -> None:
         """Run the scripts of what was placed, and of linked folders."""
-        states = scheduler.placements.states
-        filled = {
-            PackagePath(placement.location)
-            for placement, state in zip(scheduler.plan.placements, states, strict=True)
-            if state is PlacementState.PLACED and not placement.only
-        }
+        filled = {PackagePath(placement.location) for placement in _placed(scheduler) if not placement.only}
         tree = self.wanted.tree
         # parents come before what lies in them
         for package in tree.packages:
@@ -321,6 +316,8 @@ class Install(msgspec.Struct, dict=True):
         step = self._run_scripts(filled, frozenset(map(PackagePath, scheduler.gyp)), self._preserve_links)
         if step is not None:
             self.summary.left_out = sorted({*self.summary.left_out, *step.left_out})
+            left = [one for one in _placed(scheduler) if one.location not in step.left_out]
+            self.summary.placed = len(left)
 
     def _run_scripts(
         self,
@@ -369,7 +366,7 @@ class Install(msgspec.Struct, dict=True):
 
     def _tell(self, scheduler: Scheduler) -> None:
         summary = self.summary
-        summary.placed = scheduler.counts.placed
+        summary.placed = len(_placed(scheduler))
         summary.counts = scheduler.counts
         summary.warnings += scheduler.warnings
         summary.left_out = sorted(scheduler.placements.left_out())
@@ -384,6 +381,16 @@ class Install(msgspec.Struct, dict=True):
             silent = {package.location for package in self.wanted.tree.packages if not package.has_install_script}
             built = silent.intersection(map(PackagePath, scheduler.gyp))
             summary.built = sorted(built - self.request.never_built)
+
+
+def _placed(scheduler: Scheduler) -> list[Placement]:
+    """The placements that are complete. Optional ones may have been, and were taken out again."""
+    states = scheduler.placements.states
+    return [
+        placement
+        for placement, state in zip(scheduler.plan.placements, states, strict=True)
+        if state is PlacementState.PLACED
+    ]
 
 
 def _paths_of(links: Iterable[Link]) -> Iterator[str]:

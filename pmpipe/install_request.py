@@ -74,14 +74,14 @@ class Summary(msgspec.Struct):
     """What a run did.
 
     Attributes:
-        placed: package folders that were filled.
+        placed: package folders that were filled, and not taken out again because something optional has failed.
         kept: locations that stayed as they were.
         removed: paths, relative to the project, that went without replacement.
         left_out: locations of optional packages that could not be had.
         counts: what went through the stages.
         warnings: one line each.
         stage_s: seconds during which each stage had work.
-        scripts_run: packages and linked folders whose scripts have run.
+        scripts_run: packages and linked folders whose scripts have run to their end.
         scripts_skipped: packages with install scripts, none of which has run.
         recorded: location -> sha512 that was computed because the lockfile has no digest.
         built: locations of new packages that node-gyp builds, while the lockfile knows of no install script.

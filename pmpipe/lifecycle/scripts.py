@@ -60,7 +60,7 @@ class Scripts(msgspec.Struct, dict=True):
         unreviewed: labels of packages that were placed now, and that nobody has allowed or denied.
         unprepared: labels of packages from git that were placed now, and that would have to prepare themselves.
         misplaced: workspaces whose package.json says what is allowed, which only the project's can.
-        ran: how many packages' scripts were run.
+        ran: how many packages' scripts were run, none of which has failed.
     """
 
     config: Config
@@ -126,7 +126,8 @@ class Scripts(msgspec.Struct, dict=True):
         verdicts = {package.location: self.gate.verdict(package) for package in candidates}
         allowed = [] if self.config.ignore_scripts else [one for one in candidates if verdicts[one.location]]
         failed = self._run_packages(allowed, relink, left_out_with)
-        self.ran += len(allowed)
+        gone = {*failed, *(one for location in failed for one in left_out_with(location))}
+        self.ran += sum(package.location not in gone for package in allowed)
         if not self.config.ignore_scripts:
             undecided = [one for one in candidates if verdicts[one.location] is None and not one.in_bundle]
             self.unreviewed = [package.label for package in undecided]
@@ -220,8 +221,9 @@ class Scripts(msgspec.Struct, dict=True):
         from pmpipe.npm.package_variables import label_of
 
         tasks = [self._task(package, folder, label_of(read_document(folder))) for package, folder in found]
-        self.ran += len(tasks)
-        return self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink, left_out_with)
+        failed = self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink, left_out_with)
+        self.ran += len(tasks) - len(failed)
+        return failed
 
     def _note(
         self,
