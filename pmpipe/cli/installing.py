@@ -206,7 +206,7 @@ class _Job(msgspec.Struct):
         session = self.session
         files = {**made.manifests} if made.saves_manifests else {}
         if made.saves_lock and session.config.package_lock:
-            files[session.lock_file] = made.lock
+            files[session.lock_file] = made.old_lock or made.lock
             if made.yarn_lock:
                 files[YARN_LOCK] = made.yarn_lock
         return ProjectWrite(session.folder, files)

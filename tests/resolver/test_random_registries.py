@@ -69,11 +69,12 @@ def compare(case: dict[str, Any], folder: Path, url: str, arborist: Arborist, ol
 
 @pytest.mark.npm
 @pytest.mark.timeout(30)
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("seed", range(SEEDS, SEEDS + 25))
-def test_writes_locks_of_version_2_as_arborist_does(
-    seed: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
+def test_writes_locks_of_older_versions_as_arborist_does(
+    seed: int, version: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
 ) -> None:
     case = invent_case(seed)
-    case["config"] = {**case["config"], "lockfile-version": 2}
+    case["config"] = {**case["config"], "lockfile-version": version}
     publish(case, registry)
     compare({key: value for key, value in case.items() if key != "before"}, tmp_path, registry.url, arborist, None)
