@@ -30,10 +30,13 @@ def has_wrong_flags(graph: LockGraph) -> bool:
 
     Costs about 5 ms for 11,000 dependencies.
     """
-    entries = graph.lock.entries
+    entries, reachable = graph.lock.entries, graph.reachable
     for path, ways in _ways(graph).items():
         entry = entries.get(path)
-        if entry is not None and path != ROOT and not entry.link and ways != _claimed(entry):
+        # of what only optional peers lead to, nothing is said but that it is extraneous
+        if entry is None or path == ROOT or path not in reachable or entry.link:
+            continue
+        if ways != _claimed(entry):
             return True
     return False
 
