@@ -207,6 +207,27 @@ def test_scripts_of_what_a_global_package_needs_run_in_their_final_place(place: 
     assert where_it_ran(place) == str(place.ours / "lib/node_modules/above/node_modules/scripted")
 
 
+def test_optional_package_whose_script_fails_is_left_out(place: Place) -> None:
+    publish_scripted(place, "1.0.0", "exit 3", bin="index.js")
+    place.registry.publish(make_package("above", "1.0.0", optionalDependencies={"scripted": "1"}))
+    place.pmpipe("install above --allow-scripts=scripted")
+    assert (place.ours / "lib/node_modules/above/package.json").exists()
+    assert not (place.ours / "lib/node_modules/above/node_modules/scripted").exists()
+
+
+def test_executable_that_a_linked_folder_makes_is_linked(place: Place) -> None:
+    manifest = {
+        "name": "mine",
+        "version": "1.0.0",
+        "bin": "cli.js",
+        "scripts": {"prepare": "echo '#!/bin/sh' > cli.js"},
+    }
+    place.project.write("package.json", json.dumps(manifest))
+    place.pmpipe("install", alone=False)
+    assert (place.ours / "bin/mine").resolve() == (place.project.folder / "cli.js").resolve()
+    assert os.access(place.ours / "bin/mine", os.X_OK)
+
+
 def test_executable_that_a_script_makes_is_linked(place: Place) -> None:
     publish_scripted(place, "1.0.0", "echo '#!/bin/sh' > made.sh", "preinstall", bin={"made": "made.sh"})
     place.pmpipe(ALLOWED)
