@@ -19,6 +19,7 @@ from pmpipe.npm.spec_types import Spec
 from pmpipe.requested import NamedSpec, additions_for, asks, named
 from pmpipe.resolver.location import absolute
 from pmpipe.resolver.options import ResolveOptions
+from pmpipe.resolver.planting import check_overrides
 from pmpipe.resolver.prefetch import Resolved
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.resolver import Event, IdealTree, Resolver
@@ -130,8 +131,9 @@ class ChangeResolver:
         """Begin; the first things to be fetched.
 
         Raises:
-            PmpipeError: an argument is no name.
+            PmpipeError: an argument is no name, or the project contradicts itself before the change already.
         """
+        check_overrides(self.order.project, self.options)
         return list(self._naming) if self._naming else self._resolve()
 
     def feed(self, ask: Ask, fed: Fed) -> list[Event]:

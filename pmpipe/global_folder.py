@@ -1,11 +1,12 @@
 """The packages of the whole machine: each for itself in ``<prefix>/lib/node_modules``, executables in ``<prefix>/bin``.
 
 They are built beside their place, in a folder of our own on the same filesystem, and exchanged by renames when all of
-them are complete; what they replace lies in that folder until the end, so that a failure puts it back and the next run
-finishes what a killed one left::
+them are complete; then their scripts run. What they replace lies in that folder until the end, and a journal says what
+was where, so that a failure puts it back, and the next run takes back what a killed one left::
 
     <prefix>/lib/.pmpipe-global/new/node_modules/   being built, as a project of its own
     <prefix>/lib/.pmpipe-global/old/                what was replaced
+    <prefix>/lib/.pmpipe-global/journal             as long as all this may have to be taken back
 
 Source: npm's ``--global``; ``bin-links`` for what may be overwritten in ``<prefix>/bin``.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -28,6 +30,18 @@ class _Identity(msgspec.Struct):
     bin: dict[str, str] | str | None = None
 
 
+class _Journal(msgspec.Struct):
+    """What is being changed.
+
+    Attributes:
+        paths: what is replaced -> where its former content is put; empty: there was none.
+        folders: those that are made for them, outermost first.
+    """
+
+    paths: dict[str, str] = msgspec.field(default_factory=dict)
+    folders: list[str] = msgspec.field(default_factory=list)
+
+
 class GlobalFolder(msgspec.Struct):
     """One global prefix.
 
@@ -38,13 +52,17 @@ class GlobalFolder(msgspec.Struct):
 
     prefix: str
     force: bool = False
-    #: what was done, to be taken back in reverse order: path, and where its former content lies; empty: there was none
-    _done: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    _journal: _Journal = msgspec.field(default_factory=_Journal)
 
     @property
     def top(self) -> str:
         """The folder that holds ``node_modules``."""
         return f"{self.prefix}/lib"
+
+    @property
+    def bin_folder(self) -> str:
+        """The folder of the executables."""
+        return f"{self.prefix}/bin"
 
     @property
     def stage(self) -> str:
@@ -69,17 +87,15 @@ class GlobalFolder(msgspec.Struct):
     # -- changing -------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Make room for a new tree, and bring to its end what a killed run has left.
+        """Make room for a new tree, and take back what a killed run has left.
 
         Raises:
             FilesystemError: the prefix cannot be written.
         """
         try:
-            if os.path.lexists(self._own):
-                for name in _packages(f"{self._own}/old"):
-                    if not self.has(name):
-                        self._put_back(name)
-                remove_tree(self._own)
+            self._journal = self._read_journal()
+            self._take_back()
+            remove_tree(self._own)
             os.makedirs(self.stage)
         except OSError as error:
             raise _unwritable(error) from error
@@ -87,83 +103,129 @@ class GlobalFolder(msgspec.Struct):
     def exchange(self, names: Iterable[str]) -> None:
         """Put what was built of these packages in place, and remove those of which nothing was built.
 
-        Whatever else was built, peers for example, stays out, as it does with npm.
+        Whatever else was built, peers for example, stays out, as it does with npm. Until `settle` all of it may be
+        taken back.
 
         Raises:
-            FilesystemError: something cannot be exchanged, or an executable belongs to somebody else; all is as before.
+            FilesystemError: something cannot be exchanged, or an executable belongs to somebody else.
         """
         names = list(dict.fromkeys(names))
         built = [name for name in names if os.path.lexists(f"{self.stage}/node_modules/{name}")]
         bins = dict(self._new_bins(built))
         going = [name for name in names if self.has(name)]
         former = [path for name in going for path in self._bins_of(name)]
-        if not self.force:
-            # what a package has had under a name that is its own is replaced, whatever stands there by now
-            own = {*former, *(path for name in going for path in self._declared_bins(name))}
-            self._refuse_foreign([path for path in bins if path not in own])
+        # what a package has had under a name that is its own is replaced, whatever stands there by now
+        own = {*former, *(path for name in going for path in self._declared_bins(name))}
+        self._refuse_foreign([path for path in bins if path not in own])
         try:
-            for path in (*(self._place(name) for name in going), *former):
-                self._set_aside(path)
+            self._set_aside([*map(self._place, going), *former, *map(self._place, built), *bins])
             for name in built:
                 self._move_in(name)
             for path, target in bins.items():
-                self._set_aside(path)
-                self._make_link(path, target)
-        except BaseException as error:
-            with signals_ignored():
-                self._take_back()
-            if isinstance(error, OSError):
-                raise _unwritable(error) from error
-            raise
-        self._drop_empty_scopes(going)
+                _make_link(path, target)
+            self._drop_empty_scopes(going)
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def preserve(self, paths: Iterable[str]) -> None:
+        """Make room for further executables, which a script has made.
+
+        Raises:
+            FilesystemError: one belongs to somebody else, or cannot be replaced.
+        """
+        new = [path for path in paths if path not in self._journal.paths]
+        self._refuse_foreign([path for path in new if os.path.dirname(path) == self.bin_folder])
+        try:
+            self._set_aside(new)
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def settle(self) -> None:
+        """From here on nothing is taken back.
+
+        Raises:
+            FilesystemError: the journal cannot be removed.
+        """
+        try:
+            if self._journal.paths:
+                os.unlink(self._journal_path)
+        except OSError as error:
+            raise _unwritable(error) from error
+        self._journal = _Journal()
 
     def end(self) -> None:
-        """Remove what was built or replaced; also after a failure."""
-        remove_tree(self._own)
+        """Remove what was built or replaced; what is not settled is taken back.
+
+        Raises:
+            FilesystemError: that cannot be done now; the next run tries again.
+        """
+        with signals_ignored():
+            try:
+                self._take_back()
+                remove_tree(self._own)
+            except OSError as error:
+                raise _unwritable(error) from error
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
-    def _set_aside(self, path: str) -> None:
-        if not os.path.lexists(path):
+    @property
+    def _journal_path(self) -> str:
+        return f"{self._own}/journal"
+
+    def _read_journal(self) -> _Journal:
+        try:
+            with open(self._journal_path, "rb") as file:
+                return msgspec.json.decode(file.read(), type=_Journal)
+        except FileNotFoundError:
+            return _Journal()
+        except (ValueError, RecursionError) as error:
+            raise FilesystemError(
+                f"{self._journal_path} cannot be read: a run that was cut off has left it damaged",
+                details=[f"what it replaced lies in {self._own}"],
+                hint="put back what is missing, and remove that folder",
+            ) from error
+
+    def _set_aside(self, paths: Iterable[str]) -> None:
+        """Move what stands there out of the way, once the journal tells of it."""
+        journal = self._journal
+        new = [path for path in dict.fromkeys(paths) if path not in journal.paths]
+        if not new:
             return
-        within = os.path.relpath(path, f"{self.top}/node_modules")
-        trash = f"{self._own}/old/{within}" if not within.startswith("..") else f"{self._own}/bin/{len(self._done)}"
-        os.makedirs(os.path.dirname(trash), exist_ok=True)
-        self._done.append((path, trash))
-        os.rename(path, trash)
+        for path in new:
+            journal.paths[path] = f"{self._own}/old/{len(journal.paths)}" if os.path.lexists(path) else ""
+            journal.folders += [one for one in _missing_above(path) if one not in journal.folders]
+        partial = f"{self._journal_path}.new"
+        with open(partial, "wb") as file:
+            file.write(msgspec.json.encode(journal))
+        os.rename(partial, self._journal_path)
+        for path in new:
+            if journal.paths[path]:
+                os.makedirs(f"{self._own}/old", exist_ok=True)
+                os.rename(path, journal.paths[path])
 
     def _move_in(self, name: str) -> None:
         built, place = f"{self.stage}/node_modules/{name}", self._place(name)
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        self._done.append((place, ""))
         if os.path.islink(built):
             target = os.path.normpath(os.path.join(os.path.dirname(built), os.readlink(built)))
             os.symlink(os.path.relpath(target, os.path.dirname(place)), place)
         else:
             os.rename(built, place)
 
-    def _make_link(self, path: str, target: str) -> None:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._done.append((path, ""))
-        os.symlink(os.path.relpath(target, os.path.dirname(path)), path)
-
     def _take_back(self) -> None:
-        for path, trash in reversed(self._done):
-            if not trash:
+        """What was not set aside yet stands where it did; what was not there is removed."""
+        for path, former in self._journal.paths.items():
+            if not former:
                 remove_tree(path)
-            elif os.path.lexists(trash):
+            elif os.path.lexists(former):
+                remove_tree(path)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                os.rename(trash, path)
-        self._done.clear()
-
-    def _put_back(self, name: str) -> None:
-        """A killed run had taken this package away, and put nothing in its place."""
-        place = self._place(name)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.rename(f"{self._own}/old/{name}", place)
-        for path, target in self._declared_bins(name).items():
-            if not os.path.lexists(path):
-                self._make_link(path, target)
+                os.rename(former, path)
+        for folder in reversed(self._journal.folders):
+            with suppress(OSError):
+                # somebody else may have put something there
+                os.rmdir(folder)
+        self._journal = _Journal()
 
     def _drop_empty_scopes(self, names: Iterable[str]) -> None:
         for scope in {os.path.dirname(self._place(name)) for name in names if "/" in name}:
@@ -180,11 +242,11 @@ class GlobalFolder(msgspec.Struct):
             target = os.path.normpath(os.path.join(folder, os.readlink(f"{folder}/{name}")))
             within = os.path.relpath(target, modules)
             if any(within.startswith(f"{one}/") for one in names):
-                yield f"{self.prefix}/bin/{name}", f"{self.top}/node_modules/{within}"
+                yield f"{self.bin_folder}/{name}", f"{self.top}/node_modules/{within}"
 
     def _bins_of(self, name: str) -> list[str]:
         """The links in the folder of executables that lead into a package."""
-        folder = f"{self.prefix}/bin"
+        folder = self.bin_folder
         if not os.path.isdir(folder):
             return []
         return [path for one in os.listdir(folder) if self._leads_into((path := f"{folder}/{one}"), name)]
@@ -198,7 +260,7 @@ class GlobalFolder(msgspec.Struct):
         except (OSError, ValueError, RecursionError):
             return {}
         bins = bins_of_manifest(identity.name, identity.bin)
-        return {f"{self.prefix}/bin/{bin_name}": f"{place}/{target}" for bin_name, target in bins.items()}
+        return {f"{self.bin_folder}/{bin_name}": f"{place}/{target}" for bin_name, target in bins.items()}
 
     def _leads_into(self, path: str, name: str) -> bool:
         if not os.path.islink(path):
@@ -207,13 +269,26 @@ class GlobalFolder(msgspec.Struct):
         return target.startswith(f"{self._place(name)}/")
 
     def _refuse_foreign(self, paths: Iterable[str]) -> None:
-        taken = [path for path in paths if os.path.lexists(path)]
+        taken = [] if self.force else [path for path in paths if os.path.lexists(path)]
         if taken:
             raise FilesystemError(
                 f"{taken[0]} is there already, and belongs to something else",
                 details=[f"and {path}" for path in taken[1:]],
                 hint="remove it, or let it be replaced with --force",
             )
+
+
+def _make_link(path: str, target: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.symlink(os.path.relpath(target, os.path.dirname(path)), path)
+
+
+def _missing_above(path: str) -> list[str]:
+    """The folders above a path that are not there, outermost first."""
+    missing: list[str] = []
+    while not os.path.lexists(path := os.path.dirname(path)):
+        missing.insert(0, path)
+    return missing
 
 
 def _packages(folder: str) -> list[str]:

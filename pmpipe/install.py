@@ -13,7 +13,7 @@ succeeds (see `pmpipe.transaction`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 
 import msgspec
@@ -25,14 +25,14 @@ from pmpipe.driving import check
 from pmpipe.early_stages import stages_needed
 from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.hidden_lockfile import HiddenLockfile
-from pmpipe.install_request import Request, Summary
+from pmpipe.install_request import Arrival, Request, Summary
 from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import signals_ignored
 from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
-from pmpipe.plan import FolderLink, Link, Plan
+from pmpipe.plan import FolderLink, Link, LocalFolder, Placement, Plan
 from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
@@ -41,6 +41,10 @@ from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.standing import forget
 from pmpipe.tasks import STAGE_OF
 from pmpipe.transaction import ModulesFolder
+from stages.remove import remove_tree
+
+#: where executables of the packages that lie in no other are linked, relative to the project
+_TOP_BIN_FOLDER = "node_modules/.bin"
 
 
 class Install(msgspec.Struct, dict=True):
@@ -120,12 +124,17 @@ class Install(msgspec.Struct, dict=True):
             relinked = step is not None and step.relinked
             if not installed.trusted or installed.doubtful or changed or relinked or self.request.write is not None:
                 self._hidden.write()
+            self._settle()
         except BaseException as error:
             with signals_ignored():
                 self._unwrite_files()
             if isinstance(error, OSError):
                 raise _unwritable(error) from error
             raise
+
+    def _settle(self) -> None:
+        if self.request.arrival is not None:
+            self.request.arrival.settle()
 
     def _write_files(self) -> None:
         if self.request.write is not None:
@@ -186,6 +195,7 @@ class Install(msgspec.Struct, dict=True):
                 forget(self.means.store.folder, self.wanted.project)
             for folder in self._folders.values():
                 folder.begin(work.changed(folder, self.wanted.project))
+            self._prepare_copied(work.plan)
             scheduler = self._run_pipeline(work.plan)
             for path, exchanges in work.exchanges.items():
                 self._folders[path].commit(exchanges)
@@ -204,6 +214,7 @@ class Install(msgspec.Struct, dict=True):
         # from here on the new tree counts: a signal comes too late
         with signals_ignored():
             try:
+                self._settle()
                 for folder in self._folders.values():
                     folder.finish()
                 self._hidden.touch()
@@ -241,6 +252,17 @@ class Install(msgspec.Struct, dict=True):
                 details=missing[:10],
                 hint="choose another place with --store-dir",
             )
+
+    def _prepare_copied(self, plan: Plan) -> None:
+        """Have the folders that are to be packed make what they consist of."""
+        folders = {one.location: one.origin.path for one in plan.packages if isinstance(one.origin, LocalFolder)}
+        if not folders:
+            return
+        copied = [
+            (package, folders[package.location]) for package in self.wanted.tree.packages if package.location in folders
+        ]
+        if self.request.scripts is not None:
+            self.request.scripts.prepare_copied(copied)
 
     def _run_pipeline(self, plan: Plan) -> Scheduler:
         sizes, request = self.request.sizes, self.request
@@ -285,12 +307,7 @@ class Install(msgspec.Struct, dict=True):
 
     def _build(self, scheduler: Scheduler) -> None:
         """Run the scripts of what was placed, and of linked folders."""
-        states = scheduler.placements.states
-        filled = {
-            PackagePath(placement.location)
-            for placement, state in zip(scheduler.plan.placements, states, strict=True)
-            if state is PlacementState.PLACED and not placement.only
-        }
+        filled = {PackagePath(placement.location) for placement in _placed(scheduler) if not placement.only}
         tree = self.wanted.tree
         # parents come before what lies in them
         for package in tree.packages:
@@ -299,6 +316,8 @@ class Install(msgspec.Struct, dict=True):
         step = self._run_scripts(filled, frozenset(map(PackagePath, scheduler.gyp)), self._preserve_links)
         if step is not None:
             self.summary.left_out = sorted({*self.summary.left_out, *step.left_out})
+            left = [one for one in _placed(scheduler) if one.location not in step.left_out]
+            self.summary.placed = len(left)
 
     def _run_scripts(
         self,
@@ -306,10 +325,14 @@ class Install(msgspec.Struct, dict=True):
         gyp: Collection[PackagePath],
         preserve: Callable[[Iterable[Link]], None],
     ) -> ScriptStep | None:
-        scripts, summary = self.request.scripts, self.summary
+        scripts, summary, wanted, discard = self.request.scripts, self.summary, self.wanted, self._discard
+        arrival = self.request.arrival
+        if arrival is not None:
+            placed, wanted = self._move(arrival, placed)
+            preserve, discard = _preserver(arrival), remove_tree
         if scripts is None:
             return None
-        step = ScriptStep(self.wanted, scripts, self._folders, preserve, lambda plan: self._run_pipeline(plan).warnings)
+        step = ScriptStep(wanted, scripts, discard, preserve, lambda plan: self._run_pipeline(plan).warnings)
         step.run(placed, gyp)
         # what was said of executables that were missing may be true no more
         former = tuple(f"{path}: its bin " for path in step.relinked)
@@ -317,18 +340,33 @@ class Install(msgspec.Struct, dict=True):
         summary.scripts_run, summary.scripts_skipped = scripts.ran, scripts.unrun
         return step
 
+    def _move(self, arrival: Arrival, placed: Collection[PackagePath]) -> tuple[Collection[PackagePath], Wanted]:
+        """Put the tree where it is to be; what was placed of that which is there now, and the tree as it lies there."""
+        moved = arrival.move()
+        if self.request.scripts is not None:
+            self.request.scripts.placed_in = arrival.folder
+        there = [path for path in placed if any(path == one or path.startswith(f"{one}/") for one in moved)]
+        tree = self.wanted.tree
+        bin_folder = os.path.relpath(arrival.bin_folder, arrival.folder)
+        bins = tuple(
+            msgspec.structs.replace(one, bin_folder=bin_folder) if one.bin_folder == _TOP_BIN_FOLDER else one
+            for one in tree.bins
+        )
+        tree = msgspec.structs.replace(tree, bins=bins)
+        return there, msgspec.structs.replace(self.wanted, project=arrival.folder, tree=tree)
+
+    def _discard(self, path: str) -> None:
+        folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
+        self._folders[f"{self.wanted.project}/{folder}"].discard(path)
+
     def _preserve_links(self, links: Iterable[Link]) -> None:
-        for link in links:
-            paths = (
-                [link.path] if isinstance(link, FolderLink) else [f"{link.bin_folder}/{name}" for name, _ in link.bins]
-            )
-            for path in paths:
-                folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
-                self._folders[f"{self.wanted.project}/{folder}"].preserve(path)
+        for path in _paths_of(links):
+            folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
+            self._folders[f"{self.wanted.project}/{folder}"].preserve(path)
 
     def _tell(self, scheduler: Scheduler) -> None:
         summary = self.summary
-        summary.placed = scheduler.counts.placed
+        summary.placed = len(_placed(scheduler))
         summary.counts = scheduler.counts
         summary.warnings += scheduler.warnings
         summary.left_out = sorted(scheduler.placements.left_out())
@@ -343,6 +381,28 @@ class Install(msgspec.Struct, dict=True):
             silent = {package.location for package in self.wanted.tree.packages if not package.has_install_script}
             built = silent.intersection(map(PackagePath, scheduler.gyp))
             summary.built = sorted(built - self.request.never_built)
+
+
+def _placed(scheduler: Scheduler) -> list[Placement]:
+    """The placements that are complete. Optional ones may have been, and were taken out again."""
+    states = scheduler.placements.states
+    return [
+        placement
+        for placement, state in zip(scheduler.plan.placements, states, strict=True)
+        if state is PlacementState.PLACED
+    ]
+
+
+def _paths_of(links: Iterable[Link]) -> Iterator[str]:
+    for link in links:
+        if isinstance(link, FolderLink):
+            yield link.path
+        else:
+            yield from (f"{link.bin_folder}/{name}" for name, _ in link.bins)
+
+
+def _preserver(arrival: Arrival) -> Callable[[Iterable[Link]], None]:
+    return lambda links: arrival.preserve(map(os.path.normpath, _paths_of(links)))
 
 
 def _is_folder(path: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
@@ -14,6 +14,24 @@ from pmpipe.orders import Counts
 from pmpipe.pipeline import Sizes
 from pmpipe.project_write import ProjectWrite
 from pmpipe.scheduler import Scheduler
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """Where a tree goes before its scripts run, if it is not built in its place.
+
+    Attributes:
+        folder: absolute path of the folder whose node_modules gets it.
+        bin_folder: absolute path of the folder where its packages' executables are linked.
+        move: puts it there; returns the locations that were, without what lies in them.
+        preserve: called with the paths of executables before they change.
+        settle: called when all is complete; until then the move may be taken back.
+    """
+
+    folder: str
+    bin_folder: str
+    move: Callable[[], Collection[PackagePath]]
+    preserve: Callable[[Iterable[str]], None]
+    settle: Callable[[], None]
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -33,6 +51,7 @@ class Request(msgspec.Struct, frozen=True):
         scripts: lifecycle scripts, which run when all is in place; None: nobody asks for them.
         notes_built: packages that node-gyp builds are noted as such, as npm notes them.
         never_built: locations of packages that say that node-gyp does not build them.
+        arrival: where the tree goes before scripts run; None: it is built in its place.
     """
 
     fresh: bool
@@ -48,20 +67,21 @@ class Request(msgspec.Struct, frozen=True):
     scripts: Scripts | None = None
     notes_built: bool = False
     never_built: frozenset[str] = frozenset()
+    arrival: Arrival | None = None
 
 
 class Summary(msgspec.Struct):
     """What a run did.
 
     Attributes:
-        placed: package folders that were filled.
+        placed: package folders that were filled, and not taken out again because something optional has failed.
         kept: locations that stayed as they were.
         removed: paths, relative to the project, that went without replacement.
         left_out: locations of optional packages that could not be had.
         counts: what went through the stages.
         warnings: one line each.
         stage_s: seconds during which each stage had work.
-        scripts_run: packages and linked folders whose scripts have run.
+        scripts_run: packages and linked folders whose scripts have run to their end.
         scripts_skipped: packages with install scripts, none of which has run.
         recorded: location -> sha512 that was computed because the lockfile has no digest.
         built: locations of new packages that node-gyp builds, while the lockfile knows of no install script.

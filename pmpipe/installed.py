@@ -137,7 +137,7 @@ def _is_bundled(path: PackagePath, entries: Mapping[PackagePath, Entry]) -> bool
         return False
     if path.rpartition("node_modules/")[2] in above.bundled_names() or _is_bundled(holder, entries):
         return True
-    return entries[path].in_bundle and not above.in_bundle
+    return entries[path].comes_with(above)
 
 
 def _is_real(project: str, folder: str, known: dict[str, bool]) -> bool:

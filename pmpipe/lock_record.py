@@ -36,13 +36,32 @@ def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Coll
     except OSError as error:
         raise FilesystemError(f"cannot read {path}: {error.strerror}") from error
     document = ujson.loads(text)
-    for location, digest in digests.items():
-        document["packages"][location] = _with_integrity(document["packages"][location], digest)
-    # what stays for the sake of other workspaces may stand in the hidden lockfile alone
-    for location in document["packages"].keys() & built:
-        document["packages"][location] = _with_install_script(document["packages"][location])
+    if "packages" in document:
+        _complete(document["packages"], digests, built)
+    else:
+        _complete_version_1(document, digests)
     folder, name = os.path.split(path)
     ProjectWrite(folder, {name: _formatted_like(text, document).encode()}).apply()
+
+
+def _complete(packages: dict[str, Any], digests: Mapping[PackagePath, str], built: Collection[PackagePath]) -> None:
+    for location, digest in digests.items():
+        packages[location] = _with_integrity(packages[location], digest)
+    # what stays for the sake of other workspaces may stand in the hidden lockfile alone
+    for one in packages.keys() & built:
+        packages[one] = _with_install_script(packages[one])
+
+
+def _complete_version_1(document: dict[str, Any], digests: Mapping[PackagePath, str]) -> None:
+    """Entries nest, and do not tell of install scripts; of what lies in a linked folder there are none."""
+    for location, digest in digests.items():
+        outside, *names = f"/{location}".split("/node_modules/")
+        if outside:
+            continue
+        dependencies = document["dependencies"]
+        for name in names[:-1]:
+            dependencies = dependencies[name]["dependencies"]
+        dependencies[names[-1]] = _with_integrity(dependencies[names[-1]], digest)
 
 
 def _with_integrity(entry: dict[str, Any], digest: str) -> dict[str, Any]:

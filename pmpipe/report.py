@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from pmpipe import errors
-from pmpipe.errors import PmpipeError, ProblemsError, WorkerCrashError
+from pmpipe.errors import PmpipeError, ProblemsError, ScriptError, WorkerCrashError
 from pmpipe.npm.text import printable
 from pmpipe.orders import Failure
 from pmpipe.supervisor import CrashReport
@@ -81,7 +81,10 @@ def _in_full(failure: Failure, group: Sequence[Failure], required_by: Callable[[
     details.append(f"required by: {printable(required_by(failure.location))}")
     if len(places) > 1:
         details.append(f"wanted at {len(places)} places, the first is {printable(failure.location)}")
-    return _class_of(failed.code)(printable(failed.what), details=details, hint=printable(failed.hint))
+    what, hint = printable(failed.what), printable(failed.hint)
+    if failed.code == ScriptError.code and failed.status:
+        return ScriptError(what, details=details, hint=hint, status=failed.status)
+    return _class_of(failed.code)(what, details=details, hint=hint)
 
 
 def _class_of(code: str) -> type[PmpipeError]:

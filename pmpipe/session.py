@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pmpipe.planner import Means, Wanted
     from pmpipe.store import Store
 
-#: Version 1 is only read.
-_OLDEST_WRITTEN_VERSION = 2
 
 _RESOLVED_URL = re.compile(rb'"resolved"\s*:\s*"http')
 
@@ -165,9 +163,9 @@ class Session:
 
     @property
     def lock_has_other_version(self) -> bool:
-        """Whether ``lockfile-version`` asks for a lock of another version; of those that are written, 2 and 3."""
+        """Whether ``lockfile-version`` asks for a lock of another version."""
         chosen = self.config.lockfile_version
-        if chosen is None or chosen < _OLDEST_WRITTEN_VERSION:
+        if chosen is None:
             return False
         from pmpipe.npm.lock_version import stated_version
 

@@ -13,8 +13,12 @@ import os
 import signal
 from functools import partial
 
-from pmpipe.errors import ScriptError
+import msgspec
+
+from pmpipe.errors import EXIT_BY_SIGNAL, LockfileError, ScriptError
+from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lifecycle import PREPARING_EVENTS, has_command
+from pmpipe.npm.lock_conflict import without_conflicts
 from pmpipe.npm.text import printable
 from stages.git_command import Collector
 from stages.manifest_file import read_document
@@ -42,6 +46,7 @@ async def prepare(job: FetchGit, folder: str) -> Failed | None:
     preparation = job.preparation
     if preparation is None or not has_command(read_document(folder), PREPARING_EVENTS, has_gyp_file=False):
         return None
+    _pass_over_broken_lock(f"{folder}/package-lock.json")
     try:
         process = await asyncio.create_subprocess_exec(
             *preparation.command,
@@ -68,10 +73,26 @@ async def prepare(job: FetchGit, folder: str) -> Failed | None:
         await _end(process)
     if process.returncode:
         lines = [line for line in output.text.splitlines() if line.strip()]
-        return _failed(job, f"preparing it ended with status {process.returncode}", lines[-_SHOWN_LINES:])
+        ended = process.returncode
+        failed = _failed(job, f"preparing it ended with status {ended}", lines[-_SHOWN_LINES:])
+        return msgspec.structs.replace(failed, status=EXIT_BY_SIGNAL - ended if ended < 0 else ended)
     if not read_document(folder):
         return _failed(job, "preparing it has left no package.json that can be read", [])
     return None
+
+
+def _pass_over_broken_lock(path: str) -> None:
+    """Take away a lock that is no JSON: who installs the package cannot mend it, and npm goes on without it.
+
+    It is never packed.
+    """
+    try:
+        with open(path, "rb") as file:
+            msgspec.json.decode(without_bom(without_conflicts(file.read(), "package-lock.json").data))
+    except OSError:
+        pass
+    except (LockfileError, ValueError, RecursionError):
+        os.unlink(path)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

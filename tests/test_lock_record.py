@@ -131,3 +131,15 @@ def test_a_lockfile_that_cannot_be_replaced_is_named_and_stays(tmp_path: Path, m
         complete_lockfile(str(path), DIGESTS)
     assert json.loads(path.read_text()) == DOCUMENT
     assert os.listdir(tmp_path) == ["package-lock.json"]
+
+
+def test_entries_of_version_1_are_found_where_they_nest(tmp_path: Path) -> None:
+    inner = {"version": "1.0.0", "dev": True}
+    dependencies = {"a": {"version": "1.0.0", "dependencies": {"@s/b": inner}}, "w": {"version": "file:w"}}
+    path = tmp_path / "package-lock.json"
+    path.write_text(json.dumps({"lockfileVersion": 1, "requires": True, "dependencies": dependencies}, indent=2))
+    locations = ("node_modules/a/node_modules/@s/b", "w/node_modules/c")
+    complete_lockfile(str(path), {PackagePath(location): "sha512-new" for location in locations})
+    expected = {**inner, "integrity": "sha512-new"}
+    dependencies["a"] = {"version": "1.0.0", "dependencies": {"@s/b": expected}}
+    assert json.loads(path.read_text())["dependencies"] == dependencies

@@ -122,15 +122,10 @@ def test_a_merge_conflict_does_not_hide_the_version_of_the_old_lock(folder: Path
     assert lock_style(config(folder), str(folder), old.encode()).version == 2
 
 
-@pytest.mark.parametrize("chosen", [2, 3])
+@pytest.mark.parametrize("chosen", [1, 2, 3])
 def test_the_chosen_version_counts_more(folder: Path, chosen: int) -> None:
     style = lock_style(config(folder, lockfile_version=str(chosen)), str(folder), b'{"lockfileVersion": 2}')
     assert style.version == chosen
-
-
-def test_version_1_is_refused_as_it_can_only_be_read(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="lockfile-version=1 cannot be written"):
-        lock_style(config(folder, lockfile_version="1"), str(folder), b"")
 
 
 def test_the_layout_is_that_of_package_json_whatever_the_old_locks_is(folder: Path) -> None:

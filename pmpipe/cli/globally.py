@@ -15,9 +15,11 @@ from pmpipe.cli.wording import plural
 from pmpipe.config import Config
 from pmpipe.errors import FilesystemError, UsageError
 from pmpipe.global_folder import GlobalFolder
+from pmpipe.install_request import Arrival
 from pmpipe.manifest_change import check_update_names
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.manifest_text import NO_MANIFEST
+from pmpipe.npm.package_path import PackagePath
 from pmpipe.project_files import MANIFEST
 from pmpipe.project_lock import project_lock
 from pmpipe.requested import read_arguments
@@ -87,9 +89,15 @@ def _install(
         # nothing of the project that all this is built in is kept
         saving=saving_of(Action.ADD, session.config, home, save=False),
     )
-    install(line, session, Output(session.config.loglevel, json=session.config.json), started, Extent(order))
-    if not session.config.dry_run:
-        folder.exchange(read_manifest(session.manifests[MANIFEST], MANIFEST).dependencies or ())
+
+    def move() -> list[PackagePath]:
+        names = read_manifest(session.manifests[MANIFEST], MANIFEST).dependencies or ()
+        folder.exchange(names)
+        return [PackagePath(f"node_modules/{name}") for name in names]
+
+    arrival = Arrival(folder.top, folder.bin_folder, move, folder.preserve, folder.settle)
+    output = Output(session.config.loglevel, json=session.config.json)
+    install(line, session, output, started, Extent(order, arrival=arrival))
 
 
 def _remove(line: CommandLine, config: Config, folder: GlobalFolder) -> None:
@@ -98,6 +106,7 @@ def _remove(line: CommandLine, config: Config, folder: GlobalFolder) -> None:
     going = [name for name in line.words if folder.has(name)]
     if not config.dry_run:
         folder.exchange(going)
+        folder.settle()
     output = Output(config.loglevel, json=config.json)
     if config.json:
         output.document({"removed": going})

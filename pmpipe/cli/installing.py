@@ -18,7 +18,7 @@ from pmpipe.cli.wording import plural, some_of
 from pmpipe.errors import LockfileError
 from pmpipe.install import Install
 from pmpipe.install_crew import InstallCrew
-from pmpipe.install_request import Request, Summary
+from pmpipe.install_request import Arrival, Request, Summary
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
 from pmpipe.session import Session
@@ -39,10 +39,12 @@ class Extent(msgspec.Struct, frozen=True):
     Attributes:
         order: what is to change in the package.json files and the lock; None: only what must.
         choice: the workspaces whose part of node_modules changes.
+        arrival: where the tree goes before its scripts run; None: it stays where it is built.
     """
 
     order: ChangeOrder | None = None
     choice: Choice = msgspec.field(default_factory=Choice)
+    arrival: Arrival | None = None
 
 
 def install(
@@ -66,13 +68,16 @@ def install(
     Raises:
         PmpipeError: it could not be done, and the project is as it was.
     """
+    extent = extent or Extent()
     store = session.store()
     store.open()
     try:
         with crew or InstallCrew(session) as all_crew:
             all_crew.get_ready(session)
-            summary = _install(line, session, store, output, extent or Extent(), all_crew)
-        if not session.config.dry_run and not (summary.left_out or summary.recorded or summary.built):
+            summary = _install(line, session, store, output, extent, all_crew)
+        if not (session.config.dry_run or extent.arrival) and not (
+            summary.left_out or summary.recorded or summary.built
+        ):
             session.note_done(store)
     finally:
         store.close()
@@ -201,7 +206,7 @@ class _Job(msgspec.Struct):
         session = self.session
         files = {**made.manifests} if made.saves_manifests else {}
         if made.saves_lock and session.config.package_lock:
-            files[session.lock_file] = made.lock
+            files[session.lock_file] = made.old_lock or made.lock
             if made.yarn_lock:
                 files[YARN_LOCK] = made.yarn_lock
         return ProjectWrite(session.folder, files)
@@ -232,6 +237,7 @@ class _Job(msgspec.Struct):
             scripts=scripts,
             notes_built=config.bin_links or not config.ignore_scripts,
             never_built=never_built,
+            arrival=self.extent.arrival,
         )
         # what is not to be saved is not to be completed either
         has_lock = write is None or session.lock_file in write.files

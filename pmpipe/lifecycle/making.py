@@ -43,10 +43,17 @@ def make_scripts(
 
         return script_environment(session.config, session.environ, command, locked=session.folder)
 
+    before = read_waiting(store.folder, session.folder)
+
     def remember(waiting: Waiting) -> None:
         if store.writable:
             with session.optional_write("remember which scripts have not run"):
                 write_waiting(store.folder, session.folder, waiting)
+        elif not before.packages <= waiting.packages:
+            session.warnings.append(
+                "the store cannot be written, and goes on to say of packages that have been built that they have not: "
+                "each `pmpipe install` builds them once more"
+            )
 
     return Scripts(
         session.config,
@@ -56,6 +63,6 @@ def make_scripts(
         environment,
         remember,
         progress,
-        waiting=read_waiting(store.folder, session.folder),
+        waiting=before,
         **options,
     )

@@ -32,6 +32,7 @@ from pmpipe.planner import Wanted, modules_folder_of
 from pmpipe.transaction import ModulesFolder
 from pmpipe.wanted import WantedPackage
 from stages.manifest_file import read_document
+from stages.remove import remove_tree
 
 #: What to do about a script that has failed.
 PUT_RIGHT = "the next `pmpipe install` places what was being built anew, and runs its scripts"
@@ -84,7 +85,7 @@ class Rebuild(msgspec.Struct):
             PmpipeError: a script has failed, or something cannot be written.
             CancelledError: a signal ended it.
         """
-        step = ScriptStep(self.wanted, self.scripts, {}, lambda _: None, self.make)
+        step = ScriptStep(self.wanted, self.scripts, remove_tree, lambda _: None, self.make)
         building = self.to_build(chosen)
         try:
             with self._marked(building):

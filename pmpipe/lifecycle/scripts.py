@@ -14,10 +14,10 @@ import msgspec
 
 from pmpipe import host
 from pmpipe.config import Config
-from pmpipe.lifecycle.folders import has_build_scripts
+from pmpipe.lifecycle.folders import has_build_scripts, is_own
 from pmpipe.lifecycle.gate import ScriptGate, built_packages, linked_folders
 from pmpipe.lifecycle.unrun import Unrun, Waiting
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, LINK_EVENTS, command_of
+from pmpipe.npm.lifecycle import COPY_EVENTS, DEPENDENCY_EVENTS, LINK_EVENTS, command_of, has_command
 from pmpipe.npm.package_path import ROOT, PackagePath
 from pmpipe.sources import git_key
 from pmpipe.wanted import WantedPackage, WantedTree
@@ -54,12 +54,13 @@ class Scripts(msgspec.Struct, dict=True):
         forgives: the install can do without an optional package whose scripts fail.
         with_own: the project's own scripts run with those of the packages.
         hint: what to do about a script that has failed.
+        placed_in: absolute path of the folder whose node_modules the packages lie in by now; empty: the project's.
 
     Attributes:
         unreviewed: labels of packages that were placed now, and that nobody has allowed or denied.
         unprepared: labels of packages from git that were placed now, and that would have to prepare themselves.
         misplaced: workspaces whose package.json says what is allowed, which only the project's can.
-        ran: how many packages' scripts were run.
+        ran: how many packages' scripts were run, none of which has failed.
     """
 
     config: Config
@@ -74,6 +75,7 @@ class Scripts(msgspec.Struct, dict=True):
     forgives: bool = True
     with_own: bool = False
     hint: str = NOTHING_CHANGED
+    placed_in: str = ""
     unreviewed: list[str] = msgspec.field(default_factory=list)
     unprepared: list[str] = msgspec.field(default_factory=list)
     misplaced: list[str] = msgspec.field(default_factory=list)
@@ -124,7 +126,8 @@ class Scripts(msgspec.Struct, dict=True):
         verdicts = {package.location: self.gate.verdict(package) for package in candidates}
         allowed = [] if self.config.ignore_scripts else [one for one in candidates if verdicts[one.location]]
         failed = self._run_packages(allowed, relink, left_out_with)
-        self.ran += len(allowed)
+        gone = {*failed, *(one for location in failed for one in left_out_with(location))}
+        self.ran += sum(package.location not in gone for package in allowed)
         if not self.config.ignore_scripts:
             undecided = [one for one in candidates if verdicts[one.location] is None and not one.in_bundle]
             self.unreviewed = [package.label for package in undecided]
@@ -135,6 +138,39 @@ class Scripts(msgspec.Struct, dict=True):
             self.misplaced = [path for path in tree.workspaces if self._has_policy(path)]
         self._note(tree, placed, [*candidates, *unprepared], allowed)
         return failed
+
+    def prepare_copied(self, folders: Sequence[tuple[WantedPackage, str]]) -> None:
+        """Run the ``prepare`` of folders that are about to be packed instead of linked (``install-links``).
+
+        What it makes is packed, too. npm runs it whosever folder it is; here one that a package brings must be allowed.
+
+        Args:
+            folders: what becomes of each, and its absolute path.
+
+        Raises:
+            ScriptError: a script has failed; that of an optional package is no exception, as the folder is the user's.
+            WorkerCrashError, HostError, CancelledError: see `pmpipe.driving.Crew.drive`.
+        """
+        if self.config.ignore_scripts:
+            return
+        tasks = [
+            self._copied_task(package, folder) for package, folder in folders if self._may_prepare(package, folder)
+        ]
+        self.ran += len(tasks)
+        if tasks:
+            environment = self._environment.own
+            self._builder.build(tasks, COPY_EVENTS, environment, lambda _: None, lambda _: ())
+
+    def _may_prepare(self, package: WantedPackage, folder: str) -> bool:
+        if not has_command(read_document(folder), COPY_EVENTS, has_gyp_file=False):
+            return False
+        verdict = self.gate.verdict(package)
+        return bool(verdict) or (verdict is None and is_own(package.holder, os.path.relpath(folder, self.project)))
+
+    def _copied_task(self, package: WantedPackage, folder: str) -> ScriptTask:
+        task = self._task(package, folder, package.label)
+        variables = {**task.variables, "npm_package_resolved": folder}
+        return msgspec.structs.replace(task, optional=False, variables=variables)
 
     def allowed(
         self, tree: WantedTree, placed: Collection[PackagePath], gyp: Collection[PackagePath]
@@ -153,8 +189,11 @@ class Scripts(msgspec.Struct, dict=True):
     def _is_unprepared(self, package: WantedPackage, placed: Collection[PackagePath]) -> bool:
         if package.location not in placed or package.is_prepared or not git_key(package.resolved):
             return False
-        document = read_document(f"{self.project}/{package.location}")
+        document = read_document(self._place(package))
         return bool(command_of(document, "prepare", has_gyp_file=False))
+
+    def _place(self, package: WantedPackage) -> str:
+        return f"{self.placed_in or self.project}/{package.location}"
 
     def _has_policy(self, workspace: str) -> bool:
         return "allowScripts" in read_document(f"{self.project}/{workspace}")
@@ -162,7 +201,7 @@ class Scripts(msgspec.Struct, dict=True):
     def _run_packages(
         self, packages: Sequence[WantedPackage], relink: Relink, left_out_with: LeftOutWith
     ) -> dict[PackagePath, str]:
-        tasks = [self._task(package, f"{self.project}/{package.location}", package.label) for package in packages]
+        tasks = [self._task(package, self._place(package), package.label) for package in packages]
         if self.with_own and not self.config.ignore_scripts and has_build_scripts(self.project):
             tasks.append(self._own_task())
             self.ran += 1
@@ -182,8 +221,9 @@ class Scripts(msgspec.Struct, dict=True):
         from pmpipe.npm.package_variables import label_of
 
         tasks = [self._task(package, folder, label_of(read_document(folder))) for package, folder in found]
-        self.ran += len(tasks)
-        return self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink, left_out_with)
+        failed = self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink, left_out_with)
+        self.ran += len(tasks) - len(failed)
+        return failed
 
     def _note(
         self,

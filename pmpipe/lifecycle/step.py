@@ -10,8 +10,7 @@ import msgspec
 from pmpipe.lifecycle.scripts import Scripts
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.plan import BinLinks, Plan
-from pmpipe.planner import Wanted, bin_links, modules_folder_of
-from pmpipe.transaction import ModulesFolder
+from pmpipe.planner import Wanted, bin_links
 
 
 class ScriptStep(msgspec.Struct):
@@ -20,7 +19,7 @@ class ScriptStep(msgspec.Struct):
     Args:
         wanted: the tree that stands now.
         scripts: which run, and how.
-        folders: the project's modules folders by absolute path.
+        discard: called with the absolute path of what is to be removed; a failure may put it back.
         preserve: called with links before they change, where a failure is to put them back.
         make: makes links; returns what is odd about them.
 
@@ -32,7 +31,7 @@ class ScriptStep(msgspec.Struct):
 
     wanted: Wanted
     scripts: Scripts
-    folders: dict[str, ModulesFolder]
+    discard: Callable[[str], None]
     preserve: Callable[[Iterable[BinLinks]], None]
     make: Callable[[Plan], list[str]]
     left_out: set[str] = msgspec.field(default_factory=set)
@@ -90,4 +89,4 @@ class ScriptStep(msgspec.Struct):
     def _remove(self, path: str) -> None:
         whole = f"{self.wanted.project}/{path}"
         if os.path.lexists(whole):
-            self.folders[f"{self.wanted.project}/{modules_folder_of(path)}"].discard(whole)
+            self.discard(whole)

@@ -2,7 +2,7 @@
 
 Every run looks at them, so this loads nothing.
 
-Source: npm's ``@npmcli/run-script`` (run-script-pkg, set-path) and arborist's rebuild.
+Source: npm's ``@npmcli/run-script`` (run-script-pkg, set-path), arborist's rebuild, and pacote's ``dir.js``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ DEPENDENCY_EVENTS = ("preinstall", "install", "postinstall")
 
 #: Events of a folder that is linked: what it makes of itself comes before its executables are linked.
 LINK_EVENTS = ("preinstall", "prepare", "install", "postinstall")
+
+#: Events of a folder that is packed and copied instead of linked; what they make is packed, too.
+COPY_EVENTS = ("prepare",)
 
 #: Events of the project itself, when all of it is installed.
 PROJECT_EVENTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")

@@ -21,9 +21,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pmpipe.errors import LockfileError, LockfileOutOfSyncError, ManifestError
+from pmpipe.errors import LockfileError, LockfileOutOfSyncError
 from pmpipe.npm.lock_graph import PEER_EDGES, Edge, EdgeType, LockGraph
 from pmpipe.npm.lockfile import link_target
+from pmpipe.npm.override_conflict import OverrideConflict, override_error
 from pmpipe.npm.overrides import Overrides
 from pmpipe.npm.package_path import ROOT, PackagePath, is_external, is_installed
 from pmpipe.npm.resolutions import may_contradict
@@ -240,16 +241,12 @@ def _check_root_overrides(graph: LockGraph, satisfaction: Satisfaction) -> None:
     root = graph.project.root
     exempt = may_contradict(root.overrides, root.resolutions)
     conflicts = [
-        f"{edge.name}: the dependency is {edge.requested}, the override {overridden}"
+        OverrideConflict(edge.name, edge.requested, overridden)
         for edge in graph.edges[ROOT]
         if (overridden := satisfaction.spec(edge)) != edge.requested and edge.name not in exempt
     ]
     if conflicts:
-        raise ManifestError(
-            "package.json: an override conflicts with a direct dependency",
-            details=conflicts,
-            hint="write the override as $name, which refers to the dependency, or change both",
-        )
+        raise override_error(conflicts)
 
 
 # -- what leads out of the project --------------------------------------------------------------------------------

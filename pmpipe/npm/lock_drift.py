@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.npm.declared import Declared, DependencyMap
+from pmpipe.npm.lock_flags import has_wrong_flags
 from pmpipe.npm.lock_graph import LockGraph
 from pmpipe.npm.manifest import INSTALL_SCRIPTS
 from pmpipe.npm.package_path import ROOT, PackagePath, is_installed, name_from_path
@@ -61,8 +62,8 @@ class Unlike(msgspec.Struct, frozen=True):
 def has_drifted(graph: LockGraph) -> bool:
     """Whether a lock that satisfies the package.json files would be written differently.
 
-    Only what has to do with dependencies counts: names, versions, specs, and entries that nothing leads to but optional
-    peer dependencies, if anything: npm takes those that it has put into a new lock out again the next time.
+    Only what has to do with dependencies counts: names, versions, specs, flags, and entries that nothing leads to but
+    optional peer dependencies, if anything: npm takes those that it has put into a new lock out again the next time.
     """
     entries, folders = graph.lock.entries, graph.project.folders
     root = entries.get(ROOT)
@@ -70,7 +71,7 @@ def has_drifted(graph: LockGraph) -> bool:
         return True
     if any(path in entries and _differ(entries[path], folders[path]) for path in folders):
         return True
-    return any(_is_left_over(graph, path) for path in entries.keys() - graph.reachable)
+    return any(_is_left_over(graph, path) for path in entries.keys() - graph.reachable) or has_wrong_flags(graph)
 
 
 def unlike_entries(graph: LockGraph) -> Iterator[Unlike]:

@@ -12,10 +12,13 @@ from pmpipe.npm.json_text import without_bom
 #: An object with something in it.
 _FILLED = re.compile(rb'\{\s*"')
 
+_OLDEST_WITH_PACKAGES = 2
 
-class _Sections(msgspec.Struct, frozen=True):
+
+class _Sections(msgspec.Struct, frozen=True, rename="camel"):
     """The two sections that tell, as text: their entries by the thousand are not looked at."""
 
+    lockfile_version: Any = None
     packages: msgspec.Raw = msgspec.Raw()
     dependencies: msgspec.Raw = msgspec.Raw()
 
@@ -47,7 +50,9 @@ def is_version_1(data: bytes) -> bool:
     except (msgspec.MsgspecError, RecursionError):
         return False
     if not _FILLED.match(bytes(sections.dependencies)):
-        return False
+        # that of a project without dependencies
+        version = sections.lockfile_version
+        return not sections.packages and isinstance(version, (int, float)) and version < _OLDEST_WITH_PACKAGES
     if _FILLED.match(bytes(sections.packages)):
         return False
     packages: Any = msgspec.json.decode(sections.packages) if sections.packages else None

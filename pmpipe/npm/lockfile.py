@@ -53,6 +53,16 @@ class Entry(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
     has_shrinkwrap: bool = False
     deprecated: str | None = None
 
+    def comes_with(self, holder: Entry) -> bool:
+        """Whether the package is in the tarball of the one that it lies in, although that one does not name it.
+
+        What the project bundles is marked like what a tarball brings, but is fetched, with all that it needs; of such
+        packages the lock knows where they are to be had.
+        """
+        if not self.in_bundle:
+            return False
+        return not holder.in_bundle or not (self.resolved or self.integrity or not holder.bundled_names())
+
 
 class Lockfile(msgspec.Struct, frozen=True):
     """A lockfile that has been read and found harmless.

@@ -217,4 +217,4 @@ def is_bundled(graph: LockGraph, path: PackagePath) -> bool:
         return False
     if installed_name(path) in graph.declared(holder).bundled_names() or is_bundled(graph, holder):
         return True
-    return graph.lock.entries[path].in_bundle and not graph.lock.entries[holder].in_bundle
+    return graph.lock.entries[path].comes_with(graph.lock.entries[holder])

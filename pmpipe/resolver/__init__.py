@@ -59,7 +59,6 @@ garbage collector off meanwhile.
 from pmpipe.errors import RegistryError
 from pmpipe.resolver.options import InstallStrategy, ResolveOptions
 from pmpipe.resolver.peer_conflict import PeerConflictError
-from pmpipe.resolver.planting import OverrideConflictError
 from pmpipe.resolver.prefetch import Resolved
 from pmpipe.resolver.project import LockedEntry, Project, locked_entries
 from pmpipe.resolver.resolver import Event, IdealTree, Resolver
@@ -89,7 +88,6 @@ __all__ = [
     "InstallStrategy",
     "LockedEntry",
     "NoMatchingVersionError",
-    "OverrideConflictError",
     "PeerConflictError",
     "Project",
     "RegistryError",

@@ -19,7 +19,8 @@ from pmpipe.resolver.request import read_request, request_of
 from pmpipe.resolver.satisfy import folder_of
 from pmpipe.resolver.tree import Tree
 
-_WITH_LEGACY = 2
+_NEWEST_WITH_LEGACY = 2
+_OLDEST_WITH_PACKAGES = 2
 
 #: The fields that a lockfile takes over from the manifest as they are; attribute and key.
 _COPIED = (
@@ -43,10 +44,25 @@ def lock_document(
 
     Args:
         tree: with its flags worked out.
-        lockfile_version: 3, or 2 to have the old ``dependencies`` too.
+        lockfile_version: 3, 2 to have the old ``dependencies`` too, or 1 to have these alone.
         omit_registry_resolved: leave out where registry packages came from (``omit-lockfile-registry-resolved``).
         folder_name: of the project, which stands for the name that its package.json lacks.
     """
+    root = tree.root
+    document: dict[str, Any] = {"name": root.package.name or folder_name or name_from_folder(tree.project_folder)}
+    if root.package.version:
+        document["version"] = root.package.version
+    document.update({"lockfileVersion": lockfile_version, "requires": True})
+    if lockfile_version >= _OLDEST_WITH_PACKAGES:
+        document["packages"] = _packages(tree, omit_registry_resolved=omit_registry_resolved)
+    if lockfile_version <= _NEWEST_WITH_LEGACY:
+        legacy = legacy_dependencies(tree, omit_resolved=omit_registry_resolved)
+        if legacy:
+            document["dependencies"] = legacy
+    return document
+
+
+def _packages(tree: Tree, *, omit_registry_resolved: bool) -> dict[str, Any]:
     packages: dict[str, Any] = {}
     root = tree.root
     root_entry = lock_entry(root, tree, omit_registry_resolved=omit_registry_resolved)
@@ -56,15 +72,7 @@ def lock_document(
         if not location or _is_left_out(node, location):
             continue
         packages[location] = lock_entry(node, tree, omit_registry_resolved=omit_registry_resolved)
-    document: dict[str, Any] = {"name": root.package.name or folder_name or name_from_folder(tree.project_folder)}
-    if root.package.version:
-        document["version"] = root.package.version
-    document.update({"lockfileVersion": lockfile_version, "requires": True, "packages": packages})
-    if lockfile_version == _WITH_LEGACY:
-        legacy = legacy_dependencies(tree, omit_resolved=omit_registry_resolved)
-        if legacy:
-            document["dependencies"] = legacy
-    return document
+    return packages
 
 
 def _is_left_out(node: Node, location: str) -> bool:

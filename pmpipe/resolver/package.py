@@ -143,7 +143,7 @@ class Package:
             self.dependencies = {n: s for n, s in self.dependencies.items() if n not in self.optional_dependencies}
         self.peer_dependencies = _specs(manifest.peer_dependencies)
         self.dev_dependencies = _specs(manifest.dev_dependencies)
-        self.bundled = _bundled(manifest, self.dependencies)
+        self.bundled = _bundled(manifest)
         self.resolved = resolved
         self.integrity = integrity
         self.has_shrinkwrap = bool(manifest.shrinkwrapped)
@@ -226,12 +226,13 @@ def _specs(value: Json) -> dict[str, str]:
     return {name: spec for name, spec in value.items() if name and isinstance(spec, str)}
 
 
-def _bundled(manifest: RawManifest, dependencies: dict[str, str]) -> tuple[str, ...]:
+def _bundled(manifest: RawManifest) -> tuple[str, ...]:
     value = manifest.bundle_dependencies
     if value is None:
         value = manifest.bundled_dependencies
     if value is True:
-        return tuple(dependencies)
+        # npm expands it before it takes out of `dependencies` what is optional as well
+        value = manifest.dependencies
     if isinstance(value, (list, dict)):
         return tuple(name for name in value if isinstance(name, str))
     return ()

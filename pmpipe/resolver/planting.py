@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from pmpipe.errors import LockfileError, ManifestError
+from pmpipe.errors import LockfileError
+from pmpipe.npm.override_conflict import OverrideConflict, override_error
 from pmpipe.npm.resolutions import may_contradict, with_resolutions
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.location import absolute, location_of, name_from_folder
@@ -23,12 +24,6 @@ from pmpipe.resolver.project import LockedEntry, Project
 from pmpipe.resolver.request import RequestKind
 from pmpipe.resolver.source import AskManifest, FedManifest, Source, package_from_json
 from pmpipe.resolver.tree import Tree
-
-
-class OverrideConflictError(ManifestError):
-    """``overrides`` change what the project itself depends on (npm's EOVERRIDE)."""
-
-    code = "PM_OVERRIDE"
 
 
 class Planted(msgspec.Struct):
@@ -163,7 +158,7 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
     """The tree of a project before anything has been resolved.
 
     Raises:
-        ManifestError: an override contradicts the project's own dependency.
+        OverrideConflictError: an override contradicts the project's own dependency.
     """
     package = package_from_json(project.manifest, pool)
     root = Node(package.name or name_from_folder(project.folder), package)
@@ -180,6 +175,18 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
     tree.load_edges(root)
     _check_overrides(root, project.manifest)
     return Planted(tree, project, pool)
+
+
+def check_overrides(project: Project, options: ResolveOptions) -> None:
+    """Refuse a project whose ``overrides`` change what it itself depends on.
+
+    `plant_project` does so, too; npm also refuses a project that a command is about to mend by adding or removing
+    just that dependency.
+
+    Raises:
+        OverrideConflictError: they do.
+    """
+    plant_project(project.spelled_out(), DependencyPool(ignore_peers=options.legacy_peer_deps), options)
 
 
 def _specs_of(entry: LockedEntry) -> dict[str, str]:
@@ -199,11 +206,10 @@ def _check_overrides(root: Node, manifest: Mapping[str, Any]) -> None:
     if root.rule is None:
         return
     exempt = may_contradict(manifest.get("overrides"), manifest.get("resolutions"))
-    for edge in root.edges_out.values():
-        spec = edge.spec
-        if spec != edge.dependency.spec and not spec.startswith("$") and edge.name not in exempt:
-            raise OverrideConflictError(
-                f"the override for {edge.name} contradicts the project's own dependency",
-                details=(f"package.json asks for {edge.name}@{edge.dependency.spec}, overrides for {spec}",),
-                hint=f'write the same range in both, or "${edge.name}" in overrides',
-            )
+    conflicts = [
+        OverrideConflict(edge.name, edge.dependency.spec, spec)
+        for edge in root.edges_out.values()
+        if (spec := edge.spec) != edge.dependency.spec and not spec.startswith("$") and edge.name not in exempt
+    ]
+    if conflicts:
+        raise override_error(conflicts)

@@ -186,15 +186,9 @@ def lock_style(
         starts_anew: nothing of the old lockfile counts, its version neither.
 
     Raises:
-        ConfigError: ``lockfile-version`` is one that is only read.
         LockfileError: one side of a merge conflict in the old lockfile cannot be used.
     """
     version = config.lockfile_version
-    if version is not None and version < _KEPT_VERSION:
-        raise ConfigError(
-            f"lockfile-version={version} cannot be written",
-            hint=f"{_KEPT_VERSION} and {_NEWEST_VERSION} can; what reads version {version} reads {_KEPT_VERSION}, too",
-        )
     if version is None:
         keeps = not starts_anew and stated_version(without_conflicts(lock, lock_file).data) == _KEPT_VERSION
         version = _KEPT_VERSION if keeps else _NEWEST_VERSION

@@ -13,7 +13,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     """A lock, and the package.json files that belong to it.
 
     Attributes:
-        lock: the lockfile's text.
+        lock: the lockfile's text, which the tree follows from.
         manifests: the package.json files that differ from the disk's, by path relative to the project.
         saves_lock: the lockfile is to be written.
         saves_manifests: the package.json files are.
@@ -22,6 +22,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
         unavailable: locations of optional packages that cannot be installed, as something that they need is not there.
         has_extraneous: there are packages that nothing needs.
         never_built: locations of packages that say that node-gyp does not build them (``gypfile``).
+        old_lock: the text of version 1 that is to be written instead, which says too little to install from; or empty.
     """
 
     lock: bytes
@@ -33,11 +34,12 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     unavailable: tuple[str, ...] = ()
     has_extraneous: bool = False
     never_built: tuple[str, ...] = ()
+    old_lock: bytes = b""
 
     @property
     def is_saved(self) -> bool:
         """Whether all of it will be on the disk."""
-        return self.saves_lock and (self.saves_manifests or not self.manifests)
+        return self.saves_lock and not self.old_lock and (self.saves_manifests or not self.manifests)
 
 
 def write_made(made: Made, staging: str) -> str:

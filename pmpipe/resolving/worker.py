@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +27,7 @@ from pmpipe.resolver import (
     AskPackument,
     Event,
     Fed,
+    IdealTree,
     NoMatchingVersionError,
     Resolved,
     ResolveOptions,
@@ -66,6 +67,9 @@ if TYPE_CHECKING:
 _STEP_BYTES = MAXIMUM_DATAGRAM_BYTES // 2
 
 _HINT_CHARACTERS = 1_000
+
+#: Versions of lockfiles.
+_OLDEST_TO_INSTALL_FROM, _NEWEST_VERSION = 2, 3
 
 
 class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -332,9 +336,9 @@ class ResolveWorker:
     def _finish(self, job: JobId, resolver: ChangeResolver) -> Iterator[Result]:
         ideal = resolver.finish()
         style = self._inputs.style
-        document = ideal.lock_document(
-            lockfile_version=style.version, omit_registry_resolved=style.omit_registry_resolved
-        )
+        # version 1 says too little to install from
+        is_old = style.version < _OLDEST_TO_INSTALL_FROM
+        document = self._lock_document(ideal, _NEWEST_VERSION if is_old else style.version)
         text = write_lockfile(document, style.layout)
         manifests = {manifest_path(location): content for location, content in resolver.manifests.items()}
         made = Made(
@@ -347,12 +351,17 @@ class ResolveWorker:
             unavailable=tuple(dict.fromkeys(ideal.unavailable())),
             has_extraneous=any("extraneous" in entry for entry in document["packages"].values()),
             never_built=tuple(path for path, node in ideal.nodes().items() if node.package.manifest.gypfile is False),
+            old_lock=write_lockfile(self._lock_document(ideal, style.version), style.layout) if is_old else b"",
         )
         self._inputs.finish(made)
         path = write_made(made, self._inputs.staging)
         yield ResolveDone(
             job, path, tuple(bounded((*resolver.warnings, *warnings_of(ideal, self._inputs.order.project))))
         )
+
+    def _lock_document(self, ideal: IdealTree, version: int) -> dict[str, Any]:
+        style = self._inputs.style
+        return ideal.lock_document(lockfile_version=version, omit_registry_resolved=style.omit_registry_resolved)
 
 
 def _steps(step: ResolveStep) -> Iterator[ResolveStep]:

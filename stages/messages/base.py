@@ -63,6 +63,7 @@ class Failed(Message, frozen=True):
         hint: what to do, or empty.
         cause: groups like failures in the report, for example ``401 registry.example``; empty: on its own.
         host_is_down: every further job for the same host would fail the same way.
+        status: exit status of a script that has failed, which is the program's then; 0: the one of `code`.
     """
 
     job: JobId
@@ -72,6 +73,7 @@ class Failed(Message, frozen=True):
     hint: str = ""
     cause: str = ""
     host_is_down: bool = False
+    status: int = 0
 
 
 class Crashed(Message, frozen=True):

@@ -93,6 +93,26 @@ def test_override_that_contradicts_what_is_added_is_refused(project):
     assert "error[PM_OVERRIDE]" in project.fails("add", "b@2").stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "install",
+        "ci",
+        "add a@2.0.0",
+        "add b",
+        "remove a",
+        "remove --no-save a",
+        "update",
+        "update a",
+        "dedupe",
+        "prune",
+    ],
+)
+def test_override_that_contradicts_a_dependency_stops_every_command(project, command):
+    project.write("package.json", json.dumps({**MANIFEST, "overrides": {"a": "2.0.0"}}))
+    assert "error[PM_OVERRIDE]" in project.fails(*command.split()).stderr
+
+
 def test_workspace_that_does_not_exist_is_told(project):
     assert "no workspace is called" in project.fails("add", "b", "-w", "one").stderr
 

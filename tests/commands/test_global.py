@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.faulty import Fault
 from support.packages import PackedFile, make_package
-from support.project import Project
+from support.project import Project, pid_of_script, processes_of, wait_until
 from support.registry import PackageRegistry
 from support.snapshot import Snapshot, snapshot
 
@@ -171,9 +173,108 @@ def test_kill_at_any_rename_is_mended_by_the_next_run(place: Place, number: int)
     words = ("install", "-g", f"--prefix={place.ours}", "tool@2")
     place.project.run(*words, fault=Fault("main", "os.rename", "SIGKILL", number), alone=False)
     place.pmpipe("install @s/scoped")
-    assert (place.ours / "lib/node_modules/tool/package.json").exists()
+    version = json.loads((place.ours / "lib/node_modules/tool/package.json").read_text())["version"]
+    # one of the executables is in the older version only
+    assert (place.ours / "bin/tool-old").exists() == (version == "1.0.0")
     assert (place.ours / "bin/tool").exists()
     assert not (place.ours / "lib/.pmpipe-global").exists()
+
+
+def publish_scripted(place: Place, version: str, command: str, event: str = "postinstall", **fields) -> None:
+    # a script makes what it says in its own folder, and notes where it was
+    scripts = {event: f"pwd > {place.project.base}/where && {command}"}
+    place.registry.publish(make_package("scripted", version, scripts=scripts, **fields))
+
+
+def where_it_ran(place: Place) -> str:
+    return (place.project.base / "where").read_text().strip()
+
+
+ALLOWED = "install scripted --allow-scripts=scripted --prefer-online"
+
+
+def test_scripts_run_in_the_final_place(place: Place) -> None:
+    publish_scripted(place, "1.0.0", "echo 1 > made")
+    place.pmpipe(ALLOWED)
+    assert where_it_ran(place) == str(place.ours / "lib/node_modules/scripted")
+    assert (place.ours / "lib/node_modules/scripted/made").exists()
+
+
+def test_scripts_of_what_a_global_package_needs_run_in_their_final_place(place: Place) -> None:
+    publish_scripted(place, "1.0.0", "true")
+    place.registry.publish(make_package("above", "1.0.0", dependencies={"scripted": "1"}))
+    place.pmpipe("install above --allow-scripts=scripted")
+    assert where_it_ran(place) == str(place.ours / "lib/node_modules/above/node_modules/scripted")
+
+
+def test_optional_package_whose_script_fails_is_left_out(place: Place) -> None:
+    publish_scripted(place, "1.0.0", "exit 3", bin="index.js")
+    place.registry.publish(make_package("above", "1.0.0", optionalDependencies={"scripted": "1"}))
+    place.pmpipe("install above --allow-scripts=scripted")
+    assert (place.ours / "lib/node_modules/above/package.json").exists()
+    assert not (place.ours / "lib/node_modules/above/node_modules/scripted").exists()
+
+
+def test_executable_that_a_linked_folder_makes_is_linked(place: Place) -> None:
+    manifest = {
+        "name": "mine",
+        "version": "1.0.0",
+        "bin": "cli.js",
+        "scripts": {"prepare": "echo '#!/bin/sh' > cli.js"},
+    }
+    place.project.write("package.json", json.dumps(manifest))
+    place.pmpipe("install", alone=False)
+    assert (place.ours / "bin/mine").resolve() == (place.project.folder / "cli.js").resolve()
+    assert os.access(place.ours / "bin/mine", os.X_OK)
+
+
+def test_executable_that_a_script_makes_is_linked(place: Place) -> None:
+    publish_scripted(place, "1.0.0", "echo '#!/bin/sh' > made.sh", "preinstall", bin={"made": "made.sh"})
+    place.pmpipe(ALLOWED)
+    assert (place.ours / "bin/made").resolve() == place.ours / "lib/node_modules/scripted/made.sh"
+
+
+def test_executable_that_a_script_makes_replaces_none_of_somebody_else(place: Place) -> None:
+    (place.ours / "bin").mkdir()
+    (place.ours / "bin/made").write_text("mine")
+    publish_scripted(place, "1.0.0", "echo '#!/bin/sh' > made.sh", "preinstall", bin={"made": "made.sh"})
+    assert "is there already" in place.fails(ALLOWED)
+
+
+@pytest.mark.parametrize("is_update", [True, False])
+def test_failing_script_leaves_the_prefix_as_it_was(place: Place, is_update: bool) -> None:
+    if is_update:
+        publish_scripted(place, "1.0.0", "echo 1 > made", bin="index.js")
+        place.pmpipe(ALLOWED)
+    publish_scripted(place, "2.0.0", "exit 7", bin="index.js")
+    assert "ended with status 7" in place.fails(ALLOWED, status=7)
+
+
+@pytest.mark.parametrize("is_update", [True, False])
+def test_what_was_killed_while_scripts_ran_is_taken_back_by_the_next_run(place: Place, is_update: bool) -> None:
+    if is_update:
+        publish_scripted(place, "1.0.0", "echo 1 > made", bin="index.js")
+        place.pmpipe(ALLOWED)
+    before = snapshot(place.ours)
+    begun = place.project.folder / "begun"
+    publish_scripted(place, "2.0.0", f"echo 2 > made && echo $$ > {begun} && sleep 60", bin="index.js")
+    running = place.project.start(*shlex.split(ALLOWED), "-g", f"--prefix={place.ours}", alone=False)
+    pid = pid_of_script(place.project)
+    assert snapshot(place.ours) != before
+    running.signal(signal.SIGKILL)
+    assert running.wait().status == -signal.SIGKILL
+    wait_until(lambda: not processes_of(pid), "the script has ended")
+    place.pmpipe("remove nothing-like-it", alone=False)
+    assert without_empty(snapshot(place.ours)) == without_empty(before)
+
+
+@pytest.mark.npm
+def test_npm_runs_scripts_in_the_final_place(place: Place) -> None:
+    publish_scripted(place, "1.0.0", "true")
+    environment = {**os.environ, "HOME": str(place.project.base / "home")}
+    flags = (f"--prefix={place.npms}", f"--registry={place.registry.url}/", f"--cache={place.npms}-cache")
+    subprocess.run(["npm", "install", "scripted", "-g", *flags], env=environment, check=True, timeout=100)
+    assert where_it_ran(place) == str(place.npms / "lib/node_modules/scripted")
 
 
 def test_dry_run_changes_nothing(place: Place) -> None:

@@ -85,6 +85,32 @@ def test_a_bundled_dependency_that_the_registry_lacks_comes_from_its_tarball(pro
     assert (entry["version"], entry["inBundle"]) == ("3.0.0", True)
 
 
+def test_what_the_project_bundles_brings_its_own_bundle(project: Project) -> None:
+    brought = {
+        "node_modules/inner/package.json": b'{"name": "inner", "version": "1.0.0", "dependencies": {"shared": "1"}}',
+        "node_modules/shared/package.json": b'{"name": "shared", "version": "1.0.0"}',
+        "node_modules/shared/index.js": b"brought",
+    }
+    outer = make_package("outer", "1.0.0", brought, dependencies={"inner": "1"}, bundleDependencies=["inner"])
+    project.declare(outer, make_package("shared", "1.1.0"), dependencies={"outer": "1"}, bundleDependencies=True)
+    project.succeeds("install")
+    assert (project.folder / "node_modules/outer/node_modules/shared/index.js").read_bytes() == b"brought"
+    tree = project.tree()
+    for command in ("install", "ci"):
+        project.succeeds(command)
+        assert project.tree() == tree
+
+
+def test_what_is_taken_out_again_does_not_count_as_placed(project: Project, registry: PackageRegistry) -> None:
+    # what needs the other one may be in its place before that turns out to be damaged
+    lacking = make_package("lacking", "1.0.0", dependencies={"damaged": "1"})
+    damaged, kept = make_package("damaged", "1.0.0"), make_package("kept", "1.0.0")
+    project.declare(lacking, damaged, kept, dependencies={"kept": "1"}, optionalDependencies={"lacking": "1"})
+    registry.serve(damaged.tarball_path, b"something else")
+    report = project.succeeds("install", "--json").report
+    assert (report["placed"], report["leftOut"]) == (1, ["node_modules/damaged", "node_modules/lacking"])
+
+
 def test_an_optional_package_for_another_libc_is_locked_and_not_installed(project: Project) -> None:
     natives = [make_package(f"native-{libc}", "1.0.0", os=["linux"], libc=[libc]) for libc in ("glibc", "musl")]
     user = make_package("user", "1.0.0", optionalDependencies={one.name: "1" for one in natives})

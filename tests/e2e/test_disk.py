@@ -133,6 +133,21 @@ def test_a_read_only_store_that_lacks_packages_is_named(project: Project, read_o
 
 
 @pytest.mark.root
+def test_scripts_that_a_read_only_store_says_have_not_run_run_each_time_with_a_warning(
+    project: Project, read_only: Callable[[Path], None]
+) -> None:
+    package = make_package("built", "1.0.0", scripts={"install": "echo built > made"})
+    project.want({"node_modules/built": package})
+    project.succeeds("install")
+    read_only(project.store)
+    project.want({"node_modules/built": package}, allowScripts={"built": True})
+    for _ in range(2):
+        run = project.succeeds("install", alone=False)
+        assert "each `pmpipe install` builds them once more" in run.stderr
+        assert (project.folder / "node_modules/built/made").read_text() == "built\n"
+
+
+@pytest.mark.root
 def test_a_read_only_place_for_the_store_is_named(project: Project, read_only: Callable[[Path], None]) -> None:
     place = project.base / "place"
     place.mkdir()

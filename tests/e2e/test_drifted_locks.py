@@ -87,6 +87,46 @@ def test_install_writes_the_lock_as_npm_does_after_a_change_that_the_lock_satisf
     assert ours != former
 
 
+#: What somebody may have done to the flags of a lock: entry, flag, and what it says then.
+WRONG_FLAGS = [
+    ("node_modules/alpha", "dev", True),
+    ("node_modules/gamma", "optional", True),
+    ("node_modules/gamma", "devOptional", True),
+    ("node_modules/beta", "peer", True),
+    ("node_modules/delta", "dev", None),
+    ("node_modules/epsilon", "devOptional", None),
+    ("node_modules/zeta", "peer", None),
+]
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize(("path", "flag", "value"), WRONG_FLAGS)
+def test_install_corrects_flags_as_npm_does(locked: Project, path: str, flag: str, value: bool | None) -> None:
+    locked.registry.publish(
+        make_package("delta", "1.0.0", dependencies={"epsilon": "1"}, peerDependencies={"zeta": "1"}),
+        make_package("epsilon", "1.0.0"),
+        make_package("zeta", "1.0.0"),
+        make_package("eta", "1.0.0", dependencies={"epsilon": "1"}),
+    )
+    locked.succeeds("add", "-D", "delta")
+    locked.succeeds("add", "-O", "eta")
+    right = (locked.folder / "package-lock.json").read_text()
+    assert locked.succeeds("install").stdout.startswith("up to date")
+    lock = json.loads(right)
+    assert lock["packages"][path].pop(flag, None) != value
+    if value is not None:
+        lock["packages"][path][flag] = value
+    wrong = json.dumps(lock, indent=2)
+    locked.write("package-lock.json", wrong)
+    locked.succeeds("ci")
+    assert (locked.folder / "package-lock.json").read_text() == wrong
+    locked.succeeds("install")
+    assert (locked.folder / "package-lock.json").read_text() == right
+    assert locked.succeeds("install").stdout.startswith("up to date, nothing to do")
+    locked.write("package-lock.json", wrong)
+    assert npm_lock(locked) == right
+
+
 @pytest.mark.npm
 def test_install_writes_the_lock_as_npm_does_after_a_change_of_a_workspace(locked: Project) -> None:
     former = (locked.folder / "package-lock.json").read_text()

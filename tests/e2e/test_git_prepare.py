@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,33 @@ def test_without_scripts_it_is_taken_as_it_is(project: Project, url: str) -> Non
 def test_a_failure_is_told_with_what_was_said(project: Project, tmp_path: Path) -> None:
     url = make_git_package(tmp_path / "repository", scripts={"prepare": "echo some reason; exit 3"})
     project.declare(COMPILER, dependencies={"g": url}, allowScripts={url: True})
-    run = project.fails("install")
+    run = project.fails("install", status=3)
     assert "g@1.0.0: preparing it ended with status 3" in run.stderr
     assert "some reason" in run.stderr
     assert not [name for name in project.staging() if name.startswith("git-")]
+
+
+@pytest.mark.npm
+def test_npm_ends_with_the_status_of_the_script_too(project: Project, tmp_path: Path) -> None:
+    url = make_git_package(tmp_path / "repository", devDependencies={}, scripts={"prepare": "exit 3"})
+    project.declare(COMPILER, dependencies={"g": url}, allowScripts={url: True})
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        project.npm("install", scripts=True)
+    assert failed.value.returncode == project.fails("install", status=3, alone=False).status
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("lock", ["{", "", "<<<<<<< ours\n{\n"])
+def test_a_lock_in_the_repository_that_is_no_json_is_passed_over_as_by_npm(
+    project: Project, tmp_path: Path, lock: str
+) -> None:
+    files = {"package.json": json.dumps(MANIFEST), "package-lock.json": lock}
+    url = make_repository(tmp_path / "repository", files)[0]
+    project.declare(COMPILER, dependencies={"g": url}, allowScripts={url: True})
+    project.npm("install", scripts=True)
+    assert made(project) == "compiled\n"
+    project.succeeds("ci", alone=False)
+    assert made(project) == "compiled\n"
 
 
 def test_an_optional_package_that_cannot_be_prepared_is_left_out(project: Project, tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ def test_an_optional_package_whose_script_fails_is_left_out_with_what_only_it_ne
     )
     run = project.succeeds("install")
     assert "the optional node_modules/failing is left out: its install script ended with status 1" in run.stderr
+    assert run.stdout.startswith("placed 1 package ")
+    assert "built" not in run.stdout
     assert ran(project) == []
     assert not os.listdir(project.folder / "node_modules/.bin")
     (project.folder / "node_modules/.bin").rmdir()
@@ -197,7 +199,8 @@ def test_what_only_a_failed_optional_package_needs_runs_no_more_scripts(project:
         optionalDependencies={"failing": "1.0.0"},
         allowScripts={"failing": True, "z-helper": True},
     )
-    project.succeeds("install", "--foreground-scripts")
+    report = project.succeeds("install", "--foreground-scripts", "--json").report
+    assert (report["placed"], report["scriptsRun"]) == (0, 0)
     assert ran(project) == []
     assert not (project.folder / "node_modules/z-helper").exists()
 

@@ -42,10 +42,10 @@ class Pair:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_text(content if isinstance(content, str) else json.dumps(content))
 
-    def run(self, *words: str) -> None:
-        """Run a command with both, and compare all that they leave."""
+    def run(self, *words: str, scripts: bool = False) -> None:
+        """Run a command with both, and compare all that they leave; npm runs `scripts` only if told so."""
         self.project.succeeds(*words)
-        self.project.npm(*words, cwd=self.npms)
+        self.project.npm(*words, cwd=self.npms, scripts=scripts)
         assert _text(self.project.folder) == _text(self.npms)
         assert snapshot(self.project.folder) == snapshot(self.npms)
 
@@ -179,3 +179,40 @@ def test_what_a_linked_folder_needs_no_more_is_removed_from_it(project: Project)
     project.succeeds("install")
     assert not (project.folder / "linked/node_modules/needed").exists()
     project.succeeds("ci")
+
+
+PREPARING: dict[str, Any] = {
+    "name": "lib",
+    "version": "1.0.0",
+    "files": ["made.js"],
+    "scripts": {"prepare": "echo $npm_lifecycle_event > made.js", "postinstall": "echo > never.js"},
+}
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("scripts", [(), ("--ignore-scripts",)])
+def test_what_a_copied_folder_prepares_is_copied_too(project: Project, scripts: Words) -> None:
+    files: Files = {
+        "package.json": root(dependencies={"lib": "file:../lib"}),
+        "../lib/package.json": {**PREPARING, "scripts": {"prepare": PREPARING["scripts"]["prepare"]}},
+    }
+    pair = Pair(project, files)
+    for command in ("install", "install", "ci"):
+        pair.run(command, COPY, *scripts, scripts=not scripts)
+    assert (project.folder / "node_modules/lib/made.js").exists() == (not scripts)
+
+
+def test_a_copied_folder_that_cannot_prepare_itself_changes_nothing(project: Project) -> None:
+    project.write("package.json", json.dumps(root(dependencies={"lib": "file:../lib"})))
+    project.write("../lib/package.json", json.dumps({**PREPARING, "scripts": {"prepare": "echo why; exit 5"}}))
+    run = project.fails("install", COPY, status=5)
+    assert "the prepare script ended with status 5" in run.stderr
+    assert "why" in run.stderr
+
+
+def test_a_copied_folder_whose_scripts_are_denied_is_taken_as_it_is(project: Project) -> None:
+    manifest = root(dependencies={"lib": "file:../lib"}, allowScripts={"file:../lib": False})
+    project.write("package.json", json.dumps(manifest))
+    project.write("../lib/package.json", json.dumps(PREPARING))
+    project.succeeds("install", COPY)
+    assert not (project.base / "lib/made.js").exists()

@@ -108,11 +108,55 @@ def test_a_run_that_may_not_change_the_lock_leaves_its_version(project: Project,
     assert lock_text(project) == before
 
 
-def test_version_1_cannot_be_written_and_leaves_a_lock_that_will_do(project: Project) -> None:
-    install(project, 2)
-    before = lock_text(project)
+@pytest.mark.npm
+@pytest.mark.parametrize("old", [2, 3])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("install",),
+        ("install", "--package-lock-only"),
+        ("update",),
+        ("uninstall", "alpha"),
+        ("install", "-D", "beta"),
+        ("dedupe",),
+        ("install", "--no-save"),
+        ("ci",),
+    ],
+)
+def test_version_1_is_written_as_by_npm(project: Project, words: tuple[str, ...], old: int) -> None:
+    install(project, old)
+    manifest, before = (project.folder / "package.json").read_text(), lock_text(project)
+    project.succeeds(*words, "--lockfile-version=1")
+    ours, tree = lock_text(project), project.tree()
+    project.write("package.json", manifest)
+    assert ours == npm_lock(project, before, *words, "--lockfile-version=1")
+    assert project.tree() == tree
+
+
+@pytest.mark.npm
+def test_version_1_stays_as_it_is_while_it_is_asked_for(project: Project) -> None:
+    project.write("packages/w/package.json", json.dumps({"name": "w", "version": "1.0.0"}))
+    project.declare(
+        ALPHA, BETA, dependencies={"alpha": "^1.0.0"}, optionalDependencies={"beta": "*"}, workspaces=["packages/*"]
+    )
+    project.write(".npmrc", "lockfile-version=1\n")
+    project.succeeds("install")
+    first, tree = lock_text(project), project.tree()
+    assert project.lock["lockfileVersion"] == 1
+    assert "packages" not in project.lock
+    for command in ("install", "ci", "install"):
+        project.succeeds(command)
+        assert (lock_text(project), project.tree()) == (first, tree)
+    assert npm_lock(project, first, "install") == first
+    project.succeeds("install", "--lockfile-version=3")
+    assert project.lock["lockfileVersion"] == 3
+
+
+def test_a_project_without_dependencies_has_a_lock_of_version_1(project: Project) -> None:
+    project.declare()
     project.succeeds("install", "--lockfile-version=1")
-    assert lock_text(project) == before
+    assert project.lock == {"name": "app", "version": "1.0.0", "lockfileVersion": 1, "requires": True}
+    project.succeeds("install", "--lockfile-version=1")
 
 
 def test_a_lock_that_does_not_say_its_version_gets_the_one_that_is_asked_for(project: Project) -> None:

@@ -479,7 +479,7 @@ def test_npm_applies_overrides_in_the_same_way(tmp_path: Path, registry: Package
 
 
 def test_override_that_conflicts_with_a_direct_dependency_is_an_error():
-    with pytest.raises(ManifestError, match="conflicts with a direct dependency"):
+    with pytest.raises(ManifestError, match="overrides contradict the project's own dependency"):
         overridden({"w": "2"}).problems()
 
 

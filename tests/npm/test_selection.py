@@ -425,6 +425,18 @@ def test_what_the_project_itself_bundles_is_fetched():
     assert not any(is_bundled(graph, path) for path in graph.lock.entries)
 
 
+def test_what_comes_in_the_tarball_of_something_that_the_project_bundles_is_not_fetched():
+    entries = {
+        "node_modules/x": entry("1.0.0", inBundle=True, dependencies={"y": "1", "w": "1"}, bundleDependencies=["y"]),
+        "node_modules/x/node_modules/y": {"version": "1.0.0", "inBundle": True, "dependencies": {"z": "1"}},
+        "node_modules/x/node_modules/z": {"version": "1.0.0", "inBundle": True},
+        "node_modules/x/node_modules/w": entry("1.0.0", "w", inBundle=True),
+    }
+    graph = MadeProject({"dependencies": {"x": "1"}, "bundleDependencies": ["x"]}, entries).graph()
+    bundled = [path for path in graph.lock.entries if is_bundled(graph, path)]
+    assert bundled == ["node_modules/x/node_modules/y", "node_modules/x/node_modules/z"]
+
+
 # -- the hidden lockfile ------------------------------------------------------------------------------------------
 
 

@@ -50,6 +50,17 @@ def invent_case(seed: int) -> dict[str, Any]:
     return case
 
 
+def invent_bundling_case(seed: int) -> dict[str, Any]:
+    """The same, with a project that bundles some of its dependencies, or all of them."""
+    case = invent_case(seed)
+    chance = Random(seed)
+    for project in (case[key] for key in ("before", "project") if key in case):
+        names = [name for kind in ("dependencies", "devDependencies") for name in project.get(kind, ())]
+        some = [name for name in names if chance.random() < 0.5]
+        project[chance.choice(["bundleDependencies", "bundledDependencies"])] = chance.choice([True, some, some])
+    return case
+
+
 def _invent_range(chance: Random, registry: dict[str, Any], name: str) -> str:
     version = chance.choice(list(registry[name]))
     other = f"^{version} || ^{chance.choice('123')}.0.0"

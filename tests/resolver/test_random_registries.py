@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from arborists import Arborist, arborist
-from inventing import invent_case
+from inventing import invent_bundling_case, invent_case
 from lockcheck.codes import CODES
 from playing import lock_text, publish, resolve, write_project
 from support.registry import PackageRegistry
@@ -16,6 +16,8 @@ from pmpipe.errors import PmpipeError
 
 __all__ = ["arborist"]
 SEEDS = 60
+#: where invented projects that bundle begin; npm knows an answer to all of them
+BUNDLING_SEEDS = 5080
 
 
 @pytest.mark.npm
@@ -24,7 +26,22 @@ SEEDS = 60
 def test_resolves_an_invented_registry_as_arborist_does(
     seed: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
 ) -> None:
-    case = invent_case(seed)
+    compare_before_and_after(invent_case(seed), tmp_path, registry, arborist)
+
+
+@pytest.mark.npm
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("seed", range(BUNDLING_SEEDS, BUNDLING_SEEDS + 25))
+def test_resolves_a_project_that_bundles_as_arborist_does(
+    seed: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
+) -> None:
+    compare_before_and_after(invent_bundling_case(seed), tmp_path, registry, arborist)
+
+
+def compare_before_and_after(
+    case: dict[str, Any], tmp_path: Path, registry: PackageRegistry, arborist: Arborist
+) -> None:
+    """Resolve a case both ways; where it has an older project, that one first."""
     publish(case, registry)
     old: bytes | None = None
     if "before" in case:
@@ -52,11 +69,12 @@ def compare(case: dict[str, Any], folder: Path, url: str, arborist: Arborist, ol
 
 @pytest.mark.npm
 @pytest.mark.timeout(30)
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("seed", range(SEEDS, SEEDS + 25))
-def test_writes_locks_of_version_2_as_arborist_does(
-    seed: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
+def test_writes_locks_of_older_versions_as_arborist_does(
+    seed: int, version: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
 ) -> None:
     case = invent_case(seed)
-    case["config"] = {**case["config"], "lockfile-version": 2}
+    case["config"] = {**case["config"], "lockfile-version": version}
     publish(case, registry)
     compare({key: value for key, value in case.items() if key != "before"}, tmp_path, registry.url, arborist, None)
