@@ -186,7 +186,7 @@ class ProblemsError(PmpipeError):
         return max((problem.status for problem in self.problems), default=EXIT_FAILURE)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return "\n".join([*map(str, self.problems), *([f"hint: {self.hint}"] if self.hint else [])])
 
 
 class WorkerCrashError(PmpipeError):

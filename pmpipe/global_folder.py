@@ -13,6 +13,7 @@ Source: npm's ``--global``; ``bin-links`` for what may be overwritten in ``<pref
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -194,14 +195,25 @@ class GlobalFolder(msgspec.Struct):
         for path in new:
             journal.paths[path] = f"{self._own}/old/{len(journal.paths)}" if os.path.lexists(path) else ""
             journal.folders += [one for one in _missing_above(path) if one not in journal.folders]
-        partial = f"{self._journal_path}.new"
-        with open(partial, "wb") as file:
-            file.write(msgspec.json.encode(journal))
-        os.rename(partial, self._journal_path)
+        self._write_journal()
         for path in new:
             if journal.paths[path]:
                 os.makedirs(f"{self._own}/old", exist_ok=True)
-                os.rename(path, journal.paths[path])
+                try:
+                    os.rename(path, journal.paths[path])
+                except OSError as error:
+                    # a lower layer of an overlay: see `pmpipe.transaction`
+                    if error.errno != errno.EXDEV:
+                        raise
+                    journal.paths[path] = ""
+                    self._write_journal()
+                    remove_tree(path)
+
+    def _write_journal(self) -> None:
+        partial = f"{self._journal_path}.new"
+        with open(partial, "wb") as file:
+            file.write(msgspec.json.encode(self._journal))
+        os.rename(partial, self._journal_path)
 
     def _move_in(self, name: str) -> None:
         built, place = f"{self.stage}/node_modules/{name}", self._place(name)

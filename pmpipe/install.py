@@ -27,7 +27,7 @@ from pmpipe.errors import FilesystemError, PmpipeError, StoreError
 from pmpipe.hidden_lockfile import HiddenLockfile
 from pmpipe.install_request import Arrival, Request, Summary
 from pmpipe.installed import Installed, survey
-from pmpipe.interrupts import signals_ignored
+from pmpipe.interrupts import CancelledError, signals_ignored
 from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.pipeline import install_settings
@@ -208,8 +208,11 @@ class Install(msgspec.Struct, dict=True):
         except BaseException as error:
             with signals_ignored():
                 self._roll_back(error)
-            if isinstance(error, OSError):
-                raise _unwritable(error) from error
+            shown = _unwritable(error) if isinstance(error, OSError) else error
+            if any(folder.is_lossy for folder in self._folders.values()):
+                _tell_loss(shown)
+            if shown is not error:
+                raise shown from error
             raise
         # from here on the new tree counts: a signal comes too late
         with signals_ignored():
@@ -407,6 +410,15 @@ def _preserver(arrival: Arrival) -> Callable[[Iterable[Link]], None]:
 
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _tell_loss(error: BaseException) -> None:
+    """Have an error say that the project is not as it was."""
+    lost = "what a lower layer of an image had in node_modules could not be put back: run pmpipe again to complete it"
+    if isinstance(error, PmpipeError):
+        error.hint = lost
+    elif isinstance(error, CancelledError):
+        error.state = lost
 
 
 def _unwritable(error: OSError) -> PmpipeError:

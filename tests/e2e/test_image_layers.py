@@ -105,12 +105,15 @@ def test_a_package_that_cannot_be_had_leaves_what_was_installed(layered: Project
 
 
 @pytest.mark.root
-def test_a_package_that_ci_cannot_have_is_told_with_what_is_lost(layered: Project) -> None:
+@pytest.mark.parametrize("codes", [{"new": 404}, {"new": 404, "left": 403}])
+def test_what_ci_cannot_have_is_told_with_what_is_lost(layered: Project, codes: dict[str, int]) -> None:
     layered.want(LATER)
-    layered.registry.misbehave("/new/*.tgz", faults.status(404))
+    for name, code in codes.items():
+        layered.registry.misbehave(f"/{name}/*.tgz", faults.status(code))
     run = layered.start("ci", alone=False).wait()
     assert run.status == 1
-    assert LOST in run.stderr
+    assert run.stderr.count(LOST) == 1
+    layered.registry.behave()
     layered.want(FORMER)
     layered.succeeds("install")
     layered.assert_installed()
