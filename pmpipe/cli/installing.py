@@ -144,7 +144,7 @@ class _Job(msgspec.Struct):
         return is_frozen(self.session)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
-        from pmpipe.frozen import require_same_versions
+        from pmpipe.frozen import require_same_versions, under_head_of
         from pmpipe.resolving.inputs import is_global
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
@@ -167,7 +167,8 @@ class _Job(msgspec.Struct):
         session.warnings += resolved.warnings
         made = resolved.made
         session.adopt(
-            made.lock,
+            # a lock of version 1 was completed to be installed from, and stays as it is
+            under_head_of(old, made.lock, session.lock_file) if is_ci else made.lock,
             made.manifests,
             unavailable=made.unavailable,
             is_saved=made.is_saved,
@@ -176,7 +177,6 @@ class _Job(msgspec.Struct):
         for note in resolved.notes:
             self.output.debug(note)
         if is_ci:
-            # a lock of version 1 was completed to be installed from, and stays as it is
             require_same_versions(session, old)
         write = self._write(made) if not is_ci else None
         if write is not None and only_lock:
