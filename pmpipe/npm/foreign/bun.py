@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pmpipe.errors import LockfileError
+from pmpipe.npm.catalogs import catalogs_of
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.foreign.jsonc import read_jsonc
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
@@ -49,7 +50,7 @@ def read_bun_lock(data: bytes, file: str = "bun.lock") -> Pins:
             hint="a newer pmpipe may read it",
         )
     packages = mapping(document, "packages")
-    collector = PinCollector(file)
+    collector = PinCollector(file, catalogs_of(document))
     for location, workspace in mapping(document, "workspaces").items():
         _lock_all(collector, text_field(workspace, "name") if location else "", workspace, packages)
     for way, entry in packages.items():

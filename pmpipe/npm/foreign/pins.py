@@ -12,6 +12,8 @@ from typing import NewType
 
 import msgspec
 
+from pmpipe.npm.catalogs import Catalogs, meaning
+
 #: A package's name on its registry and the spec as a manifest has it; see `pin_key`.
 PinKey = NewType("PinKey", tuple[str, str])
 
@@ -58,18 +60,21 @@ class PinCollector:
     """Puts `Pins` together; where a name and spec was locked to several versions, the first one given stays.
 
     Attributes:
+        catalogs: what ``catalog:`` specs in the lock stand for; those in package.json are spelled out before they are
+            resolved.
         by_spec: so far.
         uses: per package how many dependents each pin has.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, catalogs: Catalogs | None = None) -> None:
         self.file = file
+        self.catalogs = catalogs or {}
         self.by_spec: dict[PinKey, Pin] = {}
         self.uses: dict[str, Counter[Pin]] = {}
 
     def lock(self, name: str, spec: str, pin: Pin) -> None:
         """Note what the dependency `name` with this spec was locked to."""
-        self.by_spec.setdefault(pin_key(name, spec), pin)
+        self.by_spec.setdefault(pin_key(name, meaning(self.catalogs, name, spec)), pin)
 
     def use(self, name: str, pin: Pin) -> None:
         """Note that somebody depends on this version; `name` is the package's on its registry."""

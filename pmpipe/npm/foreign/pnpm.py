@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pmpipe.errors import LockfileError
+from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
 from pmpipe.npm.foreign.plain_yaml import Plain, read_plain_yaml
@@ -59,13 +60,21 @@ def _version_of(document: Mapping[str, Plain], file: str) -> int:
     return int(number[1])
 
 
+def _catalogs(document: Mapping[str, Plain]) -> Catalogs:
+    catalogs = mapping(document, "catalogs")
+    return {
+        catalog: {name: text_field(about, "specifier") for name, about in mapping(catalogs, catalog).items()}
+        for catalog in catalogs
+    }
+
+
 class _Reader:
     """Reads one document."""
 
     def __init__(self, document: Mapping[str, Plain], version: int, file: str) -> None:
         self.document = document
         self.version = version
-        self.collector = PinCollector(file)
+        self.collector = PinCollector(file, _catalogs(document))
         self.integrities = dict(self._integrities())
 
     def pins(self) -> Pins:

@@ -15,6 +15,7 @@ from pmpipe.npm.foreign.files import FOREIGN_LOCKS, is_kept_up_to_date, read_for
 from pmpipe.npm.foreign.pins import PinKey, Pins, pin_key
 
 COMMIT = "0123456789" * 4
+LOCKED = {"a": "1.0.1", "b": "2.0.2", "c": "3.0.3"}
 
 
 def by_spec(text: str, file: str) -> dict[tuple[str, str], str]:
@@ -56,6 +57,31 @@ def test_the_projects_own_answer_counts_first() -> None:
         "packages": {"b": ["b@1.0.0", "", {}], "w/b": ["b@2.0.0", "", {}], "w/c": ["c@3.0.0", "", {}]},
     }
     assert by_spec(json.dumps(lock), "bun.lock") == {("b", "*"): "1.0.0", ("c", "*"): "3.0.0"}
+
+
+def test_a_spec_in_a_catalog_is_that_of_the_catalog() -> None:
+    wants = {"a": "catalog:", "b": "catalog:old", "c": "catalog:gone"}
+    bun = {
+        "lockfileVersion": 1,
+        "workspaces": {"": {"dependencies": wants}},
+        "catalog": {"a": "^1.0.0"},
+        "catalogs": {"old": {"b": "~2.0.0"}},
+        "packages": {name: [f"{name}@{version}", "", {}] for name, version in LOCKED.items()},
+    }
+    catalogs = {"default": {"a": "^1.0.0"}, "old": {"b": "~2.0.0"}}
+    pnpm = {
+        "lockfileVersion": "9.0",
+        "catalogs": {
+            catalog: {name: {"specifier": spec, "version": LOCKED[name]} for name, spec in listed.items()}
+            for catalog, listed in catalogs.items()
+        },
+        "importers": {
+            ".": {"dependencies": {name: {"specifier": spec, "version": LOCKED[name]} for name, spec in wants.items()}}
+        },
+    }
+    expected = {("a", "^1.0.0"): "1.0.1", ("b", "~2.0.0"): "2.0.2", ("c", "catalog:gone"): "3.0.3"}
+    assert by_spec(json.dumps(bun), "bun.lock") == expected
+    assert by_spec(json.dumps(pnpm), "pnpm-lock.yaml") == expected
 
 
 def test_bun_is_read_like_node_modules() -> None:
