@@ -145,6 +145,7 @@ class _Job(msgspec.Struct):
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
         from pmpipe.frozen import require_same_versions, under_head_of
+        from pmpipe.pnpm_settings import unheeded_settings
         from pmpipe.resolving.inputs import is_global
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
@@ -164,7 +165,7 @@ class _Job(msgspec.Struct):
             offline=session.config.offline,
             goes_on=not only_lock,
         )
-        session.warnings += resolved.warnings
+        session.warnings += [*resolved.warnings, *unheeded_settings(session.folder)]
         made = resolved.made
         session.adopt(
             # a lock of version 1 was completed to be installed from, and stays as it is
