@@ -6,7 +6,8 @@ further out, as in node_modules. An entry is a list: ``name@version``, the tarba
 the public one, what the package asks for, the integrity.
 
 So every dependency's spec is known, and which version answers it. Where one spec was answered differently for two
-packages, the project's own answer counts, then a workspace's, then that of the package that stands first.
+packages, the project's own answer counts, then a workspace's, then that of the package that stands first. For a spec
+that is not there the locked version with the most dependents is preferred among those that satisfy.
 
 Source: bun's own locks, lockfileVersion 0 to 2.
 """
@@ -65,6 +66,8 @@ def _lock_all(collector: PinCollector, way: str, about: Any, packages: Mapping[s
                 pin = _pin(_found(way, name, packages))
                 if pin is not None:
                     collector.lock(name, spec, pin)
+                    if pin.version:
+                        collector.use(pin.name, pin)
 
 
 def _found(way: str, name: str, packages: Mapping[str, Any]) -> Any:

@@ -44,8 +44,9 @@ class Pins(msgspec.Struct, frozen=True):
     Attributes:
         file: the lock's name, for messages.
         by_spec: what was locked for exactly this name and spec.
-        by_name: the versions of a package that the lock has, the preferred one first. Locks that do not write down
-            what the dependencies of dependencies asked for are read through this: the first version that satisfies.
+        by_name: the versions of a package that the lock has, the preferred one first. What is not in `by_spec`, because
+            the lock does not write down what the dependencies of dependencies, or peers, asked for, is read through
+            this: the first version that satisfies.
     """
 
     file: str
@@ -79,6 +80,13 @@ class PinCollector:
     def use(self, name: str, pin: Pin) -> None:
         """Note that somebody depends on this version; `name` is the package's on its registry."""
         self.uses.setdefault(name, Counter())[pin] += 1
+
+    def use_locked(self, name: str, spec: str) -> None:
+        """Note that somebody depends on what the dependency `name` with this spec was locked to, if anything was."""
+        key = pin_key(name, spec)
+        pin = self.by_spec.get(key)
+        if pin is not None and pin.version:
+            self.use(pin.name or key[0], pin)
 
     def pins(self) -> Pins:
         """The result; the version with the most dependents is the preferred one, among equals the one noted first."""
