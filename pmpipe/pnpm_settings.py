@@ -1,4 +1,4 @@
-"""What pnpm heeds in a project and npm does not know: whoever comes from pnpm is told what is not done."""
+"""What pnpm heeds in a project and npm does not know, or bun: whoever comes from there is told what is not done."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHOWN_CHARACTERS = 1000
 
 
 def unheeded_settings(folder: str) -> list[str]:
-    """One line for what a resolution has left out of account although pnpm heeds it.
+    """One line for what a resolution has left out of account although pnpm or bun heeds it.
 
     Args:
         folder: absolute path of the project, whose package.json is known to be good.
@@ -43,6 +43,8 @@ def unheeded_settings(folder: str) -> list[str]:
         *_unknown_workspaces(folder, npms, _texts(pnpm.get("packages"))),
         *_left_out(PNPM_WORKSPACE, pnpm, own),
         *_left_out(f"pnpm in {MANIFEST}", own.get("pnpm"), own),
+        # bun's
+        *_left_out(MANIFEST, {"patchedDependencies": own.get("patchedDependencies")}, own),
     ]
 
 
