@@ -51,7 +51,8 @@ def read_pnpm_lock(data: bytes, file: str = "pnpm-lock.yaml") -> Pins:
 
 def _version_of(document: Mapping[str, Plain], file: str) -> int:
     text = text_field(document, "lockfileVersion")
-    number = re.match(r"(\d{1,4})(?:\.\d+)?$", text)
+    # pnpm 7 could be asked for specifiers beside the versions, as later locks have them
+    number = re.match(r"(\d{1,4})(?:\.\d+)?(?:-inlineSpecifiers)?$", text)
     if number is None or not _OLDEST <= int(number[1]) <= _NEWEST:
         raise LockfileError(
             f"cannot use {file}: lockfileVersion {text[:40] or 'is missing, it'} is not known, only 5 to 9 are",

@@ -84,6 +84,17 @@ def test_a_spec_in_a_catalog_is_that_of_the_catalog() -> None:
     assert by_spec(json.dumps(pnpm), "pnpm-lock.yaml") == expected
 
 
+def test_pnpm_7_may_write_specifiers_beside_the_versions() -> None:
+    text = """lockfileVersion: 5.4-inlineSpecifiers
+dependencies:
+  a: {specifier: ^1.0.0, version: 1.0.1_p@2.0.0}
+  b: {specifier: npm:c@^3.0.0, version: /c/3.0.3}
+packages:
+  /a/1.0.1_p@2.0.0: {resolution: {integrity: sha512-a}}
+"""
+    assert by_spec(text, "pnpm-lock.yaml") == {("a", "^1.0.0"): "1.0.1", ("c", "npm:c@^3.0.0"): "3.0.3"}
+
+
 def test_bun_is_read_like_node_modules() -> None:
     needs_b = {"dependencies": {"@s/b": "1"}}
     lock = {
