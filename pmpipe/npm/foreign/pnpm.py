@@ -27,7 +27,8 @@ _OLDEST, _NEWEST = 5, 9
 #: packages are written with a slash before the version until here
 _LAST_WITH_SLASHES = 5
 _KINDS = ("dependencies", "devDependencies", "optionalDependencies")
-_COMMIT = re.compile(r"(?:[#/])([0-9a-f]{40})$")
+#: a folder of the repository may follow
+_COMMIT = re.compile(r"[#/]([0-9a-f]{40})(?:[#&]path:.*)?$")
 _HINT = "restore pnpm-lock.yaml from version control, or write it anew with `pnpm install --lockfile-only`"
 
 
@@ -115,8 +116,11 @@ class _Reader:
             return Pin(package[1], integrity=self.integrities.get(package, ""))
         if not isinstance(reference, str):
             return None
-        commit = _COMMIT.search(reference)
-        integrity = self._integrity_of(mapping(self.document, "packages").get(reference))
+        plain = self._without_peers(reference)
+        commit = _COMMIT.search(plain)
+        # since version 9 the package's name stands in front, but in a reference only if the dependency has another one
+        packages = mapping(self.document, "packages")
+        integrity = self._integrity_of(packages.get(plain)) or self._integrity_of(packages.get(f"{name}@{plain}"))
         if commit is None and not integrity:
             return None
         return Pin("", integrity="" if commit is not None else integrity, commit=commit[1] if commit else "")

@@ -21,7 +21,7 @@ from pmpipe.npm.foreign.plain_yaml import read_plain_yaml
 from pmpipe.npm.semver import parse_version
 
 _REGISTRY = "npm:"
-_COMMIT = re.compile(r"[#&]commit=([0-9a-f]{40})$")
+_COMMIT = re.compile(r"[#&]commit=([0-9a-f]{40})(?:&|$)")
 _HINT = "restore yarn.lock from version control, or let yarn write it anew"
 
 

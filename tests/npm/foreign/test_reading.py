@@ -95,6 +95,27 @@ packages:
     assert by_spec(text, "pnpm-lock.yaml") == {("a", "^1.0.0"): "1.0.1", ("c", "npm:c@^3.0.0"): "3.0.3"}
 
 
+@pytest.mark.parametrize("host", ["https://codeload.example/o/r/tar.gz/", "git+https://git.example/o/r.git#"])
+@pytest.mark.parametrize("rest", ["", "(p@2.0.0)", "#path:packages/a", "&path:/packages/a(p@2.0.0(q@1.0.0))"])
+@pytest.mark.parametrize("before", ["", "real@"])
+def test_pnpm_keeps_commits_with_peers_and_folders(host: str, rest: str, before: str) -> None:
+    importer = {"dependencies": {"a": {"specifier": "o/r", "version": f"{before}{host}{COMMIT}{rest}"}}}
+    lock = {"lockfileVersion": "9.0", "importers": {".": importer}}
+    assert by_spec(json.dumps(lock), "pnpm-lock.yaml") == {("a", "o/r"): COMMIT}
+
+
+@pytest.mark.parametrize(("reference", "key"), [("{}", "a@{}"), ("real@{}", "real@{}"), ("{}(p@1.0.0)", "a@{}")])
+def test_pnpm_9_has_the_integrity_of_a_tarball_under_the_packages_name(reference: str, key: str) -> None:
+    url = "https://files.example/a.tgz"
+    lock = {
+        "lockfileVersion": "9.0",
+        "importers": {".": {"dependencies": {"a": {"specifier": url, "version": reference.format(url)}}}},
+        "packages": {key.format(url): {"resolution": {"integrity": INTEGRITIES["a@1.0.0"], "tarball": url}}},
+    }
+    pins = read_foreign_lock(json.dumps(lock).encode(), "pnpm-lock.yaml")
+    assert pins.by_spec[PinKey(("a", url))].integrity == INTEGRITIES["a@1.0.0"]
+
+
 def test_bun_is_read_like_node_modules() -> None:
     needs_b = {"dependencies": {"@s/b": "1"}}
     lock = {
