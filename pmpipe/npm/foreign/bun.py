@@ -27,7 +27,8 @@ from pmpipe.npm.semver import parse_version
 
 _NEWEST = 2
 _KINDS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
-_COMMIT = re.compile(r"#([0-9a-f]{40})$")
+#: of repositories on GitHub bun writes down only how a commit begins
+_COMMIT = re.compile(r"#([0-9a-f]{7,40})$")
 _HINT = "restore bun.lock from version control, or write it anew with `bun install --lockfile-only`"
 
 

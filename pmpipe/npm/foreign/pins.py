@@ -27,7 +27,7 @@ class Pin(msgspec.Struct, frozen=True):
         resolved: the URL that the lock has, or empty.
         integrity: SRI of the tarball, or empty.
         fetch_resolved: the package is to be taken from `resolved`, without asking a registry.
-        commit: the full hash of a git dependency's commit, or empty.
+        commit: the hash of a git dependency's commit, or how it begins if the lock has no more; or empty.
     """
 
     version: str

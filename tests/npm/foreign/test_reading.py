@@ -116,6 +116,42 @@ def test_pnpm_9_has_the_integrity_of_a_tarball_under_the_packages_name(reference
     assert pins.by_spec[PinKey(("a", url))].integrity == INTEGRITIES["a@1.0.0"]
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://github.example/u/r#{}",
+        "https://github.example/u/r.git#{}",
+        "git+ssh://git@host.example/u/r#{}",
+        "git://host.example/u/r.git#{}",
+        "https://codeload.example/u/r/tar.gz/{}",
+        "https://codeload.example/u/r/tar.gz/{}#0000000000000000000000000000000000000000",
+        "https://bitbucket.example/u/r/get/{}.tar.gz",
+        "https://bitbucket.example/u/r/get/{}.tar.gz#0000000000000000000000000000000000000000",
+        "https://gitlab.example/u/r/repository/archive.tar.gz?ref={}",
+        "https://gitlab.example/u/r/repository/archive.tar.gz?ref={}#0000000000000000000000000000000000000000",
+    ],
+)
+def test_yarn_1_keeps_the_commit_wherever_its_address_has_it(address: str) -> None:
+    text = f'"r@u/r#main":\n  version "1.0.0"\n  resolved "{address.format(COMMIT)}"\n'
+    assert read_foreign_lock(text.encode(), "yarn.lock").by_spec[PinKey(("r", "u/r#main"))].commit == COMMIT
+
+
+@pytest.mark.parametrize("file", ["r-1.0.0.tgz", "r-1.0.0.tar.gz"])
+def test_the_sha1_of_a_tarball_is_no_commit(file: str) -> None:
+    text = f'r@^1.0.0:\n  version "1.0.0"\n  resolved "https://registry.example/r/-/{file}#{COMMIT}"\n'
+    assert not read_foreign_lock(text.encode(), "yarn.lock").by_spec[PinKey(("r", "^1.0.0"))].commit
+
+
+@pytest.mark.parametrize("rest", [[], ["sha512-a=="]])
+def test_bun_has_only_the_beginning_of_a_commit_on_github(rest: list[str]) -> None:
+    lock = {
+        "lockfileVersion": 1,
+        "workspaces": {"": {"dependencies": {"r": "u/r"}}},
+        "packages": {"r": [f"r@github:u/r#{COMMIT[:7]}", {}, f"u-r-{COMMIT[:7]}", *rest]},
+    }
+    assert by_spec(json.dumps(lock), "bun.lock") == {("r", "u/r"): COMMIT[:7]}
+
+
 def test_bun_is_read_like_node_modules() -> None:
     needs_b = {"dependencies": {"@s/b": "1"}}
     lock = {
