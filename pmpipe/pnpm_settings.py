@@ -49,6 +49,8 @@ def unheeded_settings(folder: str) -> list[str]:
 
 
 def _unknown_workspaces(folder: str, npms: Sequence[str], pnpms: Sequence[str]) -> Iterator[str]:
+    if not pnpms:
+        return
     known = set(find_folders(folder, npms))
     unknown = [
         path
