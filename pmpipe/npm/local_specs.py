@@ -101,7 +101,8 @@ class LocalSpecs:
             raise ManifestError(
                 "the project does not have what some dependencies ask for",
                 details=(*self._problems[:_SHOWN], *more),
-                hint="workspaces stand in package.json under workspaces; catalogs there too, or in pnpm-workspace.yaml",
+                hint="workspaces stand in package.json under workspaces, and only there; "
+                "catalogs in package.json, too, or in pnpm-workspace.yaml",
             )
 
     def meaning(self, name: str, spec: str, where: str, place: str) -> str:
