@@ -1,9 +1,9 @@
-"""Packages that lie in another one because its tarball has brought them, listed or not."""
+"""Packages that lie in another one: because its tarball has brought them, listed or not, or in place of such."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pmpipe.sources import entry_candidates
 from pmpipe.store import Store
@@ -11,6 +11,32 @@ from pmpipe.wanted import WantedPackage, WantedTree
 from stages.entry import TornIndexError, read_index
 
 _BETWEEN = "/node_modules/"
+
+
+def own_paths(location: str, paths: Iterable[str], separate: Collection[str]) -> list[str]:
+    """The files of a package's tarball that are the package's own.
+
+    A tarball may bring packages that the lock has by themselves, in other versions even (npm 6 has written such locks).
+    The lock decides then: those take the place of what was brought.
+
+    Args:
+        location: of the package.
+        paths: within it, as its index has them.
+        separate: locations of the packages and links that do not come with another one.
+    """
+    return [path for path in paths if not any(folder in separate for folder in _folders_around(location, path))]
+
+
+def _folders_around(location: str, path: str) -> Iterator[str]:
+    end = path.rfind("/")
+    while end > 0:
+        yield f"{location}/{path[:end]}"
+        end = path.rfind("/", 0, end)
+
+
+def separate_locations(packages: Iterable[WantedPackage]) -> set[str]:
+    """Where packages and links lie within others without coming in a tarball with them."""
+    return {package.location for package in packages if not package.in_bundle and _BETWEEN in package.location}
 
 
 def brought_along(paths: Collection[str], project: str, tree: WantedTree, store: Store) -> set[str]:

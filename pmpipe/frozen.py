@@ -53,6 +53,26 @@ def require_unfrozen(session: Session, store: Store) -> None:
     raise error
 
 
+def under_head_of(old: bytes, lock: bytes, file: str) -> bytes:
+    """A completed lock with the project's name and version as the old one states them.
+
+    npm's `ci` takes both from the lock, even if package.json has gone on since, and writes them to the hidden lockfile.
+
+    Args:
+        old: the lock of version 1.
+        lock: what was made of it.
+        file: the lock's name, for messages.
+    """
+    from pmpipe.npm.hidden_lockfile import lockfile_of
+    from pmpipe.npm.lockfile import read_head
+
+    before, after = read_head(old, file), read_head(lock, file)
+    if (before.name, before.version) == (after.name, after.version):
+        return lock
+    head = msgspec.structs.replace(after, name=before.name, version=before.version)
+    return lockfile_of(head, after.raw_entries())
+
+
 def require_same_versions(session: Session, old: bytes) -> None:
     """Refuse an old lock for `ci` if completing it has changed it: every package must have been in it as it is now.
 

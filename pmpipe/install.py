@@ -19,7 +19,7 @@ from functools import cached_property
 import msgspec
 
 from pmpipe.ahead import Ahead
-from pmpipe.brought import brought_along
+from pmpipe.brought import brought_along, own_paths, separate_locations
 from pmpipe.checking import CheckTask
 from pmpipe.driving import check
 from pmpipe.early_stages import stages_needed
@@ -183,7 +183,11 @@ class Install(msgspec.Struct, dict=True):
                 folder = f"{self.wanted.project}/{package.location}"
                 stored = filter(store.has, entry_candidates(store.folder, package))
                 tasks += [CheckTask(package.location, entry, folder) for entry in stored]
+        separate = separate_locations(self.wanted.tree.packages)
         for finding in check(tasks, self.request.sizes):
+            differs = [*finding.missing, *finding.changed]
+            if differs and not own_paths(finding.task.label, differs, separate):
+                continue
             installed.packages.pop(PackagePath(finding.task.label), None)
 
     # -- the change -----------------------------------------------------------------------------------------------

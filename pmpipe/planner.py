@@ -224,9 +224,14 @@ class Planner(msgspec.Struct):
                 destination = self._units[path].staged
             else:
                 destination = self._units[unit].staged + path[len(unit) :]
-        parent = self._placed.get(package.holder)
+        parent = self._placed_around(package)
         self._placed[path] = PlacementNumber(len(self.work.plan.placements))
         self._place(package, destination, parent)
+
+    def _placed_around(self, package: WantedPackage) -> PlacementNumber | None:
+        """The placement whose tarball brings the folder that a package lies in; it must not come after the package."""
+        holder = self._packages_at.get(package.holder)
+        return self._placed.get(self._bundler(holder).location) if holder is not None else None
 
     def _place(
         self, package: WantedPackage, destination: str, parent: PlacementNumber | None, only: tuple[str, ...] = ()
@@ -270,7 +275,7 @@ class Planner(msgspec.Struct):
         if not self._is_fresh(path) and path in self.installed.packages and leads_to(link, target):
             self.work.kept += 1
             return
-        self._links.append(FolderLink(path, link, target, self._placed.get(package.holder)))
+        self._links.append(FolderLink(path, link, target, self._placed_around(package)))
 
     # -- what goes ------------------------------------------------------------------------------------------------
 

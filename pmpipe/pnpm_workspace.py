@@ -1,4 +1,4 @@
-"""pnpm-workspace.yaml, as far as it says what specs in package.json files mean: its catalogs."""
+"""Reading pnpm-workspace.yaml, which says by its catalogs what specs in package.json files mean."""
 
 from __future__ import annotations
 
@@ -18,13 +18,23 @@ def read_catalogs(folder: str) -> Catalogs:
         ManifestError: the file is no YAML.
         FilesystemError: it cannot be read.
     """
+    document = read_pnpm_workspace(folder)
+    return catalogs_of({key: document.get(key) for key in ("catalog", "catalogs")}) if document else {}
+
+
+def read_pnpm_workspace(folder: str) -> dict[str, Any]:
+    """A project's pnpm-workspace.yaml, all scalars as texts; empty if there is none, or if it is no mapping.
+
+    Raises:
+        ManifestError: the file is no YAML.
+        FilesystemError: it cannot be read.
+    """
     data = read_file(folder, PNPM_WORKSPACE)
     if not data:
         return {}
     if len(data) > _MOST_BYTES:
         raise ManifestError(f"cannot use {PNPM_WORKSPACE}: it has {len(data)} bytes")
-    document = _parsed(data)
-    return catalogs_of({key: document.get(key) for key in ("catalog", "catalogs")}) if document else {}
+    return _parsed(data)
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pmpipe.brought import own_paths, separate_locations
 from pmpipe.checking import CheckTask, Finding
 from pmpipe.driving import check
 from pmpipe.errors import StoreError
@@ -61,15 +62,19 @@ def diagnose(wanted: Wanted, store: Store, sizes: Sizes, built: frozenset[Packag
     tasks = list(_tasks(wanted, store, diagnosis))
     diagnosis.checked = len(tasks)
     by_label = {task.label: task for task in tasks}
+    separate = separate_locations(wanted.tree.packages)
     suspects: dict[str, CheckTask] = {}
     for finding in _check(tasks, sizes):
         location = PackagePath(finding.task.label)
         if finding.no_entry:
             diagnosis.unverifiable.append(location)
             continue
-        diagnosis.damaged[location] = tuple(sorted({*finding.missing, *finding.changed}))
-        diagnosis.missing += [f"{location}/{path}" for path in finding.missing]
-        diagnosis.changed += [f"{location}/{path}" for path in finding.changed]
+        missing, changed = (own_paths(location, paths, separate) for paths in (finding.missing, finding.changed))
+        if not (missing or changed):
+            continue
+        diagnosis.damaged[location] = tuple(sorted({*missing, *changed}))
+        diagnosis.missing += [f"{location}/{path}" for path in missing]
+        diagnosis.changed += [f"{location}/{path}" for path in changed]
         entry = by_label[finding.task.label].entry
         suspects[entry] = CheckTask(entry, entry, entry)
     diagnosis.damaged_entries = frozenset(finding.task.entry for finding in _check(suspects.values(), sizes))

@@ -335,6 +335,7 @@ class Scheduler:
                 placement.destination,
                 placement.method,
                 placement.only,
+                replaces=placement.parent is not None,
             )
             yield Start(StageName.CLONE, job)
 

@@ -19,7 +19,7 @@ from stages.failure import filesystem_failure
 from stages.messages import Check, Clone, Cloned, Damaged, Failed, Job, Remove, Result
 from stages.opened_entry import FOLDER_FLAGS, DamagedEntryError, OpenedEntry, opened_entry, path_text
 from stages.place import Placing, ReflinkProbe
-from stages.remove import remove, remove_at
+from stages.remove import remove, remove_at, remove_tree
 from stages.worker import Handler
 
 _FOLDER_MODE = 0o755
@@ -80,7 +80,7 @@ class _Created(msgspec.Struct):
 def _fill(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Failed:
     index, created = entry.index, _Created()
     try:
-        created.package = _make_package_folder(job.destination)
+        created.package = _make_package_folder(job.destination, replaces=job.replaces)
         destination = os.open(job.destination, FOLDER_FLAGS)
     except OSError as error:
         return filesystem_failure(job.job, _cannot_write(job, b""), error)
@@ -113,7 +113,7 @@ def _place(job: Clone, probe: ReflinkProbe, placing: Placing, *, has_install_scr
         raise ValueError(f"no clone method is called {job.method!r}")
 
 
-def _make_package_folder(path: str) -> bool:
+def _make_package_folder(path: str, *, replaces: bool = False) -> bool:
     """Make sure that a real folder is at `path`; True if it is new."""
     try:
         os.mkdir(path, _FOLDER_MODE)
@@ -121,9 +121,9 @@ def _make_package_folder(path: str) -> bool:
         _make_parent(os.path.dirname(path))
         os.mkdir(path, _FOLDER_MODE)
     except FileExistsError:
-        if stat.S_ISDIR(os.lstat(path).st_mode):
+        if not replaces and stat.S_ISDIR(os.lstat(path).st_mode):
             return False
-        os.unlink(path)
+        remove_tree(path)
         os.mkdir(path, _FOLDER_MODE)
     return True
 

@@ -149,7 +149,8 @@ class _Job(msgspec.Struct):
         return is_frozen(self.session)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
-        from pmpipe.frozen import require_same_versions
+        from pmpipe.frozen import require_same_versions, under_head_of
+        from pmpipe.pnpm_settings import unheeded_settings
         from pmpipe.resolving.inputs import is_global
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
@@ -169,10 +170,11 @@ class _Job(msgspec.Struct):
             offline=session.config.offline,
             goes_on=not only_lock,
         )
-        session.warnings += resolved.warnings
+        session.warnings += [*resolved.warnings, *unheeded_settings(session.folder)]
         made = resolved.made
         session.adopt(
-            made.lock,
+            # a lock of version 1 was completed to be installed from, and stays as it is
+            under_head_of(old, made.lock, session.lock_file) if is_ci else made.lock,
             made.manifests,
             unavailable=made.unavailable,
             is_saved=made.is_saved,
@@ -181,7 +183,6 @@ class _Job(msgspec.Struct):
         for note in resolved.notes:
             self.output.debug(note)
         if is_ci:
-            # a lock of version 1 was completed to be installed from, and stays as it is
             require_same_versions(session, old)
         write = self._write(made) if not is_ci else None
         if write is not None and only_lock:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+CATALOG = "catalog:"
+
 #: Name of the catalog (``default`` for the one without a name) -> name of a package -> spec.
 Catalogs: TypeAlias = Mapping[str, Mapping[str, str]]
 
@@ -29,6 +31,14 @@ def catalogs_of(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def merged(first: Catalogs, second: Catalogs) -> Catalogs:
     """The catalogs of both; where both have a spec for a package, the first one's."""
     return {name: {**second.get(name, {}), **first.get(name, {})} for name in (*first, *second)}
+
+
+def meaning(catalogs: Catalogs, name: str, spec: str) -> str:
+    """What a spec of a lockfile stands for: the catalog's, if it names one that has the package."""
+    if not spec.startswith(CATALOG):
+        return spec
+    catalog = spec.removeprefix(CATALOG).strip() or "default"
+    return catalogs.get(catalog, {}).get(name, spec)
 
 
 def _specs(listed: Any) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import InvalidSpecError, ManifestError
-from pmpipe.npm.catalogs import Catalogs, catalogs_of, merged
+from pmpipe.npm.catalogs import CATALOG, Catalogs, catalogs_of, merged
 from pmpipe.npm.lock_graph import ProjectManifests
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import ROOT, PackagePath
@@ -28,8 +28,7 @@ from pmpipe.npm.shown import shown
 from pmpipe.npm.spec import parse_spec
 from pmpipe.npm.spec_types import CatalogSpec, WorkspaceSpec
 
-_CATALOG = "catalog:"
-_PROTOCOLS = ("workspace:", _CATALOG)
+_PROTOCOLS = ("workspace:", CATALOG)
 
 #: The maps of a package.json with specs in them; attribute and key.
 _MAPS = (
@@ -102,7 +101,8 @@ class LocalSpecs:
             raise ManifestError(
                 "the project does not have what some dependencies ask for",
                 details=(*self._problems[:_SHOWN], *more),
-                hint="workspaces stand in package.json under workspaces; catalogs there too, or in pnpm-workspace.yaml",
+                hint="workspaces stand in package.json under workspaces, and only there; "
+                "catalogs in package.json, too, or in pnpm-workspace.yaml",
             )
 
     def meaning(self, name: str, spec: str, where: str, place: str) -> str:
@@ -134,7 +134,7 @@ class LocalSpecs:
         found = listed.get(name)
         if found is None:
             return "", f"{shown(spec)}: the catalog {shown(catalog)} has no {name}"
-        if found.startswith(_CATALOG):
+        if found.startswith(CATALOG):
             return "", f"{shown(spec)}: the catalog {shown(catalog)} has {shown(found)} for it, which is no spec"
         return self._find(name, found, where) if _is_local(found) else (found, "")
 
@@ -168,7 +168,7 @@ def has_catalog_specs(manifests: ProjectManifests) -> bool:
     """Whether any package.json of the project asks for something in a catalog."""
     own = (manifests.root, *(manifests.folders[path] for path in manifests.workspaces.values() if path))
     specs = (spec for one in own for attribute, _ in _MAPS for spec in (getattr(one, attribute) or {}).values())
-    return any(spec.startswith(_CATALOG) for spec in specs) or _CATALOG in str(manifests.root.overrides or "")
+    return any(spec.startswith(CATALOG) for spec in specs) or CATALOG in str(manifests.root.overrides or "")
 
 
 def spelled_out_manifests(manifests: ProjectManifests, catalogs: Catalogs) -> ProjectManifests:

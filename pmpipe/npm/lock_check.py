@@ -8,7 +8,7 @@ dependencies for which there is no better place, unless the project itself bring
 
 On purpose it differs twice. A missing optional dependency is a warning: registries that mirror only some platforms make
 npm write such locks, and then refuse them. And the packages that a workspace needs are checked like all others, where
-npm looks no further than the workspace itself.
+npm looks no further than the workspace itself; resolving completes them accordingly (`Builder.queue_problems`).
 
 Source: npm's ``lib/commands/ci.js`` and ``lib/utils/validate-lockfile.js``; ``@npmcli/arborist``,
 ``lib/arborist/build-ideal-tree.js``.

@@ -168,12 +168,18 @@ class Builder:
     # --- what to look at
 
     def queue_problems(self) -> None:
-        """Queue the nodes below the project that lack something, before anything is asked for."""
+        """Queue the nodes below the project that lack something, before anything is asked for.
+
+        npm does not follow the links to workspaces here: what an old lock lacks there is never added, and nothing says
+        so.
+        """
         seen: dict[Node, None] = {self.tree.root: None}
         pending = [self.tree.root]
         for node in pending:
             for edge in node.edges_out.values():
                 target = edge.target
+                if target is not None and target.is_link and self._is_followed(target.end):
+                    target = target.end
                 if target is not None and target not in seen:
                     seen[target] = None
                     pending.append(target)
@@ -311,14 +317,16 @@ class Builder:
         found = False
         for link in links:
             target = link.target
-            if link.tree is not self.tree or target is None or not self.tree.is_inside_project(target):
-                continue
-            if target.up is None or target in self.seen:
+            if link.tree is not self.tree or target is None or target in self.seen or not self._is_followed(target):
                 continue
             self.tree.pass_rule_to_target(link)
             self.queue.push(target)
             found = True
         return found
+
+    def _is_followed(self, target: Node) -> bool:
+        """Whether it is up to the project what the target of a link finds: not what lies outside."""
+        return target.up is not None and self.tree.is_inside_project(target)
 
     def _uncover(self) -> bool:
         """Queue those from whom the wrong package hid the right one; tell whether there were any."""

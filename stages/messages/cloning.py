@@ -13,9 +13,10 @@ class Clone(Message, frozen=True):
         label: ``name@version`` for messages.
         entry: absolute path of the store entry.
         destination: absolute path of the package folder; it does not exist yet, or is empty, or holds nothing but
-            ``node_modules``, unless `only` is given.
+            ``node_modules``, unless `only` or `replaces` is given.
         method: ``auto``, ``reflink``, ``hardlink`` or ``copy``.
         only: paths within the package to restore; each is replaced, nothing else is touched. Empty: all.
+        replaces: what is at the destination goes first: the tarball of the package around it may have brought it.
     """
 
     job: JobId
@@ -24,6 +25,7 @@ class Clone(Message, frozen=True):
     destination: str
     method: str
     only: tuple[str, ...]
+    replaces: bool = False
 
 
 class Cloned(Message, frozen=True):

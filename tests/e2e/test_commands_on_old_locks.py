@@ -92,6 +92,19 @@ def test_a_lock_of_version_1_becomes_one_of_version_3(old: Project, words: tuple
     assert "delta" not in words or "node_modules/delta" in old.lock["packages"]
 
 
+@pytest.mark.npm
+@pytest.mark.parametrize("head", [{"version": "0.9.0"}, {"name": "former"}, {"name": None, "version": None}])
+def test_ci_names_the_project_as_the_lock_of_version_1_does(project: Project, head: dict[str, Any]) -> None:
+    project.declare(ALPHA, BETA, GAMMA, GAMMA_2, dependencies=DEPENDENCIES)
+    lock = {key: value for key, value in {**old_lock(project), **head}.items() if value is not None}
+    del lock["dependencies"]["left-over"]
+    project.write("package-lock.json", json.dumps(lock))
+    project.succeeds("ci")
+    ours = (project.folder / "node_modules/.package-lock.json").read_text()
+    project.npm("ci")
+    assert ours == (project.folder / "node_modules/.package-lock.json").read_text()
+
+
 def test_what_is_not_to_be_saved_leaves_a_lock_of_version_1_as_it_is(old: Project) -> None:
     before = outcome(old)
     old.succeeds("install", "delta", "--no-save")

@@ -226,3 +226,29 @@ def test_what_hides_the_right_version_from_a_workspace_goes(project: Project) ->
     assert "packages/b/node_modules/lib" not in project.lock["packages"]
     assert not (project.folder / "packages/b/node_modules/lib").exists()
     project.succeeds("ci")
+
+
+@pytest.mark.parametrize("kind", ["dependencies", "peerDependencies"])
+@pytest.mark.parametrize("old", [None, "1.0.0"])
+def test_install_completes_what_a_workspaces_packages_lack_in_the_lock(
+    project: Project, kind: str, old: str | None
+) -> None:
+    """npm looks no further than the workspace itself, and leaves the lock, and what is installed, as it is."""
+    needy = make_package("needy", "1.0.0", **{kind: {"lacking": "2"}})
+    project.write("w/package.json", json.dumps({"name": "w", "version": "1.0.0", "dependencies": {"needy": "1"}}))
+    project.declare(needy, make_package("lacking", "2.0.0"), workspaces=["w"])
+    project.succeeds("install", "--package-lock-only")
+    complete = project.lock
+    lock = project.lock
+    del lock["packages"]["node_modules/lacking"]
+    if old:
+        former = make_package("lacking", old)
+        project.registry.publish(former)
+        lock["packages"]["node_modules/lacking"] = former.lock_entry(project.registry.url)
+    project.write("package-lock.json", json.dumps(lock, indent=2) + "\n")
+    assert "lacking@2" in project.fails("ci").stderr
+    project.succeeds("install")
+    assert project.lock == complete
+    assert (project.folder / "node_modules/lacking").is_dir()
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("ci")

@@ -130,6 +130,53 @@ def test_a_pnpm_workspace_yaml_that_is_none_is_named_only_where_it_is_needed(pro
     assert "cannot read pnpm-workspace.yaml:2:1" in project.fails("install").stderr
 
 
+# -- what else pnpm-workspace.yaml says ---------------------------------------------------------------------------
+
+
+def test_workspaces_that_only_pnpm_knows_are_told(project: Project) -> None:
+    project.write("pnpm-workspace.yaml", "packages: [., packages/*, 'tools/**', '!**/fixtures']")
+    project.declare(ONE, dependencies={"lib": "1"}, workspaces=["packages/*"])
+    for path in ("packages/a", "tools/one", "tools/two/deep", "tools/fixtures"):
+        workspace(project, path, name=path.replace("/", "-"))
+    (project.folder / "tools/no-package").mkdir()
+    run = project.succeeds("install")
+    assert "nothing is installed for them: tools/one, tools/two/deep; put into package.json" in run.stderr
+    assert '"workspaces": ["packages/*", "tools/**", "!**/fixtures"]' in run.stderr
+    manifest = json.loads((project.folder / "package.json").read_text())
+    manifest["workspaces"] = ["packages/*", "tools/**", "!**/fixtures"]
+    project.write("package.json", json.dumps(manifest))
+    assert "pnpm" not in project.succeeds("install").stderr
+    assert (project.folder / "node_modules/tools-two-deep").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "packages", ["packages/*", "[packages/*, none/*]", "[.]", "{a: b}", "[[]]", "['packages/*', '/abs/*', '../out/*']"]
+)
+def test_nothing_is_told_where_pnpm_knows_no_other_workspaces(project: Project, packages: str) -> None:
+    project.write("pnpm-workspace.yaml", f"packages: {packages}\n")
+    project.declare(ONE, dependencies={"lib": "1"}, workspaces=["packages/*"])
+    workspace(project, "packages/a", name="a")
+    assert "pnpm" not in project.succeeds("install").stderr
+
+
+def test_settings_of_pnpm_that_would_change_the_tree_are_told(project: Project) -> None:
+    project.write(
+        "pnpm-workspace.yaml", "overrides: {lib: 2}\npatchedDependencies: {lib: x.patch}\nnodeLinker: hoisted\n"
+    )
+    pnpm = {"overrides": {"lib": "2"}, "packageExtensions": {}}
+    project.declare(ONE, TWO, dependencies={"lib": "*"}, pnpm=pnpm)
+    said = project.succeeds("install").stderr
+    assert "pnpm-workspace.yaml: npm does not know overrides, patchedDependencies, and they are left out" in said
+    assert "pnpm in package.json: npm does not know overrides, and they are left out" in said
+    assert "pnpm" not in project.succeeds("install").stderr
+    patched = {"lib@1.0.0": "x.patch"}
+    project.declare(dependencies={"lib": "1"}, pnpm=pnpm, overrides={"other": "2"}, patchedDependencies=patched)
+    said = project.succeeds("install").stderr
+    assert "pnpm-workspace.yaml: npm does not know patchedDependencies" in said
+    assert "pnpm in package.json" not in said
+    assert "warning: package.json: npm does not know patchedDependencies" in said
+
+
 # -- resolutions --------------------------------------------------------------------------------------------------
 
 

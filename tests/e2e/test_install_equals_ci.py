@@ -7,7 +7,7 @@ import os
 import pytest
 from support.packages import make_package
 from support.project import Project
-from support.snapshot import snapshot
+from support.snapshot import snapshot, tree_of
 
 from pmpipe.standing import TOLERANCE_NS
 
@@ -112,6 +112,41 @@ def test_what_a_tarball_brings_unlisted_stays(project: Project) -> None:
     (project.folder / "node_modules/.package-lock.json").unlink()
     project.succeeds("install")
     assert brought.is_file()
+
+
+def test_what_a_tarball_brings_gives_way_to_what_the_lock_has_there(project: Project) -> None:
+    """A lock of npm 6 need not say that a package is bundled; its entry may even be another version by now."""
+    brought = {
+        f"node_modules/{name}/{file}": b"brought"
+        for name in ("inner", "@scope/inner")
+        for file in ("index.js", "old/file.js")
+    }
+    bundled = {"node_modules/bundled/package.json": b'{"name": "bundled", "version": "1.0.0"}'}
+    needs = dict.fromkeys(("inner", "@scope/inner", "bundled"), "*")
+    bringing = make_package(
+        "bringing", "1.0.0", {**brought, **bundled}, dependencies=needs, bundleDependencies=["bundled"]
+    )
+    own = {
+        "@scope/inner": make_package("@scope/inner", "2.0.0"),
+        "inner": make_package("inner", "2.0.0", {"node_modules/further/a.js": b"a"}),
+    }
+    at = "node_modules/bringing/node_modules"
+    listed = {"version": "1.0.0", "inBundle": True}
+    nested = {f"{at}/{path}": package for path, package in own.items()}
+    project.want({"node_modules/bringing": bringing, f"{at}/bundled": listed, **nested})
+    project.succeeds("ci")
+    tree = project.tree()
+    for path, found in tree_of(nested).items():
+        assert tree[path] == found
+    assert not [path for path in tree if "old" in path]
+    project.succeeds("verify")
+    (project.folder / "node_modules/.package-lock.json").unlink()
+    project.succeeds("install")
+    assert project.tree() == tree
+    project.write(f"{at}/inner/node_modules/further/a.js", "changed")
+    assert f"{at}/inner/node_modules/further/a.js" in project.run("verify").stdout
+    project.succeeds("install", "--repair")
+    assert project.tree() == tree
 
 
 def test_a_file_in_the_place_of_node_modules_is_left_to_the_user(project: Project) -> None:

@@ -102,6 +102,23 @@ def test_a_branch_that_has_moved_does_not_move_a_lock(project: Project, reposito
     assert project.lock["packages"]["node_modules/g"]["resolved"].endswith(repository.commits["2.0.0"])
 
 
+@pytest.mark.parametrize("digits", [7, 40])
+def test_a_commit_in_the_lock_of_another_package_manager_is_kept(
+    project: Project, repository: Repository, digits: int
+) -> None:
+    commit = repository.commits["1.1.0"]
+    project.declare(LEAF, dependencies={"g": repository.url})
+    foreign = {
+        "lockfileVersion": 1,
+        "workspaces": {"": {"dependencies": {"g": repository.url}}},
+        "packages": {"g": [f"g@{repository.url}#{commit[:digits]}", {}, ""]},
+    }
+    project.write("bun.lock", json.dumps(foreign))
+    project.succeeds("install")
+    assert project.lock["packages"]["node_modules/g"]["resolved"] == f"{repository.url}#{commit}"
+    assert "nothing to do" in project.succeeds("install").stdout
+
+
 @pytest.mark.parametrize(
     ("reference", "told"),
     [

@@ -164,8 +164,8 @@ def test_names_line_and_column_of_what_cannot_be_read(data: bytes, where: str, w
     assert what in message
 
 
-def test_version_1_is_not_supported_yet():
-    assert "lockfileVersion 1, which is not supported yet" in refusal(
+def test_version_1_is_not_read_here():
+    assert "lockfileVersion 1, which only `ci` and commands that resolve can read" in refusal(
         b'{"lockfileVersion": 1, "dependencies": {"a": {}}}'
     )
 

@@ -12,6 +12,7 @@ from support.foreign_locks import INTEGRITIES, LOCKS, PROJECT, WORKSPACE, read
 from support.packages import make_package
 
 from pmpipe.errors import IntegrityError
+from pmpipe.npm.foreign.files import read_foreign_lock
 from pmpipe.npm.foreign.pins import Pin, PinCollector, PinKey, Pins
 
 URL = "https://registry.example"
@@ -64,6 +65,36 @@ def test_what_most_dependents_use_is_preferred() -> None:
     for version in ("1.0.0", "1.1.0", "1.1.0", "1.2.0"):
         collector.use("b", Pin(version))
     assert [pin.version for pin in collector.pins().by_name["b"]] == ["1.1.0", "1.0.0", "1.2.0"]
+
+
+PEERS: dict[str, Any] = {
+    "registry": {
+        "host": {"1.0.0": {}, "1.1.0": {}, "1.2.0": {}, "2.0.0": {}},
+        "plugin": {"1.0.0": {"peerDependencies": {"host": "1"}}},
+        "user": {"1.0.0": {"dependencies": {"host": "~1.1.0"}}},
+        "other": {"1.0.0": {"dependencies": {"host": "~1.1.0"}}},
+    },
+    "project": {"name": "app", "version": "1.0.0", "dependencies": {"plugin": "1", "user": "1", "other": "1"}},
+}
+BERRY = """__metadata: {version: 8}
+"host@npm:~1.0.0": {version: 1.0.0, resolution: "host@npm:1.0.0"}
+"host@npm:~1.1.0": {version: 1.1.0, resolution: "host@npm:1.1.0"}
+"plugin@npm:1": {version: 1.0.0, resolution: "plugin@npm:1.0.0", peerDependencies: {host: 1}}
+"user@npm:1": {version: 1.0.0, resolution: "user@npm:1.0.0", dependencies: {host: "npm:~1.1.0"}}
+"w@workspace:w": {version: 0.0.0-use.local, resolution: "w@workspace:w", dependencies: {host: "npm:~1.0.0"}}
+"x@workspace:x": {version: 0.0.0-use.local, resolution: "x@workspace:x", dependencies: {host: "npm:~1.1.0", y: "z"}}
+"""
+BUN = """{"lockfileVersion": 1, "workspaces": {}, "packages": {
+  "host": ["host@1.1.0", "", {}, ""], "old/host": ["host@1.0.0", "", {}, ""],
+  "old": ["old@1.0.0", "", {"dependencies": {"host": "~1.0.0"}}, ""],
+  "other": ["other@1.0.0", "", {"dependencies": {"host": "~1.1.0"}}, ""],
+  "user": ["user@1.0.0", "", {"dependencies": {"host": "~1.1.0"}}, ""] } }"""
+
+
+@pytest.mark.parametrize(("lock", "file"), [(BERRY, "yarn.lock"), (BUN, "bun.lock")])
+def test_peers_that_a_lock_does_not_answer_get_the_version_that_most_depend_on(lock: str, file: str) -> None:
+    found = versions(resolve_pinned(PEERS, URL, pins=read_foreign_lock(lock.encode(), file)))
+    assert {version for path, version in found.items() if "host" in path} == {"1.1.0"}
 
 
 @pytest.mark.parametrize("seed", range(20))

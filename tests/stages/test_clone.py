@@ -48,8 +48,8 @@ def package(tmp_path):
     return tmp_path / "app" / "node_modules" / "package"
 
 
-def job(entry, destination, method="auto", only=()):
-    return Clone(JobId(7), "package@1.0.0", entry, str(destination), method, tuple(only))
+def job(entry, destination, method="auto", only=(), *, replaces=False):
+    return Clone(JobId(7), "package@1.0.0", entry, str(destination), method, tuple(only), replaces)
 
 
 def clone(handle, *args, **kwargs):
@@ -210,6 +210,14 @@ def test_nested_packages_that_are_there_stay(handle, entry, package):
     (nested / "file").write_text("x")
     assert isinstance(clone(handle, entry, package), Cloned)
     assert files_of(package) == {**CONTENTS, "node_modules/nested/file": b"x"}
+
+
+def test_what_the_package_around_it_has_brought_is_replaced(handle, entry, package):
+    nested = package / "node_modules" / "nested"
+    nested.mkdir(parents=True)
+    (nested / "file").write_text("x")
+    assert isinstance(clone(handle, entry, package, replaces=True), Cloned)
+    assert files_of(package) == CONTENTS
 
 
 def test_a_link_in_place_of_a_folder_within_the_package_is_replaced(handle, entry, package, tmp_path):

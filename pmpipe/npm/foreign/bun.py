@@ -6,7 +6,8 @@ further out, as in node_modules. An entry is a list: ``name@version``, the tarba
 the public one, what the package asks for, the integrity.
 
 So every dependency's spec is known, and which version answers it. Where one spec was answered differently for two
-packages, the project's own answer counts, then a workspace's, then that of the package that stands first.
+packages, the project's own answer counts, then a workspace's, then that of the package that stands first. For a spec
+that is not there the locked version with the most dependents is preferred among those that satisfy.
 
 Source: bun's own locks, lockfileVersion 0 to 2.
 """
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pmpipe.errors import LockfileError
+from pmpipe.npm.catalogs import catalogs_of
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.foreign.jsonc import read_jsonc
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
@@ -25,7 +27,8 @@ from pmpipe.npm.semver import parse_version
 
 _NEWEST = 2
 _KINDS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
-_COMMIT = re.compile(r"#([0-9a-f]{40})$")
+#: of repositories on GitHub bun writes down only how a commit begins
+_COMMIT = re.compile(r"#([0-9a-f]{7,40})$")
 _HINT = "restore bun.lock from version control, or write it anew with `bun install --lockfile-only`"
 
 
@@ -49,7 +52,7 @@ def read_bun_lock(data: bytes, file: str = "bun.lock") -> Pins:
             hint="a newer pmpipe may read it",
         )
     packages = mapping(document, "packages")
-    collector = PinCollector(file)
+    collector = PinCollector(file, catalogs_of(document))
     for location, workspace in mapping(document, "workspaces").items():
         _lock_all(collector, text_field(workspace, "name") if location else "", workspace, packages)
     for way, entry in packages.items():
@@ -64,6 +67,8 @@ def _lock_all(collector: PinCollector, way: str, about: Any, packages: Mapping[s
                 pin = _pin(_found(way, name, packages))
                 if pin is not None:
                     collector.lock(name, spec, pin)
+                    if pin.version:
+                        collector.use(pin.name, pin)
 
 
 def _found(way: str, name: str, packages: Mapping[str, Any]) -> Any:

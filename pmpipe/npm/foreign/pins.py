@@ -12,6 +12,8 @@ from typing import NewType
 
 import msgspec
 
+from pmpipe.npm.catalogs import Catalogs, meaning
+
 #: A package's name on its registry and the spec as a manifest has it; see `pin_key`.
 PinKey = NewType("PinKey", tuple[str, str])
 
@@ -25,7 +27,7 @@ class Pin(msgspec.Struct, frozen=True):
         resolved: the URL that the lock has, or empty.
         integrity: SRI of the tarball, or empty.
         fetch_resolved: the package is to be taken from `resolved`, without asking a registry.
-        commit: the full hash of a git dependency's commit, or empty.
+        commit: the hash of a git dependency's commit, or how it begins if the lock has no more; or empty.
     """
 
     version: str
@@ -42,8 +44,9 @@ class Pins(msgspec.Struct, frozen=True):
     Attributes:
         file: the lock's name, for messages.
         by_spec: what was locked for exactly this name and spec.
-        by_name: the versions of a package that the lock has, the preferred one first. Locks that do not write down
-            what the dependencies of dependencies asked for are read through this: the first version that satisfies.
+        by_name: the versions of a package that the lock has, the preferred one first. What is not in `by_spec`, because
+            the lock does not write down what the dependencies of dependencies, or peers, asked for, is read through
+            this: the first version that satisfies.
     """
 
     file: str
@@ -58,22 +61,32 @@ class PinCollector:
     """Puts `Pins` together; where a name and spec was locked to several versions, the first one given stays.
 
     Attributes:
+        catalogs: what ``catalog:`` specs in the lock stand for; those in package.json are spelled out before they are
+            resolved.
         by_spec: so far.
         uses: per package how many dependents each pin has.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, catalogs: Catalogs | None = None) -> None:
         self.file = file
+        self.catalogs = catalogs or {}
         self.by_spec: dict[PinKey, Pin] = {}
         self.uses: dict[str, Counter[Pin]] = {}
 
     def lock(self, name: str, spec: str, pin: Pin) -> None:
         """Note what the dependency `name` with this spec was locked to."""
-        self.by_spec.setdefault(pin_key(name, spec), pin)
+        self.by_spec.setdefault(pin_key(name, meaning(self.catalogs, name, spec)), pin)
 
     def use(self, name: str, pin: Pin) -> None:
         """Note that somebody depends on this version; `name` is the package's on its registry."""
         self.uses.setdefault(name, Counter())[pin] += 1
+
+    def use_locked(self, name: str, spec: str) -> None:
+        """Note that somebody depends on what the dependency `name` with this spec was locked to, if anything was."""
+        key = pin_key(name, spec)
+        pin = self.by_spec.get(key)
+        if pin is not None and pin.version:
+            self.use(pin.name or key[0], pin)
 
     def pins(self) -> Pins:
         """The result; the version with the most dependents is the preferred one, among equals the one noted first."""

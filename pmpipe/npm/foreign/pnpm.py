@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pmpipe.errors import LockfileError
+from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
 from pmpipe.npm.foreign.plain_yaml import Plain, read_plain_yaml
@@ -26,7 +27,8 @@ _OLDEST, _NEWEST = 5, 9
 #: packages are written with a slash before the version until here
 _LAST_WITH_SLASHES = 5
 _KINDS = ("dependencies", "devDependencies", "optionalDependencies")
-_COMMIT = re.compile(r"(?:[#/])([0-9a-f]{40})$")
+#: a folder of the repository may follow
+_COMMIT = re.compile(r"[#/]([0-9a-f]{40})(?:[#&]path:.*)?$")
 _HINT = "restore pnpm-lock.yaml from version control, or write it anew with `pnpm install --lockfile-only`"
 
 
@@ -50,7 +52,8 @@ def read_pnpm_lock(data: bytes, file: str = "pnpm-lock.yaml") -> Pins:
 
 def _version_of(document: Mapping[str, Plain], file: str) -> int:
     text = text_field(document, "lockfileVersion")
-    number = re.match(r"(\d{1,4})(?:\.\d+)?$", text)
+    # pnpm 7 could be asked for specifiers beside the versions, as later locks have them
+    number = re.match(r"(\d{1,4})(?:\.\d+)?(?:-inlineSpecifiers)?$", text)
     if number is None or not _OLDEST <= int(number[1]) <= _NEWEST:
         raise LockfileError(
             f"cannot use {file}: lockfileVersion {text[:40] or 'is missing, it'} is not known, only 5 to 9 are",
@@ -59,13 +62,21 @@ def _version_of(document: Mapping[str, Plain], file: str) -> int:
     return int(number[1])
 
 
+def _catalogs(document: Mapping[str, Plain]) -> Catalogs:
+    catalogs = mapping(document, "catalogs")
+    return {
+        catalog: {name: text_field(about, "specifier") for name, about in mapping(catalogs, catalog).items()}
+        for catalog in catalogs
+    }
+
+
 class _Reader:
     """Reads one document."""
 
     def __init__(self, document: Mapping[str, Plain], version: int, file: str) -> None:
         self.document = document
         self.version = version
-        self.collector = PinCollector(file)
+        self.collector = PinCollector(file, _catalogs(document))
         self.integrities = dict(self._integrities())
 
     def pins(self) -> Pins:
@@ -105,8 +116,11 @@ class _Reader:
             return Pin(package[1], integrity=self.integrities.get(package, ""))
         if not isinstance(reference, str):
             return None
-        commit = _COMMIT.search(reference)
-        integrity = self._integrity_of(mapping(self.document, "packages").get(reference))
+        plain = self._without_peers(reference)
+        commit = _COMMIT.search(plain)
+        # since version 9 the package's name stands in front, but in a reference only if the dependency has another one
+        packages = mapping(self.document, "packages")
+        integrity = self._integrity_of(packages.get(plain)) or self._integrity_of(packages.get(f"{name}@{plain}"))
         if commit is None and not integrity:
             return None
         return Pin("", integrity="" if commit is not None else integrity, commit=commit[1] if commit else "")

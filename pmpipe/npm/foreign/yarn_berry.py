@@ -1,8 +1,10 @@
 """Reading the yarn.lock of yarn 2 and later ("berry"), which is YAML.
 
 An entry's key lists all requests that it answers: ``"a@npm:^1.0.0, a@npm:^1.1.0"``; ``resolution`` says what it is.
-Every request stands there, so each is pinned by its spec, and nothing has to be guessed. The checksums are those of
-yarn's own archives, not of tarballs, and are of no use here. Patches (``patch:``) are lost: npm does not know them.
+Every request stands there, so each is pinned by its spec. Peers are none: for what they ask for, the locked version
+with the most dependents is preferred among those that satisfy, or they would bring in a newer one that then serves all.
+The checksums are those of yarn's own archives, not of tarballs, and are of no use here. Patches (``patch:``) are lost:
+npm does not know them.
 
 Source: yarn's own locks, versions 3 to 10.
 """
@@ -13,13 +15,13 @@ import re
 from typing import Any
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.foreign.fields import text_field
+from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
 from pmpipe.npm.foreign.plain_yaml import read_plain_yaml
 from pmpipe.npm.semver import parse_version
 
 _REGISTRY = "npm:"
-_COMMIT = re.compile(r"[#&]commit=([0-9a-f]{40})$")
+_COMMIT = re.compile(r"[#&]commit=([0-9a-f]{40})(?:&|$)")
 _HINT = "restore yarn.lock from version control, or let yarn write it anew"
 
 
@@ -48,7 +50,17 @@ def read_yarn_berry(data: bytes, file: str = "yarn.lock") -> Pins:
             at = request.find("@", 1)
             if at > 0:
                 _lock(collector, request[:at], request[at + 1 :], entry)
+    for entry in document.values():
+        for name, spec in mapping(entry, "dependencies").items():
+            if isinstance(spec, str):
+                collector.use_locked(name, _without_registry(spec))
     return collector.pins()
+
+
+def _without_registry(spec: str) -> str:
+    wanted = spec.removeprefix(_REGISTRY)
+    # a name in the range makes it an alias, whose spec has the protocol in package.json, too
+    return spec if "@" in wanted.strip() else wanted
 
 
 def _lock(collector: PinCollector, name: str, spec: str, entry: Any) -> None:
@@ -57,11 +69,8 @@ def _lock(collector: PinCollector, name: str, spec: str, entry: Any) -> None:
     real_name, locked = (resolution[:at], resolution[at + 1 :]) if at > 0 else ("", "")
     if locked.startswith(_REGISTRY) and spec.startswith(_REGISTRY):
         version = text_field(entry, "version")
-        wanted = spec.removeprefix(_REGISTRY)
-        # a name in the range makes it an alias, whose spec has the protocol in package.json, too
-        is_alias = "@" in wanted.strip()
         if parse_version(version) is not None:
-            collector.lock(name, spec if is_alias else wanted, Pin(version, "" if real_name == name else real_name))
+            collector.lock(name, _without_registry(spec), Pin(version, "" if real_name == name else real_name))
         return
     commit = _COMMIT.search(locked)
     if commit is not None:

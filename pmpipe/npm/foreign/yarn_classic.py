@@ -33,8 +33,10 @@ from pmpipe.npm.tarball_name import named_by_tarball
 
 #: yarn's own name for the public registry: the same packages under another host
 _YARNS_REGISTRY = re.compile(r"https?://registry\.yarnpkg\.[a-z]+/")
+#: the commit in an archive's address, as yarn has it from GitHub, Bitbucket and GitLab
+_ARCHIVED = re.compile(r"(?:/tar\.gz/|/get/|[?&]ref=)([0-9a-f]{40})(?:\.tar\.gz)?(?:#|$)")
 #: a tarball's fragment is its sha1, which looks the same
-_COMMIT = re.compile(r"(?:^git\S*#|\.git#|/tar\.gz/)([0-9a-f]{40})$")
+_COMMIT = re.compile(r"(?<!\.tgz)(?<!\.tar\.gz)#([0-9a-f]{40})$")
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s,:"][^\s,]*)')
 _HINT = "restore yarn.lock from version control, or let yarn write it anew"
 
@@ -171,9 +173,9 @@ def _unreadable(line: str, number: int, file: str) -> LockfileError:
 
 def _pin(entry: YarnEntry, name: str) -> Pin | None:
     version = entry.fields.get("version", "")
-    address = entry.fields.get("resolved", "").partition("#")[0]
-    integrity = entry.fields.get("integrity", "")
-    commit = _COMMIT.search(entry.fields.get("resolved", ""))
+    resolved, integrity = entry.fields.get("resolved", ""), entry.fields.get("integrity", "")
+    address = resolved.partition("#")[0]
+    commit = _ARCHIVED.search(resolved) or _COMMIT.search(resolved)
     if parse_version(version) is None:
         return None
     pin = Pin(version, resolved=address, integrity=integrity, commit=commit[1] if commit is not None else "")

@@ -15,6 +15,7 @@ from pmpipe.npm.foreign.files import FOREIGN_LOCKS, is_kept_up_to_date, read_for
 from pmpipe.npm.foreign.pins import PinKey, Pins, pin_key
 
 COMMIT = "0123456789" * 4
+LOCKED = {"a": "1.0.1", "b": "2.0.2", "c": "3.0.3"}
 
 
 def by_spec(text: str, file: str) -> dict[tuple[str, str], str]:
@@ -56,6 +57,99 @@ def test_the_projects_own_answer_counts_first() -> None:
         "packages": {"b": ["b@1.0.0", "", {}], "w/b": ["b@2.0.0", "", {}], "w/c": ["c@3.0.0", "", {}]},
     }
     assert by_spec(json.dumps(lock), "bun.lock") == {("b", "*"): "1.0.0", ("c", "*"): "3.0.0"}
+
+
+def test_a_spec_in_a_catalog_is_that_of_the_catalog() -> None:
+    wants = {"a": "catalog:", "b": "catalog:old", "c": "catalog:gone"}
+    bun = {
+        "lockfileVersion": 1,
+        "workspaces": {"": {"dependencies": wants}},
+        "catalog": {"a": "^1.0.0"},
+        "catalogs": {"old": {"b": "~2.0.0"}},
+        "packages": {name: [f"{name}@{version}", "", {}] for name, version in LOCKED.items()},
+    }
+    catalogs = {"default": {"a": "^1.0.0"}, "old": {"b": "~2.0.0"}}
+    pnpm = {
+        "lockfileVersion": "9.0",
+        "catalogs": {
+            catalog: {name: {"specifier": spec, "version": LOCKED[name]} for name, spec in listed.items()}
+            for catalog, listed in catalogs.items()
+        },
+        "importers": {
+            ".": {"dependencies": {name: {"specifier": spec, "version": LOCKED[name]} for name, spec in wants.items()}}
+        },
+    }
+    expected = {("a", "^1.0.0"): "1.0.1", ("b", "~2.0.0"): "2.0.2", ("c", "catalog:gone"): "3.0.3"}
+    assert by_spec(json.dumps(bun), "bun.lock") == expected
+    assert by_spec(json.dumps(pnpm), "pnpm-lock.yaml") == expected
+
+
+def test_pnpm_7_may_write_specifiers_beside_the_versions() -> None:
+    text = """lockfileVersion: 5.4-inlineSpecifiers
+dependencies:
+  a: {specifier: ^1.0.0, version: 1.0.1_p@2.0.0}
+  b: {specifier: npm:c@^3.0.0, version: /c/3.0.3}
+packages:
+  /a/1.0.1_p@2.0.0: {resolution: {integrity: sha512-a}}
+"""
+    assert by_spec(text, "pnpm-lock.yaml") == {("a", "^1.0.0"): "1.0.1", ("c", "npm:c@^3.0.0"): "3.0.3"}
+
+
+@pytest.mark.parametrize("host", ["https://codeload.example/o/r/tar.gz/", "git+https://git.example/o/r.git#"])
+@pytest.mark.parametrize("rest", ["", "(p@2.0.0)", "#path:packages/a", "&path:/packages/a(p@2.0.0(q@1.0.0))"])
+@pytest.mark.parametrize("before", ["", "real@"])
+def test_pnpm_keeps_commits_with_peers_and_folders(host: str, rest: str, before: str) -> None:
+    importer = {"dependencies": {"a": {"specifier": "o/r", "version": f"{before}{host}{COMMIT}{rest}"}}}
+    lock = {"lockfileVersion": "9.0", "importers": {".": importer}}
+    assert by_spec(json.dumps(lock), "pnpm-lock.yaml") == {("a", "o/r"): COMMIT}
+
+
+@pytest.mark.parametrize(("reference", "key"), [("{}", "a@{}"), ("real@{}", "real@{}"), ("{}(p@1.0.0)", "a@{}")])
+def test_pnpm_9_has_the_integrity_of_a_tarball_under_the_packages_name(reference: str, key: str) -> None:
+    url = "https://files.example/a.tgz"
+    lock = {
+        "lockfileVersion": "9.0",
+        "importers": {".": {"dependencies": {"a": {"specifier": url, "version": reference.format(url)}}}},
+        "packages": {key.format(url): {"resolution": {"integrity": INTEGRITIES["a@1.0.0"], "tarball": url}}},
+    }
+    pins = read_foreign_lock(json.dumps(lock).encode(), "pnpm-lock.yaml")
+    assert pins.by_spec[PinKey(("a", url))].integrity == INTEGRITIES["a@1.0.0"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://github.example/u/r#{}",
+        "https://github.example/u/r.git#{}",
+        "git+ssh://git@host.example/u/r#{}",
+        "git://host.example/u/r.git#{}",
+        "https://codeload.example/u/r/tar.gz/{}",
+        "https://codeload.example/u/r/tar.gz/{}#0000000000000000000000000000000000000000",
+        "https://bitbucket.example/u/r/get/{}.tar.gz",
+        "https://bitbucket.example/u/r/get/{}.tar.gz#0000000000000000000000000000000000000000",
+        "https://gitlab.example/u/r/repository/archive.tar.gz?ref={}",
+        "https://gitlab.example/u/r/repository/archive.tar.gz?ref={}#0000000000000000000000000000000000000000",
+    ],
+)
+def test_yarn_1_keeps_the_commit_wherever_its_address_has_it(address: str) -> None:
+    text = f'"r@u/r#main":\n  version "1.0.0"\n  resolved "{address.format(COMMIT)}"\n'
+    assert read_foreign_lock(text.encode(), "yarn.lock").by_spec[PinKey(("r", "u/r#main"))].commit == COMMIT
+
+
+@pytest.mark.parametrize("file", ["r-1.0.0.tgz", "r-1.0.0.tar.gz"])
+def test_the_sha1_of_a_tarball_is_no_commit(file: str) -> None:
+    text = f'r@^1.0.0:\n  version "1.0.0"\n  resolved "https://registry.example/r/-/{file}#{COMMIT}"\n'
+    assert not read_foreign_lock(text.encode(), "yarn.lock").by_spec[PinKey(("r", "^1.0.0"))].commit
+
+
+@pytest.mark.parametrize("rest", [[], ["sha512-a=="]])
+def test_bun_has_only_the_beginning_of_a_commit_on_github(rest: list[str]) -> None:
+    lock = {
+        "lockfileVersion": 1,
+        "workspaces": {"": {"dependencies": {"r": "u/r"}}},
+        "packages": {"r": [f"r@github:u/r#{COMMIT[:7]}", {}, f"u-r-{COMMIT[:7]}", *rest]},
+    }
+    assert by_spec(json.dumps(lock), "bun.lock") == {("r", "u/r"): COMMIT[:7]}
 
 
 def test_bun_is_read_like_node_modules() -> None:
