@@ -16,6 +16,7 @@ import msgspec
 from pmpipe.npm.text import printable
 from stages.check import check
 from stages.failure import filesystem_failure
+from stages.layers import LayerProbe
 from stages.messages import Check, Clone, Cloned, Damaged, Failed, Job, Remove, Result
 from stages.opened_entry import FOLDER_FLAGS, DamagedEntryError, OpenedEntry, opened_entry, path_text
 from stages.place import Placing, ReflinkProbe
@@ -32,11 +33,11 @@ def make_handler() -> Handler:
     user's umask is, and a ``chmod`` after each ``mkdir`` would double the calls.
     """
     os.umask(0)
-    probe = ReflinkProbe()
+    probes = Probes()
 
     def handle(job: Job) -> Iterable[Result]:
         if isinstance(job, Clone):
-            return (clone(job, probe),)
+            return (clone(job, probes),)
         if isinstance(job, Check):
             return check(job)
         if isinstance(job, Remove):
@@ -46,16 +47,23 @@ def make_handler() -> Handler:
     return handle
 
 
-def clone(job: Clone, probe: ReflinkProbe) -> Cloned | Damaged | Failed:
+class Probes(msgspec.Struct):
+    """What is remembered from job to job of the store's filesystem, and of the project's."""
+
+    reflink: ReflinkProbe = msgspec.field(default_factory=ReflinkProbe)
+    layer: LayerProbe = msgspec.field(default_factory=LayerProbe)
+
+
+def clone(job: Clone, probes: Probes) -> Cloned | Damaged | Failed:
     """Carry out one `Clone` job; needs a umask of 0.
 
     Args:
         job: what to place, and where.
-        probe: remembers from job to job which devices can share blocks.
+        probes: of earlier jobs.
     """
     try:
         with opened_entry(job.entry) as entry:
-            return _restore(job, probe, entry) if job.only else _fill(job, probe, entry)
+            return _restore(job, probes, entry) if job.only else _fill(job, probes, entry)
     except DamagedEntryError as error:
         return Damaged(job.job, f"{job.label}: {error}")
     except OSError as error:
@@ -77,7 +85,7 @@ class _Created(msgspec.Struct):
     folders: list[bytes] = msgspec.field(default_factory=list)
 
 
-def _fill(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Failed:
+def _fill(job: Clone, probes: Probes, entry: OpenedEntry) -> Cloned | Failed:
     index, created = entry.index, _Created()
     try:
         created.package = _make_package_folder(job.destination, replaces=job.replaces)
@@ -87,7 +95,7 @@ def _fill(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Faile
     placing = Placing(entry.folder, destination, index.paths, index.sizes, index.executable)
     try:
         _make_folders(index.folders, destination, created)
-        _place(job, probe, placing, has_install_script=index.has_install_script)
+        _place(job, probes, placing, has_install_script=index.has_install_script)
     except DamagedEntryError:
         _undo(job, placing, created)
         raise
@@ -99,11 +107,11 @@ def _fill(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Faile
     return _cloned(job, placing, tuple(path_text(folder) for folder in index.gyp_packages()))
 
 
-def _place(job: Clone, probe: ReflinkProbe, placing: Placing, *, has_install_script: bool) -> None:
-    can_reflink = job.method != "copy" and probe.can_reflink(placing.entry, placing.destination)
+def _place(job: Clone, probes: Probes, placing: Placing, *, has_install_script: bool) -> None:
+    can_reflink = job.method != "copy" and probes.reflink.can_reflink(placing.entry, placing.destination)
     if job.method == "hardlink" or (job.method == "auto" and not can_reflink):
         # a script writes where it likes in its own package: never into files of the store
-        if has_install_script:
+        if has_install_script or (job.method == "auto" and probes.layer.is_lower(job.entry, placing.entry)):
             placing.copy(reflink=can_reflink)
         else:
             placing.hardlink()
@@ -154,7 +162,7 @@ def _make_folders(folders: Iterable[bytes], destination: int, created: _Created)
 # -- some files of a package --------------------------------------------------------------------------------------
 
 
-def _restore(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Failed:
+def _restore(job: Clone, probes: Probes, entry: OpenedEntry) -> Cloned | Failed:
     index, wanted = entry.index, set(job.only)
     numbers = [number for number, path in enumerate(index.paths) if path_text(path) in wanted]
     if len(numbers) != len(wanted):
@@ -172,7 +180,7 @@ def _restore(job: Clone, probe: ReflinkProbe, entry: OpenedEntry) -> Cloned | Fa
         _make_folders((folder for folder in index.folders if folder in parents), destination, _Created())
         for path in paths:
             remove_at(path, destination)
-        _place(job, probe, placing, has_install_script=index.has_install_script)
+        _place(job, probes, placing, has_install_script=index.has_install_script)
     except OSError as error:
         return filesystem_failure(job.job, _cannot_write(job, _where(placing, error)), error)
     finally:

@@ -159,6 +159,18 @@ def test_packages_of_a_lower_layer_can_be_taken_out_of_the_store(
 
 
 @pytest.mark.root
+def test_packages_of_a_lower_layer_are_copied_and_others_hardlinked(layered: Project) -> None:
+    # a hardlink of a file in a lower layer takes a hundred times as long
+    counts = layered.succeeds("ci", "--json").report["counts"]
+    assert counts["copied"] > counts["hardlinked"] == 0
+    layered.assert_installed()
+    layered.want(LATER)
+    counts = layered.succeeds("ci", "--json").report["counts"]
+    assert counts["hardlinked"] > counts["copied"] == 0
+    layered.assert_installed()
+
+
+@pytest.mark.root
 def test_a_damaged_package_of_a_lower_layer_is_mended(project: Project, next_layer: Callable[[], None]) -> None:
     project.want(FORMER)
     project.succeeds("ci", "--clone-method=copy")
