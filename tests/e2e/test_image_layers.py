@@ -13,6 +13,7 @@ from support.faulty import Fault
 from support.packages import make_package
 from support.project import Project
 from support.registry import faults
+from support.snapshot import snapshot
 
 from stages.entry import INDEX_NAME
 
@@ -182,6 +183,22 @@ def test_a_damaged_package_of_a_lower_layer_is_mended(project: Project, next_lay
     project.close()
     # the lower layer's is as it was
     project.store_is_damaged = True
+
+
+@pytest.mark.root
+def test_a_global_package_of_a_lower_layer_is_replaced(project: Project, next_layer: Callable[[], None]) -> None:
+    prefix = project.base / "global"
+    (prefix / "lib").mkdir(parents=True)
+    project.registry.publish(LEFT, INNER)
+    project.succeeds("install", "left@1", "-g", f"--prefix={prefix}")
+    next_layer()
+    project.registry.publish(LATER["node_modules/left"])
+    project.succeeds("install", "left@2", "-g", f"--prefix={prefix}")
+    assert sorted(snapshot(prefix)) == [
+        *("bin", "lib", "lib/node_modules", "lib/node_modules/left"),
+        *("lib/node_modules/left/index.js", "lib/node_modules/left/package.json"),
+    ]
+    assert (prefix / "lib/node_modules/left/index.js").read_bytes() == b"left 2"
 
 
 @pytest.mark.root
