@@ -1,5 +1,6 @@
 """What all tests share: where the helpers are, and the loopback registry's fixtures."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -12,3 +13,6 @@ for folder in (TESTS, TESTS.parent / "scripts"):
 from support.entries import store  # noqa: E402, F401
 from support.registry import certificate, registry  # noqa: E402, F401
 from support.signalled import signalled_children  # noqa: E402, F401
+
+# the tests may have been started by nohup, and what they start would pass a closed terminal over, too
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
