@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.faulty import Fault
-from support.packages import make_package
+from support.packages import Package, make_package
 from support.project import Project
 from support.registry import faults
 from support.snapshot import snapshot
@@ -122,27 +122,15 @@ def test_what_ci_cannot_have_is_told_with_what_is_lost(layered: Project, codes: 
 
 @pytest.mark.root
 @BOTH
+@pytest.mark.parametrize(("kind", "status", "wanted"), [("EIO", 1, FORMER), ("kills all", -signal.SIGKILL, LATER)])
 @pytest.mark.parametrize("number", range(2, 8))
-def test_a_failure_while_packages_are_exchanged_is_mended_by_the_next_run(
-    layered: Project, command: str, number: int
+def test_what_is_cut_off_while_packages_are_exchanged_is_completed_by_the_next_run(
+    layered: Project, command: str, kind: str, status: int, wanted: dict[str, Package], number: int
 ) -> None:
     layered.want(LATER)
-    run = layered.start(command, alone=False, fault=Fault("main", "os.rename", "EIO", number)).wait()
-    assert run.status == 1
-    layered.want(FORMER)
-    layered.succeeds("install")
-    layered.assert_installed()
-
-
-@pytest.mark.root
-@BOTH
-@pytest.mark.parametrize("number", range(2, 8))
-def test_a_run_that_is_killed_while_packages_are_exchanged_is_finished_by_the_next(
-    layered: Project, command: str, number: int
-) -> None:
-    layered.want(LATER)
-    run = layered.run(command, fault=Fault("main", "os.rename", "kills all", number))
-    assert run.status == -signal.SIGKILL
+    run = layered.start(command, alone=False, fault=Fault("main", "os.rename", kind, number)).wait()
+    assert run.status == status
+    layered.want(wanted)
     layered.succeeds("install")
     layered.assert_installed()
 
