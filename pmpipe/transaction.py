@@ -13,7 +13,7 @@ in one of two ways:
 is done, and taking back a step that was not done changes nothing.
 
 overlayfs renames no folder of a lower layer: in a build of a container's image, what earlier steps have installed.
-Moving the files one by one would copy them all, and wait for the disk each time. So such a folder is deleted where it
+Moving the files one by one would copy them all (measured: minutes for 150,000). So such a folder is deleted where it
 should be set aside; a failure after that leaves the journal, and the next run completes the tree.
 
 Both keep a journal in the folder from before the first change until the hidden lockfile has been written. A run that

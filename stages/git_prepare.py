@@ -90,7 +90,7 @@ def _pass_over_broken_lock(path: str) -> None:
         with open(path, "rb") as file:
             msgspec.json.decode(without_bom(without_conflicts(file.read(), "package-lock.json").data))
     except OSError:
-        pass
+        return  # there is none, or the run that prepares the package tells what is wrong with it
     except (LockfileError, ValueError, RecursionError):
         os.unlink(path)
 

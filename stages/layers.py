@@ -1,7 +1,8 @@
 """Which store entries lie in a lower layer of an overlay, as an earlier step of an image's build has left them.
 
-Before it makes a hardlink of such a file, overlayfs copies it into the upper layer and waits for the disk. Measured:
-14,932 files take 36 s; copies of our own take 1 s, and no more room.
+Before it makes a hardlink of such a file, overlayfs copies it into the upper layer: that takes the room of a copy of
+our own, and longer. Measured, ``ci`` of 14,932 files in a later step, on a machine with other work: 37 s with
+hardlinks, 24 s with copies, of which removing what was there takes some 10.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def test_packages_of_a_lower_layer_can_be_taken_out_of_the_store(
 
 @pytest.mark.root
 def test_packages_of_a_lower_layer_are_copied_and_others_hardlinked(layered: Project) -> None:
-    # a hardlink of a file in a lower layer takes a hundred times as long
+    # a hardlink of a file in a lower layer takes longer than a copy, and as much room
     counts = layered.succeeds("ci", "--json").report["counts"]
     assert counts["copied"] > counts["hardlinked"] == 0
     layered.assert_installed()
