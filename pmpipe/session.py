@@ -167,9 +167,9 @@ class Session:
         chosen = self.config.lockfile_version
         if chosen is None:
             return False
-        from pmpipe.npm.lock_version import stated_version
+        from pmpipe.npm.lock_version import has_version
 
-        return bool(stated_version(self.lock) != chosen)
+        return not has_version(self.lock, chosen)
 
     @property
     def lock_can_be_mended(self) -> bool:

@@ -104,8 +104,8 @@ def test_the_install_strategy_is_the_settings(folder: Path) -> None:
 # -- the new lock ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("old", "new"), [(1, 3), (2, 2), (3, 3), (4, 3), ("x", 3), (None, 3)])
-def test_the_version_of_the_old_lock_is_kept_if_it_is_2(folder: Path, old: object, new: int) -> None:
+@pytest.mark.parametrize(("old", "new"), [(1, 3), (2, 2), (3, 3), (4, 4), (5, 3), ("x", 3), (None, 3)])
+def test_the_version_of_the_old_lock_is_kept_if_it_is_2_or_4(folder: Path, old: object, new: int) -> None:
     style = lock_style(config(folder), str(folder), json.dumps({"lockfileVersion": old}).encode())
     assert style.version == new
 

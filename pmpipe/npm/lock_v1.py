@@ -49,7 +49,7 @@ class _Document(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def needs_inflating(data: bytes) -> bool:
-    """Whether npm asks registries for what the entries of a lockfile may lack: it is not known to be of version 2 or 3.
+    """Whether npm asks registries for what the entries of a lockfile may lack: it may be of version 1.
 
     Args:
         data: the file's bytes, JSON.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +15,13 @@ _FILLED = re.compile(rb'\{\s*"')
 
 _OLDEST_WITH_PACKAGES = 2
 
+#: Since npm 12: older ones would pass over what makes it necessary, so they are to stop at it.
+VERSION_OF_REPAIRS = 4
+#: The fields of an entry that need it: a manifest that the project has repaired, or a tree that it patches.
+REPAIRS = frozenset(
+    ("packageExtensionsHash", "npmExtensionHash", "packageExtensionsApplied", "npmExtensionApplied", "patched")
+)
+
 
 class _Sections(msgspec.Struct, frozen=True, rename="camel"):
     """The two sections that tell, as text: their entries by the thousand are not looked at."""
@@ -21,6 +29,10 @@ class _Sections(msgspec.Struct, frozen=True, rename="camel"):
     lockfile_version: Any = None
     packages: msgspec.Raw = msgspec.Raw()
     dependencies: msgspec.Raw = msgspec.Raw()
+
+
+class _Packages(msgspec.Struct, frozen=True):
+    packages: dict[str, dict[str, msgspec.Raw]] = {}
 
 
 class _Stated(msgspec.Struct, frozen=True, rename="camel"):
@@ -37,6 +49,31 @@ def stated_version(data: bytes) -> Any:
         return msgspec.json.decode(without_bom(data), type=_Stated).lockfile_version
     except (msgspec.MsgspecError, RecursionError):
         return None
+
+
+def needed_version(packages: Mapping[str, Mapping[str, Any]]) -> int:
+    """The lowest ``lockfileVersion`` that a lock with these entries may have; 1 if any will do.
+
+    Source: npm 12's ``@npmcli/arborist``, ``lib/shrinkwrap.js`` (``commit``).
+    """
+    return 1 if all(map(REPAIRS.isdisjoint, packages.values())) else VERSION_OF_REPAIRS
+
+
+def has_version(data: bytes, chosen: int) -> bool:
+    """Whether a lock has the version that was chosen, or the higher one that it has to have.
+
+    Args:
+        data: the file's bytes, without merge conflicts.
+        chosen: 1, 2 or 3.
+    """
+    stated = stated_version(data)
+    if stated != VERSION_OF_REPAIRS:
+        return bool(stated == chosen)
+    try:
+        packages = msgspec.json.decode(without_bom(data), type=_Packages).packages
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return needed_version(packages) == VERSION_OF_REPAIRS
 
 
 def is_version_1(data: bytes) -> bool:

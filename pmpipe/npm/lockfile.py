@@ -1,4 +1,4 @@
-"""Reading package-lock.json, npm-shrinkwrap.json and the hidden lockfile (versions 2 and 3).
+"""Reading package-lock.json, npm-shrinkwrap.json and the hidden lockfile (versions 2 to 4).
 
 The whole text is decoded at once into `Entry` objects that hold only what an install needs; what they do not hold is
 still in `Lockfile.data`, from which the hidden lockfile is cut. A lock is data from somebody else: whatever could lead
@@ -22,7 +22,9 @@ from pmpipe.npm.json_text import Place, explain, place_of, without_bom
 from pmpipe.npm.package_path import ROOT, PackagePath, fault_in_path, is_installed, name_from_path, split_installed
 
 _OLDEST_VERSION = 2
-_NEWEST_VERSION = 3
+_NEWEST_VERSION = 4
+#: what a lock without a version is taken for, and what npm writes unless something needs more
+_USUAL_VERSION = 3
 _HINT_NEW_LOCK = (
     "restore package-lock.json from version control, or write it anew with `npm install --package-lock-only`"
 )
@@ -70,7 +72,7 @@ class Lockfile(msgspec.Struct, frozen=True):
     Attributes:
         file: the file's name for messages.
         name: the project's name as the lock has it; `version` accordingly.
-        lockfile_version: 2 or 3.
+        lockfile_version: 2, 3 or 4.
         entries: path -> entry, in the file's order; the root's is under the empty path, unless the lock has none.
         data: the file's text, without byte order mark.
     """
@@ -125,7 +127,7 @@ def read_head(data: bytes, file: str) -> Lockfile:
     data = without_bom(data)
     head = _head_decoder.decode(data)
     name, version = (text if isinstance(text, str) else None for text in (head.name, head.version))
-    return Lockfile(file, name, version, _NEWEST_VERSION, {}, data)
+    return Lockfile(file, name, version, _USUAL_VERSION, {}, data)
 
 
 def read_lockfile(data: bytes, file: str) -> Lockfile:
@@ -224,8 +226,8 @@ def _supported_version(document: _Document, data: bytes, file: str) -> int:
     version = document.lockfile_version
     if version is not None and version > _NEWEST_VERSION:
         raise LockfileError(
-            f"{place_of(data, ('lockfileVersion',), file)}: lockfileVersion {version} is not known, only 2 and 3 are",
-            hint="a newer pmpipe may read it; `npm install --lockfile-version 3` writes one that this pmpipe reads",
+            f"{place_of(data, ('lockfileVersion',), file)}: lockfileVersion {version} is not known, only 1 to 4 are",
+            hint="a newer pmpipe may read it; do not write the lock anew: it may hold what only newer versions know of",
         )
     is_old = version is not None and version < _OLDEST_VERSION
     if document.packages is None and (is_old or document.dependencies is not None):
@@ -234,7 +236,7 @@ def _supported_version(document: _Document, data: bytes, file: str) -> int:
             hint="`pmpipe install --package-lock-only` brings it up to date",
         )
     # npm takes a lock without a version for what it is by its "packages"
-    return version if version is not None and not is_old else _NEWEST_VERSION
+    return version if version is not None and not is_old else _USUAL_VERSION
 
 
 # -- what makes an entry unsafe or useless ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.hosted_git import parse_hosted_git
+from pmpipe.npm.lock_version import needed_version
 from pmpipe.npm.packument import Json, RawManifest
 from pmpipe.resolver.location import location_of, name_from_folder
 from pmpipe.resolver.lock_legacy import legacy_dependencies
@@ -44,7 +45,8 @@ def lock_document(
 
     Args:
         tree: with its flags worked out.
-        lockfile_version: 3, 2 to have the old ``dependencies`` too, or 1 to have these alone.
+        lockfile_version: 3 or 4, 2 to have the old ``dependencies`` too, or 1 to have these alone; it is 4 where what
+            the lock holds needs that.
         omit_registry_resolved: leave out where registry packages came from (``omit-lockfile-registry-resolved``).
         folder_name: of the project, which stands for the name that its package.json lacks.
     """
@@ -52,9 +54,11 @@ def lock_document(
     document: dict[str, Any] = {"name": root.package.name or folder_name or name_from_folder(tree.project_folder)}
     if root.package.version:
         document["version"] = root.package.version
+    packages = _packages(tree, omit_registry_resolved=omit_registry_resolved)
+    lockfile_version = max(lockfile_version, needed_version(packages))
     document.update({"lockfileVersion": lockfile_version, "requires": True})
     if lockfile_version >= _OLDEST_WITH_PACKAGES:
-        document["packages"] = _packages(tree, omit_registry_resolved=omit_registry_resolved)
+        document["packages"] = packages
     if lockfile_version <= _NEWEST_WITH_LEGACY:
         legacy = legacy_dependencies(tree, omit_resolved=omit_registry_resolved)
         if legacy:
@@ -66,6 +70,7 @@ def _packages(tree: Tree, *, omit_registry_resolved: bool) -> dict[str, Any]:
     packages: dict[str, Any] = {}
     root = tree.root
     root_entry = lock_entry(root, tree, omit_registry_resolved=omit_registry_resolved)
+    root_entry.update(tree.extension_hashes)
     if root_entry:
         packages[""] = root_entry
     for location, node in tree.nodes.items():
@@ -101,6 +106,8 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
         entry["hasShrinkwrap"] = True
     if package.has_install_script:
         entry["hasInstallScript"] = True
+    if package.provenance is not None:
+        entry.update(package.provenance)
     resolved = portable_resolved(package.resolved, tree.project_folder)
     if resolved and not (omit_registry_resolved and _is_from_registry(node)):
         entry["resolved"] = resolved

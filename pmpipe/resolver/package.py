@@ -7,6 +7,7 @@ in which order peer sets are put together, so it is part of the result.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 from posixpath import basename, normpath
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 #: A child's or dependency's name as folders of a case-insensitive filesystem would see it; npm keeps those apart.
 NameKey: TypeAlias = str
+
+#: Fields of a lockfile's entry, see `Package.provenance`.
+Provenance: TypeAlias = Mapping[str, Json]
 
 
 _NO_SPECS: dict[str, str] = {}
@@ -112,6 +116,8 @@ class Package:
         resolved: where it came from: a URL, ``git+…#commit``, ``file:`` and an absolute path; empty if nobody knows.
         integrity: SRI, or empty.
         has_shrinkwrap: its tarball brings a lock for what is below it.
+        provenance: what a lockfile says of who has repaired its manifest (``packageExtensionsApplied`` and
+            ``npmExtensionApplied``), by field; None if it is its author's.
     """
 
     __slots__ = (
@@ -127,11 +133,20 @@ class Package:
         "optional_dependencies",
         "peer_dependencies",
         "pool",
+        "provenance",
         "resolved",
         "version",
     )
 
-    def __init__(self, manifest: RawManifest, pool: DependencyPool, *, resolved: str = "", integrity: str = "") -> None:
+    def __init__(
+        self,
+        manifest: RawManifest,
+        pool: DependencyPool,
+        *,
+        resolved: str = "",
+        integrity: str = "",
+        provenance: Provenance | None = None,
+    ) -> None:
         self.manifest = manifest
         self.pool = pool
         self.name = manifest.name if isinstance(manifest.name, str) else ""
@@ -147,6 +162,7 @@ class Package:
         self.resolved = resolved
         self.integrity = integrity
         self.has_shrinkwrap = bool(manifest.shrinkwrapped)
+        self.provenance = provenance
         self._plain: tuple[Dependency, ...] | None = None
         self._with_dev: tuple[Dependency, ...] | None = None
 

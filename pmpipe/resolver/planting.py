@@ -12,6 +12,7 @@ import msgspec
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.override_conflict import OverrideConflict, override_error
+from pmpipe.npm.packument import Json
 from pmpipe.npm.resolutions import may_contradict, with_resolutions
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.location import absolute, location_of, name_from_folder
@@ -20,7 +21,7 @@ from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
 from pmpipe.resolver.package import DependencyPool, Kind, Package
 from pmpipe.resolver.peer_sets import Waiting
-from pmpipe.resolver.project import LockedEntry, Project
+from pmpipe.resolver.project import LockedEntry, Project, provenance_of
 from pmpipe.resolver.request import RequestKind
 from pmpipe.resolver.source import AskManifest, FedManifest, Source, package_from_json
 from pmpipe.resolver.tree import Tree
@@ -60,6 +61,8 @@ class Planted(msgspec.Struct):
                 links[location] = entry
             elif location:
                 self._plant_entry(location, entry)
+            else:
+                self.tree.extension_hashes = _hashes_of(entry)
             self.tree.locked_specs[location] = _specs_of(entry)
         for location, entry in links.items():
             target = self._target_of(location, entry)
@@ -90,7 +93,10 @@ class Planted(msgspec.Struct):
             resolved = f"file:{absolute(self.project.folder, resolved.removeprefix('file:'))}"
         integrity = entry.integrity if isinstance(entry.integrity, str) else ""
         manifest = entry if entry.name else msgspec.structs.replace(entry, name=name)
-        node = Node(name, Package(manifest, self.pool, resolved=resolved, integrity=integrity))
+        node = Node(
+            name,
+            Package(manifest, self.pool, resolved=resolved, integrity=integrity, provenance=provenance_of(entry)),
+        )
         node.has_shrinkwrap = bool(entry.has_shrinkwrap)
         parent = self._parent_of(location)
         if parent is None:
@@ -187,6 +193,14 @@ def check_overrides(project: Project, options: ResolveOptions) -> None:
         OverrideConflictError: they do.
     """
     plant_project(project.spelled_out(), DependencyPool(ignore_peers=options.legacy_peer_deps), options)
+
+
+def _hashes_of(entry: LockedEntry) -> dict[str, Json]:
+    hashes = {
+        "packageExtensionsHash": entry.package_extensions_hash,
+        "npmExtensionHash": entry.npm_extension_hash,
+    }
+    return {field: value for field, value in hashes.items() if value}
 
 
 def _specs_of(entry: LockedEntry) -> dict[str, str]:

@@ -11,16 +11,22 @@ from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.local_specs import spelled_out_documents
 from pmpipe.npm.packument import Json, RawManifest
+from pmpipe.resolver.package import Provenance
 
 
 class LockedEntry(RawManifest, frozen=True, rename="camel"):
-    """One entry of ``packages`` in an old lockfile: a manifest, and where the package came from."""
+    """One entry of ``packages`` in an old lockfile: a manifest, where the package came from, who repaired it."""
 
     resolved: Json = None
     integrity: Json = None
     link: Json = None
     in_bundle: Json = None
     has_shrinkwrap: Json = None
+    package_extensions_applied: Json = None
+    npm_extension_applied: Json = None
+    # the project's own alone
+    package_extensions_hash: Json = None
+    npm_extension_hash: Json = None
 
 
 class _LockedPackages(msgspec.Struct, frozen=True):
@@ -30,8 +36,19 @@ class _LockedPackages(msgspec.Struct, frozen=True):
 _LOCKED = msgspec.json.Decoder(_LockedPackages)
 
 
+def provenance_of(entry: LockedEntry) -> Provenance | None:
+    """What an entry says of who has repaired its manifest."""
+    if not (entry.package_extensions_applied or entry.npm_extension_applied):
+        return None
+    said = {
+        "packageExtensionsApplied": entry.package_extensions_applied,
+        "npmExtensionApplied": entry.npm_extension_applied,
+    }
+    return {field: value for field, value in said.items() if value}
+
+
 def locked_entries(lockfile: bytes) -> dict[str, LockedEntry]:
-    """The entries of a lockfile of version 2 or 3 that `pmpipe.npm.lockfile` has found harmless.
+    """The entries of a lockfile of version 2 to 4 that `pmpipe.npm.lockfile` has found harmless.
 
     Raises:
         msgspec.MsgspecError: it is none.
@@ -50,7 +67,7 @@ class Project(msgspec.Struct, frozen=True):
         update_all: there is a lock, but nothing of it is to be kept (``npm update`` without names).
         explicit: per location of the project (empty) or a workspace the names of dependencies that the user asked for
             just now, so that what is there is replaced even if it would do.
-        is_old: the lock is none of version 2 or 3 (`pmpipe.npm.lock_v1`), so that its entries have to be completed with
+        is_old: the lock is none of version 2 to 4 (`pmpipe.npm.lock_v1`), so that its entries have to be completed with
             what the registry knows.
         catalogs: what ``catalog:`` specs stand for, besides the catalogs in `manifest`.
         pins: versions that another package manager's lock keeps; npm heeds such a lock only where `locked` is None.

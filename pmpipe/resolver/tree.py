@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from posixpath import dirname
 
+from pmpipe.npm.packument import Json
 from pmpipe.resolver.inside import edges_from_inside
 from pmpipe.resolver.node import Edge, EdgeError, Node
 from pmpipe.resolver.overrides import OverrideRule, conflict, narrower
@@ -27,11 +28,13 @@ class Tree:
         is_apart: it is the little tree of a peer set; links in it point into the project's tree.
         install_links: ``file:`` folders are copied, not linked (npm's ``--install-links``).
         locked_specs: what the old lock says that each location depends on, for git dependencies.
+        extension_hashes: what its lock has of the rules by which manifests are repaired, by field of the root's entry.
     """
 
     __slots__ = (
         "by_name",
         "edges",
+        "extension_hashes",
         "install_links",
         "is_apart",
         "is_global",
@@ -54,6 +57,7 @@ class Tree:
         self.edges: dict[NameKey, dict[Edge, None]] = {}
         self.tops: dict[Node, None] = {}
         self.locked_specs: dict[str, dict[str, str]] = {}
+        self.extension_hashes: dict[str, Json] = {}
         self._enter(root)
 
     # --- nodes

@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 
 _DAY_S = 86_400
 
-#: Old locks whose format is kept when they are written again; others become the newest.
-_KEPT_VERSION = 2
-_NEWEST_VERSION = 3
+#: Old locks whose format is kept when they are written again; others become what is usual.
+_KEPT_VERSIONS = (2, 4)
+_USUAL_VERSION = 3
 
 
 class LockStyle(msgspec.Struct, frozen=True):
     """How the lockfile is written.
 
     Attributes:
-        version: ``lockfileVersion``.
+        version: ``lockfileVersion``, unless something needs a higher one (`pmpipe.npm.lock_version`).
         omit_registry_resolved: npm's ``omit-lockfile-registry-resolved``.
         layout: of its text.
     """
 
-    version: int = _NEWEST_VERSION
+    version: int = _USUAL_VERSION
     omit_registry_resolved: bool = False
     layout: JsonLayout = msgspec.field(default_factory=JsonLayout)
 
@@ -72,9 +72,9 @@ class OldLock(msgspec.Struct, frozen=True):
     """What had been resolved before.
 
     Attributes:
-        text: of a lockfile of version 2 or 3 without conflicts; empty if there is none.
+        text: of a lockfile of version 2 to 4 without conflicts; empty if there is none.
         entries: of that; None if there is none.
-        is_incomplete: it is not known to be of version 2 or 3, so its entries may lack what the registry has to tell.
+        is_incomplete: it is not known to be of version 2 to 4, so its entries may lack what the registry has to tell.
         had_conflict: git had left both sides of a merge in it.
     """
 
@@ -190,8 +190,8 @@ def lock_style(
     """
     version = config.lockfile_version
     if version is None:
-        keeps = not starts_anew and stated_version(without_conflicts(lock, lock_file).data) == _KEPT_VERSION
-        version = _KEPT_VERSION if keeps else _NEWEST_VERSION
+        stated = None if starts_anew else stated_version(without_conflicts(lock, lock_file).data)
+        version = stated if stated in _KEPT_VERSIONS else _USUAL_VERSION
     layout = _layout(folder, lock) if config.settings["format-package-lock"] else ON_ONE_LINE
     return LockStyle(version, config.omit_lockfile_registry_resolved, layout)
 

@@ -69,7 +69,7 @@ _STEP_BYTES = MAXIMUM_DATAGRAM_BYTES // 2
 _HINT_CHARACTERS = 1_000
 
 #: Versions of lockfiles.
-_OLDEST_TO_INSTALL_FROM, _NEWEST_VERSION = 2, 3
+_OLDEST_TO_INSTALL_FROM, _USUAL_VERSION = 2, 3
 
 
 class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,7 +338,9 @@ class ResolveWorker:
         style = self._inputs.style
         # version 1 says too little to install from
         is_old = style.version < _OLDEST_TO_INSTALL_FROM
-        document = self._lock_document(ideal, _NEWEST_VERSION if is_old else style.version)
+        document = self._lock_document(ideal, _USUAL_VERSION if is_old else style.version)
+        # it may have to have a higher one
+        is_old = is_old and document["lockfileVersion"] == _USUAL_VERSION
         text = write_lockfile(document, style.layout)
         manifests = {manifest_path(location): content for location, content in resolver.manifests.items()}
         made = Made(

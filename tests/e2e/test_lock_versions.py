@@ -166,3 +166,30 @@ def test_a_lock_that_does_not_say_its_version_gets_the_one_that_is_asked_for(pro
     project.write("package-lock.json", json.dumps(document, indent=2))
     project.succeeds("install", "--lockfile-version=3")
     assert project.lock["lockfileVersion"] == 3
+
+
+# -- version 4 ----------------------------------------------------------------------------------------------------
+
+
+def as_version(project: Project, version: int) -> None:
+    """Have the lock say that it is of another version."""
+    project.write("package-lock.json", json.dumps({**project.lock, "lockfileVersion": version}))
+
+
+def test_a_lock_of_version_4_is_installed_from_and_stays_one(project: Project) -> None:
+    install(project, 3)
+    as_version(project, 4)
+    project.succeeds("ci")
+    assert json.loads((project.folder / "node_modules/.package-lock.json").read_text())["lockfileVersion"] == 3
+    project.registry.publish(make_package("gamma", "1.0.0"))
+    project.succeeds("add", "gamma")
+    assert project.lock["lockfileVersion"] == 4
+    project.succeeds("install", "--lockfile-version=3")
+    assert project.lock["lockfileVersion"] == 3
+
+
+@pytest.mark.parametrize("command", ["ci", "install", "update"])
+def test_a_lock_of_a_version_that_is_unknown_is_refused(project: Project, command: str) -> None:
+    install(project, 3)
+    as_version(project, 5)
+    assert "lockfileVersion 5 is not known, only 1 to 4 are" in project.fails(command).stderr

@@ -171,7 +171,7 @@ def test_version_1_is_not_read_here():
 
 
 def test_version_of_the_future_is_refused():
-    assert "lockfileVersion 4" in refusal(b'{"lockfileVersion": 4, "packages": {}}')
+    assert "lockfileVersion 5 is not known" in refusal(b'{"lockfileVersion": 5, "packages": {}}')
 
 
 # -- what is unsafe -----------------------------------------------------------------------------------------------
