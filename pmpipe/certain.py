@@ -71,6 +71,8 @@ def _is_certain(entry: Entry, omit: Collection[str]) -> bool:
     return not (
         entry.link
         or entry.in_bundle
+        # what is to be had for it depends on what the store has of it unpatched
+        or entry.patched
         or entry.optional
         or entry.dev_optional
         or (entry.dev and "dev" in omit)

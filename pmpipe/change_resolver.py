@@ -106,6 +106,7 @@ class ChangeResolver:
         self._resolver: Resolver | None = None
         self._naming: dict[Ask, None] = dict.fromkeys(asks(order.specs))
         self._answers: dict[Ask, Fed] = {}
+        self._dropped_patches: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -116,6 +117,11 @@ class ChangeResolver:
     def warnings(self) -> list[str]:
         """What the change has to say, one line each."""
         return self.change.warnings if self.change is not None else []
+
+    @property
+    def dropped_patches(self) -> tuple[str, ...]:
+        """After `finish`: the selectors of ``patchedDependencies`` that go with what is removed."""
+        return self._dropped_patches
 
     @property
     def saves_lock(self) -> bool:
@@ -156,6 +162,7 @@ class ChangeResolver:
         assert self._resolver is not None
         assert self.change is not None
         ideal = self._resolver.finish()
+        self._dropped_patches = self.change.dropped_patches(ideal)
         self.manifests = self.change.finish(ideal)
         return ideal
 

@@ -90,6 +90,7 @@ class Config(msgspec.Struct, eq=False):
     os: str | None
     cpu: str | None
     libc: str | None
+    allow_unused_patches: bool
     workspace: tuple[str, ...]
     workspaces: bool | None
     include_workspace_root: bool
@@ -170,6 +171,8 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         install_strategy=flatten.install_strategy(layers),
         package_lock=flatten.package_lock(layers),
         lockfile_version=None if version is None else int(version),
+        # whoever commits it to a project's .npmrc would never hear of a patch that has lost its package
+        allow_unused_patches=bool(flag.get("allow-unused-patches")),
         allow_scripts=_strongest("allow-scripts", files),
         allow_scripts_now=_strongest("allow-scripts", (env, flag)),
     )

@@ -15,8 +15,17 @@ from collections import deque
 
 import msgspec
 
-from pmpipe.plan import GitCommit, LocalFolder, LocalTarball, Origin, PackageNumber, Plan, RemoteTarball
-from stages.messages import Failed, SharedBytes, Source, TarballFile, UsersFolder
+from pmpipe.plan import (
+    GitCommit,
+    LocalFolder,
+    LocalTarball,
+    Origin,
+    PackageNumber,
+    Plan,
+    RemoteTarball,
+    StoredPackage,
+)
+from stages.messages import Failed, SharedBytes, Source, StoreEntry, TarballFile, UsersFolder
 
 
 class PackageState(enum.Enum):
@@ -45,7 +54,7 @@ class Downloads(msgspec.Struct):
     _to_fetch: deque[PackageNumber] = msgspec.field(default_factory=deque)
     #: all and only packages in state FETCHED, with the place of their bytes
     _to_extract: deque[tuple[PackageNumber, Source]] = msgspec.field(default_factory=deque)
-    #: origins of packages whose entries were damaged
+    #: origins of packages whose entries were damaged; they count more than the plan's
     _origins: dict[PackageNumber, Origin] = msgspec.field(default_factory=dict)
     #: why a package is FAILED; absent where nobody wanted it any more
     _reasons: dict[PackageNumber, Failed] = msgspec.field(default_factory=dict)
@@ -68,12 +77,9 @@ class Downloads(msgspec.Struct):
 
     def origin(self, number: PackageNumber) -> Origin:
         """Where a package that the store lacks comes from."""
-        package = self.plan.packages[number]
-        if package.origin is not None:
-            return package.origin
-        origin = self._origins.get(number)
+        origin = self._origins.get(number) or self.plan.packages[number].origin
         if origin is None:
-            origin = self._origins[number] = self.plan.origin_of(package.location)
+            origin = self._origins[number] = self.plan.origin_of(self.plan.packages[number].location)
         return origin
 
     def is_stored(self, number: PackageNumber) -> bool:
@@ -134,6 +140,13 @@ class Downloads(msgspec.Struct):
         self.states[number] = PackageState.WAITING
         self._queue(number)
 
+    def unpatched_damaged(self, number: PackageNumber) -> None:
+        """EXTRACTING -> WAITING: what the store has of a package that is to be patched is damaged itself."""
+        self.mended.add(number)
+        self._origins[number] = self.plan.origin_of(self.plan.packages[number].location)
+        self.states[number] = PackageState.WAITING
+        self._queue(number)
+
     def declare_dead(self, number: PackageNumber, failed: Failed) -> None:
         """The package's host refuses every connection; what else it was asked for fails the same way."""
         self._dead_hosts[self._host(number)] = failed
@@ -148,6 +161,8 @@ class Downloads(msgspec.Struct):
             self.fetched(number, TarballFile(origin.path))
         elif isinstance(origin, LocalFolder):
             self.fetched(number, UsersFolder(origin.path))
+        elif isinstance(origin, StoredPackage):
+            self.fetched(number, StoreEntry(origin.entry))
         else:
             self._to_fetch.append(number)
 

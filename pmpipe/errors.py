@@ -124,6 +124,12 @@ class ArchiveError(PmpipeError):
     code = "PM_ARCHIVE"
 
 
+class PatchError(PmpipeError):
+    """A patch of ``patchedDependencies`` cannot be used, or does not fit its package."""
+
+    code = "PM_PATCH"
+
+
 class GitError(PmpipeError):
     """A git repository could not be fetched at the locked commit."""
 

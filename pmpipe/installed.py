@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """What a location holds, as far as is known; texts are empty where it is not."""
+    """What a location holds, as far as is known; texts are empty where it is not. `patch` is a patch's integrity."""
 
     name: str
     version: str
@@ -32,6 +32,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     resolved: str = ""
     is_link: bool = False
     in_bundle: bool = False
+    patch: str = ""
 
 
 class _Identity(msgspec.Struct, frozen=True):
@@ -122,6 +123,7 @@ def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]
             entry.resolved or "",
             entry.link,
             _is_bundled(path, lock.entries),
+            entry.patched.integrity if entry.patched is not None else "",
         )
         for path, entry in lock.entries.items()
         if is_installed(path)

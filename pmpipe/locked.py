@@ -17,6 +17,7 @@ from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.platform import Engines
 from pmpipe.npm.selection import Selection, SelectionOptions, optional_set, select
+from pmpipe.patched_dependencies import Patches, check_patches
 from pmpipe.project import Project, find_folders, read_project
 from pmpipe.project_files import Contents
 from pmpipe.wanted import WantedTree
@@ -130,6 +131,8 @@ def read_locked_project(
     else:
         # npm knows nothing of ``resolutions``: a lock of its own may pass over them
         problems, passes_over = _check(graph, options)
+        patches = Patches(folder, project.manifests.root.patched_dependencies or {}, config.allow_unused_patches)
+        check_patches(graph, patches)
         drifted = passes_over or _has_drifted(graph) or has_unfit_optional_peers(graph, options)
         in_order = not problems
     if take_fitting is not None and not drifted:

@@ -25,6 +25,8 @@ from pmpipe.folder_bins import with_bins_of
 from pmpipe.npm.manifest_edit import Addition, ManifestEdit, SaveType
 from pmpipe.npm.manifest_save import FoundPackage, spec_to_save
 from pmpipe.npm.names import is_valid_name
+from pmpipe.npm.patch_selection import FIELD as PATCHES
+from pmpipe.npm.patch_selection import read_selectors, select_patches
 from pmpipe.npm.semver_relations import subset
 from pmpipe.npm.shown import shown
 from pmpipe.resolver.location import absolute, name_from_folder
@@ -66,6 +68,7 @@ class Change(msgspec.Struct, frozen=True):
         saving: how.
         added: names whose specs are to be saved, by location.
         updated: names whose specs are to be saved wherever the project depends on them directly; None for all.
+        removed: names that are depended on no longer.
         updates: names of which newer versions are wanted.
         prefer_dedupe: take what is in the tree already.
         saves_lock: whether the lockfile is to be written.
@@ -76,6 +79,7 @@ class Change(msgspec.Struct, frozen=True):
     saving: Saving = msgspec.field(default_factory=Saving)
     added: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     updated: frozenset[str] | None = frozenset()
+    removed: frozenset[str] = frozenset()
     updates: frozenset[str] = frozenset()
     prefer_dedupe: bool = False
     saves_lock: bool = True
@@ -115,6 +119,8 @@ class Change(msgspec.Struct, frozen=True):
             if edge.target is not None:
                 self._save(edge, edge.target, save_type, ideal)
                 changed[edge.origin.location] = None
+        for key in self.dropped_patches(ideal) if "" in self.edits else ():
+            self.edits[""].drop_patches([key])
         files = {}
         documents = self._in_npms_words()
         for location in changed:
@@ -125,6 +131,13 @@ class Change(msgspec.Struct, frozen=True):
             if data is not None:
                 files[location] = data
         return files
+
+    def dropped_patches(self, ideal: IdealTree) -> tuple[str, ...]:
+        """The selectors of ``patchedDependencies`` that go with the removed packages that they were for."""
+        if not (self.removed and "" in self.edits and self.project.manifest.get(PATCHES)):
+            return ()
+        patched = select_patches(read_selectors(self.project.manifest[PATCHES]), ideal.patchable())
+        return tuple(one.key for one in patched.unused if one.name in self.removed)
 
     def _in_npms_words(self) -> Mapping[str, Mapping[str, Any]]:
         """All package.json files as they are now, the specs that only this project understands replaced."""
@@ -201,7 +214,8 @@ def removed(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence
     for edit in edits.values():
         edit.remove(names)
     explicit: dict[str, frozenset[str]] = dict.fromkeys(edits, frozenset())
-    return Change(_edited(project, edits, explicit), edits, saving, saves_lock=saving.save)
+    edited = _edited(project, edits, explicit)
+    return Change(edited, edits, saving, removed=frozenset(names), saves_lock=saving.save)
 
 
 def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence[str], saving: Saving) -> Change:

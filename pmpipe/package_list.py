@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from pmpipe.npm.patch_record import PatchRecord
 from pmpipe.npm.registry import Registries
-from pmpipe.plan import Package, PackageNumber
-from pmpipe.sources import entry_candidates, git_key, origin_of, prepared_key, usable_integrity
+from pmpipe.plan import Origin, Package, PackageNumber, StoredPackage
+from pmpipe.sources import entry_candidates, entry_names, git_key, origin_of, prepared_key, usable_integrity
 from pmpipe.store import Store
 from pmpipe.wanted import WantedPackage
+from stages.messages import Patch
 
 
 class PackageList(msgspec.Struct):
@@ -43,7 +46,7 @@ class PackageList(msgspec.Struct):
             ConfigError: its scope's registry cannot be used.
         """
         # without a digest the address is all that two places can have in common
-        identity: object = package.entries or (package.label, package.resolved)
+        identity: object = package.entries or (package.label, package.resolved, package.patch)
         number = self._numbers.get(identity)
         if number is None:
             number = PackageNumber(len(self.packages))
@@ -63,5 +66,17 @@ class PackageList(msgspec.Struct):
             key=prepared_key(package.resolved) if package.is_prepared else git_key(package.resolved),
             stored=bool(entry),
             damaged=not self.damaged.isdisjoint(candidates),
-            origin=None if entry else origin_of(package, self.registries, self.project),
+            origin=None if entry else self._origin(package),
+            patch=None if package.patch is None else self._patch(package.patch),
         )
+
+    def _origin(self, package: WantedPackage) -> Origin:
+        if package.patch is not None:
+            published = [f"{self.store.folder}/{name}" for name in entry_names(package.integrity, package.resolved)]
+            for entry in published:
+                if entry not in self.damaged and self.store.has(entry):
+                    return StoredPackage(entry)
+        return origin_of(package, self.registries, self.project)
+
+    def _patch(self, record: PatchRecord) -> Patch:
+        return Patch(os.path.join(self.project, record.path), record.integrity)

@@ -10,7 +10,7 @@ from typing import NewType, TypeAlias
 
 import msgspec
 
-from stages.messages import Preparation
+from stages.messages import Patch, Preparation
 
 #: Position in `Plan.packages`.
 PackageNumber = NewType("PackageNumber", int)
@@ -57,7 +57,13 @@ class GitCommit(msgspec.Struct, frozen=True, gc=False):
     is_prepared: bool = False
 
 
-Origin: TypeAlias = RemoteTarball | LocalTarball | LocalFolder | GitCommit
+class StoredPackage(msgspec.Struct, frozen=True, gc=False):
+    """What a patched package is made from: its store entry as it was published; absolute path."""
+
+    entry: str
+
+
+Origin: TypeAlias = StoredPackage | RemoteTarball | LocalTarball | LocalFolder | GitCommit
 
 
 class Package(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +78,7 @@ class Package(msgspec.Struct, frozen=True, gc=False):
         stored: the entry was in the store when the plan was made.
         damaged: an entry is there, but holds wrong bytes: the new one takes its place.
         origin: where it comes from; None while the store has it.
+        patch: what is applied to it.
     """
 
     label: str
@@ -82,6 +89,7 @@ class Package(msgspec.Struct, frozen=True, gc=False):
     stored: bool
     damaged: bool = False
     origin: Origin | None = None
+    patch: Patch | None = None
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):

@@ -199,6 +199,8 @@ class Planner(msgspec.Struct):
         else:
             # two commits of a git repository often have the same version
             same_source = have.resolved == want.resolved
+        if have.patch != (want.patch.integrity if want.patch is not None else "") and not want.in_bundle:
+            return False
         return same_source and have.version == want.version and have.name == want.name
 
     def _bundler(self, package: WantedPackage) -> WantedPackage:

@@ -43,8 +43,6 @@ def unheeded_settings(folder: str) -> list[str]:
         *_unknown_workspaces(folder, npms, _texts(pnpm.get("packages"))),
         *_left_out(PNPM_WORKSPACE, pnpm, own),
         *_left_out(f"pnpm in {MANIFEST}", own.get("pnpm"), own),
-        # bun's
-        *_left_out(MANIFEST, {"patchedDependencies": own.get("patchedDependencies")}, own),
     ]
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from pmpipe.errors import FilesystemError, LockfileError, ManifestError
+from pmpipe.errors import FilesystemError, LockfileError, ManifestError, PatchError
 from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.glob import ANY_DEPTH, expand_braces, has_magic, matches, part_matches, segments, sort_patterns
 from pmpipe.npm.local_specs import has_catalog_specs, spelled_out_manifests
@@ -22,6 +22,8 @@ from pmpipe.npm.lock_graph import ProjectManifests
 from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
 from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
+from pmpipe.npm.patch_selection import FIELD
+from pmpipe.npm.text import printable
 from pmpipe.pnpm_workspace import read_catalogs
 from pmpipe.project_files import LOCKFILES, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE
@@ -55,6 +57,7 @@ def read_project(
         manifests: package.json files that are not on the disk yet, by path relative to the project.
 
     Raises:
+        PatchError: a workspace has patches of its own.
         ManifestError: the root has no package.json, or one of the package.json files cannot be used, or two workspaces
             have the same name.
         LockfileError: the lockfile cannot be used.
@@ -67,6 +70,7 @@ def read_project(
         )
     read = _read_lock(folder) if lock is None else _given_lock(lock, lock_file)
     workspaces, folders = _read_workspaces(folder, root, manifests)
+    _refuse_patches_of_workspaces(workspaces, folders)
     for path in _linked_folders(read):
         if path not in folders:
             manifest = _read_manifest(folder, path, manifests)
@@ -150,6 +154,18 @@ def _read_workspaces(
             hint="give each workspace a name of its own in its package.json",
         )
     return {name: paths[0] for name, paths in by_name.items()}, {path: one for path, one in manifests.items() if path}
+
+
+def _refuse_patches_of_workspaces(
+    workspaces: Mapping[str, PackagePath], manifests: Mapping[PackagePath, Manifest]
+) -> None:
+    for name, path in workspaces.items():
+        if path in manifests and manifests[path].patched_dependencies:
+            raise PatchError(
+                f"{manifest_path(path)} has {FIELD}, which only the project's own package.json may have",
+                details=(f"the workspace is {printable(name)}",),
+                hint="move it there",
+            )
 
 
 def find_folders(folder: str, patterns: Sequence[str]) -> list[PackagePath]:

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pmpipe.downloads import Downloads
+from pmpipe.errors import PatchError
 from pmpipe.orders import (
     Counts,
     Event,
@@ -157,6 +158,8 @@ class Scheduler:
                 self.downloads.fetched(package, source)
             case Extracting(package), Extracted():
                 self._extracted(package, result)
+            case Extracting(package), Damaged():
+                self._unpatched_damaged(package, result)
             case Cloning(placement), Cloned():
                 self._cloned(placement, result)
             case Cloning(), Damaged():
@@ -177,6 +180,14 @@ class Scheduler:
         self.warnings.extend(result.warnings)
         self.downloads.stored(package, result.entry, result.integrity)
         self.placements.package_stored(package)
+
+    def _unpatched_damaged(self, package: PackageNumber, result: Damaged) -> None:
+        if package in self.downloads.mended:
+            what = f"{result.what}, although it has just been fetched again"
+            self._lose(package, Failed(result.job, "PM_STORE", what))
+            return
+        self.warnings.append(f"{result.what}: fetching it again")
+        self.downloads.unpatched_damaged(package)
 
     def _cloned(self, placement: PlacementNumber, result: Cloned) -> None:
         self.counts.placed += 1
@@ -230,7 +241,7 @@ class Scheduler:
 
     def _give_up(self, number: PlacementNumber, failed: Failed) -> None:
         placement = self.plan.placements[number]
-        if not placement.optional:
+        if not placement.optional or failed.code == PatchError.code:
             self.placements.cannot_be_placed(number)
             self.failures.append(Failure(placement.location, failed))
             return
@@ -307,6 +318,7 @@ class Scheduler:
                 self.settings.limits,
                 self.settings.durable,
                 replace=number in self.downloads.mended,
+                patch=package.patch,
             )
             yield Start(StageName.EXTRACT, job)
 

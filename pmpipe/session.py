@@ -284,6 +284,7 @@ class Session:
     def _inputs(self) -> Inputs:
         manifests = self.locked.project.manifests
         read = [MANIFEST, *map(manifest_path, manifests.folders)]
+        read += (manifests.root.patched_dependencies or {}).values()
         if self.locked.project.catalogs is not None:
             read.append(PNPM_WORKSPACE)
         return Inputs(digests_of(self.folder, read, self.manifests), *self.locked.workspace_folders)
@@ -371,6 +372,7 @@ class Session:
             "platform": [config.os, config.cpu, config.libc, str(host.platform())],
             "peers": [config.legacy_peer_deps, config.strict_peer_deps, config.force, config.engine_strict],
             "links": config.install_links,
+            "unused patches": config.allow_unused_patches,
             "home": self.environ.get("HOME", ""),
             # not its version: asking for that takes longer than all else
             "node": [os.path.realpath(node), *_identity(node)] if node else [],

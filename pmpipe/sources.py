@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -15,7 +16,7 @@ from pmpipe.npm.spec import names_tarball
 from pmpipe.npm.url import InvalidUrlError
 from pmpipe.plan import GitCommit, LocalFolder, LocalTarball, Origin, RemoteTarball
 from pmpipe.wanted import WantedPackage
-from stages.entry import digest_entry_name, git_entry_name
+from stages.entry import digest_entry_name, git_entry_name, patched_entry_name
 
 _GIT = re.compile(r"(?P<url>git(?:\+[a-z]+)?://[^#]+)#(?P<commit>[0-9a-fA-F]+)(?:::?path:(?P<folder>[^\s]+))?")
 
@@ -90,6 +91,16 @@ def entry_names(integrity: str, resolved: str) -> tuple[str, ...]:
         return tuple(map(digest_entry_name, strongest(integrity)))
     except IntegrityError:
         return ()
+
+
+def patched_names(names: Iterable[str], integrity: str) -> tuple[str, ...]:
+    """The same for a patched package.
+
+    Args:
+        names: of the package as it was published.
+        integrity: SRI of the patch.
+    """
+    return tuple([patched_entry_name(name, integrity) for name in names])
 
 
 def entry_candidates(store: str, package: WantedPackage) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
 
     <root>/v1/sha512/ab/ab12…/    one package, unpacked, with its index (see `stages.entry`)
     <root>/v1/git/ab/ab12…/       the same for a git commit, which has no tarball
+    <root>/v1/patched/ab/ab12…/   the same for a package as a project's patch makes it
     <root>/v1/staging/            what is being written; nothing in it is ever read by another run
 
 An entry appears by one rename, so any number of installers may share a store without waiting for each other. Everyone

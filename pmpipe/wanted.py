@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from pmpipe.npm.package_path import PackagePath, split_installed
+from pmpipe.npm.patch_record import PatchRecord
 
 
 class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -28,6 +29,7 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         optional: the install can do without it.
         has_install_script: scripts of its own may change its files.
         is_prepared: it comes from git, and may make by its own scripts what it consists of.
+        patch: what is applied to it, path relative to the project.
     """
 
     location: PackagePath
@@ -42,6 +44,7 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     optional: bool
     has_install_script: bool
     is_prepared: bool = False
+    patch: PatchRecord | None = None
 
     @property
     def label(self) -> str:

@@ -19,7 +19,7 @@ from pmpipe.npm.lockfile import link_target, package_name
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.selection import DependencyKinds, Selection, is_bundled
-from pmpipe.sources import entry_names
+from pmpipe.sources import entry_names, patched_names
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 
@@ -38,7 +38,7 @@ def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: 
         bins=tuple(_bins(graph, selection, project)),
         folders=tuple(sorted(selection.folders)),
         workspaces=tuple(graph.project.workspaces.values()),
-        warnings=warnings,
+        warnings=(*warnings, *_unpatched(graph, selection)),
     )
 
 
@@ -53,6 +53,9 @@ def wanted_package(path: PackagePath, graph: LockGraph, *, optional: bool) -> Wa
     entry = graph.lock.entries[path]
     in_bundle = is_bundled(graph, path)
     integrity, resolved = entry.integrity or "", entry.resolved or ""
+    names = () if entry.link or in_bundle else entry_names(integrity, resolved)
+    # npm's record of a patch counts for what comes bundled, too, but nothing is applied there
+    patch = None if entry.link or in_bundle else entry.patched
     return WantedPackage(
         location=path,
         holder=holder_of(path),
@@ -60,12 +63,20 @@ def wanted_package(path: PackagePath, graph: LockGraph, *, optional: bool) -> Wa
         version=entry.version or "",
         integrity=integrity,
         resolved=resolved,
-        entries=() if entry.link or in_bundle else entry_names(integrity, resolved),
+        entries=names if patch is None else patched_names(names, patch.integrity),
         link_target=(link_target(entry) or ".") if entry.link else None,
         in_bundle=in_bundle,
         optional=optional,
         has_install_script=entry.has_install_script,
+        patch=patch,
     )
+
+
+def _unpatched(graph: LockGraph, selection: Selection) -> Iterator[str]:
+    """What npm says is patched, and neither it nor this program patches."""
+    for path in selection.packages:
+        if graph.lock.entries[path].patched is not None and is_bundled(graph, path):
+            yield f"{path} comes in the tarball of the package around it, and stays as it is there: no patch is applied"
 
 
 # -- executables --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ verified without its tarballs. The index carries a checksum of itself: after a p
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from typing import NewType
@@ -150,6 +151,17 @@ def git_entry_path(store: str, key: str) -> EntryPath:
         ValueError: the key is no digest.
     """
     return EntryPath(f"{store}/{git_entry_name(key)}")
+
+
+def patched_entry_name(name: str, integrity: str) -> str:
+    """The path of a patched package's entry within the store's version folder.
+
+    Args:
+        name: the entry's of the package as it was published.
+        integrity: SRI of the patch.
+    """
+    key = hashlib.sha256(f"{name}\n{integrity}".encode()).hexdigest()
+    return f"patched/{key[:2]}/{key}"
 
 
 def git_entry_name(key: str) -> str:

@@ -14,15 +14,18 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from pmpipe.errors import ArchiveError, FilesystemError, IntegrityError, PmpipeError
 from pmpipe.npm.integrity import Digest, strongest
 from pmpipe.npm.text import printable
-from stages.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path
+from stages.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path, patched_entry_name
 from stages.entry_writer import Content, StagedEntry, discard, whole_index
 from stages.inflate import Inflater, is_gzip
 from stages.layout import Layout
 from stages.messages import (
     ArchiveLimits,
+    Damaged,
     Extract,
     Extracted,
     Failed,
@@ -31,11 +34,14 @@ from stages.messages import (
     PackageFolder,
     Result,
     SharedBytes,
+    StoreEntry,
     TarballFile,
     UsersFolder,
 )
+from stages.opened_entry import DamagedEntryError, opened_entry
 from stages.package_json import read_facts
 from stages.packlist import PackedFile, pack_folder, read_packed
+from stages.patched import published_files, require_integrity
 from stages.store_trouble import store_trouble
 from stages.tar import read_members
 from stages.worker import Handler
@@ -53,7 +59,8 @@ def make_handler(arena: mmap.mmap) -> Handler:
         arena: where the bytes of a `SharedBytes` lie. It is only read.
 
     Returns:
-        A handler that yields one `Extracted` or `Failed` for a job. While it works, the process's umask is 0.
+        A handler that yields one `Extracted` or `Failed` for a job, or `Damaged` if the store's entry of what is to be
+        patched cannot be used. While it works, the process's umask is 0.
     """
     shared = memoryview(arena)
     inflater = Inflater()
@@ -64,6 +71,8 @@ def make_handler(arena: mmap.mmap) -> Handler:
         umask = os.umask(0)
         try:
             yield _extract(job, shared, inflater)
+        except DamagedEntryError as error:
+            yield Damaged(job.job, str(error))
         except PmpipeError as error:
             what = error.what if isinstance(error, IntegrityError) else f"{printable(job.label)}: {error.what}"
             yield Failed(job.job, error.code, what, error.details, error.hint, _cause(error))
@@ -81,6 +90,15 @@ def _cause(error: PmpipeError) -> str:
 
 
 def _extract(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
+    if isinstance(job.source, StoreEntry):
+        return _patch(job, job.source.path, job.integrity, ())
+    unpacked = _unpack(job, shared, inflater)
+    if job.patch is None:
+        return unpacked
+    return _patch(job, unpacked.entry, unpacked.integrity, unpacked.warnings)
+
+
+def _unpack(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
     source = job.source
     if isinstance(source, PackageFolder):
         return _extract_folder(job, source.path)
@@ -144,6 +162,22 @@ def _extract_copy(job: Extract, folder: str) -> Extracted:
         return _extracted(job, entry, present, "", layout.warnings)
     index = _write(job, layout, bytes, entry, "")
     return _extracted(job, entry, index, "", layout.warnings)
+
+
+def _patch(job: Extract, published: str, integrity: str, warnings: tuple[str, ...]) -> Extracted:
+    """Make an entry of a package in the store and the patch that belongs to it."""
+    assert job.patch is not None, "what is in the store is only made into something else"
+    entry = EntryPath(f"{job.store}/{patched_entry_name(os.path.relpath(published, job.store), job.patch.integrity)}")
+    index = _present(job, entry)
+    if index is None:
+        content = bytes(_read_file(job.patch.path, job.limits))
+        require_integrity(content, job.patch.integrity)
+        with store_trouble(published, "read"), opened_entry(published) as opened:
+            files = published_files(opened, job.label, job.limits.entries)
+            files.apply(content)
+            index = _write(job, files.layout, files.read, entry, integrity or opened.index.integrity)
+    made = _extracted(job, entry, index, integrity or index.integrity, ())
+    return msgspec.structs.replace(made, warnings=warnings)
 
 
 def _folder_digest(layout: Layout[bytes]) -> Digest:

@@ -116,6 +116,19 @@ class Layout(msgspec.Struct, Generic[SourceT]):
             self.executable.add(path)
         self.files[path] = source
 
+    def place(self, path: bytes, source: SourceT) -> None:
+        """Place a file, not executable, at a path within the package that no archive has named.
+
+        Raises:
+            ArchiveError: no filesystem takes the path, or there are too many.
+        """
+        if len(path) > _SHORT and any(len(part) > _MAXIMUM_COMPONENT for part in path.split(b"/")):
+            raise ArchiveError(f"{_shown(path)} has a name that is too long")
+        folder = path.rpartition(b"/")[0]
+        if folder and folder not in self.folders:
+            self._add_folder(folder)
+        self.files[path] = source
+
     def check_folder(self, name: bytes) -> None:
         """Look at a folder's name; it is not made on its own.
 

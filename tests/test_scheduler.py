@@ -23,6 +23,7 @@ from pmpipe.plan import (
     PlacementNumber,
     Plan,
     RemoteTarball,
+    StoredPackage,
 )
 from pmpipe.scheduler import Scheduler
 from pmpipe.tasks import Settings
@@ -47,6 +48,7 @@ from stages.messages import (
     Removed,
     Result,
     SharedBytes,
+    StoreEntry,
 )
 
 LIMITS = ArchiveLimits(entries=1000, one_file=1 << 20, all_files=1 << 24, ratio=1000)
@@ -279,6 +281,45 @@ def test_damaged_entry_fails_when_offline() -> None:
     assert [failure.failed.code for failure in scheduler.failures] == ["PM_OFFLINE"]
 
 
+def patched(name: str, *, optional: bool = False) -> Plan:
+    """A package that is to be patched, of which the store has the published form."""
+    package = Package(f"{name}@1.0.0", name, "", "", "", stored=False, origin=StoredPackage(f"/store/v1/{name}"))
+    return Plan([package], [place(0, f"node_modules/{name}", optional=optional)])
+
+
+def test_a_package_that_is_to_be_patched_is_not_fetched_if_the_store_has_it() -> None:
+    scheduler = make_scheduler(patched("a"), offline=True)
+    (extract,) = jobs(scheduler.start())
+    assert isinstance(extract, Extract)
+    assert extract.source == StoreEntry("/store/v1/a")
+    (clone,) = jobs(scheduler.handle(succeed(extract)))
+    scheduler.handle(succeed(clone))
+    assert scheduler.finished
+    assert not scheduler.failures
+
+
+def test_what_is_to_be_patched_is_fetched_again_once_if_the_store_has_it_damaged() -> None:
+    scheduler = make_scheduler(patched("a"))
+    (extract,) = jobs(scheduler.start())
+    (fetch,) = jobs(scheduler.handle(Damaged(extract.job, "index torn")))
+    assert isinstance(fetch, FetchTarball)
+    (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    assert isinstance(extract, Extract)
+    assert extract.replace
+    assert isinstance(extract.source, SharedBytes)
+    scheduler.validate()
+    orders = scheduler.handle(Damaged(extract.job, "index torn"))
+    assert orders[-1] == Finish()
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_STORE"]
+
+
+def test_a_patch_that_does_not_fit_fails_the_run_for_an_optional_package_too() -> None:
+    scheduler = make_scheduler(patched("a", optional=True))
+    (extract,) = jobs(scheduler.start())
+    assert scheduler.handle(Failed(extract.job, "PM_PATCH", "does not fit")) == [Finish()]
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_PATCH"]
+
+
 def test_worker_death_stops_everything_at_once() -> None:
     scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a")]))
     (fetch,) = jobs(scheduler.start())
@@ -355,7 +396,10 @@ class Tree:
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     package_count = draw(st.integers(1, 6))
-    packages = [remote(f"p{n}", stored=draw(st.booleans())) for n in range(package_count)]
+    packages = [
+        remote(f"p{n}", stored=stored) if draw(st.integers(0, 4)) or stored else patched(f"p{n}").packages[0]
+        for n, stored in enumerate(draw(st.lists(st.booleans(), min_size=package_count, max_size=package_count)))
+    ]
     placements: list[Placement] = []
     for number in range(draw(st.integers(1, 10))):
         parent = draw(st.none() | st.integers(0, number - 1)) if number else None
@@ -385,7 +429,9 @@ def answer(job: Job, kind: str) -> Result:
         return Failed(job.job, "PM_REGISTRY", "expected failure")
     if kind == "host down" and isinstance(job, FetchTarball):
         return Failed(job.job, "PM_REGISTRY", "refused", host_is_down=True)
-    if kind == "damaged" and isinstance(job, Clone):
+    if kind == "damaged" and (
+        isinstance(job, Clone) or (isinstance(job, Extract) and isinstance(job.source, StoreEntry))
+    ):
         return Damaged(job.job, "index torn")
     if kind == "crash":
         return Crashed(job.job, "clone", "Traceback …")

@@ -34,6 +34,8 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             f"pmpipe {line.command} takes no package names, got {some_of(line.words)}",
             hint="`pmpipe add` adds packages",
         )
+    if line.command == "ci" and "allow-unused-patches" in line.settings:
+        raise UsageError("ci takes no --allow-unused-patches", hint="take the patch out of package.json")
     folder, workspace = find_root(line.settings)
     with project_lock(folder, tell):
         recover(folder)

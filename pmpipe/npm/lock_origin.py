@@ -29,6 +29,11 @@ def from_registry(graph: LockGraph) -> frozenset[PackagePath]:
     return frozenset(path for path, edges in graph.edges_into.items() if all(map(asks_registry, edges)))
 
 
+def is_from_registry(graph: LockGraph, path: PackagePath) -> bool:
+    """Whether all who depend on an entry ask a registry for it."""
+    return all(_is_for_registry(edge.name, edge.requested) for edge in graph.edges_into.get(path, ()))
+
+
 def _is_for_registry(name: str, requested: str) -> bool:
     try:
         # where a folder would be does not matter

@@ -20,6 +20,7 @@ from pmpipe.errors import LockfileError
 from pmpipe.npm.declared import Declared, UnusableFieldError, tolerant_fields
 from pmpipe.npm.json_text import Place, explain, place_of, without_bom
 from pmpipe.npm.package_path import ROOT, PackagePath, fault_in_path, is_installed, name_from_path, split_installed
+from pmpipe.npm.patch_record import PatchRecord
 
 _OLDEST_VERSION = 2
 _NEWEST_VERSION = 4
@@ -39,6 +40,7 @@ class Entry(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
             None for bundled packages, and in locks that omit it.
         link: the entry stands for a symbolic link to the folder `resolved`.
         in_bundle: the package comes in the tarball of one of the packages it lies in.
+        patched: the patch that npm 12 applies to it.
         dev: needed by devDependencies only; `optional`, `dev_optional` and `peer` accordingly.
     """
 
@@ -46,6 +48,7 @@ class Entry(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
     integrity: str | None = None
     link: bool = False
     in_bundle: bool = False
+    patched: PatchRecord | None = None
     dev: bool = False
     optional: bool = False
     dev_optional: bool = False
@@ -212,9 +215,19 @@ def _tolerant_entry(data: bytes, file: str, path: str, given: Any) -> Entry:
     if not isinstance(given, dict):
         raise _unusable(data, file, ("packages", path), "must be an object")
     try:
-        return msgspec.convert(tolerant_fields(given), Entry)
+        return msgspec.convert({**tolerant_fields(given), **_patch_record(given.get("patched"))}, Entry)
     except UnusableFieldError as error:
         raise _unusable(data, file, ("packages", path, *error.path), error.what) from error
+
+
+def _patch_record(value: Any) -> dict[str, dict[str, str]]:
+    if not value:
+        return {}
+    record = value if isinstance(value, dict) else {}
+    path, integrity = record.get("path"), record.get("integrity")
+    if not (isinstance(path, str) and isinstance(integrity, str)):
+        raise UnusableFieldError(("patched",), "must have the path of a patch and its integrity")
+    return {"patched": {"path": path, "integrity": integrity}}
 
 
 def _unusable(data: bytes, file: str, path: tuple[str, ...], what: str) -> LockfileError:

@@ -30,6 +30,7 @@ class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
         resolutions: yarn's field, as written; whatever it is, npm ignores it.
         catalogs: bun's: name of a catalog -> name of a package -> spec.
         dev_engines: there is a ``devEngines``; npm then leaves the root's ``engines`` out of account.
+        patched_dependencies: selector -> path of a patch, as npm 12 and bun have it.
         bin_folder: ``directories.bin``, the folder whose files are the executables if there is no `bin`; or empty.
         scripts: names of the lifecycle scripts and others -> commands.
         document: all of the file, as it is.
@@ -39,6 +40,7 @@ class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
     resolutions: dict[str, Any] | None = None
     catalogs: dict[str, dict[str, str]] | None = None
     dev_engines: bool = False
+    patched_dependencies: dict[str, str] | None = None
     bin_folder: str = ""
     scripts: dict[str, str] | None = None
     document: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -86,6 +88,7 @@ def _to_manifest(document: Any) -> Manifest:
     fields["resolutions"] = resolutions if isinstance(resolutions, dict) else None
     fields["catalogs"] = catalogs_of(document) or None
     fields["devEngines"] = bool(document.get("devEngines"))
+    fields["patchedDependencies"] = _patched_dependencies(document.get("patchedDependencies"))
     fields["binFolder"] = _bin_folder(document)
     fields["scripts"] = _scripts(document)
     fields["document"] = document
@@ -105,6 +108,18 @@ def _overrides(path: tuple[str, ...], value: Any) -> dict[str, Any]:
     for name, rule in value.items():
         if not isinstance(rule, str):
             _overrides((*path, name), rule)
+    return value
+
+
+def _patched_dependencies(value: Any) -> dict[str, str] | None:
+    path = ("patchedDependencies",)
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        raise UnusableFieldError(path, "must be an object of packages and paths of their patches")
+    for key, patch in value.items():
+        if not isinstance(patch, str) or not patch:
+            raise UnusableFieldError((*path, key), "must be the path of a patch")
     return value
 
 

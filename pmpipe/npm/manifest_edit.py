@@ -10,7 +10,7 @@ Source: npm's ``@npmcli/arborist``, ``lib/add-rm-pkg-deps.js``, and ``@npmcli/pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.collation import english_sorted
 from pmpipe.npm.manifest_text import ManifestText
+from pmpipe.npm.patch_selection import FIELD as PATCHES
 from pmpipe.npm.semver_relations import intersects
 
 PROD, DEV, OPTIONAL, PEER = "dependencies", "devDependencies", "optionalDependencies", "peerDependencies"
@@ -126,6 +127,14 @@ class ManifestEdit:
             if not left:
                 del self.document[_BUNDLED]
 
+    def drop_patches(self, keys: Collection[str]) -> None:
+        """Take patches out whose packages have gone; their files stay."""
+        patches = self._specs(PATCHES)
+        for key in keys:
+            self.warnings.append(f"removing {PATCHES}.{key} with its package; {patches.pop(key)} stays")
+        if not patches:
+            del self.document[PATCHES]
+
     def save_spec(self, name: str, spec: str, save_type: SaveType | None, *, is_local: bool = False) -> None:
         """Replace a dependency's spec by the one that is to be saved.
 
@@ -183,6 +192,10 @@ class ManifestEdit:
             content[field] = specs
             if not specs:
                 del content[field]
+        if PATCHES in content and PATCHES not in self.document:
+            del content[PATCHES]
+        elif PATCHES in content:
+            content[PATCHES] = self.document[PATCHES]
         self._keep_peers_twice(content)
         content[_BUNDLED] = self.document.get(_BUNDLED)
         if content[_BUNDLED] is None:

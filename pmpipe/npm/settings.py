@@ -93,6 +93,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("tag", "text", "latest"),
         Setting("before", "text", nullable=True),
         Setting("min-release-age", "number", nullable=True),
+        Setting("allow-unused-patches", "boolean", default=False),
         Setting("min-release-age-exclude", "text", (), many=True),
         Setting("workspace", "text", (), many=True),
         Setting("workspaces", "boolean", nullable=True),

@@ -5,6 +5,7 @@ Source: npm's ``@npmcli/arborist``, ``shrinkwrap.js`` (``metaFromNode``, ``commi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from posixpath import dirname
 from typing import Any
 
@@ -12,6 +13,7 @@ from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.hosted_git import parse_hosted_git
 from pmpipe.npm.lock_version import needed_version
 from pmpipe.npm.packument import Json, RawManifest
+from pmpipe.npm.patch_record import PatchRecord
 from pmpipe.resolver.location import location_of, name_from_folder
 from pmpipe.resolver.lock_legacy import legacy_dependencies
 from pmpipe.resolver.node import Edge, Node, bundler_of
@@ -22,6 +24,8 @@ from pmpipe.resolver.tree import Tree
 
 _NEWEST_WITH_LEGACY = 2
 _OLDEST_WITH_PACKAGES = 2
+
+_NO_PATCHES: Mapping[str, PatchRecord] = {}
 
 #: The fields that a lockfile takes over from the manifest as they are; attribute and key.
 _COPIED = (
@@ -39,7 +43,12 @@ _COPIED = (
 
 
 def lock_document(
-    tree: Tree, *, lockfile_version: int = 3, omit_registry_resolved: bool = False, folder_name: str = ""
+    tree: Tree,
+    *,
+    lockfile_version: int = 3,
+    omit_registry_resolved: bool = False,
+    folder_name: str = "",
+    patches: Mapping[str, PatchRecord] = _NO_PATCHES,
 ) -> dict[str, Any]:
     """The content of the lockfile for a finished tree.
 
@@ -49,12 +58,15 @@ def lock_document(
             the lock holds needs that.
         omit_registry_resolved: leave out where registry packages came from (``omit-lockfile-registry-resolved``).
         folder_name: of the project, which stands for the name that its package.json lacks.
+        patches: of the packages that are patched, by location.
     """
     root = tree.root
     document: dict[str, Any] = {"name": root.package.name or folder_name or name_from_folder(tree.project_folder)}
     if root.package.version:
         document["version"] = root.package.version
     packages = _packages(tree, omit_registry_resolved=omit_registry_resolved)
+    for location, patch in patches.items():
+        packages[location]["patched"] = {"path": patch.path, "integrity": patch.integrity}
     lockfile_version = max(lockfile_version, needed_version(packages))
     document.update({"lockfileVersion": lockfile_version, "requires": True})
     if lockfile_version >= _OLDEST_WITH_PACKAGES:
@@ -195,12 +207,17 @@ def _is_from_registry(node: Node) -> bool:
     if not node.edges_in:
         return False
     try:
-        return all(map(_asks_registry, node.edges_in))
+        return all(map(asks_registry, node.edges_in))
     except InvalidSpecError:
         return False
 
 
-def _asks_registry(edge: Edge) -> bool:
+def asks_registry(edge: Edge) -> bool:
+    """Whether a dependency is one that a registry answers.
+
+    Raises:
+        InvalidSpecError: its spec cannot be read.
+    """
     dependency, spec = edge.dependency, edge.spec
     # an override may have other words for it
     request = request_of(dependency) if spec == dependency.spec else None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
 
 from pmpipe.npm.packument import Packument
+from pmpipe.npm.patch_record import PatchRecord
+from pmpipe.npm.patch_selection import Patchable
 from pmpipe.npm.semver_version import loose_version
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.fitness import check_fitness, wrong_platform
 from pmpipe.resolver.inflating import inflate
-from pmpipe.resolver.lock_entries import lock_document
+from pmpipe.resolver.lock_entries import asks_registry, lock_document
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
@@ -39,6 +42,7 @@ class IdealTree(msgspec.Struct, frozen=True):
         unfit: required packages whose ``engines`` do not fit, which deserve one too.
         bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
         failed: optional nodes whose package could not be had.
+        patches: of the packages that are patched, by location.
     """
 
     tree: Tree
@@ -46,6 +50,7 @@ class IdealTree(msgspec.Struct, frozen=True):
     unfit: tuple[Node, ...]
     bare: tuple[Node, ...] = ()
     failed: tuple[Node, ...] = ()
+    patches: Mapping[str, PatchRecord] = msgspec.field(default_factory=dict)
 
     def unavailable(self) -> Iterator[str]:
         """The locations of optional packages that cannot be installed, as something that they need is not there."""
@@ -60,16 +65,30 @@ class IdealTree(msgspec.Struct, frozen=True):
     def lock_document(self, *, lockfile_version: int = 3, omit_registry_resolved: bool = False) -> dict[str, Any]:
         """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
         return lock_document(
-            self.tree, lockfile_version=lockfile_version, omit_registry_resolved=omit_registry_resolved
+            self.tree,
+            lockfile_version=lockfile_version,
+            omit_registry_resolved=omit_registry_resolved,
+            patches=self.patches,
         )
 
     def yarn_lock_text(self) -> str:
         """The yarn.lock of yarn 1 that says the same as far as it can; empty if there would be no entry in it."""
         return yarn_lock_text(self.tree)
 
+    def patchable(self) -> Iterator[Patchable]:
+        """What patches may be for: all that lies in a node_modules folder, but for workspaces."""
+        for location, node in self.tree.nodes.items():
+            is_workspace = node.target is not None and node.target.is_workspace
+            if node.parent is not None and not is_workspace:
+                yield Patchable(location, node.name, node.version, partial(_is_from_registry, node))
+
     def nodes(self) -> Mapping[str, Node]:
         """All nodes by location."""
         return self.tree.nodes
+
+
+def _is_from_registry(node: Node) -> bool:
+    return all(map(asks_registry, node.edges_in))
 
 
 class Resolver:

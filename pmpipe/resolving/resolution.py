@@ -13,7 +13,9 @@ from pmpipe.choice import Choice
 from pmpipe.driving import Crew
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
+from pmpipe.npm.patch_selection import FIELD as PATCHES
 from pmpipe.orders import Counts
+from pmpipe.patched_dependencies import Patches
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
 from pmpipe.project import read_project
 from pmpipe.project_files import YARN_LOCK, read_file
@@ -81,8 +83,11 @@ def resolve_inputs(
             session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
             session.remember(store)
 
+    if order is None:
+        order = _bare_order(session, choice)
+    patches = Patches(session.folder, order.project.manifest.get(PATCHES) or {}, config.allow_unused_patches)
     return ResolveInputs(
-        order=order or _bare_order(session, choice),
+        order=order,
         options=lambda: resolve_options(config, session.environ),
         wants=Wants(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
@@ -91,12 +96,13 @@ def resolve_inputs(
             session.folder,
             session.lock,
             session.lock_file,
-            starts_anew=order is not None and order.updates_all,
+            starts_anew=order.updates_all,
         ),
         # the lock's text is the only thing that is written even if the store cannot be
         staging=store.staging if store.writable else tempfile.gettempdir(),
         # what is omitted is not known before the tree is finished
         announces=goes_on and store.writable and not (config.offline or config.dry_run or config.omit),
+        patches=patches,
         keeps_yarn_lock=_keeps_yarn_lock(session.folder),
         finish=finish,
     )

@@ -19,6 +19,7 @@ import msgspec
 from pmpipe.change_resolver import ChangeOrder, ChangeResolver
 from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
 from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.patched_dependencies import Patches
 from pmpipe.project_files import manifest_path
 from pmpipe.resolver import (
     Ask,
@@ -83,6 +84,7 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
         style: how the lock is written.
         staging: absolute path of a folder for what is made.
         announces: tarballs that will be needed are to be announced.
+        patches: of the project.
         keeps_yarn_lock: the project has a yarn.lock of yarn 1, which npm keeps up to date, too.
         finish: called with what was made before it is handed over, for what can be worked out ahead here.
     """
@@ -94,6 +96,7 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
     style: LockStyle
     staging: str
     announces: bool
+    patches: Patches
     keeps_yarn_lock: bool
     finish: Callable[[Made], None]
 
@@ -335,6 +338,8 @@ class ResolveWorker:
 
     def _finish(self, job: JobId, resolver: ChangeResolver) -> Iterator[Result]:
         ideal = resolver.finish()
+        patches = self._inputs.patches.of(ideal.patchable(), resolver.dropped_patches)
+        ideal = msgspec.structs.replace(ideal, patches=patches)
         style = self._inputs.style
         # version 1 says too little to install from
         is_old = style.version < _OLDEST_TO_INSTALL_FROM

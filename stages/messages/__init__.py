@@ -25,6 +25,7 @@ from stages.messages.base import (
     PackageFolder,
     SharedBytes,
     Source,
+    StoreEntry,
     TarballFile,
     UsersFolder,
 )
@@ -45,6 +46,7 @@ from stages.messages.extracting import (
     ArchiveLimits,
     Extract,
     Extracted,
+    Patch,
 )
 from stages.messages.fetching import (
     FetchDocument,
@@ -116,6 +118,7 @@ __all__ = [
     "LinkJob",
     "Linked",
     "PackageFolder",
+    "Patch",
     "Preparation",
     "Release",
     "Remove",
@@ -131,6 +134,7 @@ __all__ = [
     "ScriptRan",
     "SharedBytes",
     "Source",
+    "StoreEntry",
     "Symlink",
     "TarballFile",
     "UsersFolder",

@@ -40,6 +40,12 @@ class UsersFolder(Message, frozen=True):
     path: str
 
 
+class StoreEntry(Message, frozen=True):
+    """A package that is in the store already, and is to be patched."""
+
+    path: str
+
+
 class PackageFolder(Message, frozen=True):
     """A folder to be packed as npm packs it (the checkout of a git dependency, in the store's staging area).
 
@@ -49,7 +55,7 @@ class PackageFolder(Message, frozen=True):
     path: str
 
 
-Source: TypeAlias = SharedBytes | TarballFile | UsersFolder | PackageFolder
+Source: TypeAlias = SharedBytes | StoreEntry | TarballFile | UsersFolder | PackageFolder
 
 
 class Failed(Message, frozen=True):

@@ -14,6 +14,18 @@ class ArchiveLimits(Message, frozen=True):
     ratio: int
 
 
+class Patch(Message, frozen=True):
+    """A unified diff.
+
+    Attributes:
+        path: absolute.
+        integrity: expected SRI of the file.
+    """
+
+    path: str
+    integrity: str
+
+
 class Extract(Message, frozen=True):
     """Verify one tarball and unpack it into the store.
 
@@ -28,6 +40,7 @@ class Extract(Message, frozen=True):
         limits: caps on the archive.
         replace: the entry that stands there is damaged in a way its index does not show; put this one in its place.
         durable: flush files and folders to the disk before the entry appears.
+        patch: what is applied to the package, which makes an entry of its own beside the tarball's.
     """
 
     job: JobId
@@ -39,6 +52,7 @@ class Extract(Message, frozen=True):
     limits: ArchiveLimits
     durable: bool
     replace: bool = False
+    patch: Patch | None = None
 
 
 class Extracted(Message, frozen=True):

@@ -169,12 +169,10 @@ def test_settings_of_pnpm_that_would_change_the_tree_are_told(project: Project) 
     assert "pnpm-workspace.yaml: npm does not know overrides, patchedDependencies, and they are left out" in said
     assert "pnpm in package.json: npm does not know overrides, and they are left out" in said
     assert "pnpm" not in project.succeeds("install").stderr
-    patched = {"lib@1.0.0": "x.patch"}
-    project.declare(dependencies={"lib": "1"}, pnpm=pnpm, overrides={"other": "2"}, patchedDependencies=patched)
+    project.declare(dependencies={"lib": "1"}, pnpm=pnpm, overrides={"other": "2"})
     said = project.succeeds("install").stderr
     assert "pnpm-workspace.yaml: npm does not know patchedDependencies" in said
     assert "pnpm in package.json" not in said
-    assert "warning: package.json: npm does not know patchedDependencies" in said
 
 
 # -- resolutions --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from stages.entry import INDEX_NAME, read_index
 from stages.extract import make_handler
 from stages.messages import (
     ArchiveLimits,
+    Damaged,
     Extract,
     Extracted,
     Failed,
@@ -53,7 +54,7 @@ class Extractor:
             arena[offset : offset + len(tarball)] = tarball
             return self._run(arena, SharedBytes(offset, len(tarball)), fields)
 
-    def run_source(self, source: Source, **fields) -> Extracted | Failed:
+    def run_source(self, source: Source, **fields) -> Extracted | Failed | Damaged:
         """Extract from a file or a folder."""
         with mmap.mmap(-1, mmap.PAGESIZE) as arena:
             return self._run(arena, source, fields)
@@ -106,7 +107,7 @@ class Extractor:
             for question, answer in zip(questions, answers, strict=True)
         ]
 
-    def _run(self, arena: mmap.mmap, source: Source, fields: dict) -> Extracted | Failed:
+    def _run(self, arena: mmap.mmap, source: Source, fields: dict) -> Extracted | Failed | Damaged:
         values = {
             "job": JobId(7),
             "label": "p@1.0.0",
@@ -120,7 +121,7 @@ class Extractor:
         handle = make_handler(arena)
         (result,) = list(handle(Extract(**{**values, **fields})))
         assert result.job == values["job"]
-        assert isinstance(result, Extracted | Failed)
+        assert isinstance(result, Extracted | Failed | Damaged)
         if self.checks:
             if isinstance(result, Extracted):
                 assert_whole(result)
