@@ -5,6 +5,7 @@ are small, `_pump` does once what has become possible: it sends the results in a
 bodies that waited for room, and starts what is waiting, as far as the rules of back-pressure allow:
 
 - documents go before tarballs: a resolver waits for them;
+- one download asks for the name of a host, and the others to that host wait for the answer; see `stages.name_gate`;
 - a tarball's download starts only while less than `held_tarballs` completed ones lie between fetch and extract;
 - nothing starts while `held_bytes` lie in the arena, or while a body that has begun waits for room: those go first;
 - a body that has begun waits (libcurl pauses it) while it would exceed `held_bytes`; see `stages.arena_sink`.
@@ -47,6 +48,7 @@ from stages.messages import (
     decode_jobs,
     encode,
 )
+from stages.name_gate import NameGate
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
 from stages.transfer_failure import Failure, no_authorities
 from stages.worker import IDLE, JobBoard, chunked
@@ -103,6 +105,8 @@ class FetchWorker:
         self._free_lanes: list[Lane] = []
         #: all and only active downloads whose body waits for room
         self._paused: dict[Lane, _Slot] = {}
+        #: has the downloads that wait for a name
+        self._names: NameGate[_Waiting] = NameGate()
         #: all and only downloads that wait for their next attempt, with their timer
         self._retrying: dict[_Waiting, asyncio.TimerHandle] = {}
         #: how many of them are documents
@@ -237,6 +241,8 @@ class FetchWorker:
         if obstacle is not None:
             self._outbox.append(transfer.give_up(obstacle).failed)
             return
+        if not self._names.admits(transfer.peer, transfer, waiting):
+            return
         self._board.take(transfer.job)
         lane = self._free_lanes.pop() if self._free_lanes else self._new_lane()
         request = transfer.next_request()
@@ -253,8 +259,21 @@ class FetchWorker:
         return self._down.get(transfer.url.origin)
 
     def _new_lane(self) -> Lane:
-        lane: Lane = Lane(self._settings, self._ca_bundle, self._on_pause, lambda: self._crash_in(lane))
+        settings, ca_bundle = self._settings, self._ca_bundle
+        lane: Lane = Lane(settings, ca_bundle, self._on_connect, self._on_pause, lambda: self._crash_in(lane))
         return lane
+
+    def _on_connect(self, lane: Lane) -> None:
+        # called from within libcurl: nothing is started here
+        self._open_gate(self._active[lane.handle].transfer.peer)
+
+    def _open_gate(self, peer: str) -> None:
+        """Let those go on that waited for the peer's name; they were waiting before all others."""
+        waited = self._names.open(peer)
+        for waiting in reversed(waited):
+            self._enqueue(waiting, first=True)
+        if waited:
+            self._pump_soon()
 
     def _on_pause(self, lane: Lane) -> None:
         # called from within libcurl: only a note is made
@@ -275,7 +294,10 @@ class FetchWorker:
             self._curl.remove(finished.handle)
             ending = slot.lane.ending(finished.code, finished.message)
             self._free_lanes.append(slot.lane)
+            peer = slot.transfer.peer
             step = slot.transfer.handle(ending)
+            if not (ending.is_nameless and isinstance(step, Again)):
+                self._open_gate(peer)
             if isinstance(step, Completed | NotModified):
                 self._complete(slot, step)
             elif isinstance(step, Again):

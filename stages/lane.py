@@ -34,6 +34,8 @@ class Lane:
     Args:
         settings: how the network is used.
         ca_bundle: whom to trust.
+        on_connect: called from within libcurl when it has a name's address and connects; not where a connection is
+            used again.
         on_pause: called when the sink had no room; the lane has to be resumed through `CurlLoop.resume`.
         on_crash: see `CrashHandler`.
     """
@@ -42,11 +44,13 @@ class Lane:
         self,
         settings: FetchSettings,
         ca_bundle: CaBundle,
+        on_connect: Callable[[Lane], None],
         on_pause: Callable[[Lane], None],
         on_crash: CrashHandler,
     ) -> None:
         self.handle = pycurl.Curl()
         self._settings = settings
+        self._on_connect = on_connect
         self._on_pause = on_pause
         self._headers: tuple[str, ...] = ()
         self._proxy: str | None = None
@@ -58,6 +62,7 @@ class Lane:
         self._too_long = 0
         self._set_options(ca_bundle)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
+        self.handle.setopt(pycurl.SOCKOPTFUNCTION, guarded(self._connect, on_crash))
         # the body's bytes are where libcurl has received them, and are copied only once, into the arena
         self.handle.setopt(pycurl.WRITEFUNCTION, guarded(self._write, on_crash), use_memoryview=True)
 
@@ -107,6 +112,10 @@ class Lane:
     def document_head(self) -> DocumentHead:
         """What the response that has just ended says about its body."""
         return read_document_head(self._head)
+
+    def _connect(self, _descriptor: int, _purpose: int) -> int:
+        self._on_connect(self)
+        return int(pycurl.SOCKOPT_OK)
 
     def _write(self, data: memoryview) -> int | None:
         """The write callback: None takes all, a negative number ends the transfer."""

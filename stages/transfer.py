@@ -114,6 +114,12 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         """Where the next request goes."""
         return self.first if self._redirected is None else self._redirected
 
+    @property
+    def peer(self) -> str:
+        """Whose name has to be known for the next request: the proxy's URL, or the origin."""
+        settings = self.settings
+        return (settings.https_proxy if self.url.scheme == "https" else settings.http_proxy) or self.url.origin
+
     def next_request(self) -> Request:
         """The request that comes next; to be called once for each."""
         if not self._redirects:

@@ -37,7 +37,7 @@ _TLS = frozenset({SSL_CONNECT_ERROR, 51, 53, 54, 58, 59, 60, 66, 77, 80, 82, 83,
 #: As many attempts as the settings allow.
 _AS_CONFIGURED = 1 << 30
 
-#: A name server that is overloaded says so at once, and it is asked dozens of times in a moment.
+#: A name server that is overloaded says so at once.
 _NAME_RETRY_S = 1
 
 #: Answers after which the same request may succeed (npm's list; all of 500 and above as well).
@@ -78,6 +78,11 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: bytes = b""
     received_bytes: int = 0
     too_long: int = 0
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether it ended without an answer from the name server."""
+        return self.code in {COULDNT_RESOLVE_HOST, COULDNT_RESOLVE_PROXY}
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +186,7 @@ def _broken(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
     said = printable(_USER_IN_TEXT.sub("", ending.message), 300)
     if code in _TLS:
         return _tls(ending, said, url)
-    if code in {COULDNT_RESOLVE_HOST, COULDNT_RESOLVE_PROXY}:
+    if ending.is_nameless:
         kind = "proxy" if code == COULDNT_RESOLVE_PROXY else "host"
         return Failure(
             what=f"the {kind} name cannot be resolved (for {url.netloc})",

@@ -329,6 +329,29 @@ def test_a_name_that_cannot_be_resolved_is_named():
     assert host in failed.what
 
 
+def test_one_download_asks_for_a_name_and_all_learn_the_answer(registry, small):
+    with FetchProcess() as fetch:
+        for index in range(30):
+            fetch.order(f"http://{'a' * 64}.example/{index}.tgz")
+        fetch.order(small)
+        # another host is not kept waiting
+        assert fetch.content(fetch.fetched()) == SMALL
+        tried = [fetch.failed().details[0].rpartition(" (")[2] for _ in range(30)]
+    assert sorted(tried) == ["2 attempts)", *["not tried)"] * 29]
+
+
+def test_those_that_wait_for_a_name_start_when_it_is_known(registry, small):
+    gate = threading.Event()
+    registry.misbehave("*", faults.hold(gate))
+    url = small.replace("127.0.0.1", "localhost")
+    with FetchProcess() as fetch:
+        jobs = {fetch.order(url) for _ in range(4)}
+        # not when the first is complete
+        registry.wait_for_requests("*.tgz", 4)
+        gate.set()
+        assert {fetch.fetched().job for _ in jobs} == jobs
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a.tgz", "gopher://127.0.0.1/a", "/a.tgz", ""])
 def test_opens_nothing_but_http_and_https(url):
     with FetchProcess() as fetch:
