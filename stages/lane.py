@@ -63,8 +63,13 @@ class Lane:
         self._set_options(ca_bundle)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
         self.handle.setopt(pycurl.SOCKOPTFUNCTION, guarded(self._connect, on_crash))
-        # the body's bytes are where libcurl has received them, and are copied only once, into the arena
-        self.handle.setopt(pycurl.WRITEFUNCTION, guarded(self._write, on_crash), use_memoryview=True)
+        write = guarded(self._write, on_crash)
+        try:
+            # the body's bytes are where libcurl has received them, and are copied only once, into the arena
+            self.handle.setopt(pycurl.WRITEFUNCTION, write, use_memoryview=True)
+        except TypeError:
+            # before pycurl 7.47, which is what distributions have, they come as an object of their own
+            self.handle.setopt(pycurl.WRITEFUNCTION, write)
 
     def carry(self, url: str, headers: tuple[str, ...], sink: Sink) -> None:
         """Prepare the next request; the handle is then to be added to a `CurlLoop`.
@@ -117,7 +122,7 @@ class Lane:
         self._on_connect(self)
         return int(pycurl.SOCKOPT_OK)
 
-    def _write(self, data: memoryview) -> int | None:
+    def _write(self, data: bytes | memoryview) -> int | None:
         """The write callback: None takes all, a negative number ends the transfer."""
         sink = self._sink
         if sink is None:
@@ -198,7 +203,7 @@ class _RefusedBody:
         self.excerpt = bytearray()
         self._left = _IGNORED_BODY_BYTES
 
-    def write(self, data: memoryview) -> int | None:
+    def write(self, data: bytes | memoryview) -> int | None:
         self._left -= len(data)
         if len(self.excerpt) < _EXCERPT_BYTES:
             self.excerpt += data[: _EXCERPT_BYTES - len(self.excerpt)]

@@ -59,6 +59,20 @@ def test_brings_an_empty_body_as_no_bytes(registry):
         assert fetch.fetch(registry.serve("/empty.tgz", b"")) == b""
 
 
+def test_takes_bodies_as_an_older_pycurl_hands_them_over(registry, big):
+    def be_older():
+        import pycurl
+
+        class Older(pycurl.Curl):
+            def setopt(self, option, value):
+                super().setopt(option, value)
+
+        pycurl.Curl = Older
+
+    with FetchProcess(prepare=be_older) as fetch:
+        assert fetch.fetch(big) == BIG
+
+
 def test_keeps_tarballs_apart(registry):
     bodies = [os.urandom(size) for size in (1, 4095, 4096, 4097, 100_000) for _ in range(6)]
     urls = [registry.serve(f"/{index}.tgz", body) for index, body in enumerate(bodies)]
