@@ -20,6 +20,10 @@ _ON_THEIR_OWN = 10
 #: Names listed of a larger group.
 _NAMED = 10
 
+_CRASH_HINT = "if the machine was not out of memory, this is a bug of pmpipe: please report it"
+#: Most often it is libcurl, which an image lacks that pycurl was only copied into.
+_UNLOADABLE_HINT = "install the library that is missing, or the Python package anew that was built with another one"
+
 _BY_CODE: dict[str, type[PmpipeError]] = {
     error.code: error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, PmpipeError)
 }
@@ -95,8 +99,9 @@ def crash_error(report: CrashReport) -> WorkerCrashError:
     """A worker's death as an error: stage, job in hand, and the worker's own traceback."""
     in_hand = f" while working on {printable(report.job)}" if report.job else ""
     details = [printable(line) for line in report.traceback.rstrip().splitlines()]
+    unloadable = bool(details) and details[-1].startswith(("ImportError:", "ModuleNotFoundError:"))
     return WorkerCrashError(
         f"the {report.stage} stage's worker {report.cause}{in_hand}",
         details=details,
-        hint="nothing was changed; if the machine was not out of memory, this is a bug of pmpipe: please report it",
+        hint=f"nothing was changed; {_UNLOADABLE_HINT if unloadable else _CRASH_HINT}",
     )

@@ -94,6 +94,13 @@ def test_a_crash_names_stage_job_and_cause() -> None:
     assert error.status == EXIT_CRASH
 
 
+def test_a_library_that_cannot_be_loaded_is_no_bug() -> None:
+    trouble = "Traceback\nImportError: Error loading shared library libcurl.so.4: No such file or directory\n"
+    hint = crash_error(CrashReport("fetch", "", "raised", trouble)).hint
+    assert "install the library" in hint
+    assert "bug" not in hint
+
+
 def test_a_crash_without_a_job_names_none() -> None:
     error = crash_error(CrashReport("clone", "", "raised", "Traceback\n  \x1b[1mfile\nValueError: x\n"))
     assert error.what == "the clone stage's worker raised"
