@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -71,7 +72,7 @@ def layered(project: Project, next_layer: Callable[[], None]) -> Project:
     project.want(FORMER)
     project.succeeds("ci")
     next_layer()
-    with pytest.raises(OSError, match="cross-device"):
+    with pytest.raises(OSError, match=os.strerror(errno.EXDEV)):
         os.rename(project.folder / "node_modules/gone", project.folder / "node_modules/away")
     return project
 

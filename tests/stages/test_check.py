@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import subprocess
@@ -223,4 +224,4 @@ def test_no_descriptors_left_fails_the_job(handle, entry, package):
         for descriptor in taken:
             os.close(descriptor)
     assert isinstance(result, Failed)
-    assert result.what == f"package@1.0.0: cannot read {package}/package.json: Too many open files"
+    assert result.what == f"package@1.0.0: cannot read {package}/package.json: {os.strerror(errno.EMFILE)}"

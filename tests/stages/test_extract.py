@@ -1,5 +1,6 @@
 """The extract stage against tarballs that are damaged or hostile in one way each."""
 
+import errno
 import gzip
 import os
 import resource
@@ -813,7 +814,7 @@ def test_too_few_descriptors_are_a_failure_that_names_them(extractor):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert isinstance(result, Failed)
     assert result.code == "PM_STORE"
-    assert "Too many open files" in result.what
+    assert os.strerror(errno.EMFILE) in result.what
     assert not extractor.leftovers()
 
 

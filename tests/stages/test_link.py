@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -224,7 +225,7 @@ def test_an_executable_with_a_long_name(handle, modules, tmp_path):
 def test_a_name_that_no_filesystem_takes_fails_the_job(handle, modules):
     result = link(handle, modules, ("x" * 300, "bin/cli.js"))
     assert isinstance(result, Failed)
-    assert (result.code, result.cause) == ("PM_FILESYSTEM", "File name too long")
+    assert (result.code, result.cause) == ("PM_FILESYSTEM", os.strerror(errno.ENAMETOOLONG))
 
 
 @pytest.mark.root
