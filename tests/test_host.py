@@ -170,6 +170,7 @@ def test_program_that_is_no_elf_file_has_no_loader(tmp_path, content):
     ("files", "libc"),
     [
         ({"usr/bin/ldd": "musl libc (x86_64)"}, "musl"),
+        ({"usr/bin/ldd": '#!/bin/sh\nexec /lib/ld-musl-x86_64.so.1 --list -- "$@"\n'}, "musl"),  # Alpine's
         ({"usr/bin/ldd": "# This file is part of the GNU C Library."}, "glibc"),
         ({"usr/bin/ldd": "#!/bin/sh"}, ""),
         ({"program": elf("/lib/ld-musl-aarch64.so.1")}, "musl"),
