@@ -105,7 +105,7 @@ class PatchedFiles(msgspec.Struct):
         """The path within the package that a diff means."""
         plain = name[2:] if name.startswith(("a/", "b/")) else name
         path = posixpath.normpath(plain)
-        if path in (".", "..") or path.startswith(("/", "../")) or "\0" in path:
+        if path in (".", "..") or path.startswith(("/", "../")) or "\0" in name:
             raise PatchError(f"its patch leads out of the package: {printable(name, 200)}")
         return path.encode("utf-8", "replace")
 
