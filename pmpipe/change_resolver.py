@@ -16,7 +16,7 @@ from pmpipe.manifest_change import Change, Saving, added, deduped, kept, removed
 from pmpipe.npm.manifest_edit import ManifestEdit
 from pmpipe.npm.manifest_text import ManifestText
 from pmpipe.npm.spec_types import Spec
-from pmpipe.requested import NamedSpec, additions_for, asks, named
+from pmpipe.requested import NamedSpec, additions_for, asks, named, require_allowed
 from pmpipe.resolver.location import absolute
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.planting import check_overrides
@@ -140,6 +140,8 @@ class ChangeResolver:
             PmpipeError: an argument is no name, or the project contradicts itself before the change already.
         """
         check_overrides(self.order.project, self.options)
+        if self.options.sources is not None:
+            require_allowed(self.order.specs, self.options.sources)
         return list(self._naming) if self._naming else self._resolve()
 
     def feed(self, ask: Ask, fed: Fed) -> list[Event]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,7 +19,11 @@ from pmpipe.npm.coerce import Expansion, coerce
 from pmpipe.npm.npmrc import js_text
 from pmpipe.npm.proxy import Proxies, proxies
 from pmpipe.npm.registry import Registries, ScopeRegistry
-from pmpipe.npm.settings import SETTINGS, SettingValue
+from pmpipe.npm.settings import SETTINGS, SOURCE_KINDS, SettingValue
+
+if TYPE_CHECKING:
+    # most projects forbid nothing, and pay for none of this
+    from pmpipe.npm.source_policy import SourcePolicy
 
 #: npm-registry-fetch takes this where fetch-timeout is 0.
 _TIMEOUT_MS = 30_000
@@ -120,6 +125,15 @@ class Config(msgspec.Struct, eq=False):
     def __repr__(self) -> str:
         # some of the values are secrets
         return f"Config({self.project_dir!r})"
+
+    @property
+    def source_policy(self) -> SourcePolicy | None:
+        """Where packages may not come from; None if from everywhere, as by default."""
+        if all(self.settings[f"allow-{kind}"] == "all" for kind in SOURCE_KINDS):
+            return None
+        from pmpipe.npm.source_policy import source_policy
+
+        return source_policy(self.settings, self.registries)
 
     @classmethod
     def load(cls, flags: Mapping[str, object], environ: Mapping[str, str], project_dir: str) -> Config:

@@ -112,6 +112,12 @@ class OfflineError(RegistryError):
     code = "PM_OFFLINE"
 
 
+class RefusedSourceError(PmpipeError):
+    """A package is to come from where the settings allow none (npm's EALLOWGIT, EALLOWREMOTE and so on)."""
+
+    code = "PM_REFUSED_SOURCE"
+
+
 class IntegrityError(PmpipeError):
     """A tarball's digest is not the expected one (npm's EINTEGRITY)."""
 

@@ -33,7 +33,7 @@ from pmpipe.npm.package_path import PackagePath
 from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, LocalFolder, Placement, Plan
-from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of
+from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of, stands
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
@@ -87,6 +87,8 @@ class Install(msgspec.Struct, dict=True):
 
     def _run(self) -> None:
         installed = self._survey()
+        if self.wanted.tree.refused:
+            self._leave_out_refused(installed)
         for path in (*self.diagnosis.unverifiable, *self.diagnosis.built):
             # nothing says how its files should be: it is placed anew
             installed.packages.pop(path, None)
@@ -103,6 +105,14 @@ class Install(msgspec.Struct, dict=True):
             self._carry_out(work)
         else:
             self._place_nothing(installed)
+
+    def _leave_out_refused(self, installed: Installed) -> None:
+        from pmpipe.refused import allowed_part
+
+        allowed = allowed_part(self.wanted, lambda package: stands(package, installed))
+        self.wanted = allowed.wanted
+        self.summary.left_out += sorted(allowed.left_out)
+        self.summary.warnings += allowed.warnings
 
     def _planner(self, installed: Installed) -> Planner:
         ahead = self._ahead = self.request.ahead
@@ -376,7 +386,7 @@ class Install(msgspec.Struct, dict=True):
         summary.placed = len(_placed(scheduler))
         summary.counts = scheduler.counts
         summary.warnings += scheduler.warnings
-        summary.left_out = sorted(scheduler.placements.left_out())
+        summary.left_out = sorted({*summary.left_out, *scheduler.placements.left_out()})
         for failure in scheduler.optional_failures:
             summary.warnings.append(f"the optional {failure.location} is left out: {failure.failed.what}")
         lacking = {package.location for package in self.wanted.tree.packages if lacks_digest(package)}

@@ -99,7 +99,13 @@ class InstallCrew:
         Raises:
             PmpipeError, CancelledError: see `Crew.drive`.
         """
-        if session.config.offline or session.config.dry_run or os.path.lexists(f"{session.folder}/node_modules"):
+        # if something is refused, the run may have to end without having fetched anything
+        if (
+            tree.refused
+            or session.config.offline
+            or session.config.dry_run
+            or os.path.lexists(f"{session.folder}/node_modules")
+        ):
             return
         from pmpipe.certain import first_missing
 

@@ -135,13 +135,28 @@ def read_locked_project(
         check_patches(graph, patches)
         drifted = passes_over or _has_drifted(graph) or has_unfit_optional_peers(graph, options)
         in_order = not problems
-    if take_fitting is not None and not drifted:
+    refused = _refused(graph, config, options)
+    # nothing is begun with then: the run may have to end without having fetched anything
+    if take_fitting is not None and not drifted and not refused:
         take_fitting(graph)
     unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
     with_extraneous = source is not None and source.with_extraneous
     selection = select(graph, _selection_options(graph, config, environ, with_extraneous=with_extraneous), unavailable)
     warnings = (*_as_warnings(problems, graph), *selection.warnings)
-    return LockedProject(project, graph, selection, wanted_tree(graph, selection, folder, warnings), drifted, in_order)
+    tree = wanted_tree(graph, selection, folder, warnings, refused)
+    return LockedProject(project, graph, selection, tree, drifted, in_order)
+
+
+def _refused(graph: LockGraph, config: Config, options: CheckOptions) -> Mapping[PackagePath, str]:
+    """The entries that may not be fetched, with the setting that forbids it."""
+    policy = config.source_policy
+    if policy is None:
+        return {}
+    # most projects forbid nothing, and do not pay for it
+    from pmpipe.npm.lock_check import satisfaction_of
+    from pmpipe.npm.lock_sources import refused_entries
+
+    return refused_entries(graph, policy, satisfaction_of(graph, options))
 
 
 def _is_in_order(graph: LockGraph, options: CheckOptions) -> bool:

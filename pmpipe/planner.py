@@ -184,24 +184,12 @@ class Planner(msgspec.Struct):
         replaced: set[PackagePath] = set()
         if self._is_all_fresh():
             return replaced
+        installed = self.installed
         for package in self.wanted.tree.packages:
-            if package.link_target is None and not self._is_fresh(package.location) and not self._stands(package):
+            if package.link_target is None and not self._is_fresh(package.location) and not stands(package, installed):
                 # a bundled package comes in the tarball of the package it lies in
                 replaced.add(self._bundler(package).location)
         return replaced
-
-    def _stands(self, want: WantedPackage) -> bool:
-        have = self.installed.packages.get(want.location)
-        if have is None:
-            return False
-        if have.integrity or want.integrity:
-            same_source = have.integrity == want.integrity or not (have.integrity and want.integrity)
-        else:
-            # two commits of a git repository often have the same version
-            same_source = have.resolved == want.resolved
-        if have.patch != (want.patch.integrity if want.patch is not None else "") and not want.in_bundle:
-            return False
-        return same_source and have.version == want.version and have.name == want.name
 
     def _bundler(self, package: WantedPackage) -> WantedPackage:
         while package.in_bundle:
@@ -372,6 +360,21 @@ class Planner(msgspec.Struct):
 
     def _relative(self, path: str) -> PackagePath:
         return PackagePath(os.path.relpath(path, self.wanted.project))
+
+
+def stands(want: WantedPackage, installed: Installed) -> bool:
+    """Whether a package is in place already, in a folder that is patched."""
+    have = installed.packages.get(want.location)
+    if have is None:
+        return False
+    if have.integrity or want.integrity:
+        same_source = have.integrity == want.integrity or not (have.integrity and want.integrity)
+    else:
+        # two commits of a git repository often have the same version
+        same_source = have.resolved == want.resolved
+    if have.patch != (want.patch.integrity if want.patch is not None else "") and not want.in_bundle:
+        return False
+    return same_source and have.version == want.version and have.name == want.name
 
 
 def bin_links(bins: WantedBins, project: str, after: PlacementNumber | None = None) -> list[BinLinks]:

@@ -16,15 +16,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from pmpipe.errors import InvalidSpecError, ManifestError, PmpipeError
+from pmpipe.errors import InvalidSpecError, ManifestError, PmpipeError, ProblemsError
 from pmpipe.npm.local_path import relative_path, resolve_path
 from pmpipe.npm.manifest_edit import Addition
 from pmpipe.npm.names import is_valid_name
 from pmpipe.npm.packument import Packument
 from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
 from pmpipe.npm.shown import shown
+from pmpipe.npm.source_policy import SourcePolicy
 from pmpipe.npm.spec import parse_argument
 from pmpipe.npm.spec_types import AliasSpec, DirectorySpec, FileSpec, RangeSpec, Spec, TagSpec, VersionSpec
+from pmpipe.resolver.refusal import refusal
 from pmpipe.resolver.request import request_from_spec
 from pmpipe.resolver.source import Ask, AskManifest, AskPackument, Fed, FedManifest, no_matching_version
 
@@ -88,6 +90,20 @@ def ask_for(spec: Spec) -> Ask | None:
 def asks(specs: Iterable[Spec]) -> list[Ask]:
     """Everything that must be known first, each once."""
     return list(dict.fromkeys(ask for spec in specs if (ask := ask_for(spec)) is not None))
+
+
+def require_allowed(specs: Iterable[Spec], policy: SourcePolicy) -> None:
+    """Refuse arguments that would have to be fetched to be named, where the settings do not allow that.
+
+    What has a name is judged when it is looked for: as an optional dependency it may be left out.
+
+    Raises:
+        PmpipeError: there are some.
+    """
+    unnamed = [spec for spec in specs if spec.name is None and policy.refuses(spec.type, for_project=True)]
+    errors = [refusal(policy.setting(spec.type), spec.raw) for spec in unnamed]
+    if errors:
+        raise errors[0] if len(errors) == 1 else ProblemsError(errors)
 
 
 def named(specs: Iterable[Spec], answers: Mapping[Ask, Fed], pick: PickOptions) -> list[NamedSpec]:

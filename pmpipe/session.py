@@ -377,6 +377,9 @@ class Session:
             # not its version: asking for that takes longer than all else
             "node": [os.path.realpath(node), *_identity(node)] if node else [],
         }
+        policy = config.source_policy
+        if policy is not None:
+            settings["sources"] = policy.key
         return tree_key(self.lock, settings)
 
     def root_manifest(self) -> bytes:

@@ -6,6 +6,8 @@ remembered between runs (see `pmpipe.memory`), and it knows no absolute path.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from pmpipe.npm.package_path import PackagePath, split_installed
@@ -73,6 +75,7 @@ class WantedTree(msgspec.Struct, frozen=True, array_like=True):
         folders: folders of the project and beside it that links lead to; the hidden lockfile lists them, too.
         workspaces: folders of the project's workspaces.
         warnings: what is odd but harmless, one line each.
+        refused: locations whose package the settings do not let be fetched -> the setting (`allow-git=none`).
     """
 
     packages: tuple[WantedPackage, ...]
@@ -80,6 +83,13 @@ class WantedTree(msgspec.Struct, frozen=True, array_like=True):
     folders: tuple[PackagePath, ...]
     workspaces: tuple[PackagePath, ...]
     warnings: tuple[str, ...]
+    refused: dict[PackagePath, str] = {}
+
+    def without(self, locations: Collection[str]) -> WantedTree:
+        """The tree without these locations."""
+        packages = tuple(package for package in self.packages if package.location not in locations)
+        bins = tuple(one for one in self.bins if one.location not in locations)
+        return msgspec.structs.replace(self, packages=packages, bins=bins)
 
     def listed(self) -> frozenset[PackagePath]:
         """The entries that the hidden lockfile has after the install."""

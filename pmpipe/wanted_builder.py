@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pmpipe.folder_bins import folder_bins
 from pmpipe.npm.bins import (
@@ -23,7 +23,13 @@ from pmpipe.sources import entry_names, patched_names
 from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 
-def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: tuple[str, ...]) -> WantedTree:
+def wanted_tree(
+    graph: LockGraph,
+    selection: Selection,
+    project: str,
+    warnings: tuple[str, ...],
+    refused: Mapping[PackagePath, str] | None = None,
+) -> WantedTree:
     """The tree that a selection of lockfile entries makes.
 
     Args:
@@ -31,15 +37,24 @@ def wanted_tree(graph: LockGraph, selection: Selection, project: str, warnings: 
         selection: which entries are to be installed.
         project: absolute path of the project; ``directories.bin`` of its workspaces are listed.
         warnings: what is to be told with it.
+        refused: the lock's entries that may not be fetched, with the setting that forbids it.
     """
     kinds = DependencyKinds(graph)
+    packages = tuple(wanted_package(path, graph, optional=kinds.is_optional(path)) for path in selection.packages)
     return WantedTree(
-        packages=tuple(wanted_package(path, graph, optional=kinds.is_optional(path)) for path in selection.packages),
+        packages=packages,
         bins=tuple(_bins(graph, selection, project)),
         folders=tuple(sorted(selection.folders)),
         workspaces=tuple(graph.project.workspaces.values()),
         warnings=(*warnings, *_unpatched(graph, selection)),
+        refused=_fetched(packages, refused) if refused else {},
     )
+
+
+def _fetched(packages: Iterable[WantedPackage], refused: Mapping[PackagePath, str]) -> dict[PackagePath, str]:
+    """Of what may not be fetched, that for which something would be."""
+    paths = (one.location for one in packages if one.link_target is None and not one.in_bundle)
+    return {path: refused[path] for path in paths if path in refused}
 
 
 def wanted_package(path: PackagePath, graph: LockGraph, *, optional: bool) -> WantedPackage:

@@ -96,7 +96,7 @@ def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
 
     Costs about 20 ms for 11,000 dependencies whose ranges are known already.
     """
-    satisfaction = _satisfaction(graph, options)
+    satisfaction = satisfaction_of(graph, options)
     _check_root_overrides(graph, satisfaction)
     problems: list[LockProblem] = []
     for path, edges in graph.edges.items():
@@ -114,7 +114,7 @@ def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
     Raises:
         ManifestError: see `check_lock`.
     """
-    satisfaction = _satisfaction(graph, options)
+    satisfaction = satisfaction_of(graph, options)
     for path, edges in graph.edges.items():
         for edge in edges:
             if edge.type is not EdgeType.PEER_OPTIONAL or edge.target is None:
@@ -126,7 +126,8 @@ def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
     return False
 
 
-def _satisfaction(graph: LockGraph, options: CheckOptions) -> Satisfaction:
+def satisfaction_of(graph: LockGraph, options: CheckOptions) -> Satisfaction:
+    """What judges the edges of a graph under these options."""
     overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
     return Satisfaction(graph, overrides, options.home, install_links=options.install_links)
 
@@ -261,7 +262,7 @@ def _refuse_strangers(graph: LockGraph, options: CheckOptions) -> None:
     # a folder is asked for even if it is now to be copied instead of linked, or the other way about: the lock is
     # merely out of date then
     either_way = [
-        _satisfaction(graph, msgspec.structs.replace(options, install_links=install_links))
+        satisfaction_of(graph, msgspec.structs.replace(options, install_links=install_links))
         for install_links in (False, True)
     ]
     asked_for = {

@@ -23,7 +23,7 @@ def from_registry(graph: LockGraph) -> frozenset[PackagePath]:
     def asks_registry(edge: Edge) -> bool:
         line = (edge.name, edge.requested)
         if line not in known:
-            known[line] = _is_for_registry(*line)
+            known[line] = is_for_registry(*line)
         return known[line]
 
     return frozenset(path for path, edges in graph.edges_into.items() if all(map(asks_registry, edges)))
@@ -31,10 +31,11 @@ def from_registry(graph: LockGraph) -> frozenset[PackagePath]:
 
 def is_from_registry(graph: LockGraph, path: PackagePath) -> bool:
     """Whether all who depend on an entry ask a registry for it."""
-    return all(_is_for_registry(edge.name, edge.requested) for edge in graph.edges_into.get(path, ()))
+    return all(is_for_registry(edge.name, edge.requested) for edge in graph.edges_into.get(path, ()))
 
 
-def _is_for_registry(name: str, requested: str) -> bool:
+def is_for_registry(name: str, requested: str) -> bool:
+    """Whether a registry answers a dependency: its spec is a version, a range, a dist-tag or an alias."""
     try:
         # where a folder would be does not matter
         return isinstance(parse_spec(name, requested, "/", home="/"), _REGISTRY_SPECS)

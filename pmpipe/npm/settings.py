@@ -17,6 +17,10 @@ SettingValue: TypeAlias = Any
 
 _DEPENDENCY_TYPES = ("dev", "optional", "peer")
 
+#: What registries do not serve, each with a setting that says for whom it may be fetched (``allow-git`` and so on).
+SOURCE_KINDS = ("git", "remote", "file", "directory")
+_ALLOWED_FOR = ("all", "none", "root")
+
 
 class Setting(msgspec.Struct, frozen=True):
     """One line of the table.
@@ -99,6 +103,10 @@ SETTINGS: dict[str, Setting] = {
         Setting("workspaces", "boolean", nullable=True),
         Setting("include-workspace-root", "boolean", default=False),
         Setting("workspaces-update", "boolean", default=True),
+        Setting("allow-git", "choice", "all", choices=_ALLOWED_FOR),
+        Setting("allow-remote", "choice", "all", choices=_ALLOWED_FOR),
+        Setting("allow-file", "choice", "all", choices=_ALLOWED_FOR),
+        Setting("allow-directory", "choice", "all", choices=_ALLOWED_FOR),
         # -- lifecycle scripts
         Setting("ignore-scripts", "boolean", default=False),
         Setting("foreground-scripts", "boolean", default=False),
@@ -151,7 +159,7 @@ SETTINGS: dict[str, Setting] = {
 }
 
 _OTHER_NAMES = (
-    "access allow-directory allow-file allow-git allow-remote allow-same-version audit-level auth-type browser "
+    "access allow-same-version audit-level auth-type browser "
     "bypass-2fa cache-max cache-min call cidr color commit-hooks depth description diff "
     "diff-dst-prefix diff-ignore-all-space diff-name-only diff-no-prefix diff-src-prefix "
     "diff-text diff-unified editor expect-result-count expect-results expires git-tag-version heading if-present "

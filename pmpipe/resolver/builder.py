@@ -29,6 +29,7 @@ from pmpipe.resolver.peer_conflict import explain_endless
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
 from pmpipe.resolver.prefetch import Prefetcher
+from pmpipe.resolver.refusal import refused_tarball
 from pmpipe.resolver.satisfy import satisfies
 from pmpipe.resolver.tree import Tree
 
@@ -249,11 +250,18 @@ class Builder:
 
     def _open_tarball(self, node: Node) -> Waiting[None]:
         try:
+            self._require_allowed(node)
             yield from self.bundles.open(node, self.tree)
         except PmpipeError as error:
             # whether that matters is known only when the flags are
             node.failure = error
             self.sets.failures[node] = None
+
+    def _require_allowed(self, node: Node) -> None:
+        policy = self.options.sources
+        refused = refused_tarball(policy, node) if policy is not None and node.resolved else None
+        if refused is not None:
+            raise refused
 
     def _candidate(self, edge: Edge) -> Waiting[Node]:
         found = self.sets.found_before(edge)

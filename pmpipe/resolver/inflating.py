@@ -42,7 +42,7 @@ def inflate(tree: Tree, source: Source, ask: Callable[[Ask], None]) -> Waiting[t
         if node is tree.root or node.target is not None or not node.location.startswith("node_modules"):
             continue
         request = _request_for(node, tree.project_folder)
-        if request is None:
+        if request is None or _is_refused(request, node, source):
             bare.append(node)
         else:
             requests[node] = request
@@ -56,6 +56,12 @@ def inflate(tree: Tree, source: Source, ask: Callable[[Ask], None]) -> Waiting[t
         node.flags.set_all(value=node is not tree.root)
     work_out_flags(tree.root)
     return tuple(bare)
+
+
+def _is_refused(request: Request, node: Node, source: Source) -> bool:
+    """Whether the settings do not allow it to be fetched: its entry stays as it is, too."""
+    for_project = any(edge.origin.is_mine for edge in node.edges_in)
+    return source.policy is not None and source.policy.refuses(request.kind.value, for_project=for_project)
 
 
 def _complete_all(

@@ -7,6 +7,7 @@ from enum import Enum
 import msgspec
 
 from pmpipe.npm.pick_manifest import PickOptions
+from pmpipe.npm.source_policy import SourcePolicy
 
 
 class InstallStrategy(Enum):
@@ -35,6 +36,7 @@ class ResolveOptions(msgspec.Struct, frozen=True):
         engine_strict: a required package that does not fit the Node.js is an error.
         is_global: the project's own dependencies have nothing to do with each other: peers go into the package that
             wants them, not beside it (npm's ``--global``).
+        sources: where packages may not come from; None if from everywhere.
     """
 
     pick: PickOptions = msgspec.field(default_factory=PickOptions)
@@ -52,3 +54,4 @@ class ResolveOptions(msgspec.Struct, frozen=True):
     omit: frozenset[str] = frozenset()
     engine_strict: bool = False
     is_global: bool = False
+    sources: SourcePolicy | None = None

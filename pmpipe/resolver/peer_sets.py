@@ -24,6 +24,7 @@ from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_set_conflict
+from pmpipe.resolver.refusal import refused_request
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, request_of
 from pmpipe.resolver.satisfy import base_folder, folder_of, satisfies
 from pmpipe.resolver.source import Ask, Source
@@ -55,6 +56,8 @@ class PeerSets:
         self.failures: dict[Node, None] = {}
         self.latest: dict[Node, Tree | Node] = {}
         self._depth = 0
+        #: what an edge asks for, or why it cannot have it
+        self._request = self._read_request if options.sources is None else self._allowed_request
 
     # --- little trees
 
@@ -192,7 +195,7 @@ class PeerSets:
 
     # --- one package
 
-    def _request(self, edge: Edge) -> Request | PmpipeError:
+    def _read_request(self, edge: Edge) -> Request | PmpipeError:
         try:
             if edge.rule is None or not edge.rule.key_spec or edge.rule.name != edge.name:
                 request = request_of(edge.dependency)
@@ -206,6 +209,13 @@ class PeerSets:
             return read_request(edge.name, spec, _original_of(edge.origin)) if is_beside_original else request
         except InvalidSpecError as error:
             return error
+
+    def _allowed_request(self, edge: Edge) -> Request | PmpipeError:
+        request = self._read_request(edge)
+        policy = self.options.sources
+        if policy is None or isinstance(request, PmpipeError):
+            return request
+        return refused_request(policy, self.source.pinned(request), edge) or request
 
     def _package(self, request: Request | PmpipeError, edge: Edge) -> Waiting[Package | PmpipeError]:
         if isinstance(request, PmpipeError):

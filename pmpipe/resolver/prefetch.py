@@ -143,7 +143,12 @@ class Prefetcher:
             request = request_of(dependency)
         except InvalidSpecError:
             return None
-        return request if request is not None and request.is_registry else None
+        if request is None or not request.is_registry:
+            return None
+        policy = self.source.policy
+        if policy is not None and policy.refuses(self.source.pinned(request).kind.value, for_project=False):
+            return None
+        return request
 
     def _pick(self, request: Request) -> Package | None:
         picked = self.picked.setdefault(request.name, {})

@@ -20,11 +20,12 @@ from pmpipe.resolver.lock_entries import asks_registry, lock_document
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
-from pmpipe.resolver.package import DependencyPool, Kind
+from pmpipe.resolver.package import DependencyPool, Kind, Package
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.planting import plant_project, workspace_answers
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
+from pmpipe.resolver.refusal import may_be_announced
 from pmpipe.resolver.request import Request
 from pmpipe.resolver.source import Ask, Fed, FedManifest, Source, package_from_json
 from pmpipe.resolver.tree import Tree
@@ -102,7 +103,8 @@ class Resolver:
     def __init__(self, project: Project, options: ResolveOptions | None = None) -> None:
         self.options = options or ResolveOptions()
         pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
-        self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins)
+        policy = self.options.sources
+        self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins, policy)
         project = project.spelled_out()
         for ask, manifest in workspace_answers(project):
             # what they will say counts, and not what the disk says so far
@@ -118,7 +120,7 @@ class Resolver:
         self._prefetcher = Prefetcher(
             self._source,
             workspaces | _overridden_names(self._tree.root.rule),
-            lambda package: not wrong_platform(package, self.options),
+            self._fits if policy is None else lambda package: self._fits(package) and may_be_announced(policy, package),
             self._may_find,
         )
         self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options, self._prefetcher)
@@ -175,6 +177,9 @@ class Resolver:
         unfit = check_fitness(self._tree.nodes.values(), self.options)
         failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
         return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare, failed)
+
+    def _fits(self, package: Package) -> bool:
+        return not wrong_platform(package, self.options)
 
     def _may_find(self, name: str, request: Request) -> bool:
         """Whether something by this name satisfies, wherever it is in a tree that began with an old lock."""

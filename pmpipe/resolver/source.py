@@ -17,6 +17,7 @@ from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.packument import Packument, RawManifest
 from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
 from pmpipe.npm.semver import parse_version
+from pmpipe.npm.source_policy import SourcePolicy
 from pmpipe.resolver.package import DependencyPool, Package
 from pmpipe.resolver.pinning import Pinned, merged_integrity, pinned
 from pmpipe.resolver.request import Request, RequestKind
@@ -120,15 +121,22 @@ class Source:
         answers: by what was asked. asked: everything that was ever asked for, fed or not.
         pins: what a foreign lock keeps, or None.
         abbreviated: packuments are asked for in that form.
+        policy: where packages may not come from, or None.
     """
 
     def __init__(
-        self, pool: DependencyPool, pick: PickOptions, age_exclude: tuple[str, ...] = (), pins: Pins | None = None
+        self,
+        pool: DependencyPool,
+        pick: PickOptions,
+        age_exclude: tuple[str, ...] = (),
+        pins: Pins | None = None,
+        policy: SourcePolicy | None = None,
     ) -> None:
         self.pool = pool
         self.pick = pick
         self.age_exclude = age_exclude
         self.pins = pins or None
+        self.policy = policy
         self.abbreviated = False
         self.answers: dict[Ask, Fed] = {}
         self.asked: dict[Ask, None] = {}
@@ -148,10 +156,13 @@ class Source:
 
     def ask_for(self, request: Request) -> Ask:
         """What has to be fed before a registry request can be answered."""
-        was = self._pinned_by(request) if self.pins is not None else None
-        if was is not None:
-            request = was.request
+        request = self.pinned(request)
         return self.packument_ask(request.name) if request.is_registry else _manifest_ask(request)
+
+    def pinned(self, request: Request) -> Request:
+        """What is asked for in place of a request, if a foreign lock has pinned it; else the request itself."""
+        was = self._pinned_by(request) if self.pins is not None else None
+        return request if was is None else was.request
 
     def _package(self, request: Request) -> Package | PmpipeError | Ask:
         if request.is_registry:

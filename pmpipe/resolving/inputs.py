@@ -230,6 +230,7 @@ def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOption
         omit=frozenset(config.omit),
         engine_strict=config.engine_strict,
         is_global=is_global(config),
+        sources=config.source_policy,
     )
 
 

@@ -1,0 +1,86 @@
+"""What a resolution may not fetch, because the settings do not allow it (`pmpipe.npm.source_policy`).
+
+A refusal takes the place of the package, before anything is asked for. Like any other failure it matters only if the
+package turns out to be required.
+
+Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js`` (#checkAllow).
+"""
+
+from __future__ import annotations
+
+from pmpipe.errors import InvalidSpecError, RefusedSourceError
+from pmpipe.npm.registry import redacted
+from pmpipe.npm.source_policy import SourcePolicy
+from pmpipe.npm.text import printable
+from pmpipe.resolver.node import Edge, Node
+from pmpipe.resolver.package import Package
+from pmpipe.resolver.request import Request, read_request
+
+_SHOWN_CHARACTERS = 200
+
+
+def refused_request(policy: SourcePolicy, request: Request, edge: Edge) -> RefusedSourceError | None:
+    """Why an edge may not have what it asks for; None if it may.
+
+    Args:
+        policy: of the settings.
+        request: what is asked for in the end: what a foreign lock has pinned in place of the edge's own spec.
+        edge: who asks.
+    """
+    kind = request.kind.value
+    if not policy.refuses(kind, for_project=_is_projects(edge.origin)):
+        return None
+    return refusal(policy.setting(kind), f"{edge.name}@{edge.spec}")
+
+
+def refused_tarball(policy: SourcePolicy, node: Node) -> RefusedSourceError | None:
+    """Why a node's tarball may not be looked into; None if it may.
+
+    Args:
+        policy: of the settings.
+        node: of the project's tree.
+    """
+    kind = policy.kind_of(node.name, node.resolved)
+    edges = node.edges_in
+    if not policy.refuses(kind, for_project=any(_is_projects(one.origin) and one.error is None for one in edges)):
+        return None
+    if kind == "remote" and policy.is_from_registry(node.name, node.resolved) and all(map(_asks_registry, edges)):
+        return None
+    return refusal(policy.setting(kind), f"{node.name}@{node.resolved}")
+
+
+def may_be_announced(policy: SourcePolicy, package: Package) -> bool:
+    """Whether the tarball of a package from a registry may be downloaded before the tree is known."""
+    return not policy.refuses("remote", for_project=False) or policy.is_from_registry(package.name, package.resolved)
+
+
+def refusal(setting: str, what: str) -> RefusedSourceError:
+    """The error.
+
+    Args:
+        setting: the one that refuses it, with its value.
+        what: name and spec.
+    """
+    return RefusedSourceError(
+        f"{setting} does not let {printable(redacted(what), _SHOWN_CHARACTERS)} be fetched", hint=HINT
+    )
+
+
+#: What can be done about it.
+HINT = (
+    "have a registry's version instead (overrides in package.json can do that), or, if the source is to be trusted, "
+    "change the setting: root allows what the project and its workspaces ask for themselves, all allows everything"
+)
+
+
+def _is_projects(node: Node) -> bool:
+    """Whether the user writes its package.json; the root of a peer set's tree is what it stands for."""
+    return (node.stands_for or node).is_mine
+
+
+def _asks_registry(edge: Edge) -> bool:
+    try:
+        # where a folder would be does not matter
+        return read_request(edge.name, edge.spec, "/").is_registry
+    except InvalidSpecError:
+        return False
