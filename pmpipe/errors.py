@@ -70,6 +70,12 @@ class ManifestError(PmpipeError):
     code = "PM_MANIFEST"
 
 
+class RepairError(ManifestError):
+    """What the project has to repair manifests with cannot be applied to a package (npm's EEXTENSION… codes)."""
+
+    code = "PM_REPAIR"
+
+
 class LockfileError(PmpipeError):
     """A package-lock.json cannot be used: malformed, or unsafe."""
 

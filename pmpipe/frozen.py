@@ -89,6 +89,8 @@ def require_same_versions(session: Session, old: bytes) -> None:
     manifest = msgspec.json.decode(without_bom(read_file(session.folder, MANIFEST) or b"{}"))
     before = read_lockfile(modern_lock(old, manifest, session.folder, session.lock_file), session.lock_file).entries
     off = []
+    if "packageExtensions" in manifest:
+        off.append("Missing: packageExtensions of package.json from lock file")
     for path, entry in read_lockfile(session.lock, session.lock_file).entries.items():
         known = before.get(path)
         if not path or entry.link or not is_installed(path) or entry.optional:

@@ -14,6 +14,7 @@ from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, has_unfit_optional_peers, out_of_sync
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
+from pmpipe.npm.lock_version import VERSION_OF_REPAIRS
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.platform import Engines
 from pmpipe.npm.selection import Selection, SelectionOptions, optional_set, select
@@ -126,11 +127,15 @@ def read_locked_project(
     )
     problems: list[LockProblem] = []
     drifted = False
+    faults = _faults_of_repairs(project, graph)
+    repairs_warnings = _warnings_of_repairs(project)
     if source is not None and source.is_own:
-        in_order = _is_in_order(graph, options)
+        # the run that made it has told these already
+        in_order = _is_in_order(graph, options) and not (faults or repairs_warnings)
+        repairs_warnings = []
     else:
         # npm knows nothing of ``resolutions``: a lock of its own may pass over them
-        problems, passes_over = _check(graph, options)
+        problems, passes_over = _check(graph, options, faults)
         patches = Patches(folder, project.manifests.root.patched_dependencies or {}, config.allow_unused_patches)
         check_patches(graph, patches)
         drifted = passes_over or _has_drifted(graph) or has_unfit_optional_peers(graph, options)
@@ -142,7 +147,7 @@ def read_locked_project(
     unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
     with_extraneous = source is not None and source.with_extraneous
     selection = select(graph, _selection_options(graph, config, environ, with_extraneous=with_extraneous), unavailable)
-    warnings = (*_as_warnings(problems, graph), *selection.warnings)
+    warnings = (*_as_warnings(problems, graph), *repairs_warnings, *selection.warnings)
     tree = wanted_tree(graph, selection, folder, warnings, refused)
     return LockedProject(project, graph, selection, tree, drifted, in_order)
 
@@ -180,20 +185,41 @@ def _has_drifted(graph: LockGraph) -> bool:
     return False
 
 
-def _check(graph: LockGraph, options: CheckOptions) -> tuple[list[LockProblem], bool]:
+def _check(graph: LockGraph, options: CheckOptions, faults: Sequence[str]) -> tuple[list[LockProblem], bool]:
     """What is off about a lock, but not so that it must be refused; and whether it passes over ``resolutions``.
 
     npm knows nothing of that field, so that a lock that npm made without it has to do.
     """
     problems = check_lock(graph, options)
     fatal = [problem for problem in problems if problem.is_fatal]
-    if fatal and graph.project.root.resolutions:
+    if fatal and not faults and graph.project.root.resolutions:
         as_npm = check_lock(graph, msgspec.structs.replace(options, heeds_resolutions=False))
         if not any(problem.is_fatal for problem in as_npm):
             return as_npm, True
-    if fatal:
-        raise out_of_sync(fatal, graph)
+    if fatal or faults:
+        raise out_of_sync(fatal, graph, faults)
     return problems, False
+
+
+def _faults_of_repairs(project: Project, graph: LockGraph) -> list[str]:
+    """In what the lock and the project's repairs of manifests disagree, one line each."""
+    if project.extensions is None and graph.lock.lockfile_version < VERSION_OF_REPAIRS:
+        return []
+    # loaded only here: hardly any project has them
+    from pmpipe.npm.lock_repairs import faults_of_rules
+
+    return faults_of_rules(graph, project.extensions)
+
+
+def _warnings_of_repairs(project: Project) -> list[str]:
+    """What the project repairs in vain, one line each."""
+    if project.extensions is None:
+        return []
+    from pmpipe.npm.package_extensions import workspace_warnings
+
+    folders, workspaces = project.manifests.folders, project.manifests.workspaces
+    documents = {name: folders[path].document for name, path in workspaces.items() if path in folders}
+    return list(workspace_warnings(project.extensions, documents))
 
 
 def _selection_options(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,8 +26,11 @@ from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
 from pmpipe.npm.patch_selection import FIELD
 from pmpipe.npm.text import printable
 from pmpipe.pnpm_workspace import read_catalogs
-from pmpipe.project_files import LOCKFILES, NO_CONTENTS, Contents, manifest_path, read_file
+from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE
+
+if TYPE_CHECKING:
+    from pmpipe.npm.package_extensions import PackageExtensions
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -37,12 +41,14 @@ class Project(msgspec.Struct, frozen=True):
         manifests: the package.json files, what specs mean within the project replaced by npm's words for it.
         lock: the lockfile, or None if there is none.
         catalogs: those in pnpm-workspace.yaml; None if no package.json asks for any.
+        extensions: the root's ``packageExtensions``, or None.
     """
 
     folder: str
     manifests: ProjectManifests
     lock: Lockfile | None
     catalogs: Catalogs | None = None
+    extensions: PackageExtensions | None = None
 
 
 def read_project(
@@ -68,6 +74,7 @@ def read_project(
         raise ManifestError(
             f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
         )
+    extensions = _read_extensions(folder, root, manifests)
     read = _read_lock(folder) if lock is None else _given_lock(lock, lock_file)
     workspaces, folders = _read_workspaces(folder, root, manifests)
     _refuse_patches_of_workspaces(workspaces, folders)
@@ -78,7 +85,7 @@ def read_project(
                 folders[path] = manifest
     as_read = ProjectManifests(folder, root, workspaces, folders)
     catalogs = read_catalogs(folder) if has_catalog_specs(as_read) else None
-    return Project(folder, spelled_out_manifests(as_read, catalogs or {}), read, catalogs)
+    return Project(folder, spelled_out_manifests(as_read, catalogs or {}), read, catalogs, extensions)
 
 
 def read_hidden_lockfile(folder: str) -> Lockfile | None:
@@ -116,6 +123,16 @@ def _read_manifest(folder: str, path: PackagePath, manifests: Contents) -> Manif
     name = manifest_path(path)
     data = manifests[name] if name in manifests else read_file(folder, name)
     return read_manifest(data, name) if data is not None else None
+
+
+def _read_extensions(folder: str, root: Manifest, manifests: Contents) -> PackageExtensions | None:
+    if "packageExtensions" not in root.document:
+        return None
+    # loaded only here: hardly any project has them
+    from pmpipe.npm.package_extensions import PackageExtensions
+
+    data = manifests[MANIFEST] if MANIFEST in manifests else read_file(folder, MANIFEST)
+    return PackageExtensions(data or b"{}", MANIFEST)
 
 
 def _linked_folders(lock: Lockfile | None) -> Iterator[PackagePath]:

@@ -132,12 +132,15 @@ def satisfaction_of(graph: LockGraph, options: CheckOptions) -> Satisfaction:
     return Satisfaction(graph, overrides, options.home, install_links=options.install_links)
 
 
-def out_of_sync(problems: Iterable[LockProblem], graph: LockGraph) -> LockfileOutOfSyncError:
+def out_of_sync(
+    problems: Iterable[LockProblem], graph: LockGraph, faults: Sequence[str] = ()
+) -> LockfileOutOfSyncError:
     """The error that lists what is off; the same dependency of several packages is one line with one of them.
 
     Args:
-        problems: the fatal ones, at least one.
+        problems: the fatal ones.
         graph: the one that was checked.
+        faults: what else is off, one line each (`pmpipe.npm.lock_repairs`).
     """
     dependents: dict[str, list[PackagePath]] = {}
     for problem in problems:
@@ -148,7 +151,7 @@ def out_of_sync(problems: Iterable[LockProblem], graph: LockGraph) -> LockfileOu
         details.extend((line, f"  required by: {graph.chain(sources[0])}{more}"))
     return LockfileOutOfSyncError(
         f"{graph.lock.file} does not satisfy the package.json files of the project",
-        details=details,
+        details=[*details, *faults],
         hint="update the lockfile with `pmpipe install --package-lock-only`, or undo the change to package.json",
     )
 

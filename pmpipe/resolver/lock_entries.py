@@ -11,7 +11,7 @@ from typing import Any
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.hosted_git import parse_hosted_git
-from pmpipe.npm.lock_version import needed_version
+from pmpipe.npm.lock_version import needed_version, stated_head
 from pmpipe.npm.packument import Json, RawManifest
 from pmpipe.npm.patch_record import PatchRecord
 from pmpipe.resolver.location import location_of, name_from_folder
@@ -24,6 +24,7 @@ from pmpipe.resolver.tree import Tree
 
 _NEWEST_WITH_LEGACY = 2
 _OLDEST_WITH_PACKAGES = 2
+_NEWEST_WITH_HEAD = 3
 
 _NO_PATCHES: Mapping[str, PatchRecord] = {}
 
@@ -49,6 +50,7 @@ def lock_document(
     omit_registry_resolved: bool = False,
     folder_name: str = "",
     patches: Mapping[str, PatchRecord] = _NO_PATCHES,
+    old_lock: bytes = b"",
 ) -> dict[str, Any]:
     """The content of the lockfile for a finished tree.
 
@@ -59,15 +61,20 @@ def lock_document(
         omit_registry_resolved: leave out where registry packages came from (``omit-lockfile-registry-resolved``).
         folder_name: of the project, which stands for the name that its package.json lacks.
         patches: of the packages that are patched, by location.
+        old_lock: the text that it replaces. In version 4 npm leaves the ``name`` and ``version`` as they are there, and
+            in a new lock out.
     """
-    root = tree.root
-    document: dict[str, Any] = {"name": root.package.name or folder_name or name_from_folder(tree.project_folder)}
-    if root.package.version:
-        document["version"] = root.package.version
     packages = _packages(tree, omit_registry_resolved=omit_registry_resolved)
     for location, patch in patches.items():
         packages[location]["patched"] = {"path": patch.path, "integrity": patch.integrity}
     lockfile_version = max(lockfile_version, needed_version(packages))
+    document: dict[str, Any] = {}
+    if lockfile_version > _NEWEST_WITH_HEAD:
+        document.update(stated_head(old_lock))
+    else:
+        document["name"] = tree.root.package.name or folder_name or name_from_folder(tree.project_folder)
+        if tree.root.package.version:
+            document["version"] = tree.root.package.version
     document.update({"lockfileVersion": lockfile_version, "requires": True})
     if lockfile_version >= _OLDEST_WITH_PACKAGES:
         document["packages"] = packages

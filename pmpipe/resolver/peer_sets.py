@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeAlias, TypeVar
 
-from pmpipe.errors import InvalidSpecError, PmpipeError
+from pmpipe.errors import InvalidSpecError, PmpipeError, RepairError
 from pmpipe.npm.collation import english_key
 from pmpipe.resolver.can_place import can_replace
 from pmpipe.resolver.location import is_inside_project, location_of
@@ -225,8 +225,13 @@ class PeerSets:
         while True:
             found = self.source.package(request)
             if isinstance(found, Package) and request.kind is RequestKind.FOLDER:
-                return self.source.copy_of_folder(request, found)
-            if isinstance(found, (Package, PmpipeError)):
+                found = self.source.copy_of_folder(request, found)
+            if isinstance(found, Package):
+                return found
+            if isinstance(found, RepairError):
+                # whoever wants to repair a package must hear of it, even if nobody needs it for certain
+                raise found
+            if isinstance(found, PmpipeError):
                 return found
             yield found
 

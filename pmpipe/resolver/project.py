@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,9 @@ from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.local_specs import spelled_out_documents
 from pmpipe.npm.packument import Json, RawManifest
 from pmpipe.resolver.package import Provenance
+
+if TYPE_CHECKING:
+    from pmpipe.npm.package_extensions import PackageExtensions
 
 
 class LockedEntry(RawManifest, frozen=True, rename="camel"):
@@ -69,6 +72,7 @@ class Project(msgspec.Struct, frozen=True):
             just now, so that what is there is replaced even if it would do.
         is_old: the lock is none of version 2 to 4 (`pmpipe.npm.lock_v1`), so that its entries have to be completed with
             what the registry knows.
+        extensions: the rules in `manifest` by which others' manifests are repaired, or None.
         catalogs: what ``catalog:`` specs stand for, besides the catalogs in `manifest`.
         pins: versions that another package manager's lock keeps; npm heeds such a lock only where `locked` is None.
     """
@@ -81,6 +85,7 @@ class Project(msgspec.Struct, frozen=True):
     explicit: Mapping[str, frozenset[str]] = msgspec.field(default_factory=dict)
     is_old: bool = False
     pins: Pins | None = None
+    extensions: PackageExtensions | None = None
     catalogs: Catalogs = msgspec.field(default_factory=dict)
 
     def spelled_out(self) -> Project:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,9 @@ from pmpipe.resolver.request import Request
 from pmpipe.resolver.source import Ask, Fed, FedManifest, Source, package_from_json
 from pmpipe.resolver.tree import Tree
 from pmpipe.resolver.yarn_lock import yarn_lock_text
+
+if TYPE_CHECKING:
+    from pmpipe.resolver.repairs import Repairs
 
 Event: TypeAlias = Ask | Resolved
 
@@ -63,13 +66,20 @@ class IdealTree(msgspec.Struct, frozen=True):
                 if not edge.origin.is_mine and edge.dependency.kind not in (Kind.OPTIONAL, Kind.PEER_OPTIONAL):
                     yield edge.origin.location
 
-    def lock_document(self, *, lockfile_version: int = 3, omit_registry_resolved: bool = False) -> dict[str, Any]:
+    def lock_document(
+        self,
+        *,
+        lockfile_version: int = 3,
+        omit_registry_resolved: bool = False,
+        old_lock: bytes = b"",
+    ) -> dict[str, Any]:
         """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
         return lock_document(
             self.tree,
             lockfile_version=lockfile_version,
             omit_registry_resolved=omit_registry_resolved,
             patches=self.patches,
+            old_lock=old_lock,
         )
 
     def yarn_lock_text(self) -> str:
@@ -104,7 +114,14 @@ class Resolver:
         self.options = options or ResolveOptions()
         pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
         policy = self.options.sources
-        self._source = Source(pool, self.options.pick, self.options.release_age_exclude, project.pins, policy)
+        self._source = Source(
+            pool,
+            self.options.pick,
+            self.options.release_age_exclude,
+            project.pins,
+            policy,
+            _repairs(project),
+        )
         project = project.spelled_out()
         for ask, manifest in workspace_answers(project):
             # what they will say counts, and not what the disk says so far
@@ -192,9 +209,20 @@ class Resolver:
     def _plant_and_build(self) -> Waiting[None]:
         yield from self._planted.plant_lock(self._source)
         self._builder.queue_problems()
+        self._bring_repairs_up_to_date()
         if self._planted.project.is_old and self._planted.project.locked:
             self._bare = yield from inflate(self._tree, self._source, self._prefetcher.ask)
         yield from self._builder.build(self._planted.project.explicit)
+
+    def _bring_repairs_up_to_date(self) -> None:
+        repairs, project = self._source.repairs, self._planted.project
+        # the project's own entry is what a lockfile has and what is installed has not
+        has_lock = project.locked is not None and "" in project.locked
+        if repairs is None and (self._tree.extension_hashes or (not has_lock and _has_repaired(self._tree))):
+            repairs = _no_repairs()
+        if repairs is not None:
+            for node in repairs.bring_up_to_date(self._tree, has_lock=has_lock):
+                self._builder.queue.push(node)
 
     def _advance(self) -> None:
         """Build until something is missing that has not been fed."""
@@ -216,6 +244,25 @@ class Resolver:
         events.extend(self._prefetcher.take_asks())
         events.extend(self._prefetcher.take_resolved())
         return events
+
+
+def _repairs(project: Project) -> Repairs | None:
+    if project.extensions is None:
+        return None
+    # loaded only here: hardly any project has them
+    from pmpipe.resolver.repairs import Repairs
+
+    return Repairs(project.extensions)
+
+
+def _no_repairs() -> Repairs:
+    from pmpipe.resolver.repairs import Repairs
+
+    return Repairs(None)
+
+
+def _has_repaired(tree: Tree) -> bool:
+    return any(node.package.provenance for node in tree.nodes.values())
 
 
 def _overridden_names(rule: OverrideRule | None) -> set[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from pmpipe.errors import PmpipeError, RegistryError
+from pmpipe.errors import PmpipeError, RegistryError, RepairError
 from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.packument import Packument, RawManifest
 from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
@@ -21,6 +21,9 @@ from pmpipe.npm.source_policy import SourcePolicy
 from pmpipe.resolver.package import DependencyPool, Package
 from pmpipe.resolver.pinning import Pinned, merged_integrity, pinned
 from pmpipe.resolver.request import Request, RequestKind
+
+if TYPE_CHECKING:
+    from pmpipe.resolver.repairs import Repairs
 
 
 class AskPackument(msgspec.Struct, frozen=True):
@@ -120,6 +123,7 @@ class Source:
     Attributes:
         answers: by what was asked. asked: everything that was ever asked for, fed or not.
         pins: what a foreign lock keeps, or None.
+        repairs: what manifests are repaired with, or None; npm does it for all packages but those that are linked.
         abbreviated: packuments are asked for in that form.
         policy: where packages may not come from, or None.
     """
@@ -131,12 +135,14 @@ class Source:
         age_exclude: tuple[str, ...] = (),
         pins: Pins | None = None,
         policy: SourcePolicy | None = None,
+        repairs: Repairs | None = None,
     ) -> None:
         self.pool = pool
         self.pick = pick
         self.age_exclude = age_exclude
         self.pins = pins or None
         self.policy = policy
+        self.repairs = repairs
         self.abbreviated = False
         self.answers: dict[Ask, Fed] = {}
         self.asked: dict[Ask, None] = {}
@@ -214,7 +220,9 @@ class Source:
             return error
         if merged == package.integrity:
             return package
-        return Package(package.manifest, self.pool, resolved=package.resolved, integrity=merged)
+        return Package(
+            package.manifest, self.pool, resolved=package.resolved, integrity=merged, provenance=package.provenance
+        )
 
     def copy_of_folder(self, request: Request, package: Package) -> Package:
         """The package of a folder that is to be copied: unlike a link's target it remembers where it came from."""
@@ -222,7 +230,7 @@ class Source:
         found = self._packages.get(line)
         if isinstance(found, Package):
             return found
-        copy = Package(package.manifest, self.pool, resolved=f"file:{request.wanted}")
+        copy = self._made_of(package.manifest, resolved=f"file:{request.wanted}")
         self._packages[line] = copy
         return copy
 
@@ -243,8 +251,17 @@ class Source:
     def _make(self, request: Request, fed: Fed) -> Package | PmpipeError:
         if isinstance(fed, PmpipeError):
             return fed
+        try:
+            return self._make_of_answer(request, fed)
+        except RepairError as error:
+            return error
+
+    def _make_of_answer(self, request: Request, fed: Packument | FedManifest | FedContents) -> Package | PmpipeError:
         if isinstance(fed, FedManifest):
-            return package_from_json(fed.manifest, self.pool, resolved=fed.resolved, integrity=fed.integrity)
+            given = manifest_from_json(fed.manifest)
+            if request.kind is RequestKind.FOLDER:
+                return Package(given, self.pool, resolved=fed.resolved, integrity=fed.integrity)
+            return self._made_of(given, resolved=fed.resolved, integrity=fed.integrity)
         assert isinstance(fed, Packument)
         pick = self.pick
         if pick.before is not None and self._is_excluded(request.name):
@@ -269,9 +286,14 @@ class Source:
         if package is None:
             dist = manifest.dist
             tarball = dist.tarball if dist is not None and isinstance(dist.tarball, str) else ""
-            package = Package(manifest, self.pool, resolved=tarball, integrity=_integrity(manifest))
+            package = self._made_of(manifest, resolved=tarball, integrity=_integrity(manifest))
             self._packages_by_version[key] = package
         return package
+
+    def _made_of(self, manifest: RawManifest, *, resolved: str, integrity: str = "") -> Package:
+        if self.repairs is None:
+            return Package(manifest, self.pool, resolved=resolved, integrity=integrity)
+        return self.repairs.package(manifest, self.pool, resolved=resolved, integrity=integrity)
 
     def _is_excluded(self, name: str) -> bool:
         return any(name == pattern or fnmatchcase(name, pattern) for pattern in self.age_exclude)
@@ -290,8 +312,12 @@ def package_from_json(
     data: Mapping[str, Any], pool: DependencyPool, *, resolved: str = "", integrity: str = ""
 ) -> Package:
     """The package that a package.json or a lockfile's entry describes."""
-    fields = {key: value for key, value in data.items() if key != "dist"}
-    return Package(msgspec.convert(fields, RawManifest), pool, resolved=resolved, integrity=integrity)
+    return Package(manifest_from_json(data), pool, resolved=resolved, integrity=integrity)
+
+
+def manifest_from_json(data: Mapping[str, Any]) -> RawManifest:
+    """The manifest in a package.json or a lockfile's entry."""
+    return msgspec.convert({key: value for key, value in data.items() if key != "dist"}, RawManifest)
 
 
 def _integrity(manifest: RawManifest) -> str:

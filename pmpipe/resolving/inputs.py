@@ -45,11 +45,13 @@ class LockStyle(msgspec.Struct, frozen=True):
         version: ``lockfileVersion``, unless something needs a higher one (`pmpipe.npm.lock_version`).
         omit_registry_resolved: npm's ``omit-lockfile-registry-resolved``.
         layout: of its text.
+        old_lock: the text of the one that it replaces, without merge conflicts; empty if nothing of that counts.
     """
 
     version: int = _USUAL_VERSION
     omit_registry_resolved: bool = False
     layout: JsonLayout = msgspec.field(default_factory=JsonLayout)
+    old_lock: bytes = b""
 
 
 class CachePolicy(msgspec.Struct, frozen=True):
@@ -111,6 +113,7 @@ def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Conten
         old.entries,
         is_old=old.is_incomplete,
         pins=_pins(folder) if old.entries is None else None,
+        extensions=found.extensions,
         catalogs=found.catalogs or {},
     )
 
@@ -188,12 +191,13 @@ def lock_style(
     Raises:
         LockfileError: one side of a merge conflict in the old lockfile cannot be used.
     """
+    old = b"" if starts_anew else without_conflicts(lock, lock_file).data
     version = config.lockfile_version
     if version is None:
-        stated = None if starts_anew else stated_version(without_conflicts(lock, lock_file).data)
+        stated = stated_version(old)
         version = stated if stated in _KEPT_VERSIONS else _USUAL_VERSION
     layout = _layout(folder, lock) if config.settings["format-package-lock"] else ON_ONE_LINE
-    return LockStyle(version, config.omit_lockfile_registry_resolved, layout)
+    return LockStyle(version, config.omit_lockfile_registry_resolved, layout, old)
 
 
 def _layout(folder: str, lock: bytes) -> JsonLayout:

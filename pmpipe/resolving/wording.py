@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pmpipe.npm.package_path import PackagePath, name_from_path
 from pmpipe.npm.resolutions import read_resolutions
 from pmpipe.resolver import IdealTree, Project
 from pmpipe.resolver.peer_conflict import chain, describe, who
 
 
 def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
-    """One line for each resolution, peer conflict and optional package that could not be heeded."""
+    """One line for each resolution, repair, peer conflict and optional package that could not be heeded."""
     yield from read_resolutions(project.manifest.get("resolutions")).ignored
+    if project.extensions is not None:
+        from pmpipe.npm.package_extensions import workspace_warnings
+
+        named = {
+            str(manifest.get("name") or name_from_path(PackagePath(path))): manifest
+            for path, manifest in project.workspaces.items()
+        }
+        yield from workspace_warnings(project.extensions, named)
     for node in tree.failed:
         if node.failure is not None:
             users = ", ".join(dict.fromkeys(chain(edge.origin) for edge in node.edges_in))

@@ -368,7 +368,9 @@ class ResolveWorker:
 
     def _lock_document(self, ideal: IdealTree, version: int) -> dict[str, Any]:
         style = self._inputs.style
-        return ideal.lock_document(lockfile_version=version, omit_registry_resolved=style.omit_registry_resolved)
+        return ideal.lock_document(
+            lockfile_version=version, omit_registry_resolved=style.omit_registry_resolved, old_lock=style.old_lock
+        )
 
 
 def _steps(step: ResolveStep) -> Iterator[ResolveStep]:

@@ -29,6 +29,7 @@ from support.packages import Package, make_package, make_packument
 from support.registry import PackageRegistry
 
 from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.npm.package_extensions import PackageExtensions
 from pmpipe.npm.packument import decode_packument
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.resolver import (
@@ -159,7 +160,10 @@ def resolve(
         del earlier["before"]
         before = locked_entries(lock_text(resolve(earlier, folder, registry_url)))
     provider = Provider(case, registry_url, folder)
-    resolver = Resolver(Project(folder, case["project"], case.get("workspaces", {}), before), options_of(case))
+    project = Project(
+        folder, case["project"], case.get("workspaces", {}), before, extensions=extensions_of(case["project"])
+    )
+    resolver = Resolver(project, options_of(case))
     outstanding = deque(resolver.start())
     while not resolver.done:
         if pick is not None:
@@ -168,6 +172,13 @@ def resolve(
         if not isinstance(event, Resolved):
             outstanding.extend(resolver.feed(event, provider.answer(event)))
     return resolver.finish()
+
+
+def extensions_of(manifest: Mapping[str, Any]) -> PackageExtensions | None:
+    """The rules of a project's package.json."""
+    if "packageExtensions" not in manifest:
+        return None
+    return PackageExtensions(json.dumps(manifest, indent=2).encode(), "package.json")
 
 
 def lock_text(tree: IdealTree, lockfile_version: int = 3) -> bytes:
