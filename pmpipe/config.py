@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe.config_layers import Sources, read_sources
+from pmpipe.config_layers import Layer, Sources, read_sources
 from pmpipe.config_merge import Merged, merge
+from pmpipe.errors import ConfigError
 from pmpipe.npm import flatten
 from pmpipe.npm.coerce import Expansion, coerce
 from pmpipe.npm.npmrc import js_text
@@ -156,6 +157,7 @@ class Config(msgspec.Struct, eq=False):
 def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, SettingValue]:
     """The arguments of `Config`: settings under their own names, and what is computed from several."""
     environ, layers, values = sources.expansion.environ, merged.typed, merged.values
+    _refuse_code_of_others(sources.layers, layers)
     fields = {field: values[name] for name, field in fields_of_settings() if field in Config.__struct_fields__}
     types = flatten.dependency_types(layers, node_env=environ.get("NODE_ENV", ""))
     authorities = flatten.authorities(layers)
@@ -192,6 +194,20 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
     )
     values.update((name, fields[field]) for name, field in fields_of_settings() if field in fields)
     return fields
+
+
+def _refuse_code_of_others(layers: Sequence[Layer], typed: Sequence[Mapping[str, SettingValue]]) -> None:
+    """``extension-file`` has code run in the project, so that only the project and who types may name it."""
+    said = [
+        (layer, values["extension-file"])
+        for layer, values in zip(layers, typed, strict=True)
+        if "extension-file" in values
+    ]
+    if said and said[-1][1] is not None and said[-1][0].place not in ("project", "flag"):
+        raise ConfigError(
+            f"{said[-1][0].where('extension-file')}: extension-file may not be set here",
+            hint="only the project's own .npmrc and the command line count",
+        )
 
 
 def _strongest(name: str, layers: Sequence[Mapping[str, SettingValue]]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pmpipe.errors import LockfileError, LockfileOutOfSyncError
+from pmpipe.extension_file import find_extension_file
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lockfile import package_name
 from pmpipe.npm.package_path import is_installed
@@ -91,6 +92,8 @@ def require_same_versions(session: Session, old: bytes) -> None:
     off = []
     if "packageExtensions" in manifest:
         off.append("Missing: packageExtensions of package.json from lock file")
+    if find_extension_file(session.folder, session.config) is not None:
+        off.append("Missing: .npm-extension from lock file")
     for path, entry in read_lockfile(session.lock, session.lock_file).entries.items():
         known = before.get(path)
         if not path or entry.link or not is_installed(path) or entry.optional:

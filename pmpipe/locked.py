@@ -10,6 +10,7 @@ import msgspec
 from pmpipe import host
 from pmpipe.config import Config
 from pmpipe.errors import LockfileError, ManifestError
+from pmpipe.extension_file import ExtensionFile, extension_warnings, find_extension_file
 from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, has_unfit_optional_peers, out_of_sync
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
@@ -127,7 +128,8 @@ def read_locked_project(
     )
     problems: list[LockProblem] = []
     drifted = False
-    faults = _faults_of_repairs(project, graph)
+    file = find_extension_file(folder, config)
+    faults = _faults_of_repairs(project, graph, file)
     repairs_warnings = _warnings_of_repairs(project)
     if source is not None and source.is_own:
         # the run that made it has told these already
@@ -201,25 +203,27 @@ def _check(graph: LockGraph, options: CheckOptions, faults: Sequence[str]) -> tu
     return problems, False
 
 
-def _faults_of_repairs(project: Project, graph: LockGraph) -> list[str]:
+def _faults_of_repairs(project: Project, graph: LockGraph, file: ExtensionFile | None) -> list[str]:
     """In what the lock and the project's repairs of manifests disagree, one line each."""
-    if project.extensions is None and graph.lock.lockfile_version < VERSION_OF_REPAIRS:
+    if project.extensions is None and file is None and graph.lock.lockfile_version < VERSION_OF_REPAIRS:
         return []
     # loaded only here: hardly any project has them
-    from pmpipe.npm.lock_repairs import faults_of_rules
+    from pmpipe.npm.lock_repairs import faults_of_code, faults_of_rules
 
-    return faults_of_rules(graph, project.extensions)
+    file_hash = file.hash if file is not None else None
+    return [*faults_of_rules(graph, project.extensions), *faults_of_code(graph.lock, file_hash)]
 
 
 def _warnings_of_repairs(project: Project) -> list[str]:
     """What the project repairs in vain, one line each."""
+    of_code = list(extension_warnings(project.folder, project.manifests.workspaces.values()))
     if project.extensions is None:
-        return []
+        return of_code
     from pmpipe.npm.package_extensions import workspace_warnings
 
     folders, workspaces = project.manifests.folders, project.manifests.workspaces
     documents = {name: folders[path].document for name, path in workspaces.items() if path in folders}
-    return list(workspace_warnings(project.extensions, documents))
+    return [*workspace_warnings(project.extensions, documents), *of_code]
 
 
 def _selection_options(

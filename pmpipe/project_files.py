@@ -43,3 +43,8 @@ def read_file(folder: str, name: str) -> bytes | None:
         return None
     except OSError as error:
         raise FilesystemError(f"cannot read {path}: {error.strerror}") from error
+
+
+def extension_files(folder: str) -> tuple[str, str]:
+    """Where a project's code that repairs manifests may stand (npm 12's ``.npm-extension``)."""
+    return f"{folder}/.npm-extension.mjs", f"{folder}/.npm-extension.cjs"

@@ -16,7 +16,16 @@ from pmpipe.errors import ConfigError, LockfileError, LockfileOutOfSyncError, Pm
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.programs import find_program
-from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, PNPM_WORKSPACE, Contents, manifest_path, read_file
+from pmpipe.project_files import (
+    LOCKFILES,
+    MANIFEST,
+    NO_CONTENTS,
+    PNPM_WORKSPACE,
+    Contents,
+    extension_files,
+    manifest_path,
+    read_file,
+)
 from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
 
 if TYPE_CHECKING:
@@ -373,6 +382,7 @@ class Session:
             "peers": [config.legacy_peer_deps, config.strict_peer_deps, config.force, config.engine_strict],
             "links": config.install_links,
             "unused patches": config.allow_unused_patches,
+            "code": self._code_hash(),
             "home": self.environ.get("HOME", ""),
             # not its version: asking for that takes longer than all else
             "node": [os.path.realpath(node), *_identity(node)] if node else [],
@@ -381,6 +391,16 @@ class Session:
         if policy is not None:
             settings["sources"] = policy.key
         return tree_key(self.lock, settings)
+
+    def _code_hash(self) -> str:
+        """The digest of the project's code that repairs manifests; empty if it has none."""
+        if not (self.config.settings["extension-file"] or any(map(os.path.lexists, extension_files(self.folder)))):
+            return ""
+        # loaded only here: hardly any project has such code
+        from pmpipe.extension_file import find_extension_file
+
+        file = find_extension_file(self.folder, self.config)
+        return file.hash if file is not None else ""
 
     def root_manifest(self) -> bytes:
         """The text of the project's package.json, as it will be; empty if there is none."""

@@ -160,7 +160,7 @@ class _Job(msgspec.Struct):
         session.stop_working_out()
         crew.abandon()
         crew.resolve_inputs = resolve_inputs(
-            session, self.store, self.extent.order, self.extent.choice, goes_on=not only_lock
+            session, self.store, self.extent.order, self.extent.choice, goes_on=not only_lock, runs_code=not is_ci
         )
         resolved = resolve(
             self.store,

@@ -26,6 +26,7 @@ from pmpipe.project_lock import AT_WORK
 #: Settings that npm does not hand down: they are about this one call.
 _NOT_HANDED_DOWN = frozenset(
     (
+        "extension-file",
         *("include-workspace-root", "min-release-age", "min-release-age-exclude", "workspace", "workspaces"),
         # and what it has given up
         *("also", "cert", "dev", "global-style", "key", "legacy-bundling", "only", "optional", "production"),

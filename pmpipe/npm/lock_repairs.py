@@ -24,7 +24,9 @@ class Said(msgspec.Struct, frozen=True, rename="camel"):
     """What an entry says of repairs; the hashes stand in that of the project."""
 
     package_extensions_hash: Any = None
+    npm_extension_hash: Any = None
     package_extensions_applied: Any = None
+    npm_extension_applied: Any = None
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -58,6 +60,24 @@ def faults_of_rules(graph: LockGraph, rules: PackageExtensions | None) -> list[s
             return [f"Invalid: lock file was made with {PACKAGE_EXTENSIONS}, and package.json has none"]
         return [f"Invalid: {PACKAGE_EXTENSIONS} have changed since the lock file was made"]
     return list(_faults_of_entries(graph, rules, said))
+
+
+def faults_of_code(lock: Lockfile, file_hash: str | None) -> list[str]:
+    """One line if a lock was made with other code than the project's.
+
+    Args:
+        lock: it.
+        file_hash: of the project's file of code (`pmpipe.npm.extension_hash`), or None if there is none.
+    """
+    said = said_of_repairs(lock)
+    locked = said.get(ROOT, _NOTHING).npm_extension_hash or None
+    if file_hash is None:
+        if locked is not None or any(entry.npm_extension_applied for entry in said.values()):
+            return ["Invalid: lock file was made with .npm-extension, and there is none"]
+        return []
+    if locked is None:
+        return ["Missing: .npm-extension from lock file"]
+    return ["Invalid: .npm-extension has changed since the lock file was made"] if locked != file_hash else []
 
 
 def _faults_of_entries(

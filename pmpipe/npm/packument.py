@@ -73,6 +73,7 @@ _Decoded = TypeVar("_Decoded")
 
 _DOCUMENTS = msgspec.json.Decoder(_Document)
 _MANIFESTS = msgspec.json.Decoder(RawManifest)
+_DOCUMENTS_OF_VERSIONS = msgspec.json.Decoder(dict[str, Json])
 _TIMES = msgspec.json.Decoder(dict[str, Json])
 
 #: Around the versions of a packument; no spec means a version that has one itself.
@@ -135,6 +136,10 @@ class Packument:
         except (msgspec.MsgspecError, RecursionError) as error:
             raise RegistryError(f"the registry's data for {self.name}@{version} cannot be used: {error}") from error
         return found
+
+    def document(self, version: str) -> dict[str, Json]:
+        """All of the manifest of a version that there is."""
+        return _decoded(_DOCUMENTS_OF_VERSIONS, self._text_of(version))
 
     def publish_times(self) -> dict[str, Json]:
         """The time of publication by version, in ISO 8601; empty if the document does not tell.

@@ -122,6 +122,8 @@ SETTINGS: dict[str, Setting] = {
         Setting("package-lock", "boolean", default=True),
         Setting("shrinkwrap", "boolean", default=True),
         Setting("package-lock-only", "boolean", default=False),
+        Setting("extension-file", "text", nullable=True),
+        Setting("ignore-extension", "boolean", default=False),
         Setting("frozen-lockfile", "boolean", nullable=True),
         Setting("format-package-lock", "boolean", default=True),
         Setting("lockfile-version", "choice", choices=("1", "2", "3"), nullable=True),

@@ -15,6 +15,7 @@ from pmpipe.resolver.package import Provenance
 
 if TYPE_CHECKING:
     from pmpipe.npm.package_extensions import PackageExtensions
+    from pmpipe.resolver.repairs import ExtensionCode
 
 
 class LockedEntry(RawManifest, frozen=True, rename="camel"):
@@ -73,6 +74,7 @@ class Project(msgspec.Struct, frozen=True):
         is_old: the lock is none of version 2 to 4 (`pmpipe.npm.lock_v1`), so that its entries have to be completed with
             what the registry knows.
         extensions: the rules in `manifest` by which others' manifests are repaired, or None.
+        code: the project's code that repairs them; None if it is not to be run.
         catalogs: what ``catalog:`` specs stand for, besides the catalogs in `manifest`.
         pins: versions that another package manager's lock keeps; npm heeds such a lock only where `locked` is None.
     """
@@ -86,6 +88,7 @@ class Project(msgspec.Struct, frozen=True):
     is_old: bool = False
     pins: Pins | None = None
     extensions: PackageExtensions | None = None
+    code: ExtensionCode | None = None
     catalogs: Catalogs = msgspec.field(default_factory=dict)
 
     def spelled_out(self) -> Project:

@@ -219,7 +219,7 @@ class Resolver:
         # the project's own entry is what a lockfile has and what is installed has not
         has_lock = project.locked is not None and "" in project.locked
         if repairs is None and (self._tree.extension_hashes or (not has_lock and _has_repaired(self._tree))):
-            repairs = _no_repairs()
+            repairs = _repairs_of(project)
         if repairs is not None:
             for node in repairs.bring_up_to_date(self._tree, has_lock=has_lock):
                 self._builder.queue.push(node)
@@ -247,18 +247,16 @@ class Resolver:
 
 
 def _repairs(project: Project) -> Repairs | None:
-    if project.extensions is None:
+    if project.extensions is None and (project.code is None or project.code.hash is None):
         return None
+    return _repairs_of(project)
+
+
+def _repairs_of(project: Project) -> Repairs:
     # loaded only here: hardly any project has them
     from pmpipe.resolver.repairs import Repairs
 
-    return Repairs(project.extensions)
-
-
-def _no_repairs() -> Repairs:
-    from pmpipe.resolver.repairs import Repairs
-
-    return Repairs(None)
+    return Repairs(project.extensions, project.code)
 
 
 def _has_repaired(tree: Tree) -> bool:

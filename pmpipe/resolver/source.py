@@ -6,7 +6,7 @@ known when the tree is finished.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -230,7 +230,9 @@ class Source:
         found = self._packages.get(line)
         if isinstance(found, Package):
             return found
-        copy = self._made_of(package.manifest, resolved=f"file:{request.wanted}")
+        fed = self.answers.get(_manifest_ask(request))
+        document = fed.manifest if isinstance(fed, FedManifest) else {}
+        copy = self._made_of(package.manifest, lambda: document, resolved=f"file:{request.wanted}")
         self._packages[line] = copy
         return copy
 
@@ -261,7 +263,7 @@ class Source:
             given = manifest_from_json(fed.manifest)
             if request.kind is RequestKind.FOLDER:
                 return Package(given, self.pool, resolved=fed.resolved, integrity=fed.integrity)
-            return self._made_of(given, resolved=fed.resolved, integrity=fed.integrity)
+            return self._made_of(given, lambda: fed.manifest, resolved=fed.resolved, integrity=fed.integrity)
         assert isinstance(fed, Packument)
         pick = self.pick
         if pick.before is not None and self._is_excluded(request.name):
@@ -272,9 +274,9 @@ class Source:
             return error
         if manifest is None:
             return no_matching_version(fed, request)
-        return self._registry_package(request, manifest)
+        return self._registry_package(request, fed, manifest)
 
-    def _registry_package(self, request: Request, manifest: RawManifest) -> Package | PmpipeError:
+    def _registry_package(self, request: Request, fed: Packument, manifest: RawManifest) -> Package | PmpipeError:
         if not isinstance(manifest.version, str) or not manifest.version:
             return IncompleteManifestError(
                 f"the registry's data for {request.name}@{request.wanted} has no version",
@@ -286,14 +288,19 @@ class Source:
         if package is None:
             dist = manifest.dist
             tarball = dist.tarball if dist is not None and isinstance(dist.tarball, str) else ""
-            package = self._made_of(manifest, resolved=tarball, integrity=_integrity(manifest))
+            version = manifest.version
+            package = self._made_of(
+                manifest, lambda: fed.document(version), resolved=tarball, integrity=_integrity(manifest)
+            )
             self._packages_by_version[key] = package
         return package
 
-    def _made_of(self, manifest: RawManifest, *, resolved: str, integrity: str = "") -> Package:
+    def _made_of(
+        self, manifest: RawManifest, document: Callable[[], Mapping[str, Any]], *, resolved: str, integrity: str = ""
+    ) -> Package:
         if self.repairs is None:
             return Package(manifest, self.pool, resolved=resolved, integrity=integrity)
-        return self.repairs.package(manifest, self.pool, resolved=resolved, integrity=integrity)
+        return self.repairs.package(manifest, self.pool, resolved=resolved, integrity=integrity, document=document)
 
     def _is_excluded(self, name: str) -> bool:
         return any(name == pattern or fnmatchcase(name, pattern) for pattern in self.age_exclude)

@@ -11,6 +11,7 @@ import msgspec
 from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.choice import Choice
 from pmpipe.driving import Crew
+from pmpipe.extension_file import find_extension_file
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
 from pmpipe.npm.patch_selection import FIELD as PATCHES
@@ -32,6 +33,7 @@ from pmpipe.workspace_choice import chosen_locations
 from stages.document_cache import FOLDER_NAME
 
 if TYPE_CHECKING:
+    from pmpipe.resolver.repairs import ExtensionCode
     from pmpipe.session import Session
     from pmpipe.store import Store
 
@@ -61,7 +63,13 @@ class Resolved(msgspec.Struct, frozen=True):
 
 
 def resolve_inputs(
-    session: Session, store: Store, order: ChangeOrder | None = None, choice: Choice = _NO_CHOICE, *, goes_on: bool
+    session: Session,
+    store: Store,
+    order: ChangeOrder | None = None,
+    choice: Choice = _NO_CHOICE,
+    *,
+    goes_on: bool,
+    runs_code: bool = True,
 ) -> ResolveInputs:
     """What the resolve process is started with.
 
@@ -71,20 +79,23 @@ def resolve_inputs(
         order: what is to change; None: nothing but the lock.
         choice: the workspaces that this is about, if there is no order.
         goes_on: an install follows: tarballs are announced, and the wanted tree is worked out.
+        runs_code: the project's code that repairs manifests is run, unless a setting forbids it.
 
     Raises:
         PmpipeError: a package.json, the old lock or a setting cannot be used.
     """
     config = session.config
     folder = f"{store.folder}/{FOLDER_NAME}"
+    order = order or _bare_order(session, choice)
+    code = _code(session) if runs_code else None
+    if code is not None:
+        order = msgspec.structs.replace(order, project=msgspec.structs.replace(order.project, code=code.code))
 
     def finish(made: Made) -> None:
         if goes_on and store.writable and not made.has_extraneous:
             session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
             session.remember(store)
 
-    if order is None:
-        order = _bare_order(session, choice)
     patches = Patches(session.folder, order.project.manifest.get(PATCHES) or {}, config.allow_unused_patches)
     return ResolveInputs(
         order=order,
@@ -105,6 +116,7 @@ def resolve_inputs(
         patches=patches,
         keeps_yarn_lock=_keeps_yarn_lock(session.folder),
         finish=finish,
+        stop_code=code.stop if code is not None else None,
     )
 
 
@@ -117,6 +129,29 @@ def _bare_order(session: Session, choice: Choice) -> ChangeOrder:
         chosen = chosen_locations(choice, workspaces, session.folder)
         project = msgspec.structs.replace(project, explicit=dict.fromkeys(chosen, frozenset()))
     return ChangeOrder(Action.KEEP, project, saving=Saving(save=session.config.save))
+
+
+class _Code(msgspec.Struct, frozen=True):
+    """The project's code, and how to end the process that it runs in, where there is one."""
+
+    code: ExtensionCode
+    stop: Callable[[], None] | None = None
+
+
+def _code(session: Session) -> _Code | None:
+    config = session.config
+    if config.ignore_scripts or config.settings["ignore-extension"]:
+        return None
+    from pmpipe.resolver.repairs import ExtensionCode
+
+    file = find_extension_file(session.folder, config)
+    if file is None:
+        return _Code(ExtensionCode())
+    # loaded only here: hardly any project has such code
+    from pmpipe.resolving.extension_host import ExtensionHost
+
+    host = ExtensionHost(file, session.folder, session.environ, logs=config.loglevel == "silly")
+    return _Code(ExtensionCode(file.hash, host.transform), host.stop)
 
 
 def _keeps_yarn_lock(folder: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pmpipe.extension_file import extension_warnings
 from pmpipe.npm.package_path import PackagePath, name_from_path
 from pmpipe.npm.resolutions import read_resolutions
 from pmpipe.resolver import IdealTree, Project
@@ -21,6 +22,7 @@ def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
             for path, manifest in project.workspaces.items()
         }
         yield from workspace_warnings(project.extensions, named)
+    yield from extension_warnings(project.folder, project.workspaces)
     for node in tree.failed:
         if node.failure is not None:
             users = ", ".join(dict.fromkeys(chain(edge.origin) for edge in node.edges_in))

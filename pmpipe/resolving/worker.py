@@ -86,6 +86,7 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
         announces: tarballs that will be needed are to be announced.
         patches: of the project.
         keeps_yarn_lock: the project has a yarn.lock of yarn 1, which npm keeps up to date, too.
+        stop_code: ends the process that the project's code runs in (`pmpipe.resolving.extension_host`), or None.
         finish: called with what was made before it is handed over, for what can be worked out ahead here.
     """
 
@@ -99,6 +100,7 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
     patches: Patches
     keeps_yarn_lock: bool
     finish: Callable[[Made], None]
+    stop_code: Callable[[], None] | None = None
 
 
 class _Outcome(msgspec.Struct):
@@ -123,11 +125,13 @@ def make_handler(inputs: ResolveInputs, arena: mmap.mmap) -> Handler:
         except PmpipeError as error:
             # a version may have been published since the packument was kept
             if not (worker.may_know_too_little and _lacks_version(error)):
+                worker.stop_code()
                 yield _failure(job.job, error)
                 return
             try:
                 yield from worker.begin_anew(job)
             except PmpipeError as second:
+                worker.stop_code()
                 yield _failure(job.job, second)
 
     return handle
@@ -204,6 +208,11 @@ class ResolveWorker:
         outcome = _Outcome()
         self._start(outcome)
         yield from self._results(job.job, outcome)
+
+    def stop_code(self) -> None:
+        """Nothing more is to be repaired."""
+        if self._inputs.stop_code is not None:
+            self._inputs.stop_code()
 
     def _start(self, outcome: _Outcome) -> None:
         self._resolver = ChangeResolver(self._inputs.order, self._inputs.options())
@@ -338,6 +347,7 @@ class ResolveWorker:
 
     def _finish(self, job: JobId, resolver: ChangeResolver) -> Iterator[Result]:
         ideal = resolver.finish()
+        self.stop_code()
         patches = self._inputs.patches.of(ideal.patchable(), resolver.dropped_patches)
         ideal = msgspec.structs.replace(ideal, patches=patches)
         style = self._inputs.style
