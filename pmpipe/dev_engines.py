@@ -37,12 +37,13 @@ def require_dev_engines(session: Session) -> list[str]:
     manifest = session.root_manifest()
     if _FIELD not in manifest:
         return []  # nearly every project
-    wanted = _field(manifest)
+    document = _document(manifest)
+    wanted = document.get("devEngines")
     if wanted is None:
         return []
     from pmpipe.npm.dev_engines import InvalidDevEnginesError, Misfit, check_dev_engines
 
-    present = _present(wanted, session)
+    present = _present(document, session)
     warnings = []
     if "runtime" not in present:
         warnings.append(f"devEngines.runtime of {MANIFEST} is not looked at: there is no Node.js")
@@ -69,31 +70,31 @@ def require_dev_engines(session: Session) -> list[str]:
     return [*warnings, *(f"{MANIFEST}, devEngines: {reason}" for reason in reasons)]
 
 
-def _field(manifest: bytes) -> Any:
+def _document(manifest: bytes) -> dict[str, Any]:
     from pmpipe.npm.json_text import without_bom
 
     try:
         document = msgspec.json.decode(without_bom(manifest))
     except (ValueError, RecursionError):
-        return None  # whoever reads all of it tells
-    return document.get("devEngines") if isinstance(document, dict) else None
+        return {}  # whoever reads all of it tells
+    return document if isinstance(document, dict) else {}
 
 
-def _present(wanted: Any, session: Session) -> dict[str, Present]:
+def _present(manifest: dict[str, Any], session: Session) -> dict[str, Present]:
     """What there is; without the runtime where its version matters, and cannot be had."""
     from pmpipe import host
-    from pmpipe.npm import NPM_VERSION
     from pmpipe.npm.dev_engines import Present, needs_version_of
+    from pmpipe.npm.npm_version import npm_version_for
 
     platform = host.platform()
     present = {
-        "packageManager": Present("npm", NPM_VERSION),
+        "packageManager": Present("npm", npm_version_for(manifest)),
         "os": Present(platform.os, os.uname().release),
         "cpu": Present(platform.cpu),
         "libc": Present(platform.libc),
         "runtime": Present("node"),
     }
-    if needs_version_of(wanted, "runtime"):
+    if needs_version_of(manifest["devEngines"], "runtime"):
         version = host.node_version(session.environ)
         if version:
             present["runtime"] = Present("node", version)

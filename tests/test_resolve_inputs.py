@@ -78,27 +78,27 @@ def test_a_torn_lock_is_told(folder: Path) -> None:
     ],
 )
 def test_reads_the_date_before_which_versions_count(folder: Path, text: str, epoch: int) -> None:
-    assert resolve_options(config(folder, before=text), {}).pick.before == epoch
+    assert resolve_options(config(folder, before=text), {}, {}).pick.before == epoch
 
 
 def test_the_least_age_of_a_release_is_in_days(folder: Path) -> None:
-    before = resolve_options(config(folder, min_release_age="2"), {}).pick.before
+    before = resolve_options(config(folder, min_release_age="2"), {}, {}).pick.before
     assert before is not None
     assert abs(time.time() - 2 * 86_400 - before) < 60
 
 
 def test_without_either_all_versions_count(folder: Path) -> None:
-    assert resolve_options(config(folder), {}).pick.before is None
+    assert resolve_options(config(folder), {}, {}).pick.before is None
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "12"])
 def test_what_is_no_date_is_told(folder: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="before"):
-        resolve_options(config(folder, before=text), {})
+        resolve_options(config(folder, before=text), {}, {})
 
 
 def test_the_install_strategy_is_the_settings(folder: Path) -> None:
-    assert resolve_options(config(folder, install_strategy="nested"), {}).install_strategy is InstallStrategy.NESTED
+    assert resolve_options(config(folder, install_strategy="nested"), {}, {}).install_strategy is InstallStrategy.NESTED
 
 
 # -- the new lock ---------------------------------------------------------------------------------------------------

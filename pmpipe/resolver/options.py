@@ -6,6 +6,7 @@ from enum import Enum
 
 import msgspec
 
+from pmpipe.npm.npm_version import follows_later_npm
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.npm.source_policy import SourcePolicy
 
@@ -55,3 +56,8 @@ class ResolveOptions(msgspec.Struct, frozen=True):
     engine_strict: bool = False
     is_global: bool = False
     sources: SourcePolicy | None = None
+
+    @property
+    def follows_later_npm(self) -> bool:
+        """Whether npm 12 decides where it resolves otherwise than npm 11."""
+        return follows_later_npm(self.pick.npm_version)

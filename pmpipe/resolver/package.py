@@ -88,12 +88,14 @@ class DependencyPool:
 
     Attributes:
         ignore_peers: peer dependencies are not seen at all (npm's ``--legacy-peer-deps``).
+        ignore_shrinkwraps: nor are locks that packages bring in their tarballs (npm 12).
     """
 
-    __slots__ = ("_dependencies", "ignore_peers")
+    __slots__ = ("_dependencies", "ignore_peers", "ignore_shrinkwraps")
 
-    def __init__(self, *, ignore_peers: bool = False) -> None:
+    def __init__(self, *, ignore_peers: bool = False, ignore_shrinkwraps: bool = False) -> None:
         self.ignore_peers = ignore_peers
+        self.ignore_shrinkwraps = ignore_shrinkwraps
         self._dependencies: dict[tuple[str, str, Kind, str | None], Dependency] = {}
 
     def dependency(self, name: str, spec: str, kind: Kind, accept: str | None = None) -> Dependency:
@@ -161,7 +163,7 @@ class Package:
         self.bundled = _bundled(manifest)
         self.resolved = resolved
         self.integrity = integrity
-        self.has_shrinkwrap = bool(manifest.shrinkwrapped)
+        self.has_shrinkwrap = bool(manifest.shrinkwrapped) and not pool.ignore_shrinkwraps
         self.provenance = provenance
         self._plain: tuple[Dependency, ...] | None = None
         self._with_dev: tuple[Dependency, ...] | None = None

@@ -56,6 +56,7 @@ class PeerSets:
         self.failures: dict[Node, None] = {}
         self.latest: dict[Node, Tree | Node] = {}
         self._depth = 0
+        self._later_npm = options.follows_later_npm
         #: what an edge asks for, or why it cannot have it
         self._request = self._read_request if options.sources is None else self._allowed_request
 
@@ -172,13 +173,14 @@ class PeerSets:
         lenient = self.options.force or not (mine or self.options.strict_peer_deps)
         if edge.target is None:
             if rival is None:
-                yield from self.into_tree(edge, tree, None, required)
+                if not (self._later_npm and self._can_do_without(edge, source)):
+                    yield from self.into_tree(edge, tree, None, required)
                 return
             # what the node itself asks for comes first; the peer's wish narrows it where it can
             candidate = yield from self.into_tree(rival, tree, edge, required)
             if edge.error is None:
                 return
-            if lenient or candidate not in required:
+            if lenient or candidate not in required or self._is_later_failure(candidate):
                 edge.overruled = True
                 return
             if node.parent is None:
@@ -189,9 +191,22 @@ class PeerSets:
         if can_replace(current, alone):
             yield from self.into_tree(edge, tree, None, required)
             return
-        if lenient or edge.origin not in required:
+        if lenient or edge.origin not in required or self._is_later_failure(current):
             return
         raise explain_set_conflict(edge, rival)
+
+    # --- where npm 12 decides otherwise
+
+    def _can_do_without(self, edge: Edge, source: Node | None) -> bool:
+        """Whether nothing has to be looked up for an optional peer: there is none, or one that fits."""
+        if edge.dependency.kind is not Kind.PEER_OPTIONAL or source is None:
+            return False
+        present = source.resolve(edge.dependency.key)
+        return present is None or satisfies(edge, present)
+
+    def _is_later_failure(self, node: Node) -> bool:
+        """Whether a peer is in conflict only because it could not be had."""
+        return self._later_npm and node in self.failures
 
     # --- one package
 

@@ -97,7 +97,7 @@ class Planted(msgspec.Struct):
             name,
             Package(manifest, self.pool, resolved=resolved, integrity=integrity, provenance=provenance_of(entry)),
         )
-        node.has_shrinkwrap = bool(entry.has_shrinkwrap)
+        node.has_shrinkwrap = bool(entry.has_shrinkwrap) and not self.pool.ignore_shrinkwraps
         parent = self._parent_of(location)
         if parent is None:
             self.tree.attach_top(node, location)
@@ -183,6 +183,11 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
     return Planted(tree, project, pool)
 
 
+def pool_for(options: ResolveOptions) -> DependencyPool:
+    """An empty pool of dependencies."""
+    return DependencyPool(ignore_peers=options.legacy_peer_deps, ignore_shrinkwraps=options.follows_later_npm)
+
+
 def check_overrides(project: Project, options: ResolveOptions) -> None:
     """Refuse a project whose ``overrides`` change what it itself depends on.
 
@@ -192,7 +197,7 @@ def check_overrides(project: Project, options: ResolveOptions) -> None:
     Raises:
         OverrideConflictError: they do.
     """
-    plant_project(project.spelled_out(), DependencyPool(ignore_peers=options.legacy_peer_deps), options)
+    plant_project(project.spelled_out(), pool_for(options), options)
 
 
 def _hashes_of(entry: LockedEntry) -> dict[str, Json]:

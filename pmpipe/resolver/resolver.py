@@ -20,9 +20,9 @@ from pmpipe.resolver.lock_entries import asks_registry, lock_document
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
-from pmpipe.resolver.package import DependencyPool, Kind, Package
+from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
-from pmpipe.resolver.planting import plant_project, workspace_answers
+from pmpipe.resolver.planting import plant_project, pool_for, workspace_answers
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.refusal import may_be_announced
@@ -112,7 +112,7 @@ class Resolver:
 
     def __init__(self, project: Project, options: ResolveOptions | None = None) -> None:
         self.options = options or ResolveOptions()
-        pool = DependencyPool(ignore_peers=self.options.legacy_peer_deps)
+        pool = pool_for(self.options)
         policy = self.options.sources
         self._source = Source(
             pool,

@@ -13,7 +13,6 @@ import msgspec
 from pmpipe import host
 from pmpipe.errors import ConfigError, LockfileError
 from pmpipe.folder_bins import with_folder_bins
-from pmpipe.npm import NPM_VERSION
 from pmpipe.npm.foreign.files import FOREIGN_LOCKS, read_foreign_lock
 from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
@@ -22,6 +21,7 @@ from pmpipe.npm.lock_conflict import without_conflicts
 from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
 from pmpipe.npm.lock_version import is_version_1, stated_version
 from pmpipe.npm.lockfile import read_lockfile
+from pmpipe.npm.npm_version import npm_version_for
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
 from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
@@ -212,15 +212,16 @@ def _text(data: bytes) -> str:
     return without_bom(data).decode("utf-8", "replace")
 
 
-def resolve_options(config: Config, environ: Mapping[str, str]) -> ResolveOptions:
-    """The resolver's options for the settings and this host.
+def resolve_options(config: Config, environ: Mapping[str, str], manifest: Mapping[str, Any]) -> ResolveOptions:
+    """The resolver's options for the settings, this host, and the npm that the project's package.json asks for.
 
     Raises:
         ConfigError: ``before`` is no date.
     """
     platform = host.platform().instead(os=config.os, cpu=config.cpu, libc=config.libc)
+    node_version, npm_version = host.node_version(environ) or "", npm_version_for(manifest)
     return ResolveOptions(
-        pick=PickOptions(str(config.settings["tag"]), _before(config), host.node_version(environ) or "", NPM_VERSION),
+        pick=PickOptions(str(config.settings["tag"]), _before(config), node_version, npm_version),
         install_strategy=InstallStrategy(config.install_strategy),
         legacy_peer_deps=config.legacy_peer_deps,
         strict_peer_deps=config.strict_peer_deps,

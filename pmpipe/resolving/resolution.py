@@ -99,7 +99,7 @@ def resolve_inputs(
     patches = Patches(session.folder, order.project.manifest.get(PATCHES) or {}, config.allow_unused_patches)
     return ResolveInputs(
         order=order,
-        options=lambda: resolve_options(config, session.environ),
+        options=lambda: resolve_options(config, session.environ, order.project.manifest),
         wants=Wants(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
         style=lock_style(

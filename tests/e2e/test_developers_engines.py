@@ -28,6 +28,8 @@ def test_what_does_not_fit_is_refused_and_let_through_by_force(project: Project,
 @pytest.mark.parametrize(
     ("field", "said"),
     [
+        ({"packageManager": {"name": "npm", "version": "^11"}}, ""),
+        ({"packageManager": {"name": "npm", "version": "^12"}}, ""),
         ({"packageManager": {"name": "npm"}, "os": {"name": "linux"}}, ""),
         ({"packageManager": {"name": "pnpm", "onFail": "ignore"}}, ""),
         ({"packageManager": {"name": "pnpm", "onFail": "warn"}}, "packageManager must be pnpm"),

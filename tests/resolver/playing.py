@@ -29,6 +29,7 @@ from support.packages import Package, make_package, make_packument
 from support.registry import PackageRegistry
 
 from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.npm.npm_version import npm_version_for
 from pmpipe.npm.package_extensions import PackageExtensions
 from pmpipe.npm.packument import decode_packument
 from pmpipe.npm.pick_manifest import PickOptions
@@ -52,7 +53,7 @@ from pmpipe.resolver import (
 
 CASES = Path(__file__).parent / "cases"
 FLAGS = ("extraneous", "peer", "dev", "optional", "devOptional", "inBundle")
-NODE_VERSION, NPM_VERSION = "20.0.0", "11.0.0"
+NODE_VERSION = "20.0.0"
 
 
 def load_cases() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -124,7 +125,7 @@ def options_of(case: Mapping[str, Any]) -> ResolveOptions:
     """The resolver's options for a case's settings, on the platform that the cases suppose."""
     config = case.get("config", {})
     return ResolveOptions(
-        pick=PickOptions(config.get("tag", "latest"), None, NODE_VERSION, NPM_VERSION),
+        pick=PickOptions(config.get("tag", "latest"), None, NODE_VERSION, npm_version_for(case["project"])),
         install_strategy=InstallStrategy(config.get("install-strategy", "hoisted")),
         legacy_peer_deps=config.get("legacy-peer-deps", False),
         strict_peer_deps=config.get("strict-peer-deps", False),
