@@ -5,6 +5,9 @@
     WAITING -> FETCHING -> FETCHED -> EXTRACTING -> STORED          or FAILED from any of the four
        ^------------------ damaged entry, once -------'
 
+A package that is to be patched, and that the store has as it was published, begins as FETCHED; if that turns out to be
+damaged, it goes from EXTRACTING to WAITING, once.
+
 Only the scheduler changes this state, and only through these methods.
 """
 

@@ -8,6 +8,8 @@ bounds, and what each result means for the two::
                                 │ always                      │ Damaged
                                 └> ReleaseTarball             └> Start(fetch), once a package
 
+Extract, too, may answer with `Damaged`: where it makes a patched package of one that the store has.
+
 Work is handed out only against a stage's free places, so no queue can ever be full. An expected failure of a package
 that the install cannot do without dooms the run: nothing more is placed, but the other downloads are still tried, so
 that all problems are reported together. A failure of an optional package leaves it out with what only it needed. A
