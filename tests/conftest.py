@@ -14,5 +14,7 @@ from support.entries import store  # noqa: E402, F401
 from support.registry import certificate, registry  # noqa: E402, F401
 from support.signalled import signalled_children  # noqa: E402, F401
 
-# the tests may have been started by nohup, and what they start would pass a closed terminal over, too
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# the tests may have been started by nohup, or in the background of a script, where a shell has these ignored; and what
+# they start would pass them over, too
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
