@@ -13,6 +13,7 @@ from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import UsageError
 from pmpipe.find_project import find_root
+from pmpipe.npm.lifecycle import EARLY_EVENTS, PROJECT_EVENTS
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
 from pmpipe.session import Session, require_local
@@ -37,6 +38,7 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
     if line.command == "ci" and "allow-unused-patches" in line.settings:
         raise UsageError("ci takes no --allow-unused-patches", hint="take the patch out of package.json")
     folder, workspace = find_root(line.settings)
+    early = _run_early_scripts(line, environ, folder)
     with project_lock(folder, tell):
         recover(folder)
         # only now: another run may have changed what is read here
@@ -56,9 +58,32 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
         else:
             _install(line, session, output, started, workspace)
     # not before the project is free: its scripts may well call for something else to be done in it
-    if not (config.ignore_scripts or config.dry_run or (config.package_lock_only and line.command != "ci")):
-        _run_own_scripts(line, session, output)
+    if _runs_scripts(line, session):
+        _run_own_scripts(line, session, output, leaving_out=early)
     return 0
+
+
+def _runs_scripts(line: CommandLine, session: Session) -> bool:
+    config = session.config
+    return not (config.ignore_scripts or config.dry_run or (config.package_lock_only and line.command != "ci"))
+
+
+def _run_early_scripts(line: CommandLine, environ: Mapping[str, str], folder: str) -> tuple[str, ...]:
+    """Run what npm 12 runs before an install; the events.
+
+    All that they may change, settings too, is read afterwards.
+    """
+    from pmpipe.lifecycle.folders import has_early_scripts
+
+    if not has_early_scripts(folder):
+        return ()
+    session = Session.open(line.settings, environ, folder)
+    require_local(session)
+    if not _runs_scripts(line, session):
+        return ()
+    require_dev_engines(session)
+    _run_own_scripts(line, session, Output(session.config.loglevel, json=session.config.json), only=EARLY_EVENTS)
+    return EARLY_EVENTS
 
 
 def _is_nothing_to_do(session: Session) -> bool:
@@ -86,7 +111,14 @@ def _install(line: CommandLine, session: Session, output: Output, started: float
         install(line, session, output, started, Extent(choice=choice), crew)
 
 
-def _run_own_scripts(line: CommandLine, session: Session, output: Output) -> None:
+def _run_own_scripts(
+    line: CommandLine,
+    session: Session,
+    output: Output,
+    *,
+    only: tuple[str, ...] = PROJECT_EVENTS,
+    leaving_out: tuple[str, ...] = (),
+) -> None:
     from pmpipe.lifecycle.folders import has_own_scripts
 
     if not has_own_scripts(session.folder):
@@ -98,7 +130,9 @@ def _run_own_scripts(line: CommandLine, session: Session, output: Output) -> Non
     environment = script_environment(session.config, session.environ, line.command)
     say = output.note if output.json else output.say
     try:
-        run_own_scripts(session.folder, environment, say, to_stderr=output.json)
+        events = tuple(event for event in only if event not in leaving_out)
+        run_own_scripts(session.folder, environment, say, to_stderr=output.json, events=events)
     except CancelledError as cancelled:
-        cancelled.state = "all packages are installed, the project's scripts have not come to their end"
+        done = "nothing was installed" if only == EARLY_EVENTS else "all packages are installed"
+        cancelled.state = f"{done}, the project's scripts have not come to their end"
         raise

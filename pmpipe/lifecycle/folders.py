@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, GYP_FILE, LINK_EVENTS, PROJECT_EVENTS, has_command
+from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, EARLY_EVENTS, GYP_FILE, LINK_EVENTS, PROJECT_EVENTS, has_command
 from pmpipe.npm.package_path import PackagePath, is_installed
 from stages.manifest_file import read_document
 
@@ -33,6 +33,16 @@ def has_link_scripts(folder: str) -> bool:
 def has_own_scripts(folder: str) -> bool:
     """Whether the project in a folder has scripts that are run after all of it was installed."""
     return _has_scripts(folder, PROJECT_EVENTS)
+
+
+def has_early_scripts(folder: str) -> bool:
+    """Whether a script of the project in a folder is to be run before anything is installed."""
+    document = read_document(folder)
+    if not has_command(document, EARLY_EVENTS, has_gyp_file=False):
+        return False  # nearly every project
+    from pmpipe.npm.npm_version import follows_later_npm, npm_version_for
+
+    return follows_later_npm(npm_version_for(document))
 
 
 def has_build_scripts(folder: str) -> bool:

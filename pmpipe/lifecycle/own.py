@@ -1,5 +1,7 @@
 """The project's own lifecycle scripts: after all of it was installed, with the terminal as theirs.
 
+For a project that asks for npm 12 ``preinstall`` comes before anything else, so that it can make what an install needs.
+
 Source: npm's ``lib/commands/install.js`` and ``ci.js``, and ``@npmcli/run-script``.
 """
 
@@ -17,7 +19,7 @@ from pmpipe.errors import ScriptError
 from pmpipe.interrupts import signals_held_back
 from pmpipe.lifecycle.building import ended_how, exit_status, hint_for
 from pmpipe.lifecycle.environment import ScriptEnvironment
-from pmpipe.npm.lifecycle import GYP_FILE, PROJECT_EVENTS, command_of, search_path
+from pmpipe.npm.lifecycle import EARLY_EVENTS, GYP_FILE, PROJECT_EVENTS, command_of, search_path
 from pmpipe.npm.package_variables import label_of
 from pmpipe.npm.text import printable
 from stages.manifest_file import read_document
@@ -28,16 +30,23 @@ from stages.script_process import begin_script
 _TERM_S = 1.0
 
 _HINT = "all packages are installed; what has failed is a script of the project itself"
+_EARLY_HINT = "nothing was installed: the script is one of the project itself that runs before"
 
 
 def run_own_scripts(
-    folder: str, environment: ScriptEnvironment, say: Callable[[str], None], *, to_stderr: bool
+    folder: str,
+    environment: ScriptEnvironment,
+    say: Callable[[str], None],
+    *,
+    to_stderr: bool,
+    events: Sequence[str] = PROJECT_EVENTS,
 ) -> None:
     """Run the project's scripts one after the other.
 
     Args:
         folder: absolute path of the project.
         environment: what scripts have.
+        events: which ones.
         say: called with the lines that announce a script.
         to_stderr: what scripts write to standard output goes to standard error; that is for one document alone.
 
@@ -45,7 +54,7 @@ def run_own_scripts(
         ScriptError: one of them failed; those after it were not run.
         CancelledError: a signal asked for the end, and the script was ended.
     """
-    for event in PROJECT_EVENTS:
+    for event in events:
         document = read_document(folder)
         command = command_of(document, event, has_gyp_file=os.path.isfile(f"{folder}/{GYP_FILE}"))
         if not command:
@@ -61,7 +70,7 @@ def run_own_scripts(
             raise ScriptError(
                 f"{label}: the {event} script {ended_how(status)}",
                 details=[f"command: {printable(command)}", f"folder: {folder}"],
-                hint=hint_for(command, status) or _HINT,
+                hint=hint_for(command, status) or (_EARLY_HINT if events == EARLY_EVENTS else _HINT),
                 status=exit_status(status),
             )
 

@@ -23,6 +23,9 @@ COPY_EVENTS = ("prepare",)
 #: Events of the project itself, when all of it is installed.
 PROJECT_EVENTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
 
+#: Those of them that npm 12 runs before anything is installed.
+EARLY_EVENTS = ("preinstall",)
+
 #: Scripts by which a package that comes from git makes what it consists of.
 PREPARING_EVENTS = ("preinstall", "install", "postinstall", "prepare")
 

@@ -56,6 +56,51 @@ def test_when_the_project_s_scripts_do_not_run(own: Project, words: tuple[str, .
     assert ran(own) == []
 
 
+@pytest.fixture
+def early(project: Project) -> Project:
+    """A project that asks for npm 12, whose scripts note what is installed when they run."""
+    scripts = dict.fromkeys(EVENTS, "echo $npm_lifecycle_event $(ls node_modules) >> ran")
+    project.write("ran", "")
+    packages = {"node_modules/left": make_package("left", "1.0.0")}
+    project.want(packages, scripts=scripts, engines={"npm": ">=12"})
+    return project
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_for_npm_12_preinstall_runs_before_anything_is_installed(early: Project, command: str) -> None:
+    early.succeeds(command)
+    assert ran(early) == ["preinstall", *(f"{event} left" for event in EVENTS[1:])]
+    early.succeeds(command)
+    assert ran(early)[len(EVENTS) :] == [f"{event} left" for event in EVENTS]
+
+
+@pytest.mark.parametrize(
+    "words", [("install", "--ignore-scripts"), ("ci", "--dry-run"), ("install", "--package-lock-only"), ("add", "left")]
+)
+def test_for_npm_12_preinstall_runs_only_where_the_others_do(early: Project, words: tuple[str, ...]) -> None:
+    early.succeeds(*words)
+    assert ran(early) == []
+
+
+def test_for_npm_12_preinstall_makes_what_the_install_needs(project: Project) -> None:
+    left = make_package("left", "1.0.0")
+    setting = f"registry={project.registry.url}/"
+    project.want({"node_modules/left": left}, scripts={"preinstall": f"echo {setting} > .npmrc"}, engines={"npm": "12"})
+    project.write(".npmrc", "registry=http://127.0.0.1:9/\n")
+    project.names_registry = False
+    project.succeeds("ci")
+    project.assert_installed()
+
+
+def test_for_npm_12_a_preinstall_that_fails_is_the_end_before_anything_is_installed(project: Project) -> None:
+    project.want(
+        {"node_modules/left": make_package("left", "1.0.0")}, scripts={"preinstall": "exit 7"}, engines={"npm": "12"}
+    )
+    run = project.fails("ci", status=7)
+    assert "error[PM_SCRIPT]: app@1.0.0: the preinstall script ended with status 7" in run.stderr
+    assert "nothing was installed" in run.stderr
+
+
 def test_a_failure_has_the_script_s_status_and_leaves_a_complete_tree(project: Project) -> None:
     project.want(
         {"node_modules/left": make_package("left", "1.0.0")},
