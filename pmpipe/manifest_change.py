@@ -25,8 +25,7 @@ from pmpipe.folder_bins import with_bins_of
 from pmpipe.npm.manifest_edit import Addition, ManifestEdit, SaveType
 from pmpipe.npm.manifest_save import FoundPackage, spec_to_save
 from pmpipe.npm.names import is_valid_name
-from pmpipe.npm.patch_selection import FIELD as PATCHES
-from pmpipe.npm.patch_selection import read_selectors, select_patches
+from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES, read_selectors, select_patches
 from pmpipe.npm.semver_relations import subset
 from pmpipe.npm.shown import shown
 from pmpipe.resolver.location import absolute, name_from_folder
@@ -134,9 +133,9 @@ class Change(msgspec.Struct, frozen=True):
 
     def dropped_patches(self, ideal: IdealTree) -> tuple[str, ...]:
         """The selectors of ``patchedDependencies`` that go with the removed packages that they were for."""
-        if not (self.removed and "" in self.edits and self.project.manifest.get(PATCHES)):
+        if not (self.removed and "" in self.edits and self.project.manifest.get(PATCHED_DEPENDENCIES)):
             return ()
-        patched = select_patches(read_selectors(self.project.manifest[PATCHES]), ideal.patchable())
+        patched = select_patches(read_selectors(self.project.manifest[PATCHED_DEPENDENCIES]), ideal.patchable())
         return tuple(one.key for one in patched.unused if one.name in self.removed)
 
     def _in_npms_words(self) -> Mapping[str, Mapping[str, Any]]:

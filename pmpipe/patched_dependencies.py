@@ -22,7 +22,7 @@ from pmpipe.npm.lock_origin import is_from_registry
 from pmpipe.npm.lockfile import installed_name
 from pmpipe.npm.package_path import PackagePath, is_installed
 from pmpipe.npm.patch_record import PatchRecord
-from pmpipe.npm.patch_selection import FIELD, Patchable, read_selectors, refuse_unused, select_patches
+from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES, Patchable, read_selectors, refuse_unused, select_patches
 from pmpipe.npm.text import printable
 from pmpipe.project_files import read_file
 
@@ -123,7 +123,7 @@ def _integrity(folder: str, path: str) -> str:
     if inside in (".", "..") or inside.startswith("../"):
         raise PatchError(
             f"{printable(path)} leads out of the project",
-            details=(f"it is a patch of {FIELD}",),
+            details=(f"it is a patch of {PATCHED_DEPENDENCIES}",),
             hint="patches belong into the project, where they are kept with it",
         )
     try:
@@ -133,7 +133,7 @@ def _integrity(folder: str, path: str) -> str:
     if content is None:
         raise PatchError(
             f"there is no patch {printable(path)}",
-            details=(f"package.json has it under {FIELD}",),
+            details=(f"package.json has it under {PATCHED_DEPENDENCIES}",),
             hint="restore the file, or take it out of package.json",
         )
     return str(Digest("sha512", hashlib.sha512(content).hexdigest()))

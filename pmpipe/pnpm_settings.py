@@ -1,4 +1,4 @@
-"""What pnpm heeds in a project and npm does not know, or bun: whoever comes from there is told what is not done."""
+"""What pnpm heeds in a project where npm does not look: whoever comes from there is told what is not done."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHOWN_CHARACTERS = 1000
 
 
 def unheeded_settings(folder: str) -> list[str]:
-    """One line for what a resolution has left out of account although pnpm or bun heeds it.
+    """One line for what a resolution has left out of account although pnpm heeds it.
 
     Args:
         folder: absolute path of the project, whose package.json is known to be good.
@@ -75,7 +75,7 @@ def _left_out(place: str, settings: Any, manifest: Mapping[str, Any]) -> Iterato
     told = {"overrides"} if manifest.get("overrides") or manifest.get("resolutions") else set()
     names = [name for name in _CHANGES_THE_TREE if settings.get(name) and name not in told]
     if names:
-        hint = f"; what npm heeds are overrides in {MANIFEST}" if "overrides" in names else ""
+        hint = f"; npm heeds what has these names in {MANIFEST} itself"
         yield f"{place}: npm does not know {', '.join(names)}, and they are left out of account{hint}"
 
 

@@ -23,7 +23,7 @@ from pmpipe.npm.lock_graph import ProjectManifests
 from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
 from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
-from pmpipe.npm.patch_selection import FIELD
+from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
 from pmpipe.npm.text import printable
 from pmpipe.pnpm_workspace import read_catalogs
 from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
@@ -179,7 +179,7 @@ def _refuse_patches_of_workspaces(
     for name, path in workspaces.items():
         if path in manifests and manifests[path].patched_dependencies:
             raise PatchError(
-                f"{manifest_path(path)} has {FIELD}, which only the project's own package.json may have",
+                f"{manifest_path(path)} has {PATCHED_DEPENDENCIES}, which only the project's own package.json may have",
                 details=(f"the workspace is {printable(name)}",),
                 hint="move it there",
             )

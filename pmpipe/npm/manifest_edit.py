@@ -19,7 +19,7 @@ import msgspec
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.collation import english_sorted
 from pmpipe.npm.manifest_text import ManifestText
-from pmpipe.npm.patch_selection import FIELD as PATCHES
+from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
 from pmpipe.npm.semver_relations import intersects
 
 PROD, DEV, OPTIONAL, PEER = "dependencies", "devDependencies", "optionalDependencies", "peerDependencies"
@@ -129,11 +129,11 @@ class ManifestEdit:
 
     def drop_patches(self, keys: Collection[str]) -> None:
         """Take patches out whose packages have gone; their files stay."""
-        patches = self._specs(PATCHES)
+        patches = self._specs(PATCHED_DEPENDENCIES)
         for key in keys:
-            self.warnings.append(f"removing {PATCHES}.{key} with its package; {patches.pop(key)} stays")
+            self.warnings.append(f"removing {PATCHED_DEPENDENCIES}.{key} with its package; {patches.pop(key)} stays")
         if not patches:
-            del self.document[PATCHES]
+            del self.document[PATCHED_DEPENDENCIES]
 
     def save_spec(self, name: str, spec: str, save_type: SaveType | None, *, is_local: bool = False) -> None:
         """Replace a dependency's spec by the one that is to be saved.
@@ -192,10 +192,10 @@ class ManifestEdit:
             content[field] = specs
             if not specs:
                 del content[field]
-        if PATCHES in content and PATCHES not in self.document:
-            del content[PATCHES]
-        elif PATCHES in content:
-            content[PATCHES] = self.document[PATCHES]
+        if PATCHED_DEPENDENCIES in content and PATCHED_DEPENDENCIES not in self.document:
+            del content[PATCHED_DEPENDENCIES]
+        elif PATCHED_DEPENDENCIES in content:
+            content[PATCHED_DEPENDENCIES] = self.document[PATCHED_DEPENDENCIES]
         self._keep_peers_twice(content)
         content[_BUNDLED] = self.document.get(_BUNDLED)
         if content[_BUNDLED] is None:

@@ -21,7 +21,7 @@ from pmpipe.npm.semver import satisfies, subset
 from pmpipe.npm.semver_version import loose_version, strict_version
 
 #: The field of package.json.
-FIELD = "patchedDependencies"
+PATCHED_DEPENDENCIES = "patchedDependencies"
 
 
 class PatchSelector(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ def select_patches(selectors: Iterable[PatchSelector], packages: Iterable[Patcha
         if not package.is_from_registry():
             raise PatchError(
                 f"{package.location} cannot be patched: it does not come from a registry",
-                details=(f'{FIELD} has "{best.key}": "{best.path}"',),
+                details=(f'{PATCHED_DEPENDENCIES} has "{best.key}": "{best.path}"',),
                 hint="only packages of a registry can; what comes from a folder or a repository is changed there",
             )
         paths[package.location] = best.path
@@ -117,7 +117,7 @@ def refuse_unused(unused: Collection[PatchSelector]) -> None:
     """
     if unused:
         raise PatchError(
-            f"{FIELD} has {'a patch' if len(unused) == 1 else 'patches'} for what is not installed",
+            f"{PATCHED_DEPENDENCIES} has {'a patch' if len(unused) == 1 else 'patches'} for what is not installed",
             details=[f"{one.key} -> {one.path}" for one in unused],
             hint="mend its name and version, or take it out; --allow-unused-patches passes over it",
         )
@@ -150,8 +150,8 @@ def _narrowest(selectors: Sequence[PatchSelector], package: Patchable) -> PatchS
             best = one
         elif not subset(best.spec or "", one.spec or ""):
             raise PatchError(
-                f"{package.name}@{package.version} has two patches: {FIELD} has {best.key} and {one.key}, and neither "
-                "range is part of the other",
+                f"{package.name}@{package.version} has two patches: {PATCHED_DEPENDENCIES} has {best.key} and "
+                f"{one.key}, and neither range is part of the other",
                 hint=f"add {package.name}@{package.version}, which decides",
             )
     return best

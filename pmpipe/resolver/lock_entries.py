@@ -211,23 +211,17 @@ def portable_resolved(resolved: str, project_folder: str) -> str:
 
 
 def _is_from_registry(node: Node) -> bool:
-    if not node.edges_in:
-        return False
-    try:
-        return all(map(asks_registry, node.edges_in))
-    except InvalidSpecError:
-        return False
+    return bool(node.edges_in) and all(map(asks_registry, node.edges_in))
 
 
 def asks_registry(edge: Edge) -> bool:
-    """Whether a dependency is one that a registry answers.
-
-    Raises:
-        InvalidSpecError: its spec cannot be read.
-    """
+    """Whether a dependency is one that a registry answers; what cannot be read is none."""
     dependency, spec = edge.dependency, edge.spec
     # an override may have other words for it
     request = request_of(dependency) if spec == dependency.spec else None
     if request is None:
-        request = read_request(dependency.name, spec, dirname(folder_of(edge.origin)))
+        try:
+            request = read_request(dependency.name, spec, dirname(folder_of(edge.origin)))
+        except InvalidSpecError:
+            return False
     return request.is_registry

@@ -8,13 +8,14 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js`` (#checkAllow).
 
 from __future__ import annotations
 
-from pmpipe.errors import InvalidSpecError, RefusedSourceError
+from pmpipe.errors import RefusedSourceError
 from pmpipe.npm.registry import redacted
 from pmpipe.npm.source_policy import SourcePolicy
 from pmpipe.npm.text import printable
+from pmpipe.resolver.lock_entries import asks_registry
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.package import Package
-from pmpipe.resolver.request import Request, read_request
+from pmpipe.resolver.request import Request
 
 _SHOWN_CHARACTERS = 200
 
@@ -44,7 +45,7 @@ def refused_tarball(policy: SourcePolicy, node: Node) -> RefusedSourceError | No
     edges = node.edges_in
     if not policy.refuses(kind, for_project=any(_is_projects(one.origin) and one.error is None for one in edges)):
         return None
-    if kind == "remote" and policy.is_from_registry(node.name, node.resolved) and all(map(_asks_registry, edges)):
+    if kind == "remote" and policy.is_from_registry(node.name, node.resolved) and all(map(asks_registry, edges)):
         return None
     return refusal(policy.setting(kind), f"{node.name}@{node.resolved}")
 
@@ -76,11 +77,3 @@ HINT = (
 def _is_projects(node: Node) -> bool:
     """Whether the user writes its package.json; the root of a peer set's tree is what it stands for."""
     return (node.stands_for or node).is_mine
-
-
-def _asks_registry(edge: Edge) -> bool:
-    try:
-        # where a folder would be does not matter
-        return read_request(edge.name, edge.spec, "/").is_registry
-    except InvalidSpecError:
-        return False

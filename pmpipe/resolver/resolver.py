@@ -91,14 +91,14 @@ class IdealTree(msgspec.Struct, frozen=True):
         for location, node in self.tree.nodes.items():
             is_workspace = node.target is not None and node.target.is_workspace
             if node.parent is not None and not is_workspace:
-                yield Patchable(location, node.name, node.version, partial(_is_from_registry, node))
+                yield Patchable(location, node.name, node.version, partial(_all_ask_registry, node))
 
     def nodes(self) -> Mapping[str, Node]:
         """All nodes by location."""
         return self.tree.nodes
 
 
-def _is_from_registry(node: Node) -> bool:
+def _all_ask_registry(node: Node) -> bool:
     return all(map(asks_registry, node.edges_in))
 
 

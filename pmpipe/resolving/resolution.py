@@ -14,7 +14,7 @@ from pmpipe.driving import Crew
 from pmpipe.extension_file import find_extension_file
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
-from pmpipe.npm.patch_selection import FIELD as PATCHES
+from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
 from pmpipe.orders import Counts
 from pmpipe.patched_dependencies import Patches
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
@@ -96,7 +96,9 @@ def resolve_inputs(
             session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
             session.remember(store)
 
-    patches = Patches(session.folder, order.project.manifest.get(PATCHES) or {}, config.allow_unused_patches)
+    patches = Patches(
+        session.folder, order.project.manifest.get(PATCHED_DEPENDENCIES) or {}, config.allow_unused_patches
+    )
     return ResolveInputs(
         order=order,
         options=lambda: resolve_options(config, session.environ, order.project.manifest),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import signal
 from collections.abc import Callable
 
 import pytest
+from support.faulty import Fault
 from support.packages import make_package
 from support.project import Project
 
@@ -265,10 +267,10 @@ def test_unused_patches_are_not_passed_over_by_ci(patched: Project) -> None:
     assert "error[PM_USAGE]: ci takes no --allow-unused-patches" in run.stderr
 
 
-def test_a_killed_run_is_finished_by_the_next(patched: Project) -> None:
+@pytest.mark.parametrize("stage", ["extract", "main"])
+def test_a_run_that_is_killed_at_a_rename_is_finished_by_the_next(patched: Project, stage: str) -> None:
     patched.write(PATCH, DIFF.replace("TWO", "2"))
-    running = patched.start("install")
-    running.kill_all()
-    running.wait()
+    # extract has the patched entry ready then, and the main process the new folder
+    assert patched.run("install", fault=Fault(stage, "os.rename", "kills all", 1)).status == -signal.SIGKILL
     patched.succeeds("install")
     assert index_of(patched) == b"one\n2\nthree\n"
