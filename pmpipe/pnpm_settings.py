@@ -13,9 +13,9 @@ from pmpipe.errors import PmpipeError
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.text import printable
-from pmpipe.pnpm_workspace import read_pnpm_workspace
 from pmpipe.project import find_folders
 from pmpipe.project_files import MANIFEST, PNPM_WORKSPACE, read_file
+from pmpipe.yaml_files import read_yaml
 
 #: what changes the tree, in pnpm-workspace.yaml or under "pnpm" in package.json
 _CHANGES_THE_TREE = ("overrides", "packageExtensions", "patchedDependencies")
@@ -35,7 +35,7 @@ def unheeded_settings(folder: str) -> list[str]:
         return []
     own = msgspec.json.decode(without_bom(manifest))
     try:
-        pnpm = read_pnpm_workspace(folder)
+        pnpm = read_yaml(folder, PNPM_WORKSPACE)
     except PmpipeError:
         pnpm = {}  # whoever needs something of it is told that it cannot be read
     npms = read_manifest(manifest, MANIFEST).workspace_patterns()

@@ -25,9 +25,9 @@ from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
 from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
 from pmpipe.npm.text import printable
-from pmpipe.pnpm_workspace import read_catalogs
 from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE
+from pmpipe.yaml_files import read_catalogs
 
 if TYPE_CHECKING:
     from pmpipe.npm.package_extensions import PackageExtensions
@@ -40,7 +40,7 @@ class Project(msgspec.Struct, frozen=True):
         folder: absolute path.
         manifests: the package.json files, what specs mean within the project replaced by npm's words for it.
         lock: the lockfile, or None if there is none.
-        catalogs: those in pnpm-workspace.yaml; None if no package.json asks for any.
+        catalogs: those in pnpm-workspace.yaml and .yarnrc.yml; None if no package.json asks for any.
         extensions: the root's ``packageExtensions``, or None.
     """
 

@@ -14,8 +14,10 @@ NO_CONTENTS: Contents = {}
 
 MANIFEST = "package.json"
 
-#: pnpm's, which may have catalogs in it
 PNPM_WORKSPACE = "pnpm-workspace.yaml"
+
+#: in which pnpm and yarn have catalogs
+CATALOG_FILES = (PNPM_WORKSPACE, ".yarnrc.yml")
 
 #: the names of a lockfile, the one that counts first
 LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")

@@ -17,10 +17,10 @@ from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.programs import find_program
 from pmpipe.project_files import (
+    CATALOG_FILES,
     LOCKFILES,
     MANIFEST,
     NO_CONTENTS,
-    PNPM_WORKSPACE,
     Contents,
     extension_files,
     manifest_path,
@@ -295,7 +295,7 @@ class Session:
         read = [MANIFEST, *map(manifest_path, manifests.folders)]
         read += (manifests.root.patched_dependencies or {}).values()
         if self.locked.project.catalogs is not None:
-            read.append(PNPM_WORKSPACE)
+            read += CATALOG_FILES
         return Inputs(digests_of(self.folder, read, self.manifests), *self.locked.workspace_folders)
 
     def limit(self, choice: Choice, store: Store, *, fresh: bool) -> Wanted:

@@ -233,6 +233,12 @@ class Mount(NamedTuple):
     fstype: str
 
 
+class Device(NamedTuple):
+    """What stat tells, as far as it matters."""
+
+    st_dev: int
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -256,9 +262,18 @@ def test_deepest_mount_tells_whether_a_folder_is_on_the_network(monkeypatch, pat
     ]
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
     monkeypatch.setattr(os.path, "realpath", lambda asked: asked)
+    monkeypatch.setattr(os, "stat", lambda _: Device(os.makedev(0, 40)))
     assert host.is_on_network(path) is expected
 
 
 def test_folder_of_no_known_mount_may_be_anywhere(monkeypatch):
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [])
+    monkeypatch.setattr(os, "stat", lambda _: Device(os.makedev(0, 40)))
     assert host.is_on_network("/")
+
+
+def test_block_device_is_this_hosts_own_whatever_the_mounts_are(monkeypatch):
+    # in a chroot the list of mounts lacks the one below its root
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [])
+    monkeypatch.setattr(os, "stat", lambda _: Device(os.makedev(254, 0)))
+    assert not host.is_on_network("/")

@@ -1,6 +1,6 @@
 """Catalogs: specs that the packages of a project share, under the names of the packages.
 
-Source: bun's and pnpm's documentation.
+Source: bun's, pnpm's and yarn's documentation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Catalogs: TypeAlias = Mapping[str, Mapping[str, str]]
 
 
 def catalogs_of(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The catalogs of a root package.json as bun has them, or of a pnpm-workspace.yaml; junk is left out."""
+    """The catalogs of a root package.json (bun), a pnpm-workspace.yaml or a .yarnrc.yml; junk is left out."""
     found: dict[str, dict[str, str]] = {}
     for holder in (document, document.get("workspaces")):
         if not isinstance(holder, dict):

@@ -6,7 +6,7 @@ catalogs has for the name. Both are replaced as soon as the project's package.js
 resolver, the check of a lock and the lock itself know npm's kinds of specs only. npm ends with EUNSUPPORTEDPROTOCOL
 over either.
 
-Source: pnpm's and bun's documentation of catalogs, pnpm's and yarn's of the workspace protocol.
+Source: pnpm's, yarn's and bun's documentation of catalogs, pnpm's and yarn's of the workspace protocol.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class LocalSpecs:
                 "the project does not have what some dependencies ask for",
                 details=(*self._problems[:_SHOWN], *more),
                 hint="workspaces stand in package.json under workspaces, and only there; "
-                "catalogs in package.json, too, or in pnpm-workspace.yaml",
+                "catalogs in package.json, too, in pnpm-workspace.yaml or in .yarnrc.yml",
             )
 
     def meaning(self, name: str, spec: str, where: str, place: str) -> str:

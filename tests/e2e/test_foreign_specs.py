@@ -81,14 +81,27 @@ catalogs:
 """
 
 
-@pytest.fixture(params=["package.json", "pnpm-workspace.yaml"])
+YARN = """\
+nodeLinker: node-modules
+npmAuthToken: "${TOKEN}"
+catalog:
+  lib: ^1.0.0
+catalogs:
+  newer:
+    lib: 2.0.0
+"""
+CATALOG_FILES = {"package.json": None, "pnpm-workspace.yaml": PNPM, ".yarnrc.yml": YARN}
+
+
+@pytest.fixture(params=list(CATALOG_FILES))
 def shared(request: pytest.FixtureRequest, project: Project) -> Project:
-    """Two workspaces that take the same package from two catalogs, which stand where bun or pnpm has them."""
+    """Two workspaces that take the same package from two catalogs, which stand where bun, pnpm or yarn has them."""
     workspaces: dict[str, Any] = {"packages": ["packages/*"]}
-    if request.param == "package.json":
+    file = CATALOG_FILES[request.param]
+    if file is None:
         workspaces |= {"catalog": {"lib": "^1.0.0"}, "catalogs": {"newer": {"lib": "2.0.0"}}}
     else:
-        project.write("pnpm-workspace.yaml", PNPM)
+        project.write(request.param, file)
     project.declare(ONE, TWO, THREE, workspaces=workspaces, dependencies={"lib": "catalog:"})
     workspace(project, "packages/a", name="a", dependencies={"lib": "catalog:"})
     workspace(project, "packages/b", name="b", dependencies={"lib": "catalog:newer"})
@@ -106,7 +119,7 @@ def test_catalog_specs_are_what_the_catalog_says(shared: Project) -> None:
 
 def test_a_change_of_a_catalog_is_seen(shared: Project) -> None:
     shared.succeeds("install")
-    for name in ("package.json", "pnpm-workspace.yaml"):
+    for name in CATALOG_FILES:
         path = shared.folder / name
         if path.exists():
             shared.write(name, path.read_text().replace("2.0.0", "3.0.0"))
@@ -122,12 +135,13 @@ def test_a_catalog_that_is_missing_is_told_and_nothing_changes(shared: Project) 
     assert 'there is no catalog called "no" (there are: default, newer)' in run.stderr
 
 
-def test_a_pnpm_workspace_yaml_that_is_none_is_named_only_where_it_is_needed(project: Project) -> None:
-    project.write("pnpm-workspace.yaml", "catalog: {lib: [")
+@pytest.mark.parametrize("file", ["pnpm-workspace.yaml", ".yarnrc.yml"])
+def test_settings_that_are_no_yaml_are_named_only_where_they_are_needed(project: Project, file: str) -> None:
+    project.write(file, "catalog: {lib: [")
     project.declare(ONE, dependencies={"lib": "1"})
     project.succeeds("install")
     project.declare(ONE, dependencies={"lib": "catalog:"})
-    assert "cannot read pnpm-workspace.yaml:2:1" in project.fails("install").stderr
+    assert f"cannot read {file}:2:1" in project.fails("install").stderr
 
 
 # -- what else pnpm-workspace.yaml says ---------------------------------------------------------------------------
