@@ -32,6 +32,14 @@ def get(url, **headers):
         return response, response.read()
 
 
+def refusal(url, **headers):
+    """The status with which a request ends that is not answered with 200."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        get(url, **headers)
+    with refused.value as answer:
+        return answer.code
+
+
 @pytest.fixture
 def recording(tmp_path):
     return Recording(str(tmp_path / "recording"))
@@ -109,8 +117,7 @@ def test_recorder_passes_no_token_on(registry, recorder):
 
 
 def test_recorder_passes_a_404_on_and_keeps_nothing(recorder, recording):
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        get(recorder + "/nothing")
+    assert refusal(recorder + "/nothing") == 404
     assert not recording.has("/nothing", Form.FULL)
 
 
@@ -162,13 +169,11 @@ def test_replay_compresses_for_who_accepts_it(replay):
 
 def test_replay_answers_304_to_its_own_etag(replay):
     etag = get(replay.url + "/left-pad")[0].headers["etag"]
-    with pytest.raises(urllib.error.HTTPError, match="304"):
-        get(replay.url + "/left-pad", If_None_Match=etag)
+    assert refusal(replay.url + "/left-pad", If_None_Match=etag) == 304
 
 
 def test_replay_answers_404_to_what_was_not_recorded(replay):
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        get(replay.url + "/nothing")
+    assert refusal(replay.url + "/nothing") == 404
     assert replay.traffic().misses == {"/nothing"}
 
 

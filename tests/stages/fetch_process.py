@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 import select
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -59,10 +58,7 @@ class FetchProcess:
         self.jobs, self.results = Channel(context, 64, "jobs"), Channel(context, 64, "results")
         self.board = JobBoard(mmap.mmap(-1, mmap.PAGESIZE), 0, "fetch")
         self.process = context.Process(target=self._main)
-        with warnings.catch_warnings():
-            # the loopback server has a thread; the child uses nothing that it could hold
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self.process.start()
+        self.process.start()
         self.jobs.keep_sending()
         self.results.keep_receiving()
         return self
