@@ -6,8 +6,7 @@ and the defaults. Unlike npm, a value that cannot be used is an error where it w
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,11 +15,12 @@ from pmpipe.config_layers import Layer, Sources, read_sources
 from pmpipe.config_merge import Merged, merge
 from pmpipe.errors import ConfigError
 from pmpipe.npm import flatten
-from pmpipe.npm.coerce import Expansion, coerce
+from pmpipe.npm.coerce import coerce
 from pmpipe.npm.npmrc import js_text
 from pmpipe.npm.proxy import Proxies, proxies
 from pmpipe.npm.registry import Registries, ScopeRegistry
 from pmpipe.npm.settings import SETTINGS, SOURCE_KINDS, SettingValue
+from pmpipe.user_folders import StorePlace, default_store
 
 if TYPE_CHECKING:
     # most projects forbid nothing, and pay for none of this
@@ -162,6 +162,7 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
     types = flatten.dependency_types(layers, node_env=environ.get("NODE_ENV", ""))
     authorities = flatten.authorities(layers)
     version = values["lockfile-version"]
+    store = StorePlace(values["store-dir"]) if values["store-dir"] else default_store(environ, sources.expansion.home)
     *files, env, flag = layers
     fields.update(
         project_dir=project_dir,
@@ -171,13 +172,13 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         others=merged.others,
         given=frozenset(name for layer in layers for name in layer),
         unknown=tuple(merged.unknown),
-        warnings=tuple(merged.warnings),
+        warnings=(*merged.warnings, *_of_another_store(store)),
         userconfig=sources.userconfig,
         globalconfig=sources.globalconfig,
         prefix=sources.prefix,
         # the default, too, starts with a tilde
         cache=coerce(SETTINGS["cache"], values["cache"], sources.expansion),
-        store_dir=values["store-dir"] or _default_store(sources.expansion),
+        store_dir=store.path,
         cafile=authorities.cafile,
         ca=authorities.pem,
         extra_cafile=environ.get("NODE_EXTRA_CA_CERTS", ""),
@@ -194,6 +195,11 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
     )
     values.update((name, fields[field]) for name, field in fields_of_settings() if field in fields)
     return fields
+
+
+def _of_another_store(store: StorePlace) -> Iterator[str]:
+    if store.instead_of:
+        yield f"no store can be made at {store.instead_of}; it is at {store.path} (--store-dir sets another place)"
 
 
 def _refuse_code_of_others(layers: Sequence[Layer], typed: Sequence[Mapping[str, SettingValue]]) -> None:
@@ -235,11 +241,3 @@ def _registries(merged: Merged) -> Registries:
         replace_host=merged.values["replace-registry-host"],
         default_scope=scope if not scope or scope.startswith("@") else f"@{scope}",
     )
-
-
-def _default_store(expansion: Expansion) -> str:
-    cache = expansion.environ.get("XDG_CACHE_HOME", "")
-    # the XDG specification has relative paths ignored
-    if not os.path.isabs(cache):
-        cache = os.path.join(expansion.home, ".cache")
-    return os.path.join(cache, "pmpipe")

@@ -20,6 +20,7 @@ from pmpipe.npm.npmrc import IniValue, Npmrc, expand_environment, js_text, parse
 from pmpipe.npm.registry import redacted
 from pmpipe.npm.settings import SETTINGS, SettingValue
 from pmpipe.programs import find_program
+from pmpipe.user_folders import home_folder
 
 #: Where Node.js is installed when it is built from source, and so the prefix where there is no Node.js.
 _DEFAULT_PREFIX = "/usr/local"
@@ -88,7 +89,7 @@ def read_sources(flags: Mapping[str, object], environ: Mapping[str, str], projec
     Raises:
         ConfigError: a file is there but cannot be read, or one of the settings that name files is wrong.
     """
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = home_folder(environ)
     expansion = Expansion(environ, home, os.getcwd())
     builtin = _read_file("builtin", _builtin_path(environ), environ)
     flag, env = _from_flags(flags, environ), _from_environment(environ)
@@ -106,7 +107,11 @@ def read_sources(flags: Mapping[str, object], environ: Mapping[str, str], projec
         project = _read_file("project", project_path, environ)
 
     userconfig = first("userconfig", flag, env, project, builtin) or default_user
-    user = _read_file("user", userconfig, environ)
+    if userconfig == default_user and not _is_within_reach(home):
+        # whoever works as another user, with HOME as it was, has none
+        user = _nothing("user", userconfig)
+    else:
+        user = _read_file("user", userconfig, environ)
     prefix = first("prefix", flag, env, project, user, builtin) or _default_prefix(environ)
     globalconfig = first("globalconfig", flag, env, project, user, builtin) or os.path.join(prefix, "etc", "npmrc")
     host = (
@@ -192,6 +197,10 @@ def _layer(
         layer.raw[name] = value
         layer.written[name] = written
     return layer
+
+
+def _is_within_reach(folder: str) -> bool:
+    return os.access(folder, os.X_OK) or not os.path.isdir(folder)
 
 
 def _read(path: str) -> str | None:

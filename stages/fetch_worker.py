@@ -143,7 +143,9 @@ class FetchWorker:
         try:
             while (datagram := self._jobs.get_nowait()) is not None:
                 for job in decode_jobs(datagram):
-                    self._board.take(job.job)
+                    if not isinstance(job, Release):
+                        # a place that is given back says nothing about what is under way, and may crash next
+                        self._board.take(job.job)
                     self._accept(job)
         except ChannelEnded:
             self._ended = True

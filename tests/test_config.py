@@ -159,6 +159,14 @@ def test_file_that_cannot_be_read_is_an_error(host):
     assert f"{host.home}/.npmrc cannot be read" in problem(host)
 
 
+def test_a_home_folder_that_lets_nobody_look_has_no_file(host, monkeypatch):
+    # root may look anywhere
+    (host.home / ".npmrc").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: path != str(host.home))
+    assert host.load().userconfig == f"{host.home}/.npmrc"
+    assert "cannot be read" in problem(host, npm_config_userconfig=str(host.prefix))
+
+
 def test_file_in_utf_16_is_an_error(host):
     host.write(project="registry=https://registry.example/".encode("utf-16"))
     assert "UTF-16" in problem(host)
@@ -312,12 +320,59 @@ def test_secrets_are_in_no_text_form(host):
 # -- computed settings
 
 
-def test_store_lies_in_the_users_cache_folder(host):
+def test_store_lies_in_the_users_cache_folder(host, tmp_path):
     assert host.load().store_dir == str(host.home / ".cache" / "pmpipe")
-    assert host.load(XDG_CACHE_HOME="/cache").store_dir == "/cache/pmpipe"
+    assert host.load(XDG_CACHE_HOME=f"{tmp_path}/cache").store_dir == f"{tmp_path}/cache/pmpipe"
     assert host.load(XDG_CACHE_HOME="relative").store_dir == str(host.home / ".cache" / "pmpipe")
+    assert host.load().warnings == ()
     host.write(project="store-dir=~/s")
-    assert host.load(XDG_CACHE_HOME="/cache").store_dir == str(host.home / "s")
+    assert host.load(XDG_CACHE_HOME=f"{tmp_path}/cache").store_dir == str(host.home / "s")
+
+
+def test_store_of_a_user_without_a_home_is_among_the_temporary_files(host, tmp_path):
+    place = tmp_path / f"pmpipe-{os.geteuid()}"
+    for _ in range(2):  # the second time it is there
+        config = host.load(HOME="/dev/null", TMPDIR=str(tmp_path))
+        assert config.store_dir == str(place)
+        assert config.warnings == (
+            f"no store can be made at /dev/null/.cache/pmpipe; it is at {place} (--store-dir sets another place)",
+        )
+        assert place.stat().st_mode & 0o777 == 0o700
+    assert host.load(HOME="/dev/null", TMPDIR=str(tmp_path), npm_config_store_dir="/s").warnings == ()
+
+
+@pytest.mark.parametrize("spoil", [Path.touch, lambda place: place.symlink_to("/"), lambda place: place.mkdir()])
+def test_a_place_where_others_can_write_is_not_taken(host, tmp_path, spoil):
+    place = tmp_path / f"pmpipe-{os.geteuid()}"
+    spoil(place)
+    if place.is_dir() and not place.is_symlink():
+        place.chmod(0o777)
+    config = host.load(HOME="/dev/null", TMPDIR=str(tmp_path))
+    assert (config.store_dir, config.warnings) == ("/dev/null/.cache/pmpipe", ())
+
+
+@pytest.mark.root
+def test_a_folder_of_somebody_else_is_not_taken(host, tmp_path):
+    place = tmp_path / f"pmpipe-{os.geteuid()}"
+    place.mkdir(0o700)
+    os.chown(place, 12345, 12345)
+    assert host.load(HOME="/dev/null", TMPDIR=str(tmp_path)).store_dir == "/dev/null/.cache/pmpipe"
+
+
+def test_a_store_that_is_there_is_used_even_if_nothing_can_be_written(host, tmp_path):
+    (host.home / ".cache").mkdir()
+    (host.home / ".cache" / "pmpipe").symlink_to("/nonexistent")
+    assert host.load(TMPDIR=str(tmp_path)).store_dir == str(host.home / ".cache" / "pmpipe")
+
+
+def test_home_is_relative_to_the_working_folder_or_the_root(host, monkeypatch):
+    monkeypatch.chdir(host.home)
+    (host.home / ".npmrc").write_text("tag=here")
+    assert host.load(HOME=".").settings["tag"] == "here"
+    assert host.load(HOME=".").store_dir == str(host.home / ".cache" / "pmpipe")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_123)
+    assert host.load(HOME="").cache == "/.npm"
 
 
 def test_settings_and_fields_agree(host):

@@ -22,6 +22,7 @@ from pmpipe.npm.npmrc import js_text
 from pmpipe.npm.settings import SETTINGS, SettingValue
 from pmpipe.programs import find_program
 from pmpipe.project_lock import AT_WORK
+from pmpipe.user_folders import home_folder
 
 #: Settings that npm does not hand down: they are about this one call.
 _NOT_HANDED_DOWN = frozenset(
@@ -120,10 +121,10 @@ def _without_user(text: str) -> str:
 
 
 def _facts(config: Config, environ: Mapping[str, str], command: str, npm: str) -> dict[str, str]:
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = home_folder(environ)
     facts = {
         "INIT_CWD": os.getcwd(),
-        "HOME": home,
+        "HOME": environ.get("HOME") or home,
         # what reads colour codes from a pipe knows by this that none are wanted
         "COLOR": "0",
         "EDITOR": environ.get("EDITOR") or environ.get("VISUAL") or "vi",

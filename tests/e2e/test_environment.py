@@ -260,3 +260,21 @@ def test_a_system_that_does_not_show_its_processes_is_good_enough(project: Proje
     project.prefix = _in_sandbox("pmpipe-test /proc")
     project.succeeds("ci")
     project.assert_installed()
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "."], ids=["none", "relative"])
+def test_without_a_home_folder_of_ones_own_the_tree_is_the_same(project: Project, home: str) -> None:
+    # what a container has that is run as some user by number, and what people give it then
+    project.names_store = False
+    project.environment["HOME"] = home
+    project.want(PACKAGES)
+    elsewhere = project.base / "elsewhere"
+    elsewhere.mkdir()
+    used = project.base / f"tmp/pmpipe-{os.geteuid()}" if home == "/dev/null" else elsewhere / ".cache/pmpipe"
+    for _ in range(2):
+        run = project.succeeds("ci", "--dir", str(project.folder), cwd=elsewhere)
+        assert (f"it is at {used}" in run.stderr) == (home == "/dev/null")
+        project.assert_installed()
+    assert (used / "v1").is_dir()
+    project.succeeds("verify", "--dir", str(project.folder), cwd=elsewhere)
+    assert not (project.folder / "~").exists()

@@ -1,6 +1,7 @@
 """The fetch stage as a process of its own, against a registry that behaves, or not."""
 
 import mmap
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -15,8 +16,10 @@ from fetch_process import ARENA_BYTES, FetchProcess, impatient, texts_of
 from support.registry import PackageRegistry, faults
 
 from pmpipe.errors import ArchiveError, RegistryError
-from stages.messages import Crashed, JobId, Remove
-from stages.worker import CRASH_STATUS
+from stages.channel import Channel
+from stages.fetch_worker import FetchWorker
+from stages.messages import Crashed, JobId, Release, Remove, encode
+from stages.worker import CRASH_STATUS, JobBoard
 
 #: more than a socket's buffers hold, so that a body cannot be complete while nobody reads it
 BIG = os.urandom(1 << 20) * 3
@@ -474,6 +477,25 @@ def test_notes_the_job_in_hand(registry, big):
         job = fetch.order(big)
         registry.wait_for_requests("*.tgz")
         assert fetch.board.in_hand() == job
+
+
+def test_space_that_is_given_back_is_not_the_job_in_hand():
+    # a crash right after it, within libcurl, is about one of those that are under way
+    context = multiprocessing.get_context("fork")
+    jobs, results = Channel(context, 1, "jobs"), Channel(context, 1, "results")
+    board = JobBoard(mmap.mmap(-1, mmap.PAGESIZE), 0, "fetch")
+    worker = FetchWorker(impatient(), mmap.mmap(-1, ARENA_BYTES), jobs, results, board)
+    offset = worker._allocator.allocate(10)
+    worker._budget.hold(10)
+    worker._unreleased[offset] = 10
+    board.take(JobId(5))
+    jobs.try_put(encode([Release(JobId(3), offset)]))
+    worker._on_jobs()
+    assert (board.in_hand(), worker._budget.held) == (5, 0)
+    worker._curl.close()
+    worker._loop.close()
+    jobs.close()
+    results.close()
 
 
 def test_a_job_of_another_stage_is_a_crash():

@@ -100,6 +100,7 @@ class Project:
         prefix: words in front of every command, for example another user's.
         python_path: folders that are imported from before all others.
         names_registry: every run is given ``--registry``.
+        names_store: every run is given ``--store-dir``.
         store_is_damaged: a test has damaged the store on purpose, or its filesystem is no more.
     """
 
@@ -111,6 +112,7 @@ class Project:
     prefix: tuple[str, ...] = ()
     python_path: tuple[Path, ...] = ()
     names_registry: bool = True
+    names_store: bool = True
     store_is_damaged: bool = False
     packages: dict[str, Package | Mapping[str, Any]] = field(default_factory=dict)
     _running: list[Running] = field(default_factory=list)
@@ -188,7 +190,7 @@ class Project:
             settings: passed to Popen.
         """
         module = ("support.faulty",) if fault else ("pmpipe",)
-        flags = [f"--store-dir={self.store}"]
+        flags = [f"--store-dir={self.store}"] if self.names_store else []
         if self.names_registry:
             flags.append(f"--registry={self.registry.url}/")
         process = subprocess.Popen(
