@@ -56,7 +56,7 @@ TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 
-_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_USER = re.compile(r"(?<=://)[^/\s]*@")
 
 #: Whatever ssh or the host has said above it.
 _SAID_OF_HELPERS = (

@@ -38,6 +38,9 @@ _NOT_HANDED_DOWN = frozenset(
 #: A shorter text is in many that have nothing to do with it.
 _SHORTEST_SECRET = 4
 
+#: Settings without a host that are secrets: a client certificate's private key, a one-time password.
+_SECRET_SETTINGS = frozenset(("key", "otp"))
+
 _NAMES_OF_FIELDS_WITHOUT_SECRETS = frozenset(("username", "email", "certfile", "keyfile"))
 
 
@@ -98,7 +101,11 @@ def _npm_folder(environ: Mapping[str, str]) -> str:
 def _settings(config: Config) -> dict[str, str]:
     """All that differs from the defaults, and is no secret."""
     found = {name: value for name, value in config.settings.items() if _is_handed_down(name, value)}
-    found.update((name, value) for name, value in config.others.items() if name[:1] not in ("/", "@", "_"))
+    found.update(
+        (name, value)
+        for name, value in config.others.items()
+        if name[:1] not in ("/", "@", "_") and name not in _SECRET_SETTINGS
+    )
     return {f"npm_config_{name.replace('-', '_').lower()}": _text(value) for name, value in found.items()}
 
 
@@ -170,15 +177,18 @@ def _secrets(config: Config) -> frozenset[str]:
 
 
 def _credentials(config: Config) -> Iterator[str]:
+    if config.key:
+        # in .npmrc its lines are joined
+        yield from (config.key, config.key.replace("\\n", "\n"))
     for name, value in config.others.items():
         field = name.rpartition(":")[2]
-        is_credential = name.startswith(("//", "_")) or name in AUTH_FIELDS
+        is_credential = name.startswith(("//", "_")) or name in AUTH_FIELDS or name in _SECRET_SETTINGS
         if is_credential and field not in _NAMES_OF_FIELDS_WITHOUT_SECRETS and isinstance(value, str):
             yield value
 
 
 def _is_secret(name: str, value: str, secrets: frozenset[str]) -> bool:
     setting = name.lower().removeprefix("npm_config_")
-    if setting != name.lower() and setting[:1] in ("/", "_"):
+    if setting != name.lower() and (setting[:1] in ("/", "_") or setting in _SECRET_SETTINGS):
         return True
     return any(secret in value for secret in secrets)

@@ -3,7 +3,8 @@
 Theory of operation: a key names a host, perhaps a port and a folder, and covers everything below it. For a URL the
 folders are walked upwards, and the first one that has any credentials decides. A key without a port stands for the
 scheme's own port. Since it does not say which scheme, it reaches a plain http URL only where a registry is configured
-at exactly that origin: a token meant for port 443 never leaves through port 80. (npm sends it.)
+at exactly that origin: a token meant for port 443 never leaves through port 80. (npm sends it.) One with a port stays
+where it is just as well if a registry is configured with https there.
 """
 
 from __future__ import annotations

@@ -160,8 +160,8 @@ class Registries(msgspec.Struct, frozen=True):
         return Request(target.public_href, self._credential(target, name))
 
     def _credential(self, target: Url, name: str) -> Credential:
-        if self.auth:
-            plain_http = self._plain_http_origins()
+        if self.auth and not self._is_downgraded(target):
+            plain_http = self._origins("http:")
             key = find_key(self.auth, target, plain_http)
             if not key:
                 registry = _parse_registry(self.for_package(name) if name else self.default)
@@ -171,9 +171,17 @@ class Registries(msgspec.Struct, frozen=True):
                 return credential_at(self.auth, key)
         return _from_userinfo(target)
 
-    def _plain_http_origins(self) -> frozenset[str]:
+    def _is_downgraded(self, target: Url) -> bool:
+        """Whether a URL asks in clear for what is at the host and port of a registry that is configured with https."""
+        return (
+            target.scheme == "http"
+            and f"https://{target.netloc}" in self._origins("https:")
+            and target.origin not in self._origins("http:")
+        )
+
+    def _origins(self, scheme: str) -> frozenset[str]:
         texts = [self.configured, *(scope.text for scope in self.by_scope.values())]
-        return frozenset(_origin(text) for text in texts if text.lower().startswith("http:"))
+        return frozenset(_origin(text) for text in texts if text.lower().startswith(scheme))
 
 
 class _ReplaceHost(msgspec.Struct, frozen=True):
@@ -214,7 +222,7 @@ def as_registry(text: str) -> RegistryUrl:
 
 def redacted(text: str) -> str:
     """A text for messages: passwords in URLs and control characters are masked."""
-    return printable(re.sub(r"//[^/@\s]*@", "//***@", text))
+    return printable(re.sub(r"//[^/\s]*@", "//***@", text))
 
 
 def _from_userinfo(url: Url) -> Credential:

@@ -458,6 +458,9 @@ def test_a_token_does_not_reach_a_script(built: Project) -> None:
             "MY_TOKEN": "secret-three",
             "HEADER": "Bearer secret-three",
             "npm_config_//third.example/:_authToken": "secret-four",
+            "npm_config_otp": "secret-five",
+            "NPM_CONFIG_KEY": "-----BEGIN PRIVATE KEY-----\\nsecret-six\\n-----END PRIVATE KEY-----",
+            "MY_KEY": "-----BEGIN PRIVATE KEY-----\nsecret-six\n-----END PRIVATE KEY-----\n",
             "OTHER": "plain",
         }
     )

@@ -65,6 +65,7 @@ def test_text_form_shows_no_secret():
     assert "s3cret" not in repr(registries)
     assert "s3cret" not in repr(registries.credential_for("https://registry.example/"))
     assert redacted("https://u:s3cret@registry.example/\x1b") == "https://***@registry.example/\\x1b"
+    assert redacted("https://u:s@3cr@et@registry.example/a@b") == "https://***@registry.example/a@b"
 
 
 # -- the URL of a tarball
@@ -252,6 +253,18 @@ def test_sends_the_credentials_that_npm_sends():
 def test_token_never_goes_to_another_host_or_port(url):
     registries = Registries(configured="https://registry.example/", auth={"//registry.example/:_authToken": "s3cret"})
     assert "s3cret" not in registries.credential_for(url).authorization
+
+
+def test_token_of_a_port_with_https_is_not_sent_there_in_clear():
+    auth = {"//registry.example:8443/:_authToken": "t"}
+    secure = Registries(configured="https://registry.example:8443/", auth=auth)
+    assert secure.credential_for("https://registry.example:8443/a").authorization == "Bearer t"
+    assert secure.credential_for("http://registry.example:8443/a") == NO_CREDENTIAL
+    for configured in ("http://registry.example:8443/", "https://default.example/"):
+        assert (
+            Registries(configured=configured, auth=auth).credential_for("http://registry.example:8443/a")
+            != NO_CREDENTIAL
+        )
 
 
 def test_token_goes_to_plain_http_where_a_scope_is_configured_so():
