@@ -247,17 +247,21 @@ class Install(msgspec.Struct, dict=True):
         Raises:
             FilesystemError: that has failed, too.
         """
-        failed: list[OSError] = []
-        self._unwrite_files()
+        failed: list[str] = []
+        # first, while there is still a journal: what a kill leaves here is completed by what the files said before
+        try:
+            self._unwrite_files()
+        except FilesystemError as error:
+            failed.append(error.what)
         for folder in self._folders.values():
             try:
                 folder.roll_back(self.means.store.staging)
             except OSError as error:  # noqa: PERF203 - each of them may fail
-                failed.append(error)
+                failed.append(f"cannot put back {error.filename}: {error.strerror}")
         if failed:
             raise FilesystemError(
-                f"cannot put back {failed[0].filename}: {failed[0].strerror}",
-                details=(f"after: {cause}",),
+                failed[0],
+                details=(*failed[1:], f"after: {cause}"),
                 hint="the next `pmpipe install` completes the tree",
             ) from cause
 

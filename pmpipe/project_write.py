@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -72,11 +72,7 @@ class ProjectWrite:
         self._began = True
         _write_journal(self.folder, _Journal(tuple(self.files)))
         for path, content in self.files.items():
-            target = _target(self.folder, path)
-            with open(target + _SUFFIX, "wb") as file:
-                file.write(content)
-            with suppress(FileNotFoundError):
-                _keep_owner_and_mode(target + _SUFFIX, os.stat(target))
+            _write_beside(_target(self.folder, path), content)
 
     def commit(self) -> None:
         """Put the new contents in place.
@@ -108,8 +104,8 @@ class ProjectWrite:
             if content is None:
                 os.unlink(target)
             else:
-                with open(target, "wb") as file:
-                    file.write(content)
+                _write_beside(target, content)
+                os.rename(target + _SUFFIX, target)
         _discard(self.folder, tuple(self.files))
         self._began = False
 
@@ -123,19 +119,32 @@ class ProjectWrite:
         """All of it at once; `undo` takes it back.
 
         Raises:
-            FilesystemError: a file cannot be written; all are as they were.
+            FilesystemError: a file cannot be written; all are as they were, unless the message says otherwise.
+        """
+        try:
+            self.exchange()
+        except OSError as error:
+            raise FilesystemError(
+                f"cannot write {error.filename}: {error.strerror}",
+                hint="check permissions and free space; nothing was changed",
+            ) from error
+
+    def exchange(self) -> None:
+        """As `apply`.
+
+        Raises:
+            OSError: a file cannot be written; all are as they were.
+            FilesystemError: one that had been written cannot be put back either.
         """
         try:
             self.prepare()
             self.commit()
-        except BaseException as error:
-            self.roll_back()
+        except BaseException as cause:
+            try:
+                self.roll_back()
+            except OSError as error:
+                raise _not_put_back(self._before, error, cause) from error
             self._before = {}
-            if isinstance(error, OSError):
-                raise FilesystemError(
-                    f"cannot write {error.filename}: {error.strerror}",
-                    hint="check permissions and free space; nothing was changed",
-                ) from error
             raise
         self.finish()
 
@@ -143,16 +152,16 @@ class ProjectWrite:
         """Put back what `apply` has exchanged.
 
         Raises:
-            FilesystemError: a file cannot be written.
+            FilesystemError: a file cannot be put back.
         """
-        former = {path: content for path, content in self._before.items() if content is not None}
+        before, self._before = self._before, {}
+        former = {path: content for path, content in before.items() if content is not None}
         try:
-            for path in self._before.keys() - former.keys():
+            ProjectWrite(self.folder, former).exchange()
+            for path in before.keys() - former.keys():
                 os.unlink(_target(self.folder, path))
         except OSError as error:
-            raise FilesystemError(f"cannot remove {error.filename}: {error.strerror}") from error
-        self._before = {}
-        ProjectWrite(self.folder, former).apply()
+            raise _not_put_back(before, error) from error
 
 
 def recover(folder: str) -> None:
@@ -197,6 +206,22 @@ def _read_journal(data: bytes) -> _Journal:
 def _target(folder: str, path: str) -> str:
     """The file itself: a link to it stays a link."""
     return os.path.realpath(f"{folder}/{path}")
+
+
+def _not_put_back(paths: Iterable[str], error: OSError, cause: BaseException | None = None) -> FilesystemError:
+    return FilesystemError(
+        f"cannot put back {' and '.join(paths)}: {error.strerror}",
+        details=(f"path: {error.filename}", *((f"after: {cause}",) if cause is not None else ())),
+        hint="the next `pmpipe install` goes by what the files say now",
+    )
+
+
+def _write_beside(target: str, content: bytes) -> None:
+    """Write what a file is to hold into a new one beside it, with the same owner and mode."""
+    with open(target + _SUFFIX, "wb") as file:
+        file.write(content)
+    with suppress(FileNotFoundError):
+        _keep_owner_and_mode(target + _SUFFIX, os.stat(target))
 
 
 def _keep_owner_and_mode(path: str, before: os.stat_result) -> None:

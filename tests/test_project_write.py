@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -119,6 +120,47 @@ def test_roll_back_after_the_commit_puts_everything_back(folder):
     write.commit()
     write.roll_back()
     assert files(folder) == BEFORE
+
+
+def _full(monkeypatch):
+    """From now on nothing can be written."""
+
+    def refuse(path, mode="r", *arguments, **options):
+        if "w" in mode:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        return opened(path, mode, *arguments, **options)
+
+    opened = open
+    monkeypatch.setattr("builtins.open", refuse)
+
+
+def test_what_cannot_be_undone_is_whole_and_told(folder, monkeypatch):
+    write = ProjectWrite(str(folder), AFTER)
+    write.apply()
+    _full(monkeypatch)
+    with pytest.raises(FilesystemError, match=r"cannot put back .*: No space left on device") as raised:
+        write.undo()
+    monkeypatch.undo()
+    assert "nothing was changed" not in str(raised.value)
+    assert files(folder) == AFTER
+
+
+def test_what_cannot_be_rolled_back_is_whole_and_told_and_finished_by_the_next_run(folder, monkeypatch):
+    renamed = os.rename
+
+    def rename(source, target):
+        if target.endswith("package-lock.json"):
+            _full(monkeypatch)
+            raise OSError(errno.EIO, "Input/output error", source)
+        renamed(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(FilesystemError, match="cannot put back") as raised:
+        ProjectWrite(str(folder), AFTER).apply()
+    monkeypatch.undo()
+    assert any("Input/output error" in line for line in raised.value.details)
+    recover(str(folder))
+    assert files(folder) == AFTER
 
 
 class Killed(BaseException):
