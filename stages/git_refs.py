@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from collections.abc import Iterable
 
 import msgspec
@@ -32,6 +31,7 @@ from stages.git import (
 )
 from stages.git_command import GitFailedError, GitMissingError
 from stages.messages import Failed, FindGitCommit, FoundGitCommit
+from stages.remove import remove_tree
 
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,63}")
@@ -114,7 +114,7 @@ async def find_commit(job: FindGitCommit, settings: GitSettings) -> FoundGitComm
                 continue
             commit = refs.commit_of(job.reference, job.requested_range)
             if not commit and not job.requested_range and _ABBREVIATED.fullmatch(job.reference):
-                commit = await _search_history(repository, job.reference, settings)
+                commit = await _search_history(repository, job, settings)
             if commit:
                 return FoundGitCommit(job.job, commit)
             problems.append(f"{shown_git_text(repository.url)} {_lack(job, refs)}")
@@ -135,23 +135,25 @@ def _lack(job: FindGitCommit, refs: RemoteRefs) -> str:
     return f"has no {printable(wanted, 200)}"
 
 
-async def _search_history(repository: Repository, abbreviated: str, settings: GitSettings) -> str:
+async def _search_history(repository: Repository, job: FindGitCommit, settings: GitSettings) -> str:
     """The full id of a commit that no reference leads to directly, from a copy of the history without files.
 
     Returns:
         The id; empty if there is no such commit, or several, or the history cannot be had.
     """
     command = settings.command
-    with tempfile.TemporaryDirectory(prefix="pmpipe-git-") as folder:
-        inside = ["-C", folder]
-        try:
-            options = await ssh_options(command) if repository.protocol == "ssh" else []
-            await command.run(["init", "--quiet", "--bare", "--template=", "--", folder])
-            fetch = ["fetch", "--progress", "--filter=tree:0", "--", repository.url, "+refs/*:refs/remotes/origin/*"]
-            await command.run([*inside, *options, *fetch], protocols=(repository.protocol,))
-            found = await command.run([*inside, "rev-parse", "--verify", f"{abbreviated}^{{commit}}"])
-        except GitFailedError:
-            return ""
+    inside = ["-C", job.folder]
+    try:
+        options = await ssh_options(command) if repository.protocol == "ssh" else []
+        await command.run(["init", "--quiet", "--bare", "--template=", "--", job.folder])
+        fetch = ["fetch", "--progress", "--filter=tree:0", "--", repository.url, "+refs/*:refs/remotes/origin/*"]
+        await command.run([*inside, *options, *fetch], protocols=(repository.protocol,))
+        found = await command.run([*inside, "rev-parse", "--verify", f"{job.reference}^{{commit}}"])
+    except GitFailedError:
+        return ""
+    finally:
+        # what is killed meanwhile leaves it to the next run
+        remove_tree(job.folder)
     return found.strip()
 
 

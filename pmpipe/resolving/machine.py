@@ -368,7 +368,9 @@ class ResolveRun(msgspec.Struct):
                     self._answer_failure(want.want, want.label, _offline(what))
                     continue
                 job = self._begin(CommitTask(want))
-                find = FindGitCommit(job, want.label, want.repositories, want.reference, want.requested_range)
+                find = FindGitCommit(
+                    job, want.label, want.repositories, want.reference, want.requested_range, self._folder_for(job)
+                )
                 self._orders.append(Start(StageName.FETCH, find))
                 continue
             self._documents_in_flight += 1
@@ -395,13 +397,16 @@ class ResolveRun(msgspec.Struct):
                 continue
             job = self._begin(FetchTask(tarball))
             if tarball.commit:
-                folder = f"{self.settings.staging}/resolve-{self.settings.run}-{job}"
+                folder = self._folder_for(job)
                 git = FetchGit(job, tarball.label, tarball.repositories, tarball.commit, tarball.subfolder, folder)
                 self._orders.append(Start(StageName.FETCH, git))
             else:
                 limit = self.settings.limits.all_files
                 fetch = FetchTarball(job, tarball.label, tarball.url, tarball.authorization, limit)
                 self._orders.append(Start(StageName.FETCH, fetch))
+
+    def _folder_for(self, job: JobId) -> str:
+        return f"{self.settings.staging}/resolve-{self.settings.run}-{job}"
 
     def _lose_offline(self, tarball: Tarball) -> None:
         what = f"{tarball.label} is not in the store, and the network may not be used"

@@ -89,6 +89,7 @@ class FindGitCommit(Message, frozen=True):
         repositories: URLs to try in order, as git takes them.
         reference: branch, tag or commit; empty for the default branch, or where `requested_range` counts.
         requested_range: of ``#semver:``; the highest tag that satisfies it is meant. Empty: `reference` counts.
+        folder: absolute path where nothing is yet, for a history, if one has to be searched.
     """
 
     job: JobId
@@ -96,6 +97,7 @@ class FindGitCommit(Message, frozen=True):
     repositories: tuple[str, ...]
     reference: str
     requested_range: str
+    folder: str
 
 
 class Release(Message, frozen=True):

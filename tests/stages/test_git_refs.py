@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -112,8 +114,11 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def find(*repositories: str, reference: str = "", requested_range: str = "") -> FoundGitCommit | Failed:
-    job = FindGitCommit(JobId(3), "p", repositories, reference, requested_range)
-    return asyncio.run(find_commit(job, GitSettings.of(impatient(retries=0))))
+    with tempfile.TemporaryDirectory() as folder:
+        job = FindGitCommit(JobId(3), "p", repositories, reference, requested_range, f"{folder}/history")
+        result = asyncio.run(find_commit(job, GitSettings.of(impatient(retries=0))))
+        assert os.listdir(folder) == []
+    return result
 
 
 def found(*repositories: str, reference: str = "", requested_range: str = "") -> str:
