@@ -227,7 +227,7 @@ def script_stage(processes: int, environment: Mapping[str, str], gyp_folder: str
         from stages.script import script_handler
         from stages.worker import run_jobs
 
-        with script_handler(environment, gyp_folder) as handle:
+        with script_handler(environment, gyp_folder, board) as handle:
             run_jobs(handle, jobs, results, board)
 
     return Stage(StageName.SCRIPT, processes, processes, script)

@@ -13,12 +13,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Protocol, TypeAlias
 
 import msgspec
 
+from pmpipe.interrupts import signals_held_back
 from pmpipe.orders import (
     Dismiss,
     Event,
@@ -45,10 +46,14 @@ _STAGES = tuple(StageName)
 
 
 class Machine(Protocol):
-    """A state machine that the supervisor can drive: `pmpipe.scheduler`'s for installs, `pmpipe.checking`'s."""
+    """A state machine that the supervisor can drive.
+
+    There are those of `pmpipe.scheduler` (installs) and of `pmpipe.resolving.machine`, and simple ones for what needs a
+    single stage (`pmpipe.one_stage`).
+    """
 
     def start(self) -> list[Order]:
-        """The first orders; called once."""
+        """The orders that are due now; called whenever the driving begins or goes on."""
 
     def handle(self, *events: Event) -> list[Order]:
         """The orders that follow from what has happened; `Finish` or `Stop` is the last one ever."""
@@ -126,22 +131,29 @@ class Supervisor(msgspec.Struct):
         """Let the machine answer what has happened meanwhile, without waiting; None if it is to be run on."""
         return self._run(lambda _: True, 0.0)
 
-    def _run(self, is_time: Callable[[set[int]], bool], patience_s: float = _TICK_S) -> Outcome | None:
-        """Run until the end, or until the readable descriptors say that it is time for something else."""
+    def _run(self, should_pause: Callable[[set[int]], bool], wait_s: float = _TICK_S) -> Outcome | None:
+        """Drive until the machine finishes, or until the caller is to go on with something else; None then.
+
+        Args:
+            should_pause: given the descriptors that are readable, tells whether that is now; asked after each answer.
+            wait_s: how long (seconds) to wait for events at a time.
+        """
         orders = self.machine.start()
         if orders == [Finish()]:
             return Finished()
         self._looked_at = time.monotonic()
-        interrupted = False
+        paused = False
         try:
-            with _wake_up_on_signals() as wake_up:
+            with ExitStack() as at_the_end, _wake_up_on_signals() as wake_up:
                 self.workers.watch(wake_up.fileno())
                 outcome = self._carry_out(orders)
-                while outcome is None and not interrupted:
-                    readable = self.workers.wait(patience_s)
+                while outcome is None and not paused:
+                    readable = self.workers.wait(wait_s)
                     outcome = self._carry_out(self._answer(readable, wake_up))
                     self.progress()
-                    interrupted = is_time(readable)
+                    paused = should_pause(readable)
+                # one that comes from here on is the former handlers', as soon as they are back
+                at_the_end.enter_context(signals_held_back())
                 # a signal that came since the last event
                 if (outcome is None or isinstance(outcome, Finished)) and (number := _received(wake_up)) is not None:
                     outcome = Cancelled(number)
@@ -166,7 +178,7 @@ class Supervisor(msgspec.Struct):
         return orders
 
     def _reasons(self, wake_up: socket.socket) -> list[Event]:
-        """Why workers have ended: a signal to all of us may have ended them before it was taken in here."""
+        """What to report for workers that have ended: their deaths, or the signal to all of us that ended them."""
         deaths = list(self.workers.deaths())
         if any(-death.exitcode in SIGNALS for death in deaths) and select.select([wake_up], [], [], _GRACE_S)[0]:
             return [Interrupted(wake_up.recv(1)[0])]

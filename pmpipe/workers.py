@@ -15,6 +15,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.context import ForkProcess
 
 import msgspec
@@ -23,7 +24,7 @@ from pmpipe.interrupts import signals_held_back
 from pmpipe.orders import StageName, WorkerDied
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
 from stages.messages import Job, encode
-from stages.worker import IDLE, JobBoard, become_worker, crash
+from stages.worker import IDLE, SLOT_BYTES, JobBoard, become_worker, crash
 
 #: What a stage's process runs, given its jobs' channel, the results' channel, and its place on the job board.
 WorkerMain = Callable[[Channel, Channel, JobBoard], None]
@@ -35,15 +36,14 @@ BATCH = 16
 _PEACE_S = 1.0
 _TERM_S = 0.3
 
-_SLOT_BYTES = 8
-_SLOTS = mmap.PAGESIZE // _SLOT_BYTES
+_SLOTS = mmap.PAGESIZE // SLOT_BYTES
 
 
 class Stage(msgspec.Struct):
     """One kind of worker process.
 
     Attributes:
-        name: which of the four.
+        name: which one.
         count: how many processes at most.
         places: how many jobs may be in flight; the bound of its channel.
         main: what each process runs.
@@ -216,6 +216,10 @@ class Workers:
                     os.kill(worker.process.pid or 0, signal_number)
             self._join(patience_s)
         for worker in everyone:
+            if group := worker.board.group():
+                # it was killed before it could end what it had started
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
             worker.process.close()
         self._alive.clear()
         self._leaving.clear()

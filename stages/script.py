@@ -20,19 +20,20 @@ from pmpipe.npm.package_variables import package_variables
 from stages.manifest_file import read_document
 from stages.messages import Failed, Job, Result, RunScript, ScriptRan
 from stages.script_process import ScriptProcess, ended_by_sigterm
-from stages.worker import Handler
+from stages.worker import Handler, JobBoard
 
 #: Longer commands are cut for messages.
 _SHOWN_COMMAND = 2_000
 
 
 @contextmanager
-def script_handler(environment: Mapping[str, str], gyp_folder: str) -> Iterator[Handler]:
+def script_handler(environment: Mapping[str, str], gyp_folder: str, board: JobBoard) -> Iterator[Handler]:
     """The script stage's handler of `RunScript` jobs; while the context lasts, SIGTERM ends the script in hand, too.
 
     Args:
         environment: what all scripts have.
         gyp_folder: the folder that brings ``node-gyp``; may be empty.
+        board: is told the group of the processes that run.
     """
     running: list[ScriptProcess] = []
 
@@ -57,6 +58,7 @@ def script_handler(environment: Mapping[str, str], gyp_folder: str) -> Iterator[
                     job.shell, command, job.folder, {**environment, **variables}, is_shown=job.is_shown
                 )
                 running.append(process)
+                board.note_group(process.group)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, previous)
         except (OSError, ValueError) as error:
@@ -64,6 +66,7 @@ def script_handler(environment: Mapping[str, str], gyp_folder: str) -> Iterator[
             return (Failed(job.job, ScriptError.code, not_started(script, job.shell, error)),)
         status = process.wait()
         running.clear()
+        board.note_group(0)
         return (ScriptRan(job.job, command[:_SHOWN_COMMAND], status, process.output),)
 
     with ended_by_sigterm(end):

@@ -56,6 +56,11 @@ class ScriptProcess:
         )
 
     @property
+    def group(self) -> int:
+        """The number of its process group."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """The end of what it has written."""
         return self._kept.decode("utf-8", "replace")

@@ -28,16 +28,20 @@ IDLE = JobId(-1)
 #: Results are sent when they have this many bytes, so that a datagram never comes near its maximum.
 _FLUSH_BYTES = 16 << 10
 
-_SLOT = struct.Struct("q")
+_JOB = struct.Struct("q")
+_GROUP = struct.Struct("q")
+
+#: What a `JobBoard` needs for each worker.
+SLOT_BYTES = _JOB.size + _GROUP.size
 
 Handler = Callable[[Job], Iterable[Result]]
 
 
 class JobBoard:
-    """Which job each worker has in hand, in shared memory, so that it is known even of a worker that was killed.
+    """What each worker has in hand, in shared memory, so that it is known even of a worker that was killed.
 
     Args:
-        memory: a shared mapping made before the fork, 8 bytes a slot.
+        memory: a shared mapping made before the fork, `SLOT_BYTES` a slot.
         slot: this worker's place.
         stage: the worker's kind.
     """
@@ -45,15 +49,24 @@ class JobBoard:
     def __init__(self, memory: mmap, slot: int, stage: str) -> None:
         self.stage = stage
         self._memory = memory
-        self._offset = slot * _SLOT.size
+        self._offset = slot * SLOT_BYTES
 
     def take(self, job: JobId) -> None:
         """Note that `job` is in hand from now on; `IDLE` when none is."""
-        _SLOT.pack_into(self._memory, self._offset, job)
+        _JOB.pack_into(self._memory, self._offset, job)
 
     def in_hand(self) -> JobId:
         """The job in hand, or `IDLE`."""
-        return JobId(_SLOT.unpack_from(self._memory, self._offset)[0])
+        return JobId(_JOB.unpack_from(self._memory, self._offset)[0])
+
+    def note_group(self, group: int) -> None:
+        """Note the group of processes that this worker has started, and would end if it could; 0 when there is none."""
+        _GROUP.pack_into(self._memory, self._offset + _JOB.size, group)
+
+    def group(self) -> int:
+        """The process group that was noted last; 0 if there is none."""
+        group: int = _GROUP.unpack_from(self._memory, self._offset + _JOB.size)[0]
+        return group
 
 
 def run_jobs(handle: Handler, jobs: Channel, results: Channel, board: JobBoard) -> None:

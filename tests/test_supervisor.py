@@ -7,14 +7,19 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+from support.project import processes_of, wait_until
 
+from pmpipe import supervisor
 from pmpipe.driving import Crew, drive
 from pmpipe.errors import WorkerCrashError
 from pmpipe.interrupts import CancelledError, cancel_on_signals
@@ -222,6 +227,21 @@ def test_what_was_sent_before_a_death_is_handled_before_it() -> None:
     assert 30 - 16 <= len(machine.done) <= 30
 
 
+def test_what_a_killed_worker_had_started_is_ended(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+
+    def main(_jobs: Channel, _results: Channel, board: JobBoard) -> None:
+        script = subprocess.Popen(["sh", "-c", "sleep 1000 & wait"], start_new_session=True)
+        board.note_group(script.pid)
+        started.write_text(str(script.pid))
+        die("SIGKILL")
+
+    outcome = Alone(Removals(["a"]), Workers([Stage(StageName.CLONE, 1, 4, main)]), nothing).run()
+    assert isinstance(outcome, CrashReport)
+    session = int(started.read_text())
+    wait_until(lambda: not processes_of(session), "the processes have ended")
+
+
 def test_what_a_worker_raises_comes_with_its_traceback() -> None:
     def handle(job: Job) -> Iterator[Result]:
         raise ZeroDivisionError("on purpose")
@@ -317,6 +337,19 @@ def test_a_signal_while_waiting_wakes_the_supervisor() -> None:
 
     assert Alone(Removals(["a"]), Workers([stage_of(never_ends)]), progress).run() == Cancelled(signal.SIGINT)
     timer.join()
+
+
+def test_a_signal_behind_the_last_look_is_the_former_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(wake_up: socket.socket) -> int | None:
+        number = received(wake_up)
+        # pmpipe has this thread only; others have theirs, which would take it
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        return number
+
+    received = supervisor._received
+    monkeypatch.setattr(supervisor, "_received", look)
+    with cancel_on_signals(), Crew([stage_of(removed)]) as crew, pytest.raises(CancelledError):
+        crew.drive(Removals(["a"]), nothing, is_last=True)
 
 
 # -- as errors ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -15,14 +16,19 @@ from support.project import processes_of, wait_until
 
 from stages.messages import Failed, JobId, Remove, Result, RunScript, ScriptRan
 from stages.script import script_handler
-from stages.worker import Handler
+from stages.worker import Handler, JobBoard
 
 pytestmark = pytest.mark.usefixtures("same_descriptors")
 
 
 @pytest.fixture
-def handle() -> Iterator[Handler]:
-    with script_handler({"PATH": os.environ["PATH"], "GIVEN": "yes"}, "") as handler:
+def board() -> JobBoard:
+    return JobBoard(mmap.mmap(-1, mmap.PAGESIZE), 0, "script")
+
+
+@pytest.fixture
+def handle(board: JobBoard) -> Iterator[Handler]:
+    with script_handler({"PATH": os.environ["PATH"], "GIVEN": "yes"}, "", board) as handler:
         yield handler
 
 
@@ -97,6 +103,21 @@ def test_what_cannot_be_started_is_a_failure(handle: Handler, tmp_path: Path, co
     assert result.what.startswith("p@1.0.0: the install script cannot be started")
 
 
+def test_the_group_of_a_script_that_runs_is_noted(tmp_path: Path) -> None:
+    memory = mmap.mmap(-1, mmap.PAGESIZE)
+    groups: list[int] = []
+
+    class Noting(JobBoard):
+        def note_group(self, group: int) -> None:
+            super().note_group(group)
+            groups.append(self.group())
+
+    with script_handler({"PATH": os.environ["PATH"]}, "", Noting(memory, 3, "script")) as handler:
+        result = run(handler, package(tmp_path / "p", scripts={"install": "cut -d' ' -f5 /proc/$$/stat"}))
+    assert isinstance(result, ScriptRan)
+    assert groups == [int(result.output), 0]
+
+
 def test_other_jobs_are_a_bug(handle: Handler) -> None:
     with pytest.raises(TypeError):
         handle(Remove(JobId(1), "/x"))
@@ -107,13 +128,15 @@ def test_the_script_ends_with_the_process(tmp_path: Path, how: str) -> None:
     begun = tmp_path / "begun"
     folder = package(tmp_path / "p", scripts={"install": f"trap '' TERM; (sleep 1000; true) & echo $$ > {begun}; wait"})
     work = (
-        "import os, sys\n"
+        "import mmap, os, sys\n"
         "from stages.messages import JobId, RunScript\n"
         "from stages.script import script_handler\n"
+        "from stages.worker import JobBoard\n"
+        "board = JobBoard(mmap.mmap(-1, mmap.PAGESIZE), 0, 'script')\n"
         "if os.fork():\n"
         "    os.wait()\n"
         "    os._exit(0)\n"
-        "with script_handler(dict(os.environ), '') as handle:\n"
+        "with script_handler(dict(os.environ), '', board) as handle:\n"
         f"    list(handle(RunScript(JobId(1), 'p', 'install', {folder!r}, 'sh', {{}}, False)))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", work], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
