@@ -21,6 +21,9 @@ from pmpipe.wanted import WantedTree
 #: Changes with the store's layout; another version lives beside this one.
 STORE_VERSION = "v1"
 
+#: The folder of the store's version in which the records of projects are.
+PROJECTS = "projects"
+
 #: npm's name of the file, within the project.
 HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
 
@@ -113,7 +116,7 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
         {path: os.readlink(f"{project}/{path}") for path in links},
         tuple(path for path in workspaces if not os.path.lexists(f"{project}/{path}")),
     )
-    os.makedirs(f"{store}/projects", exist_ok=True)
+    os.makedirs(f"{store}/{PROJECTS}", exist_ok=True)
     # not by the process id alone: containers that share a store may count alike
     partial = f"{store}/staging/project-{os.getpid()}-{os.urandom(6).hex()}"
     with open(partial, "wb") as file:
@@ -154,4 +157,4 @@ def _identity(project: str) -> tuple[int, int, int]:
 
 def project_file(store: str, project: str) -> str:
     """Where a store's version folder keeps what it remembers of the project at an absolute path."""
-    return f"{store}/projects/{hashlib.sha256(os.fsencode(os.path.realpath(project))).hexdigest()}"
+    return f"{store}/{PROJECTS}/{hashlib.sha256(os.fsencode(os.path.realpath(project))).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What a store can do without: what killed runs have left, what no project is linked to, and packuments long unused.
+"""What a store can do without: what killed runs have left, what no project is linked to, and notes of long ago.
 
 A package that was hardlinked into a project shares its files with it: they have more than one link. One whose files
 have no other link is used by no project on this filesystem, or by some that have copies of their own (reflinks,
@@ -13,11 +13,13 @@ import time
 import msgspec
 
 from pmpipe.errors import StoreError
+from pmpipe.standing import PROJECTS
 from pmpipe.store import Store
 from stages.document_cache import FOLDER_NAME
 from stages.entry import INDEX_NAME
 
-#: Packuments that no registry has confirmed for so long (seconds); a use asks the registry long before.
+#: For so long (seconds) no registry has confirmed a packument, although a use asks one long before; or no install has
+#: changed a project, which gets its record again if it lives.
 _UNUSED_S = 30 * 86_400
 
 
@@ -26,6 +28,7 @@ class Pruned(msgspec.Struct):
 
     packages: int = 0
     packuments: int = 0
+    notes: int = 0
     bytes: int = 0
 
 
@@ -50,7 +53,8 @@ def prune(store: Store, *, dry_run: bool = False) -> Pruned:
                 pruned.bytes += unused
                 if not dry_run:
                     store.discard(entry)
-        _prune_packuments(store, pruned, dry_run=dry_run)
+        pruned.packuments = _prune_old(store, FOLDER_NAME, pruned, dry_run=dry_run)
+        pruned.notes = _prune_old(store, PROJECTS, pruned, dry_run=dry_run)
     return pruned
 
 
@@ -73,20 +77,23 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _prune_packuments(store: Store, pruned: Pruned, *, dry_run: bool) -> None:
+def _prune_old(store: Store, kept_in: str, pruned: Pruned, *, dry_run: bool) -> int:
+    """Take what is old out of one of the store's folders; how many files that are."""
     long_ago_s = time.time() - _UNUSED_S
+    count = 0
     try:
-        for folder, _, names in os.walk(f"{store.folder}/{FOLDER_NAME}", onerror=_raise_unless_missing):
+        for folder, _, names in os.walk(f"{store.folder}/{kept_in}", onerror=_raise_unless_missing):
             for name in names:
                 path = f"{folder}/{name}"
                 found = os.lstat(path)
                 if found.st_mtime < long_ago_s:
-                    pruned.packuments += 1
+                    count += 1
                     pruned.bytes += found.st_size
                     if not dry_run:
                         os.unlink(path)
     except OSError as error:
         raise store.unusable(error) from error
+    return count
 
 
 def _raise_unless_missing(error: OSError) -> None:

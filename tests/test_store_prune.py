@@ -12,6 +12,7 @@ import pytest
 from support.entries import make_entry
 
 from pmpipe.errors import StoreError
+from pmpipe.standing import PROJECTS
 from pmpipe.store import Store
 from pmpipe.store_prune import Pruned, prune
 from stages.document_cache import FOLDER_NAME
@@ -30,8 +31,8 @@ def used(store: Store, project: Path) -> str:
     return entry
 
 
-def packument(store: Store, name: str, age_s: float) -> Path:
-    path = Path(store.folder, FOLDER_NAME, name)
+def packument(store: Store, name: str, age_s: float, folder: str = FOLDER_NAME) -> Path:
+    path = Path(store.folder, folder, name)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"12345")
     os.utime(path, (time.time() - age_s,) * 2)
@@ -45,7 +46,7 @@ def bytes_in(entry: str) -> int:
 def test_a_package_that_no_project_is_linked_to_goes(store: Store, unused: str, tmp_path: Path) -> None:
     kept = used(store, tmp_path)
     size = bytes_in(unused)
-    assert prune(store) == Pruned(1, 0, size)
+    assert prune(store) == Pruned(packages=1, bytes=size)
     assert list(store.entries()) == [kept]
     assert store.has(kept)
     assert os.listdir(store.staging) == []
@@ -61,19 +62,25 @@ def test_a_package_goes_with_the_last_project(store: Store, tmp_path: Path) -> N
 
 def test_what_is_no_entry_goes_as_well(store: Store) -> None:
     Path(store.folder, "sha512/ef/efgh").mkdir(parents=True)
-    assert prune(store) == Pruned(1, 0, 0)
+    assert prune(store) == Pruned(packages=1)
     assert list(store.entries()) == []
 
 
 def test_packuments_go_that_nobody_has_asked_about_for_a_month(store: Store) -> None:
     old, new = packument(store, "old", MONTH_S + 60), packument(store, "new", MONTH_S - 3_600)
-    assert prune(store) == Pruned(0, 1, 5)
+    assert prune(store) == Pruned(packuments=1, bytes=5)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_notes_about_projects_go_that_nothing_has_changed_for_a_month(store: Store) -> None:
+    old, new = (packument(store, name, age_s, PROJECTS) for name, age_s in (("old", MONTH_S + 60), ("new", 60)))
+    assert prune(store) == Pruned(notes=1, bytes=5)
     assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_dry_run_only_counts(store: Store, unused: str) -> None:
     old = packument(store, "old", 2 * MONTH_S)
-    assert prune(store, dry_run=True) == Pruned(1, 1, bytes_in(unused) + 5)
+    assert prune(store, dry_run=True) == Pruned(packages=1, packuments=1, bytes=bytes_in(unused) + 5)
     assert store.has(unused)
     assert old.exists()
 
@@ -100,6 +107,7 @@ import sys; sys.path[:] = {sys.path!r}
 from pmpipe.store import Store
 from pmpipe.store_prune import prune
 from pmpipe.errors import StoreError
+from pmpipe.standing import PROJECTS
 {drop}
 store = Store({store.root!r})
 store.open()

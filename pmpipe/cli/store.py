@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from pmpipe import host
 from pmpipe.checking import CheckTask
 from pmpipe.cli.options import CommandLine
@@ -51,15 +53,17 @@ def _prune(store: Store, output: Output, *, dry_run: bool) -> None:
     """Take out what no project is linked to."""
     pruned = prune(store, dry_run=dry_run)
     if output.json:
-        output.document({"packages": pruned.packages, "packuments": pruned.packuments, "bytes": pruned.bytes})
+        output.document(msgspec.structs.asdict(pruned))
         return
     things = []
     if pruned.packages:
         things.append(f"{plural(pruned.packages, 'package')} that no project is linked to")
     if pruned.packuments:
         things.append(f"{plural(pruned.packuments, 'packument')} of more than a month ago")
+    if pruned.notes:
+        things.append(f"what was known of {plural(pruned.notes, 'project')} that no install has changed since then")
     done = "would remove" if dry_run else "removed"
-    output.say(f"{done} {' and '.join(things)} ({megabytes(pruned.bytes)})" if things else "nothing to remove")
+    output.say(f"{done} {', '.join(things)} ({megabytes(pruned.bytes)})" if things else "nothing to remove")
 
 
 def _verify(store: Store, output: Output) -> int:
