@@ -172,7 +172,7 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         others=merged.others,
         given=frozenset(name for layer in layers for name in layer),
         unknown=tuple(merged.unknown),
-        warnings=(*merged.warnings, *_of_another_store(store)),
+        warnings=(*merged.warnings, *_of_another_store(store), *_of_a_git_in_the_project(sources.layers, layers)),
         userconfig=sources.userconfig,
         globalconfig=sources.globalconfig,
         prefix=sources.prefix,
@@ -190,6 +190,7 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         lockfile_version=None if version is None else int(version),
         # whoever commits it to a project's .npmrc would never hear of a patch that has lost its package
         allow_unused_patches=bool(flag.get("allow-unused-patches")),
+        git=_git(sources.layers, layers),
         allow_scripts=_strongest("allow-scripts", files),
         allow_scripts_now=_strongest("allow-scripts", (env, flag)),
     )
@@ -214,6 +215,19 @@ def _refuse_code_of_others(layers: Sequence[Layer], typed: Sequence[Mapping[str,
             f"{said[-1][0].where('extension-file')}: extension-file may not be set here",
             hint="only the project's own .npmrc and the command line count",
         )
+
+
+def _git(layers: Sequence[Layer], typed: Sequence[Mapping[str, SettingValue]]) -> str:
+    """The git command: whoever sends a project along does not choose what is run on this machine."""
+    others = (values for layer, values in zip(layers, typed, strict=True) if layer.place != "project")
+    said = [values["git"] for values in others if values.get("git")]
+    return str(said[-1]) if said else "git"
+
+
+def _of_a_git_in_the_project(layers: Sequence[Layer], typed: Sequence[Mapping[str, SettingValue]]) -> Iterator[str]:
+    for layer, values in zip(layers, typed, strict=True):
+        if layer.place == "project" and values.get("git", "git") != "git":
+            yield f"{layer.where('git')}: git is not taken from a project's .npmrc"
 
 
 def _strongest(name: str, layers: Sequence[Mapping[str, SettingValue]]) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ def fetch_settings(config: Config, sizes: Sizes) -> FetchSettings:
         client_cert_pem=config.cert or "",
         client_key_pem=config.key or "",
         local_address=config.local_address or "",
+        git=config.git,
         held_tarballs=sizes.held_tarballs,
         held_bytes=sizes.held_bytes,
     )

@@ -46,6 +46,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
         client_cert_pem: PEM text of the client's certificate; empty: none.
         client_key_pem: PEM text of its key.
         local_address: address to connect from; empty: any.
+        git: the git command's name or path.
         maximum_git_jobs: how many git commands run at a time.
         held_tarballs: no download starts while so many completed tarballs wait for their `Release`.
         held_bytes: budget for tarballs between their first byte and their `Release`; exceeded only by one that is
@@ -72,6 +73,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     client_cert_pem: str = ""
     client_key_pem: str = ""
     local_address: str = ""
+    git: str = "git"
     maximum_git_jobs: int = 8
     held_tarballs: int = 8
     held_bytes: int = 64 << 20

@@ -75,7 +75,7 @@ class GitSettings(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, settings: FetchSettings) -> GitSettings:
         """From fetch's settings and this process's environment."""
-        return cls(GitCommand(git_environment(os.environ), settings.timeout_s), settings)
+        return cls(GitCommand(git_environment(os.environ), settings.timeout_s, settings.git), settings)
 
 
 class Repository(msgspec.Struct, frozen=True):

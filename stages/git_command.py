@@ -76,10 +76,12 @@ class GitCommand(msgspec.Struct, frozen=True):
     Attributes:
         environment: the whole environment of the commands, see `git_environment`.
         stall_timeout_s: a command that says nothing for so long is ended.
+        program: git's name or path.
     """
 
     environment: Mapping[str, str]
     stall_timeout_s: float
+    program: str = "git"
 
     async def run(self, arguments: Sequence[str], *, protocols: Sequence[str] = ()) -> str:
         """Run one git command to its end.
@@ -99,7 +101,7 @@ class GitCommand(msgspec.Struct, frozen=True):
         environment = {**self.environment, "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none"}
         try:
             process = await asyncio.create_subprocess_exec(
-                "git",
+                self.program,
                 "--no-replace-objects",
                 *config,
                 *arguments,

@@ -320,6 +320,18 @@ def test_secrets_are_in_no_text_form(host):
 # -- computed settings
 
 
+def test_git_is_taken_from_everywhere_but_the_project(host):
+    assert host.load().git == "git"
+    host.write(user="git=/opt/git", project="git=./evil")
+    config = host.load()
+    assert (config.git, config.warnings) == (
+        "/opt/git",
+        (f"{host.project}/.npmrc, line 1: git is not taken from a project's .npmrc",),
+    )
+    assert host.load(npm_config_git="other").git == "other"
+    assert host.load({"git": "flag"}).git == "flag"
+
+
 def test_store_lies_in_the_users_cache_folder(host, tmp_path):
     assert host.load().store_dir == str(host.home / ".cache" / "pmpipe")
     assert host.load(XDG_CACHE_HOME=f"{tmp_path}/cache").store_dir == f"{tmp_path}/cache/pmpipe"

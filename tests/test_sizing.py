@@ -36,12 +36,14 @@ def test_the_network_s_settings_reach_fetch(settings_of: Any) -> None:
         "fetch-retries": "5",
         "fetch-retry-mintimeout": "20",
         "strict-ssl": False,
+        "git": "/opt/git",
         "https-proxy": "http://proxy.example:8080",
         "noproxy": ["a.example", "b.example"],
     }
     settings = settings_of(**flags)
     assert (settings.timeout_s, settings.retries, settings.retry_minimum_s) == (1.5, 5, 0.02)
     assert not settings.strict_ssl
+    assert settings.git == "/opt/git"
     assert settings.https_proxy.rstrip("/") == "http://proxy.example:8080"
     assert settings.no_proxy == "a.example,b.example"
     assert settings.user_agent.startswith("pmpipe/")

@@ -188,6 +188,17 @@ def test_is_not_misled_by_the_repository_whose_hook_runs_it(tmp_path, repository
     )
 
 
+def test_git_may_be_another_program(tmp_path, repository):
+    program = tmp_path / "my git"
+    program.write_text('#!/bin/sh\ntouch "$0 was used"\nexec git "$@"\n')
+    program.chmod(0o755)
+    settings = GitSettings.of(impatient(git=str(program)))
+    wanted = git(repository, "rev-parse", "HEAD")
+    fetched = asyncio.run(fetch_git(job_for(tmp_path, f"file://{repository}", commit=wanted), settings))
+    assert isinstance(fetched, Fetched)
+    assert (tmp_path / "my git was used").exists()
+
+
 # -- what git never gets to see -----------------------------------------------------------------------------------
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
