@@ -242,6 +242,8 @@ class FetchWorker:
         obstacle = self._obstacle(transfer)
         if obstacle is not None:
             self._outbox.append(transfer.give_up(obstacle).failed)
+            # it may have asked for a name before, and others wait for the answer
+            self._let_go_on(self._names.leave(transfer))
             return
         if not self._names.admits(transfer.peer, transfer, waiting):
             return
@@ -267,11 +269,10 @@ class FetchWorker:
 
     def _on_connect(self, lane: Lane) -> None:
         # called from within libcurl: nothing is started here
-        self._open_gate(self._active[lane.handle].transfer.peer)
+        self._let_go_on(self._names.open(self._active[lane.handle].transfer.peer))
 
-    def _open_gate(self, peer: str) -> None:
-        """Let those go on that waited for the peer's name; they were waiting before all others."""
-        waited = self._names.open(peer)
+    def _let_go_on(self, waited: list[_Waiting]) -> None:
+        """Start those soon that waited for a peer's name; they were waiting before all others."""
         for waiting in reversed(waited):
             self._enqueue(waiting, first=True)
         if waited:
@@ -296,10 +297,11 @@ class FetchWorker:
             self._curl.remove(finished.handle)
             ending = slot.lane.ending(finished.code, finished.message)
             self._free_lanes.append(slot.lane)
-            peer = slot.transfer.peer
+            asked = slot.transfer.peer
             step = slot.transfer.handle(ending)
-            if not (ending.is_nameless and isinstance(step, Again)):
-                self._open_gate(peer)
+            # another attempt begins at the first URL, so what was asked for behind a redirect may never be again
+            asks_again = ending.is_nameless and isinstance(step, Again) and slot.transfer.peer == asked
+            self._let_go_on(self._names.leave(slot.transfer, asked if asks_again else ""))
             if isinstance(step, Completed | NotModified):
                 self._complete(slot, step)
             elif isinstance(step, Again):

@@ -16,8 +16,8 @@ _Download = TypeVar("_Download")
 class NameGate(Generic[_Download]):
     """Who may start, and who waits for the name of a peer: an origin, or the proxy on the way to it.
 
-    Whoever was let through has to be followed by a call of `open` for the same peer: when it connects, or when no
-    further attempt of it is made. Otherwise those that wait would wait for ever.
+    Whoever was let through has to be followed by a call of `open` for the same peer, or by one of `leave` when its
+    request has ended, whatever has become of it. Otherwise those that wait would wait for ever.
     """
 
     def __init__(self) -> None:
@@ -47,3 +47,17 @@ class NameGate(Generic[_Download]):
         self._open.add(peer)
         _, waiting = self._asking.pop(peer, (None, []))
         return waiting
+
+    def leave(self, asker: object, staying_at: str = "") -> list[_Download]:
+        """A request of this asker has ended, or will not be made: open what it has kept shut.
+
+        Args:
+            asker: as for `admits`.
+            staying_at: the peer that its next request will ask for again, so that the others may go on waiting;
+                empty: it asks for none.
+
+        Returns:
+            those that waited, in their order.
+        """
+        left = [peer for peer, (first, _) in self._asking.items() if first is asker and peer != staying_at]
+        return [download for peer in left for download in self.open(peer)]

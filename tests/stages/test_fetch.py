@@ -369,6 +369,29 @@ def test_those_that_wait_for_a_name_start_when_it_is_known(registry, small):
         assert {fetch.fetched().job for _ in jobs} == jobs
 
 
+def test_nobody_waits_for_a_name_that_the_one_who_asked_needs_no_more(registry):
+    # a load balancer that names a host without an address at first; the next attempt starts at the first URL again
+    jobs = {f"/{index}.tgz": SMALL for index in range(4)}
+    for path, body in jobs.items():
+        registry.serve(path, body)
+        registry.misbehave(path, faults.redirect(f"http://{'a' * 64}.example{path}"), first=1)
+    with FetchProcess() as fetch:
+        ordered = {fetch.order(registry.url + path) for path in jobs}
+        assert {fetch.fetched().job for _ in jobs} == ordered
+
+
+def test_nobody_waits_for_a_name_when_the_one_who_asked_has_given_up():
+    # its next attempt starts at the host that has redirected it, and that has gone in the meantime
+    nameless = f"http://{'a' * 64}.example"
+    with FetchProcess() as fetch:
+        with PackageRegistry() as other:
+            other.misbehave("*", faults.redirect(f"{nameless}/a.tgz"))
+            jobs = {fetch.order(f"{other.url}/a.tgz")}
+            other.wait_for_requests("*.tgz")
+        jobs.add(fetch.order(f"{nameless}/b.tgz"))
+        assert {fetch.failed().job for _ in range(2)} == jobs
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a.tgz", "gopher://127.0.0.1/a", "/a.tgz", ""])
 def test_opens_nothing_but_http_and_https(url):
     with FetchProcess() as fetch:
