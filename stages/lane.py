@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 import pycurl
 
+from pmpipe.npm.url import Url
 from stages.ca_bundle import CaBundle
 from stages.curl_loop import CrashHandler, guarded
 from stages.fetch import FetchSettings
-from stages.response_head import DocumentHead, read_document_head, read_head, retry_after_s
+from stages.proxy_choice import asks_for_whole_url, proxy_for
+from stages.response_head import DocumentHead, location, read_document_head, read_head, retry_after_s
 from stages.sink import BodyTooLongError, Sink
 from stages.transfer_failure import Ending
 
@@ -71,24 +73,27 @@ class Lane:
             # before pycurl 7.47, which is what distributions have, they come as an object of their own
             self.handle.setopt(pycurl.WRITEFUNCTION, write)
 
-    def carry(self, url: str, headers: tuple[str, ...], sink: Sink) -> None:
+    def carry(self, url: Url, headers: tuple[str, ...], sink: Sink) -> None:
         """Prepare the next request; the handle is then to be added to a `CurlLoop`.
 
         Args:
-            url: as `pmpipe.npm.url.Url.href` has it.
+            url: what to ask for; it goes over the wire as it stands there.
             headers: further header lines.
             sink: gets the body of a successful response.
         """
         self._head.clear()
         self._sink, self._begun, self._refused, self._too_long = sink, False, None, 0
-        self.handle.setopt(pycurl.URL, url)
+        proxy = proxy_for(url, self._settings)
+        target = url.request_target
+        self.handle.setopt(pycurl.URL, url.href)
+        # libcurl would write the percent-encoding of the URL anew, and then a signature of it is wrong
+        self.handle.setopt(pycurl.REQUEST_TARGET, f"{url.origin}{target}" if asks_for_whole_url(url, proxy) else target)
         if headers != self._headers:
             # pycurl takes an empty list for "no change": the former header lines, a token among them, would stay
             self.handle.unsetopt(pycurl.HTTPHEADER)
             if headers:
                 self.handle.setopt(pycurl.HTTPHEADER, list(headers))
             self._headers = headers
-        proxy = self._settings.https_proxy if url.startswith("https:") else self._settings.http_proxy
         if proxy != self._proxy:
             # the empty string also keeps libcurl from looking at the environment
             self.handle.setopt(pycurl.PROXY, proxy.encode())
@@ -103,7 +108,7 @@ class Lane:
             return Ending(status=status, received_bytes=info(pycurl.SIZE_DOWNLOAD_T))
         return Ending(
             status=status,
-            redirect_url=info(pycurl.REDIRECT_URL) or "",
+            location=location(self._head),
             retry_after_s=retry_after_s(self._head, time.time()),
             connect_status=info(pycurl.HTTP_CONNECTCODE),
             code=code,
@@ -164,7 +169,8 @@ class Lane:
         option(pycurl.CONNECTTIMEOUT_MS, max(1, round(settings.connect_timeout_s * 1000)))
         option(pycurl.LOW_SPEED_LIMIT, max(1, settings.low_speed_bytes_per_s))
         option(pycurl.LOW_SPEED_TIME, max(1, round(settings.timeout_s)))
-        option(pycurl.NOPROXY, settings.no_proxy.encode())
+        # who is reached directly was decided before; this keeps libcurl from looking at the environment
+        option(pycurl.NOPROXY, b"")
         if settings.http2:
             option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
             option(pycurl.PIPEWAIT, 1)

@@ -45,6 +45,8 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
     raise ValueError("header lines without a status line")
 
 
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+
 _DOCUMENT_FIELDS = re.compile(
     rb"^(etag|last-modified|cache-control|content-encoding):[ \t]*(.*?)\s*$", re.IGNORECASE | re.MULTILINE
 )
@@ -118,6 +120,13 @@ def retry_after_s(lines: Sequence[bytes], now_s: float) -> int:
             seconds = _number(value)
             return _seconds_until(value.decode("latin-1"), now_s) if seconds is None else seconds
     return 0
+
+
+def location(lines: Sequence[bytes]) -> str:
+    """The Location header of the last response, or an empty string; bytes beyond ASCII are percent-encoded."""
+    # of several lines the first one counts, as with libcurl
+    value = next((value for name, value in reversed(_last_response(lines)) if name == b"location"), b"")
+    return _BEYOND_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], value).decode("ascii")
 
 
 def _last_response(lines: Sequence[bytes]) -> list[tuple[bytes, bytes]]:

@@ -19,9 +19,10 @@ from typing import TypeAlias
 import msgspec
 
 from pmpipe.errors import ConfigError, RegistryError
-from pmpipe.npm.url import InvalidUrlError, Url, parse_url
+from pmpipe.npm.url import InvalidUrlError, Url, parse_url, resolve_location
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.messages import Failed, JobId
+from stages.proxy_choice import proxy_for
 from stages.sink import Sink
 from stages.transfer_failure import Ending, Failure, failure_of, shown_url
 
@@ -37,7 +38,7 @@ _NOT_MODIFIED = 304
 class Request(msgspec.Struct, frozen=True):
     """What to ask libcurl for: an absolute URL, and header lines beside libcurl's own."""
 
-    url: str
+    url: Url
     headers: tuple[str, ...]
 
 
@@ -117,16 +118,15 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
     @property
     def peer(self) -> str:
         """Whose name has to be known for the next request: the proxy's URL, or the origin."""
-        settings = self.settings
-        return (settings.https_proxy if self.url.scheme == "https" else settings.http_proxy) or self.url.origin
+        return proxy_for(self.url, self.settings) or self.url.origin
 
     def next_request(self) -> Request:
         """The request that comes next; to be called once for each."""
         if not self._redirects:
             self._attempts += 1
         if self.authorization and self.url.origin == self.first.origin:
-            return Request(self.url.href, (*self.headers, f"Authorization: {self.authorization}"))
-        return Request(self.url.href, self.headers)
+            return Request(self.url, (*self.headers, f"Authorization: {self.authorization}"))
+        return Request(self.url, self.headers)
 
     def handle(self, ending: Ending) -> Step:
         """Take the end of the request that `next_request` gave, and say how to go on.
@@ -140,9 +140,9 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         # what comes behind the status line does not matter, even if it is cut off
         if self.is_conditional and ending.status == _NOT_MODIFIED:
             return NotModified(self._wire_bytes, self._attempts)
-        if ending.status in _REDIRECTS and ending.redirect_url:
-            return self._redirect(ending.redirect_url)
-        failure = failure_of(ending, self.url, by_proxy=self._by_proxy())
+        if ending.status in _REDIRECTS and ending.location:
+            return self._redirect(ending.location)
+        failure = failure_of(ending, self.url, by_proxy=bool(proxy_for(self.url, self.settings)))
         allowed = min(self.settings.retries + 1, failure.worth_attempts)
         if self._attempts >= allowed:
             return self.give_up(failure)
@@ -174,7 +174,7 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
     def _redirect(self, location: str) -> Step:
         before = self.url
         try:
-            self._redirected = parse_url(location)
+            self._redirected = resolve_location(location, before)
         except InvalidUrlError as error:
             what = f"{before.netloc} redirects to a URL that cannot be used: {error}"
             details = (f"redirected to: {shown_url(location)}",)
@@ -188,10 +188,6 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             what = f"more than {MAXIMUM_REDIRECTS} redirects"
             return self.give_up(Failure(what=what, cause=f"redirect loop at {before.netloc}"))
         return Again(0)
-
-    def _by_proxy(self) -> bool:
-        settings = self.settings
-        return bool(settings.https_proxy if self.url.scheme == "https" else settings.http_proxy)
 
 
 def check_request(url: str, authorization: str) -> Url | Failure:

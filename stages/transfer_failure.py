@@ -57,7 +57,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         status: HTTP status, or 0 where no response came.
-        redirect_url: absolute URL of a Location header, or empty.
+        location: the Location header, or empty.
         retry_after_s: the Retry-After header in seconds, whichever form it had; 0: none.
         connect_status: the proxy's status for CONNECT, or 0.
         code: libcurl's error code; 0: none.
@@ -69,7 +69,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: int
-    redirect_url: str = ""
+    location: str = ""
     retry_after_s: int = 0
     connect_status: int = 0
     code: int = 0

@@ -19,6 +19,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:]*:[0-9a-f:.]*\]")
 #: a registry's URLs: no user, no dot segment, nothing to be encoded, neither query nor fragment
 _PLAIN = re.compile(r"(https?)://([a-z0-9.:-]+)((?:/(?:[A-Za-z0-9@_~-]|%2[fF])(?:[A-Za-z0-9@._~-]|%2[fF])*)+)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _TO_ENCODE = re.compile(r'["<>`{}]|[^\x21-\x7e]')
 
 
@@ -54,6 +55,12 @@ class Url(msgspec.Struct, frozen=True):
     def origin(self) -> str:
         """``scheme://host[:port]``: two URLs with the same one go to the same server."""
         return f"{self.scheme}://{self.netloc}"
+
+    @property
+    def request_target(self) -> str:
+        """Path and query, as a request line has them: never a fragment, nor the mark of a query that is empty."""
+        query = self.suffix.partition("#")[0]
+        return self.path if query == "?" else f"{self.path}{query}"
 
     @property
     def public_href(self) -> str:
@@ -103,6 +110,37 @@ def parse_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> Url:
         path=_resolve_dots(_encode(rest[end_of_authority:end_of_path] or "/")),
         suffix=_encode(rest[end_of_path:]),
     )
+
+
+def resolve_location(location: str, base: Url) -> Url:
+    """Where a redirect leads.
+
+    Args:
+        location: the Location header, of ASCII; blanks in its path or query are encoded.
+        base: the URL that was asked for; its user is not taken over.
+
+    Raises:
+        InvalidUrlError: it leads to no http or https URL, or can be read in more than one way.
+
+    Source: RFC 3986 section 5.2, RFC 9110 section 10.2.2.
+    """
+    text = location.strip()
+    if _SCHEME.match(text) is None:
+        text = _absolute(text, base)
+    end_of_authority = _first_of(text.partition("://")[2], "/?#") + text.find("://") + 3
+    return parse_url(text[:end_of_authority] + text[end_of_authority:].replace(" ", "%20"))
+
+
+def _absolute(reference: str, base: Url) -> str:
+    if reference.startswith("//"):
+        return f"{base.scheme}:{reference}"
+    if reference.startswith("/"):
+        return f"{base.origin}{reference}"
+    if reference.startswith("?"):
+        return f"{base.origin}{base.path}{reference}"
+    if reference.startswith("#"):
+        return f"{base.origin}{base.request_target}{reference}"
+    return f"{base.origin}{base.path[: base.path.rindex('/') + 1]}{reference}"
 
 
 @functools.lru_cache(maxsize=64)

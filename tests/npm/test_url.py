@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.url import InvalidUrlError, parse_url
+from pmpipe.npm.url import InvalidUrlError, parse_url, resolve_location
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,56 @@ def test_rejects_what_can_be_read_in_two_ways(text):
 
 def test_public_form_has_no_user():
     assert parse_url("https://user:secret@registry.example/a?b").public_href == "https://registry.example/a?b"
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("https://u:p@registry.example", "/"),
+        ("https://registry.example?a", "/?a"),
+        ("https://registry.example/a?#b", "/a"),
+        ("https://registry.example/a%2fb%7ec?s=%2b%3D#b?c", "/a%2fb%7ec?s=%2b%3D"),
+    ],
+)
+def test_request_target_is_path_and_query_as_they_stand(text, target):
+    assert parse_url(text).request_target == target
+
+
+BASE = "https://u:p@registry.example:8443/a%2fb/c?d=%2b#e"
+
+
+@pytest.mark.parametrize(
+    ("location", "resolved"),
+    [
+        ("https://cdn.example/x%2fy?s=%2b#z", "https://cdn.example/x%2fy?s=%2b#z"),
+        ("HTTP://CDN.example:80", "http://cdn.example/"),
+        ("//cdn.example/x", "https://cdn.example/x"),
+        ("//cdn.example?x", "https://cdn.example/?x"),
+        ("/x%2fy", "https://registry.example:8443/x%2fy"),
+        ("x", "https://registry.example:8443/a%2fb/x"),
+        ("x/./y/../z?/../", "https://registry.example:8443/a%2fb/x/z?/../"),
+        ("../../../x", "https://registry.example:8443/x"),
+        (".", "https://registry.example:8443/a%2fb/"),
+        ("?x", "https://registry.example:8443/a%2fb/c?x"),
+        ("#x", "https://registry.example:8443/a%2fb/c?d=%2b#x"),
+        (" /x y?z w ", "https://registry.example:8443/x%20y?z%20w"),
+        ("https://cdn.example/x y", "https://cdn.example/x%20y"),
+        ("x://y", None),
+        ("file:///x", None),
+        ("https:x", None),
+        ("https://cdn .example/", None),
+        ("/x\\y", None),
+        ("\\\\cdn.example/x", None),
+        ("/x\ty", None),
+        ("https:///x", None),
+    ],
+)
+def test_where_a_redirect_leads(location, resolved):
+    if resolved is None:
+        with pytest.raises(InvalidUrlError):
+            resolve_location(location, parse_url(BASE))
+    else:
+        assert resolve_location(location, parse_url(BASE)).href == resolved
 
 
 @pytest.mark.npm

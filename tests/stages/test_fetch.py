@@ -420,6 +420,39 @@ def test_secrets_stay_out_of_messages(registry, small):
 # -- redirects ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("/blob/a%2fb%7ec/x.tgz?sig=aB%2bcd%3d%3d", "/blob/a%2fb%7ec/x.tgz?sig=aB%2bcd%3d%3d"),
+        ("/@s%2fq#fragment", "/@s%2fq"),
+        ("/a/../b/%2e%2E/é c?d=é&f=/../", None),
+        ("/a/../b/%2e%2E/é?d=é&f=/../#/", "/%C3%A9?d=%C3%A9&f=/../"),
+        ("", "/"),
+        ("?a=%2b", "/?a=%2b"),
+    ],
+)
+def test_asks_for_a_url_as_it_is_written(registry, url, target):
+    with FetchProcess(impatient(retries=0)) as fetch:
+        fetch.order(registry.url + url)
+        fetch.failed()
+    assert [request.target for request in registry.requests] == [target] * (target is not None)
+
+
+def test_asks_for_what_a_redirect_says_as_it_is_written(registry, small):
+    registry.misbehave("/moved.tgz", faults.redirect("/small/%2d/small-1.0.0.tgz?sig=aB%2bcd%3d%3d&to=é"))
+    with FetchProcess() as fetch:
+        assert fetch.fetch(registry.url + "/moved.tgz") == SMALL
+    assert registry.requests[1].target == "/small/%2d/small-1.0.0.tgz?sig=aB%2bcd%3d%3d&to=%E9"
+
+
+def test_a_user_in_the_url_is_sent_as_libcurl_sends_it(registry, small):
+    with FetchProcess() as fetch:
+        assert fetch.fetch(small.replace("://", "://me:pass@")) == SMALL
+    (request,) = registry.requests
+    assert request.target == "/small/-/small-1.0.0.tgz"
+    assert request.header("authorization") == "Basic bWU6cGFzcw=="
+
+
 def test_follows_a_redirect_and_keeps_the_token_at_the_same_origin(registry, small):
     registry.misbehave("/moved.tgz", faults.redirect("/small/-/small-1.0.0.tgz"))
     with FetchProcess() as fetch:

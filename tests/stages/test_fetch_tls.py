@@ -135,15 +135,33 @@ def test_http_goes_through_the_proxy(registry):
         assert [request.target for request in proxy.requests] == [url]
 
 
+def test_a_proxy_is_asked_for_the_url_as_it_is_written(registry):
+    registry.serve("/a/b.tgz", SMALL)
+    url = f"{registry.url}/a%2fb.tgz?sig=aB%2bcd%3d%3d"
+    proxy_user = "://user:passw0rd@"
+    with ForwardProxy() as proxy, FetchProcess(impatient(http_proxy=proxy.url.replace("://", proxy_user))) as fetch:
+        assert fetch.fetch(f"{url}#fragment".replace("://", "://me:pass@")) == SMALL
+        assert [request.target for request in proxy.requests] == [url]
+    assert registry.requests[0].target == "/a%2fb.tgz?sig=aB%2bcd%3d%3d"
+
+
+def test_who_is_reached_directly_is_asked_for_the_path(registry):
+    registry.serve("/a/b.tgz", SMALL)
+    with FetchProcess(impatient(http_proxy="http://127.0.0.1:1", no_proxy="127.0.0.1")) as fetch:
+        assert fetch.fetch(f"{registry.url}/a%2fb.tgz") == SMALL
+    assert registry.requests[0].target == "/a%2fb.tgz"
+
+
 def test_https_goes_through_a_tunnel_that_does_not_see_the_token(secure, certificate):
     settings = {"ca_file": certificate.ca_path, "user_agent": "pmpipe for tests"}
     with ForwardProxy({"registry.example:443": secure.port}) as proxy:
         with FetchProcess(impatient(https_proxy=proxy.url, **settings)) as fetch:
-            assert fetch.fetch("https://registry.example/a.tgz", authorization="Bearer t0ken") == SMALL
+            assert fetch.fetch("https://registry.example/%61.tgz", authorization="Bearer t0ken") == SMALL
         (connect,) = proxy.requests
     assert connect.method == "CONNECT"
     assert connect.header("authorization") is None
     assert [request.header("authorization") for request in secure.requests] == ["Bearer t0ken"]
+    assert secure.requests[0].target == "/%61.tgz"
 
 
 def test_no_proxy_hosts_are_reached_directly(registry):

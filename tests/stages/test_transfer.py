@@ -177,7 +177,7 @@ def test_quotes_a_reason_only_where_registries_put_it(excerpt, said):
 
 def header_after_redirect(location: str) -> tuple[str, ...]:
     transfer = transfer_of(authorization="Bearer t0ken")
-    assert ended(transfer, status=302, redirect_url=location) == Again(0)
+    assert ended(transfer, status=302, location=location) == Again(0)
     return transfer.next_request().headers
 
 
@@ -214,12 +214,12 @@ def test_the_token_goes_nowhere_else(location):
     ["https://other.example\\@registry.example/", "https://", "file:///etc/passwd", "http://registry.example/"],
 )
 def test_a_redirect_that_could_be_misread_or_is_insecure_is_not_followed(location):
-    assert isinstance(ended(transfer_of(), status=302, redirect_url=location), GaveUp)
+    assert isinstance(ended(transfer_of(), status=302, location=location), GaveUp)
 
 
 def test_names_where_a_redirect_led():
     transfer = transfer_of()
-    ended(transfer, status=302, redirect_url="https://cdn.example/a.tgz?signature=5igned")
+    ended(transfer, status=302, location="https://cdn.example/a.tgz?signature=5igned")
     failed = failure_after(transfer, status=403).failed
     assert failed.details[1] == "redirected to: https://cdn.example/a.tgz?…"
     assert failed.cause == "403 from cdn.example"
@@ -227,7 +227,7 @@ def test_names_where_a_redirect_led():
 
 def test_a_host_behind_a_redirect_is_the_one_that_is_down():
     transfer = transfer_of(retries=0)
-    ended(transfer, status=302, redirect_url="https://cdn.example/a.tgz")
+    ended(transfer, status=302, location="https://cdn.example/a.tgz")
     step = ended(transfer, code=7, os_errno=errno.ECONNREFUSED)
     assert isinstance(step, GaveUp)
     assert step.origin_down == "https://cdn.example"
@@ -293,6 +293,6 @@ def test_not_modified_counts_although_the_connection_breaks_behind_it():
 
 def test_validators_follow_a_redirect_to_another_host_and_the_token_does_not():
     transfer = conditional()
-    ended(transfer, status=302, redirect_url="https://other.example/a")
+    ended(transfer, status=302, location="https://other.example/a")
     assert transfer.next_request().headers == ('If-None-Match: "e"',)
     assert transfer.handle(Ending(status=304)) == NotModified(0, 1)
