@@ -49,12 +49,16 @@ from stages.messages import (
     encode,
 )
 from stages.name_gate import NameGate
+from stages.pace import Pace
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
-from stages.transfer_failure import Failure, no_authorities
+from stages.transfer_failure import OPERATION_TIMEDOUT, Failure, no_authorities
 from stages.worker import IDLE, JobBoard, chunked
 
 #: More than are open before there is a connection.
 _MANY_DESCRIPTORS = 64
+
+#: How often the downloads' pace is looked at.
+_PACE_INTERVAL_S = 1.0
 
 #: Descriptors that are not connections: the loop's own, git's pipes, the CA file while it is read.
 _SPARE_DESCRIPTORS = 16
@@ -68,6 +72,7 @@ class _Slot(msgspec.Struct, eq=False):
     sink: ArenaSink
     is_document: bool
     started: int
+    pace: Pace
 
 
 class _Waiting(msgspec.Struct, eq=False):
@@ -122,6 +127,8 @@ class FetchWorker:
         self._git_tasks: set[asyncio.Task[None]] = set()
         self._outbox: list[Result] = []
         self._pump_is_due = False
+        #: runs while there are downloads under way, and up to a second longer
+        self._pace_timer: asyncio.TimerHandle | None = None
 
     def run(self) -> None:
         """Work until the channel of jobs ends."""
@@ -252,9 +259,12 @@ class FetchWorker:
         request = transfer.next_request()
         lane.carry(request.url, request.headers, transfer.sink)
         self._starts += 1
-        self._active[lane.handle] = _Slot(lane, transfer, waiting.sink, waiting.is_document, self._starts)
+        pace = Pace(self._settings.low_speed_bytes_per_s)
+        self._active[lane.handle] = _Slot(lane, transfer, waiting.sink, waiting.is_document, self._starts, pace)
         self._active_documents += waiting.is_document
         self._curl.add(lane.handle)
+        if self._pace_timer is None:
+            self._pace_timer = self._loop.call_later(_PACE_INTERVAL_S, self._check_pace)
 
     def _obstacle(self, transfer: Transfer) -> Failure | None:
         """Why the request need not be made."""
@@ -309,6 +319,23 @@ class FetchWorker:
             else:
                 self._give_up(step)
         self._pump_soon()
+
+    def _check_pace(self) -> None:
+        """End the downloads that have been too slow for too long."""
+        self._pace_timer = None
+        slow = [slot.lane.handle for slot in self._active.values() if self._is_too_slow(slot)]
+        if slow:
+            said = f"less than {self._settings.low_speed_bytes_per_s} bytes/s for {self._settings.timeout_s:g} s"
+            self._on_finished([Finished(handle, OPERATION_TIMEDOUT, said) for handle in slow])
+        if self._active:
+            self._pace_timer = self._loop.call_later(_PACE_INTERVAL_S, self._check_pace)
+
+    def _is_too_slow(self, slot: _Slot) -> bool:
+        received_bytes = slot.lane.received_bytes()
+        if received_bytes is None or slot.lane in self._paused:
+            slot.pace.pause()
+            return False
+        return slot.pace.slow_for_s(self._loop.time(), received_bytes) >= self._settings.timeout_s
 
     def _complete(self, slot: _Slot, step: Completed | NotModified) -> None:
         source = slot.sink.finish() if isinstance(step, Completed) else None

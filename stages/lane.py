@@ -119,6 +119,11 @@ class Lane:
             too_long=self._too_long,
         )
 
+    def received_bytes(self) -> int | None:
+        """What has come of the body so far; None: the request was not sent yet."""
+        info = self.handle.getinfo
+        return info(pycurl.SIZE_DOWNLOAD_T) if info(pycurl.PRETRANSFER_TIME) > 0 else None
+
     def document_head(self) -> DocumentHead:
         """What the response that has just ended says about its body."""
         return read_document_head(self._head)
@@ -167,8 +172,6 @@ class Lane:
         # a token belongs to the registry, not to the proxy on the way
         option(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
         option(pycurl.CONNECTTIMEOUT_MS, max(1, round(settings.connect_timeout_s * 1000)))
-        option(pycurl.LOW_SPEED_LIMIT, max(1, settings.low_speed_bytes_per_s))
-        option(pycurl.LOW_SPEED_TIME, max(1, round(settings.timeout_s)))
         # who is reached directly was decided before; this keeps libcurl from looking at the environment
         option(pycurl.NOPROXY, b"")
         if settings.http2:

@@ -284,6 +284,36 @@ def test_a_body_that_stands_still_times_out(registry, big):
     assert "too slow" in failed.what
 
 
+def test_all_that_stand_still_time_out_whatever_else_is_under_way(registry, small):
+    # libcurl forgets all but one of them
+    for path in ("/a.tgz", "/b.tgz", "/c.tgz"):
+        registry.serve(path, SMALL)
+        registry.misbehave(path, faults.delay(300))
+    with FetchProcess(impatient(timeout_s=1.0, retries=0)) as fetch:
+        jobs = [fetch.order(registry.url + path) for path in ("/a.tgz", "/b.tgz")]
+        fetch.order(small)
+        jobs += [fetch.order(registry.url + "/c.tgz")]
+        assert fetch.content(fetch.fetched()) == SMALL
+        failures = [fetch.failed() for _ in jobs]
+    assert sorted(failed.job for failed in failures) == jobs
+    assert all("too slow" in failed.what for failed in failures)
+
+
+def test_a_body_that_waits_for_room_does_not_time_out(registry, big):
+    gate = threading.Event()
+    registry.misbehave("*", faults.hold(gate))
+    with FetchProcess(impatient(held_bytes=len(BIG) + 1, timeout_s=1.0, retries=0)) as fetch:
+        fetch.order(big)
+        fetch.order(big)
+        registry.wait_for_requests("*.tgz", 2)
+        gate.set()
+        first = fetch.fetched()
+        # longer than it takes to find one that stands still
+        time.sleep(3.5)
+        fetch.release(first)
+        assert fetch.content(fetch.fetched()) == BIG
+
+
 def test_a_body_that_drips_times_out(registry, big):
     registry.misbehave("*", faults.slow(20))
     with FetchProcess(impatient(timeout_s=1.0, retries=0)) as fetch:
