@@ -6,7 +6,6 @@ import os
 
 from pmpipe import __version__, host
 from pmpipe.config import Config
-from pmpipe.npm.settings import SETTINGS
 from pmpipe.pipeline import Sizes, sizes_for
 from stages.fetch import FetchSettings
 
@@ -21,9 +20,13 @@ def fetch_settings(config: Config, sizes: Sizes) -> FetchSettings:
     """How the network is used."""
     proxies = config.proxies
     system = os.uname()
+    chosen = _chosen_connections(config)
+    usual = FetchSettings()
     return FetchSettings(
         user_agent=f"pmpipe/{__version__} npm/? node/? {system.sysname.lower()} {system.machine}",
         maximum_connections=_connections(config),
+        document_connections=chosen or usual.document_connections,
+        total_connections=chosen or usual.total_connections,
         timeout_s=config.fetch_timeout / 1000,
         retries=config.fetch_retries,
         retry_factor=config.fetch_retry_factor,
@@ -45,6 +48,13 @@ def fetch_settings(config: Config, sizes: Sizes) -> FetchSettings:
 
 
 def _connections(config: Config) -> int:
-    """Transfers at a time: npm's default is meant for a tool that does everything else in the same process."""
-    chosen = config.maxsockets
-    return chosen if chosen != SETTINGS["maxsockets"].default else FetchSettings().maximum_connections
+    """Tarballs at a time."""
+    return _chosen_connections(config) or FetchSettings().maximum_connections
+
+
+def _chosen_connections(config: Config) -> int:
+    """What somebody has set ``maxsockets`` to; 0: nothing, or no limit, as Node.js takes a zero.
+
+    npm's default is meant for a tool that does everything else in the same process.
+    """
+    return config.maxsockets if "maxsockets" in config.given else 0

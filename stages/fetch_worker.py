@@ -95,7 +95,9 @@ class FetchWorker:
         self._allocator = ArenaAllocator(len(arena))
         self._budget = HeldBudget(settings.held_bytes)
         self._ca_bundle = find_ca_bundle(settings.ca_file, settings.ca_pem, os.environ)
-        self._connections = _possible_connections(settings.maximum_connections + settings.document_connections)
+        self._connections = _possible_connections(
+            min(settings.maximum_connections + settings.document_connections, settings.total_connections)
+        )
         self._loop = uvloop.new_event_loop()
         self._curl = CurlLoop(self._loop, self._connections + 8, self._on_finished, self._crash)
         #: the channel of jobs has ended: nothing is started or sent any more

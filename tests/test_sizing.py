@@ -27,7 +27,18 @@ def settings_of(tmp_path: Path) -> Any:
 
 def test_npm_s_default_number_of_sockets_is_not_taken_as_chosen(settings_of: Any) -> None:
     assert settings_of().maximum_connections > 15
-    assert settings_of(maxsockets="7").maximum_connections == 7
+    assert settings_of().document_connections > 15
+
+
+@pytest.mark.parametrize("chosen", [3, 15, 500])
+def test_chosen_sockets_bound_tarballs_and_documents_together(settings_of: Any, chosen: int) -> None:
+    settings = settings_of(maxsockets=str(chosen))
+    bounds = (settings.maximum_connections, settings.document_connections, settings.total_connections)
+    assert bounds == (chosen, chosen, chosen)
+
+
+def test_no_sockets_are_as_good_as_no_choice(settings_of: Any) -> None:
+    assert settings_of(maxsockets="0") == settings_of()
 
 
 def test_the_network_s_settings_reach_fetch(settings_of: Any) -> None:

@@ -179,6 +179,21 @@ def test_documents_go_before_tarballs(registry: PackageRegistry, leaf: str) -> N
             fetch.release(fetch.fetched())
 
 
+def test_runs_no_more_downloads_of_both_kinds_than_connections(registry: PackageRegistry, leaf: str) -> None:
+    gate = threading.Event()
+    registry.misbehave("*", faults.hold(gate))
+    tarball = registry.serve("/a.tgz", b"a tarball")
+    with Documents(impatient(total_connections=3)) as fetch:
+        tarballs = [fetch.order(tarball) for _ in range(2)]
+        registry.wait_for_requests("*", 2)
+        documents = [fetch.want(leaf) for _ in range(4)]
+        registry.wait_for_requests("*", 3)
+        fetch.settle()
+        assert len(registry.requests) == 3
+        gate.set()
+        assert sorted(fetch.next_result().job for _ in range(6)) == tarballs + documents
+
+
 def test_no_more_documents_are_under_way_than_may_be(registry: PackageRegistry, leaf: str) -> None:
     gate = threading.Event()
     registry.misbehave("/leaf", faults.hold(gate))
