@@ -8,6 +8,7 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js``, ``load-actual.js`` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ from pmpipe.resolver.source import AskContents, FedContents, Source, package_fro
 from pmpipe.resolver.tree import Tree
 
 _SHOWN_CHARACTERS = 200
+
+#: What a lock in a tarball may have packages fetched from; git's addresses are checked before git is started.
+_IS_REMOTE = re.compile(r"https?://|git(?:\+[a-z]+)?://", re.IGNORECASE).match
 
 
 class Bundles:
@@ -57,9 +61,10 @@ class Bundles:
             raise fed
         assert isinstance(fed, FedContents)
         if fed.shrinkwrap:
+            _require_remote(node, fed.shrinkwrap)
             self._plant(node, tree, fed.shrinkwrap)
         if fed.manifests:
-            self._plant(node, tree, fed.manifests)
+            self._plant(node, tree, {path: _without_source(one) for path, one in fed.manifests.items()})
         # where nothing else changes, no flags are worked out in the end
         if fed.shrinkwrap or fed.manifests:
             work_out_flags(node, with_root=False)
@@ -88,3 +93,28 @@ class Bundles:
                 integrity=integrity if isinstance(integrity, str) else "",
             )
             tree.attach(Node(name, package), parent)
+
+
+def _require_remote(node: Node, shrinkwrap: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a lock in a tarball by which files of this machine would be installed, as npm installs them.
+
+    Raises:
+        ArchiveError: it is one.
+    """
+    faults = [
+        f"{printable(path, _SHOWN_CHARACTERS)} is resolved to {printable(resolved, _SHOWN_CHARACTERS)}"
+        for path, entry in shrinkwrap.items()
+        if path and not entry.get("link") and isinstance(resolved := entry.get("resolved"), str)
+        if resolved and not _IS_REMOTE(resolved)
+    ]
+    if faults:
+        raise ArchiveError(
+            f"the lock in the tarball of {node.package.label} has packages come from what is no http, https or git"
+            " address",
+            details=faults,
+        )
+
+
+def _without_source(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A package.json in a tarball; what lies beside it is the package, whatever it says of where it came from."""
+    return {key: value for key, value in manifest.items() if key not in ("resolved", "integrity")}

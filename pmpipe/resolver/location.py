@@ -35,5 +35,9 @@ def is_inside_project(spec: str, folder: str, project_folder: str) -> bool:
     """
     if not spec.startswith(("file:./", "file:../")):
         return False
-    path = normpath(join(folder, spec.removeprefix("file:")))
-    return path == project_folder or path.startswith(f"{project_folder}/")
+    return is_within(normpath(join(folder, spec.removeprefix("file:"))), project_folder)
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether an absolute path without dot segments is a folder, or lies in it."""
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")

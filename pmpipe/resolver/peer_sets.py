@@ -24,7 +24,7 @@ from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_set_conflict
-from pmpipe.resolver.refusal import refused_request
+from pmpipe.resolver.refusal import refused_place, refused_request
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, request_of
 from pmpipe.resolver.satisfy import base_folder, folder_of, satisfies
 from pmpipe.resolver.source import Ask, Source
@@ -57,8 +57,6 @@ class PeerSets:
         self.latest: dict[Node, Tree | Node] = {}
         self._depth = 0
         self._later_npm = options.follows_later_npm
-        #: what an edge asks for, or why it cannot have it
-        self._request = self._read_request if options.sources is None else self._allowed_request
 
     # --- little trees
 
@@ -105,7 +103,7 @@ class PeerSets:
         Raises:
             PeerConflictError: the peers contradict each other, and that is not to be let pass.
         """
-        request = self._request(edge)
+        request = self._allowed_request(edge)
         package = yield from self._package(request, edge)
         if isinstance(package, Package) and not package.has_peers and not self._is_special(request, edge):
             node = Node(edge.name, package)
@@ -226,11 +224,13 @@ class PeerSets:
             return error
 
     def _allowed_request(self, edge: Edge) -> Request | PmpipeError:
+        """What an edge asks for, or why it cannot have it."""
         request = self._read_request(edge)
-        policy = self.options.sources
-        if policy is None or isinstance(request, PmpipeError):
+        if isinstance(request, PmpipeError):
             return request
-        return refused_request(policy, self.source.pinned(request), edge) or request
+        policy = self.options.sources
+        refused = refused_request(policy, self.source.pinned(request), edge) if policy is not None else None
+        return refused or refused_place(request, edge) or request
 
     def _package(self, request: Request | PmpipeError, edge: Edge) -> Waiting[Package | PmpipeError]:
         if isinstance(request, PmpipeError):
@@ -271,7 +271,7 @@ class PeerSets:
 
     def _node(self, edge: Edge, tree: Tree) -> Waiting[Node]:
         """A node for an edge, in a little tree; a node with a failure if there is no package."""
-        request = self._request(edge)
+        request = self._allowed_request(edge)
         if isinstance(request, Request) and request.kind is RequestKind.FOLDER and not self._is_copied(edge):
             return (yield from self._link(edge, request, tree))
         workspace = self._workspace(edge)

@@ -1,4 +1,4 @@
-"""What a resolution may not fetch, because the settings do not allow it (`pmpipe.npm.source_policy`).
+"""What a resolution may not fetch: settings do not allow it (`pmpipe.npm.source_policy`), or it is not for all to name.
 
 A refusal takes the place of the package, before anything is asked for. Like any other failure it matters only if the
 package turns out to be required.
@@ -12,10 +12,11 @@ from pmpipe.errors import RefusedSourceError
 from pmpipe.npm.registry import redacted
 from pmpipe.npm.source_policy import SourcePolicy
 from pmpipe.npm.text import printable
+from pmpipe.resolver.location import is_within
 from pmpipe.resolver.lock_entries import asks_registry
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.package import Package
-from pmpipe.resolver.request import Request
+from pmpipe.resolver.request import Request, RequestKind
 
 _SHOWN_CHARACTERS = 200
 
@@ -32,6 +33,39 @@ def refused_request(policy: SourcePolicy, request: Request, edge: Edge) -> Refus
     if not policy.refuses(kind, for_project=_is_projects(edge.origin)):
         return None
     return refusal(policy.setting(kind), f"{edge.name}@{edge.spec}")
+
+
+def refused_place(request: Request, edge: Edge) -> RefusedSourceError | None:
+    """Why an edge may not have the folder or tarball of this machine that it asks for; None if it may.
+
+    What comes over the network must not reach outside of the project: npm packs or links whatever it names. The project
+    may, and so may its folders and tarballs, which it has asked for itself.
+
+    Args:
+        request: what is asked for.
+        edge: who asks.
+    """
+    if request.kind not in (RequestKind.FOLDER, RequestKind.TARBALL_FILE) or _may_name_places(edge):
+        return None
+    origin = edge.origin.stands_for or edge.origin
+    project_folder = origin.tree.project_folder if origin.tree is not None else "/"
+    if is_within(request.wanted, project_folder):
+        return None
+    what = printable(f"{edge.name}@{edge.spec}", _SHOWN_CHARACTERS)
+    return RefusedSourceError(
+        f"{what} leads out of the project, and no package.json of the project asks for that",
+        details=(f"path: {printable(request.wanted, _SHOWN_CHARACTERS)}",),
+        hint="if that is meant to be, add it to the project's dependencies as file:…",
+    )
+
+
+def _may_name_places(edge: Edge) -> bool:
+    origin = edge.origin.stands_for or edge.origin
+    # an override's words are the project's own
+    if origin.is_mine or edge.spec != edge.dependency.spec or edge.origin.resolved.startswith("file:"):
+        return True
+    # a folder of the user's, unless it lies in a package
+    return origin.parent is None and "node_modules" not in origin.location.split("/")
 
 
 def refused_tarball(policy: SourcePolicy, node: Node) -> RefusedSourceError | None:

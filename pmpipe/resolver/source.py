@@ -16,14 +16,18 @@ from pmpipe.errors import PmpipeError, RegistryError, RepairError
 from pmpipe.npm.foreign.pins import Pins
 from pmpipe.npm.packument import Packument, RawManifest
 from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
+from pmpipe.npm.registry import redacted
 from pmpipe.npm.semver import parse_version
 from pmpipe.npm.source_policy import SourcePolicy
+from pmpipe.npm.text import printable
 from pmpipe.resolver.package import DependencyPool, Package
 from pmpipe.resolver.pinning import Pinned, merged_integrity, pinned
 from pmpipe.resolver.request import Request, RequestKind
 
 if TYPE_CHECKING:
     from pmpipe.resolver.repairs import Repairs
+
+_SHOWN_CHARACTERS = 200
 
 
 class AskPackument(msgspec.Struct, frozen=True):
@@ -115,6 +119,12 @@ class IncompleteManifestError(RegistryError):
     """A version's data in the registry lacks the version itself, as some mirrors serve it."""
 
     code = "PM_INCOMPLETE_MANIFEST"
+
+
+class TarballAddressError(RegistryError):
+    """A registry names a place for a version's tarball that is not on the network."""
+
+    code = "PM_TARBALL_ADDRESS"
 
 
 class Source:
@@ -289,6 +299,8 @@ class Source:
             dist = manifest.dist
             tarball = dist.tarball if dist is not None and isinstance(dist.tarball, str) else ""
             version = manifest.version
+            if tarball and not tarball[:8].lower().startswith(("https://", "http://")):
+                return _no_web_address(request.name, version, tarball)
             package = self._made_of(
                 manifest, lambda: fed.document(version), resolved=tarball, integrity=_integrity(manifest)
             )
@@ -341,6 +353,14 @@ def _integrity(manifest: RawManifest) -> str:
         except ValueError:
             return ""
     return ""
+
+
+def _no_web_address(name: str, version: str, tarball: str) -> TarballAddressError:
+    # a path would have a file of this machine opened, which npm does
+    return TarballAddressError(
+        f"the registry's data for {name}@{version} has an address for its tarball that is not http or https",
+        details=(f"dist.tarball: {printable(redacted(tarball), _SHOWN_CHARACTERS)}",),
+    )
 
 
 def no_matching_version(packument: Packument, request: Request) -> NoMatchingVersionError:

@@ -120,10 +120,16 @@ class Wants(msgspec.Struct, frozen=True):
                     ask.resolved.replace(f"#{commit.commit}", f"#{COMMIT}", 1),
                     commit.subfolder,
                 )
-            return self._tarball(number, f"{ask.name}@{ask.version}", ask.resolved, ask.integrity, ask.name)
+            label = f"{ask.name}@{ask.version}"
+            if ask.resolved.startswith("file:"):
+                return _on_disk(number, label, ask.resolved, ask.integrity)
+            return self._tarball(number, label, ask.resolved, ask.integrity, ask.name)
         if ask.kind is RequestKind.GIT:
             return _commit(number, ask)
-        return self._tarball(number, ask.name or ask.wanted, ask.wanted, "", "")
+        label = ask.name or ask.wanted
+        if ask.kind is RequestKind.TARBALL_FILE:
+            return _on_disk(number, label, ask.wanted, "")
+        return self._tarball(number, label, ask.wanted, "", "")
 
     def announced(self, resolved: Resolved) -> Announced | None:
         """A tarball that may be downloaded ahead; None where nothing would verify it, or its URL is odd."""
@@ -139,9 +145,6 @@ class Wants(msgspec.Struct, frozen=True):
         return Announced(label, request.url, request.credential.authorization, resolved.integrity)
 
     def _tarball(self, number: int, label: str, where: str, integrity: str, name: str) -> WantTarball:
-        path = where.removeprefix("file:")
-        if os.path.isabs(path):
-            return WantTarball(number, label, "", "", path, integrity)
         try:
             url = self.registries.tarball_location(where) if name else where
             request = self.registries.request_for(url, name)
@@ -152,6 +155,24 @@ class Wants(msgspec.Struct, frozen=True):
         if len(request.url) + len(integrity) > LONGEST_ADDRESS:
             raise LockfileError(f"the tarball of {label} is at an address of {len(request.url)} characters")
         return WantTarball(number, label, request.url, request.credential.authorization, "", integrity)
+
+
+def _on_disk(number: int, label: str, where: str, integrity: str) -> WantTarball:
+    """The want for a tarball or folder that the project asks for by its path.
+
+    Args:
+        number: of the want.
+        label: for messages.
+        where: the absolute path, maybe with ``file:`` in front.
+        integrity: SRI, or empty.
+
+    Raises:
+        LockfileError: the path is not absolute.
+    """
+    path = where.removeprefix("file:")
+    if not os.path.isabs(path):
+        raise LockfileError(f"the tarball of {label} is at {where[:200]!r}, which is no absolute path")
+    return WantTarball(number, label, "", "", path, integrity)
 
 
 def escaped_name(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from support.project import Project, Run
 from support.registry import PackageRegistry, faults
 
 LEAF = make_package("leaf", "1.0.0")
+PRIVATE = make_package("leaf", "1.0.0", {"secret.txt": b"secret"})
 MID = make_package("mid", "1.0.0", dependencies={"leaf": "^1.0.0"})
 
 
@@ -317,6 +319,126 @@ def test_a_version_with_a_dist_that_leads_nowhere_is_refused(
     serve(registry, "leaf", packument(registry, versions={"1.0.0": {"name": "leaf", "version": "1.0.0", "dist": dist}}))
     project.declare(dependencies={"leaf": "1"})
     refused(project, "leaf")
+
+
+@pytest.fixture
+def private(project: Project) -> Path:
+    """A tarball beside the project, and a folder of the same content."""
+    folder = project.base / "private"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "leaf", "version": "1.0.0"}')
+    (folder / "secret.txt").write_text("secret")
+    (project.base / "private.tgz").write_bytes(PRIVATE.tarball)
+    return folder
+
+
+def assert_not_packed(project: Project) -> None:
+    assert not list(project.store.rglob("secret.txt"))
+
+
+@pytest.mark.parametrize("brings", [{}, {"bundleDependencies": ["x"]}, {"_hasShrinkwrap": True}])
+@pytest.mark.parametrize("has_digest", [True, False])
+@pytest.mark.parametrize(
+    "address",
+    ["{0}", "{0}.tgz", "file:{0}", "file:{0}.tgz", "file://{0}.tgz", "FILE:{0}.tgz", "private.tgz", "http:{0}"],
+)
+def test_a_registry_cannot_have_files_of_this_machine_opened(
+    project: Project,
+    registry: PackageRegistry,
+    private: Path,
+    address: str,
+    brings: dict[str, Any],
+    has_digest: bool,
+) -> None:
+    digest = {"integrity": PRIVATE.integrity} if has_digest else {}
+    dist = {"tarball": address.format(private), **digest}
+    manifest = {"name": "leaf", "version": "1.0.0", "dist": dist, **brings}
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": manifest}))
+    project.declare(MID, dependencies={"mid": "1"})
+    refused(
+        project,
+        "error[PM_TARBALL_ADDRESS]: the registry's data for leaf@1.0.0 has an address for its tarball that is not http",
+        f"dist.tarball: {dist['tarball']}",
+        "required by the project > mid@1.0.0, as leaf@^1.0.0",
+    )
+    assert_not_packed(project)
+
+
+@pytest.mark.parametrize(
+    "address", ["git+ssh://git@registry.example/x.git#" + "a" * 40, "git+file:///x#" + "a" * 40, "data:,x", "ftp://x/y"]
+)
+def test_a_registry_names_tarballs_by_http_and_https_only(
+    project: Project, registry: PackageRegistry, address: str
+) -> None:
+    dist = {"tarball": address, "integrity": LEAF.integrity}
+    manifest = {"name": "leaf", "version": "1.0.0", "dist": dist, "bundleDependencies": ["x"]}
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": manifest}))
+    project.declare(dependencies={"leaf": "1"})
+    refused(project, "error[PM_TARBALL_ADDRESS]", "required by the project, as leaf@1")
+
+
+def test_an_optional_package_whose_tarball_is_said_to_be_on_this_machine_is_left_out(
+    project: Project, registry: PackageRegistry, private: Path
+) -> None:
+    manifest = {"name": "leaf", "version": "1.0.0", "dist": {"tarball": str(private)}, "bundleDependencies": ["x"]}
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": manifest}))
+    other = make_package("other", "1.0.0")
+    project.declare(other, dependencies={"other": "1"}, optionalDependencies={"leaf": "1"})
+    run = project.succeeds("install")
+    project.assert_installed({"node_modules/other": other})
+    assert "leaf is left out" in run.stderr
+    assert_not_packed(project)
+
+
+@pytest.mark.parametrize("address", ["{0}.tgz", "file:{0}.tgz", "file:{0}", "ftp://registry.example/leaf.tgz"])
+def test_a_lock_in_a_tarball_cannot_have_files_of_this_machine_installed(
+    project: Project, private: Path, address: str
+) -> None:
+    entry = {"version": "1.0.0", "resolved": address.format(private), "integrity": PRIVATE.integrity}
+    lock = {"name": "tool", "lockfileVersion": 3, "packages": {"": {}, "node_modules/leaf": entry}}
+    files = {"npm-shrinkwrap.json": json.dumps(lock).encode()}
+    tool = make_package("tool", "1.0.0", files, dependencies={"leaf": "1"}, _hasShrinkwrap=True)
+    project.declare(LEAF, tool, dependencies={"tool": "1"})
+    refused(
+        project,
+        "error[PM_ARCHIVE]: the lock in the tarball of tool@1.0.0",
+        f"node_modules/leaf is resolved to {entry['resolved']}",
+        "required by the project, as tool@1",
+    )
+    assert_not_packed(project)
+
+
+def test_what_a_package_json_in_a_tarball_says_of_its_source_does_not_count(project: Project, private: Path) -> None:
+    inner = {"name": "inner", "version": "1.0.0", "resolved": f"file:{private}.tgz", "bundleDependencies": ["x"]}
+    files = {"node_modules/inner/package.json": json.dumps(inner).encode()}
+    outer = make_package("outer", "1.0.0", files, dependencies={"inner": "1"}, bundleDependencies=["inner"])
+    project.declare(outer, dependencies={"outer": "1"})
+    project.succeeds("install")
+    assert "resolved" not in project.lock["packages"]["node_modules/outer/node_modules/inner"]
+    assert_not_packed(project)
+
+
+@pytest.mark.parametrize("spec", ["file:{0}", "{0}.tgz", "file:../../../private", "file:../../../private.tgz"])
+def test_a_package_cannot_ask_for_files_outside_of_the_project(project: Project, private: Path, spec: str) -> None:
+    named = spec.format(private)
+    project.declare(make_package("user", "1.0.0", dependencies={"leaf": named}), dependencies={"user": "1"})
+    refused(
+        project,
+        f"error[PM_REFUSED_SOURCE]: leaf@{named} leads out of the project",
+        f"the project > user@1.0.0, as leaf@{named}",
+    )
+    assert_not_packed(project)
+
+
+def test_a_linked_folder_may_ask_for_what_lies_beside_it(project: Project, private: Path) -> None:
+    linked = project.base / "linked"
+    linked.mkdir()
+    (linked / "package.json").write_text(
+        '{"name": "linked", "version": "1.0.0", "dependencies": {"leaf": "file:../private"}}'
+    )
+    project.declare(dependencies={"linked": "file:../linked"})
+    project.succeeds("install", "--package-lock-only")
+    assert private.name in json.dumps(project.lock["packages"])
 
 
 @pytest.mark.parametrize(
