@@ -10,6 +10,7 @@ from typing import NewType, TypeAlias
 
 import msgspec
 
+from pmpipe.npm.auth import ClientCertificate
 from stages.messages import Patch, Preparation
 
 #: Position in `Plan.packages`.
@@ -27,6 +28,7 @@ class RemoteTarball(msgspec.Struct, frozen=True, gc=False):
 
     url: str
     authorization: str
+    certificate: ClientCertificate | None = None
 
 
 class LocalTarball(msgspec.Struct, frozen=True, gc=False):

@@ -299,7 +299,9 @@ class Scheduler:
                 else:
                     assert isinstance(origin, RemoteTarball), "a tarball on disk is not fetched"
                     limit = self.settings.limits.all_files
-                    tarball = FetchTarball(job, package.label, origin.url, origin.authorization, limit)
+                    tarball = FetchTarball(
+                        job, package.label, origin.url, origin.authorization, limit, origin.certificate
+                    )
                     yield Start(StageName.FETCH, tarball)
 
     def _start_extracts(self) -> Iterator[Order]:

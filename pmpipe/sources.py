@@ -55,7 +55,7 @@ def origin_of(package: WantedPackage, registries: Registries, project: str) -> O
         raise LockfileError(what) from error
     if len(request.url) > _LONGEST_URL:
         raise LockfileError(f"{package.location} is resolved to a URL of {len(request.url)} characters")
-    return RemoteTarball(request.url, request.credential.authorization)
+    return RemoteTarball(request.url, request.credential.authorization, request.credential.certificate)
 
 
 def _derived_url(package: WantedPackage, registries: Registries) -> str:

@@ -17,7 +17,7 @@ import asyncio
 import gc
 import os
 import resource
-from collections import deque
+from collections import defaultdict, deque
 from mmap import mmap
 from typing import Any, NoReturn
 
@@ -28,6 +28,7 @@ from stages.arena import ArenaAllocator
 from stages.arena_sink import ArenaSink, HeldBudget
 from stages.ca_bundle import find_ca_bundle
 from stages.channel import Channel, ChannelEnded
+from stages.client_certificates import ClientCertificates, ClientPem
 from stages.curl_loop import CurlLoop, Finished
 from stages.fetch import FetchSettings, crash_for_good
 from stages.git import GitSettings, fetch_git
@@ -95,6 +96,7 @@ class FetchWorker:
         self._allocator = ArenaAllocator(len(arena))
         self._budget = HeldBudget(settings.held_bytes)
         self._ca_bundle = find_ca_bundle(settings.ca_file, settings.ca_pem, os.environ)
+        self._certificates = ClientCertificates()
         self._connections = _possible_connections(
             min(settings.maximum_connections + settings.document_connections, settings.total_connections)
         )
@@ -108,8 +110,8 @@ class FetchWorker:
         self._waiting_documents: deque[_Waiting] = deque()
         #: all and only downloads under way, by libcurl handle
         self._active: dict[Any, _Slot] = {}
-        #: lanes that carry nothing
-        self._free_lanes: list[Lane] = []
+        #: lanes that carry nothing, by their client certificate
+        self._free_lanes: defaultdict[ClientPem | None, list[Lane]] = defaultdict(list)
         #: all and only active downloads whose body waits for room
         self._paused: dict[Lane, _Slot] = {}
         #: has the downloads that wait for a name
@@ -178,8 +180,11 @@ class FetchWorker:
     def _accept_download(self, job: FetchTarball | FetchDocument) -> None:
         url = check_request(job.url, job.authorization)
         if isinstance(url, Failure):
-            what = f"{job.label} could not be fetched: {url.what}"
-            self._outbox.append(Failed(job.job, url.code, what, url.details, url.hint, url.cause))
+            self._outbox.append(_failed(job, url))
+            return
+        certificate = self._certificates.find(job.certificate)
+        if isinstance(certificate, Failure):
+            self._outbox.append(_failed(job, certificate))
             return
         sink = ArenaSink(self._arena, self._allocator, self._budget, job.maximum_bytes)
         transfer = Transfer(
@@ -187,6 +192,7 @@ class FetchWorker:
             label=job.label,
             first=url,
             authorization=job.authorization,
+            certificate=certificate,
             sink=sink,
             settings=self._settings,
         )
@@ -257,8 +263,9 @@ class FetchWorker:
         if not self._names.admits(transfer.peer, transfer, waiting):
             return
         self._board.take(transfer.job)
-        lane = self._free_lanes.pop() if self._free_lanes else self._new_lane()
         request = transfer.next_request()
+        free = self._free_lanes[request.certificate]
+        lane = free.pop() if free else self._new_lane(request.certificate)
         lane.carry(request.url, request.headers, transfer.sink)
         self._starts += 1
         pace = Pace(self._settings.low_speed_bytes_per_s)
@@ -274,9 +281,11 @@ class FetchWorker:
             return no_authorities(self._ca_bundle.problem, transfer.url)
         return self._down.get(transfer.url.origin)
 
-    def _new_lane(self) -> Lane:
+    def _new_lane(self, certificate: ClientPem | None) -> Lane:
         settings, ca_bundle = self._settings, self._ca_bundle
-        lane: Lane = Lane(settings, ca_bundle, self._on_connect, self._on_pause, lambda: self._crash_in(lane))
+        lane: Lane = Lane(
+            settings, ca_bundle, certificate, self._on_connect, self._on_pause, lambda: self._crash_in(lane)
+        )
         return lane
 
     def _on_connect(self, lane: Lane) -> None:
@@ -308,7 +317,7 @@ class FetchWorker:
             self._paused.pop(slot.lane, None)
             self._curl.remove(finished.handle)
             ending = slot.lane.ending(finished.code, finished.message)
-            self._free_lanes.append(slot.lane)
+            self._free_lanes[slot.lane.certificate].append(slot.lane)
             asked = slot.transfer.peer
             step = slot.transfer.handle(ending)
             # another attempt begins at the first URL, so what was asked for behind a redirect may never be again
@@ -414,6 +423,12 @@ class FetchWorker:
 
     def _crash(self) -> None:
         crash_for_good(self._board, self._results)
+
+
+def _failed(job: FetchTarball | FetchDocument, failure: Failure) -> Failed:
+    """The result of a job that nothing can be asked for."""
+    what = f"{job.label} could not be fetched: {failure.what}"
+    return Failed(job.job, failure.code, what, failure.details, failure.hint, failure.cause)
 
 
 def document_headers(job: FetchDocument) -> tuple[str, ...]:

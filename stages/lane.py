@@ -13,6 +13,7 @@ import pycurl
 
 from pmpipe.npm.url import Url
 from stages.ca_bundle import CaBundle
+from stages.client_certificates import ClientPem
 from stages.curl_loop import CrashHandler, guarded
 from stages.fetch import FetchSettings
 from stages.proxy_choice import asks_for_whole_url, proxy_for
@@ -36,6 +37,7 @@ class Lane:
     Args:
         settings: how the network is used.
         ca_bundle: whom to trust.
+        certificate: the client certificate of all its requests; None: the one in the settings, if any.
         on_connect: called from within libcurl when it has a name's address and connects; not where a connection is
             used again.
         on_pause: called when the sink had no room; the lane has to be resumed through `CurlLoop.resume`.
@@ -46,6 +48,7 @@ class Lane:
         self,
         settings: FetchSettings,
         ca_bundle: CaBundle,
+        certificate: ClientPem | None,
         on_connect: Callable[[Lane], None],
         on_pause: Callable[[Lane], None],
         on_crash: CrashHandler,
@@ -62,6 +65,8 @@ class Lane:
         self._begun = False
         self._refused: _RefusedBody | None = None
         self._too_long = 0
+        #: where to keep the lane while it carries nothing: it is for requests with this certificate only
+        self.certificate = certificate
         self._set_options(ca_bundle)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
         self.handle.setopt(pycurl.SOCKOPTFUNCTION, guarded(self._connect, on_crash))
@@ -198,7 +203,12 @@ class Lane:
         if ca_bundle.folder:
             option(pycurl.CAPATH, ca_bundle.folder)
             option(pycurl.PROXY_CAPATH, ca_bundle.folder)
-        if settings.client_cert_pem:
+        certificate = self.certificate
+        if certificate is not None:
+            # libcurl uses no connection again that was made with another one
+            option(pycurl.SSLCERT_BLOB, certificate.certificate)
+            option(pycurl.SSLKEY_BLOB, certificate.key)
+        elif settings.client_cert_pem:
             option(pycurl.SSLCERT_BLOB, settings.client_cert_pem)
             option(pycurl.SSLKEY_BLOB, settings.client_key_pem)
 

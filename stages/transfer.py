@@ -5,9 +5,9 @@ A `Transfer` is asked what to request next, is told how that ended, and answers 
     next_request() -> Request            the URL and headers of the next request
     handle(Ending) -> Completed | NotModified | Again | GaveUp
 
-Redirects are followed here and not by libcurl: the Authorization header goes to the scheme, host and port that it was
-given for and to no other, https is never left for http, and a loop ends after 20 steps. Each attempt starts from the
-first URL again, since what a redirect points to may be signed and expire.
+Redirects are followed here and not by libcurl: the Authorization header and the client certificate go to the scheme,
+host and port that they were given for and to no other, https is never left for http, and a loop ends after 20 steps.
+Each attempt starts from the first URL again, since what a redirect points to may be signed and expire.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 
 from pmpipe.errors import ConfigError, RegistryError
 from pmpipe.npm.url import InvalidUrlError, Url, parse_url, resolve_location
+from stages.client_certificates import ClientPem
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.messages import Failed, JobId
 from stages.proxy_choice import proxy_for
@@ -36,10 +37,14 @@ _NOT_MODIFIED = 304
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What to ask libcurl for: an absolute URL, and header lines beside libcurl's own."""
+    """What to ask libcurl for: an absolute URL, and header lines beside libcurl's own.
+
+    `certificate` is the one to show; None: the one in the settings, if any.
+    """
 
     url: Url
     headers: tuple[str, ...]
+    certificate: ClientPem | None
 
 
 class Completed(msgspec.Struct, frozen=True):
@@ -85,6 +90,7 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         label: ``name@version`` for messages.
         first: where each attempt starts.
         authorization: value of the Authorization header for the origin of `first`, or empty.
+        certificate: client certificate for the origin of `first`; None: none of its own.
         headers: further header lines, sent to every host.
         sink: gets the body.
         settings: retries and proxies.
@@ -95,6 +101,7 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
     label: str
     first: Url
     authorization: str
+    certificate: ClientPem | None = None
     headers: tuple[str, ...] = ()
     sink: Sink
     settings: FetchSettings
@@ -124,9 +131,10 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         """The request that comes next; to be called once for each."""
         if not self._redirects:
             self._attempts += 1
-        if self.authorization and self.url.origin == self.first.origin:
-            return Request(self.url, (*self.headers, f"Authorization: {self.authorization}"))
-        return Request(self.url, self.headers)
+        if self.url.origin != self.first.origin:
+            return Request(self.url, self.headers, None)
+        authorization = (f"Authorization: {self.authorization}",) if self.authorization else ()
+        return Request(self.url, (*self.headers, *authorization), self.certificate)
 
     def handle(self, ending: Ending) -> Step:
         """Take the end of the request that `next_request` gave, and say how to go on.

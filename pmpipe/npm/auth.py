@@ -26,6 +26,13 @@ AUTH_FIELDS = frozenset(("_authToken", "_auth", "username", "_password", "certfi
 LEGACY_FIELDS = ("_authtoken", "-authtoken", "_auth", "_authToken", "username", "_password")
 
 
+class ClientCertificate(msgspec.Struct, frozen=True, array_like=True):
+    """Where a client certificate and its private key lie: paths of PEM files, relative ones from the working folder."""
+
+    certfile: str
+    keyfile: str
+
+
 class Credential(msgspec.Struct, frozen=True):
     """What to present to one URL. Its text form never shows the secret.
 
@@ -38,6 +45,11 @@ class Credential(msgspec.Struct, frozen=True):
     authorization: str = ""
     certfile: str = ""
     keyfile: str = ""
+
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        """The client certificate, if there is one."""
+        return ClientCertificate(self.certfile, self.keyfile) if self.certfile else None
 
     def __repr__(self) -> str:
         header = "***" if self.authorization else ""

@@ -384,6 +384,7 @@ class ResolveRun(msgspec.Struct):
                 want.etag,
                 want.last_modified,
                 LONGEST_DOCUMENT,
+                want.certificate,
             )
             self._orders.append(Start(StageName.FETCH, document))
 
@@ -402,7 +403,7 @@ class ResolveRun(msgspec.Struct):
                 self._orders.append(Start(StageName.FETCH, git))
             else:
                 limit = self.settings.limits.all_files
-                fetch = FetchTarball(job, tarball.label, tarball.url, tarball.authorization, limit)
+                fetch = FetchTarball(job, tarball.label, tarball.url, tarball.authorization, limit, tarball.certificate)
                 self._orders.append(Start(StageName.FETCH, fetch))
 
     def _folder_for(self, job: JobId) -> str:

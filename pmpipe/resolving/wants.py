@@ -8,6 +8,7 @@ import re
 import msgspec
 
 from pmpipe.errors import InvalidSpecError, LockfileError
+from pmpipe.npm.auth import NO_CREDENTIAL, ClientCertificate
 from pmpipe.npm.hosted_git import parse_hosted_git
 from pmpipe.npm.registry import Registries, RegistryUrl
 from pmpipe.npm.url import InvalidUrlError
@@ -41,6 +42,7 @@ class PackumentAddress(msgspec.Struct, frozen=True):
     authorization: str
     accept: str
     cache_path: str
+    certificate: ClientCertificate | None = None
 
 
 class Wants(msgspec.Struct, frozen=True):
@@ -73,15 +75,16 @@ class Wants(msgspec.Struct, frozen=True):
         registry = self.registries.for_package(name)
         escaped = escaped_name(name)
         base = self._bases.get(registry)
-        authorization = ""
+        credential = NO_CREDENTIAL
         if base is not None:
             url = f"{base}{escaped}"
         else:
             request = self.registries.request_for(f"{registry}{escaped}", name)
-            url, authorization = request.url, request.credential.authorization
-            if not self.registries.auth and not authorization and url.endswith(escaped):
+            url, credential = request.url, request.credential
+            if not self.registries.auth and not credential.authorization and url.endswith(escaped):
                 self._bases[registry] = url.removesuffix(escaped)
-        return PackumentAddress(url, authorization, accept, f"{self.cache_folder}/{document_name(url, accept)}")
+        cache_path = f"{self.cache_folder}/{document_name(url, accept)}"
+        return PackumentAddress(url, credential.authorization, accept, cache_path, credential.certificate)
 
     def want(self, number: int, ask: Ask, head: KeptHead | None = None) -> Want:
         """The want for an ask that is about something on the network, or about a tarball on disk.
@@ -106,6 +109,7 @@ class Wants(msgspec.Struct, frozen=True):
                 known.etag,
                 known.last_modified,
                 address.cache_path,
+                address.certificate,
             )
         if isinstance(ask, AskContents):
             commit = git_origin(ask.resolved)
@@ -142,7 +146,8 @@ class Wants(msgspec.Struct, frozen=True):
         if len(request.url) + len(resolved.integrity) > LONGEST_ADDRESS:
             return None
         label = f"{resolved.name}@{resolved.version}"
-        return Announced(label, request.url, request.credential.authorization, resolved.integrity)
+        credential = request.credential
+        return Announced(label, request.url, credential.authorization, resolved.integrity, credential.certificate)
 
     def _tarball(self, number: int, label: str, where: str, integrity: str, name: str) -> WantTarball:
         try:
@@ -154,7 +159,8 @@ class Wants(msgspec.Struct, frozen=True):
             ) from error
         if len(request.url) + len(integrity) > LONGEST_ADDRESS:
             raise LockfileError(f"the tarball of {label} is at an address of {len(request.url)} characters")
-        return WantTarball(number, label, request.url, request.credential.authorization, "", integrity)
+        credential = request.credential
+        return WantTarball(number, label, request.url, credential.authorization, "", integrity, credential.certificate)
 
 
 def _on_disk(number: int, label: str, where: str, integrity: str) -> WantTarball:

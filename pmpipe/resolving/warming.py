@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from pmpipe.errors import IntegrityError
+from pmpipe.npm.auth import ClientCertificate
 from pmpipe.npm.integrity import strongest
 from pmpipe.npm.spec import names_tarball
 from pmpipe.resolving.wants import COMMIT
@@ -37,7 +38,7 @@ class Tarball(msgspec.Struct, eq=False):
 
     Attributes:
         label: for messages.
-        url, authorization: where it is fetched; empty for a file on disk and for a commit.
+        url, authorization, certificate: where it is fetched; empty for a file on disk and for a commit.
         integrity: SRI, or empty.
         repositories, commit: URLs to try in order, and the full id; empty for a tarball.
         subfolder: path of the package within the repository, or empty.
@@ -60,6 +61,7 @@ class Tarball(msgspec.Struct, eq=False):
     wants: list[int] = msgspec.field(default_factory=list)
     source: Source | None = None
     entry: str = ""
+    certificate: ClientCertificate | None = None
 
 
 class Warming(msgspec.Struct):
@@ -83,7 +85,7 @@ class Warming(msgspec.Struct):
     def announce(self, one: Announced) -> None:
         """Download this one ahead, unless it is there or on its way."""
         if one.integrity not in self._tarballs:
-            tarball = Tarball(one.label, one.url, one.authorization, one.integrity)
+            tarball = Tarball(one.label, one.url, one.authorization, one.integrity, certificate=one.certificate)
             self._tarballs[one.integrity] = tarball
             if not self._is_stored(tarball):
                 self._announced.append(tarball)
@@ -97,7 +99,9 @@ class Warming(msgspec.Struct):
             if tarball.state is TarballState.WAITING:
                 self._wanted.append(tarball)
             return tarball
-        tarball = Tarball(want.label, want.url, want.authorization, want.integrity, wants=[want.want])
+        tarball = Tarball(
+            want.label, want.url, want.authorization, want.integrity, wants=[want.want], certificate=want.certificate
+        )
         self._tarballs[name] = tarball
         if self._is_stored(tarball):
             return tarball

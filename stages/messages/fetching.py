@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pmpipe.npm.auth import ClientCertificate
 from stages.messages.base import JobId, Message, SharedBytes, Source
 
 
@@ -14,6 +15,7 @@ class FetchTarball(Message, frozen=True):
         url: absolute http or https URL without credentials.
         authorization: value of the Authorization header, or empty; it goes to this URL's host and port only.
         maximum_bytes: a longer body fails the job.
+        certificate: client certificate for this URL's scheme, host and port; None: the usual one, if any.
     """
 
     job: JobId
@@ -21,6 +23,7 @@ class FetchTarball(Message, frozen=True):
     url: str
     authorization: str
     maximum_bytes: int
+    certificate: ClientCertificate | None = None
 
 
 class Preparation(Message, frozen=True):
@@ -68,6 +71,7 @@ class FetchDocument(Message, frozen=True):
         accept: value of the Accept header.
         etag, last_modified: validators of the copy that the asker has; with one, the answer may be "not modified".
         maximum_bytes: a longer body fails the job.
+        certificate: see `FetchTarball`.
     """
 
     job: JobId
@@ -78,6 +82,7 @@ class FetchDocument(Message, frozen=True):
     etag: str
     last_modified: str
     maximum_bytes: int
+    certificate: ClientCertificate | None = None
 
 
 class FindGitCommit(Message, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from pmpipe.npm.auth import ClientCertificate
 from stages.messages.base import Failed, JobId, Message, SharedBytes
 
 
@@ -62,6 +63,7 @@ class WantDocument(Message, frozen=True):
     etag: str
     last_modified: str
     cache_path: str
+    certificate: ClientCertificate | None = None
 
 
 class WantTarball(Message, frozen=True):
@@ -71,7 +73,7 @@ class WantTarball(Message, frozen=True):
         want: number of the want, to be given back with the answer.
         label: for messages.
         url: absolute http or https URL; empty for a file.
-        authorization: see `FetchTarball`.
+        authorization, certificate: see `FetchTarball`.
         path: absolute path of a tarball on disk, or empty.
         integrity: SRI, or empty.
     """
@@ -82,6 +84,7 @@ class WantTarball(Message, frozen=True):
     authorization: str
     path: str
     integrity: str
+    certificate: ClientCertificate | None = None
 
 
 class WantCommit(Message, frozen=True):
@@ -107,6 +110,7 @@ class Announced(Message, frozen=True):
     url: str
     authorization: str
     integrity: str
+    certificate: ClientCertificate | None = None
 
 
 Want: TypeAlias = WantDocument | WantTarball | WantCommit

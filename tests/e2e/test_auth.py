@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 
 import pytest
 from support.packages import make_package
 from support.project import Project
-from support.registry import PackageRegistry, faults
+from support.registry import Certificate, PackageRegistry, faults
 
 TOKEN = "t0ken-that-nobody-else-may-see"
 
@@ -124,6 +125,28 @@ def test_a_scoped_package_that_its_registry_lacks_is_not_looked_for_elsewhere(
         project.write(".npmrc", f"@corp:registry={corporate.url}/\n")
         assert "404" in project.fails("ci").stderr
         assert registry.requests == []
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_registry_gets_to_see_its_client_certificate(
+    project: Project, certificate: Certificate, command: str
+) -> None:
+    context = certificate.server_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificate.ca_path)
+    with PackageRegistry(tls=context) as server:
+        project.registry = server
+        files = (("certfile", certificate.certificate_path), ("keyfile", certificate.key_path))
+        lines = [f"cafile={certificate.ca_path}", *(f"{key_of(server)}:{name}={path}" for name, path in files)]
+        project.write(".npmrc", "\n".join(lines))
+        if command == "ci":
+            project.want({"node_modules/alpha": ALPHA})
+        else:
+            project.declare(ALPHA, dependencies={"alpha": "1.0.0"})
+        project.succeeds(command)
+        project.assert_installed({"node_modules/alpha": ALPHA})
+        packuments = ["/alpha"] * (command == "install")
+        assert sorted(request.path for request in server.requests) == [*packuments, ALPHA.tarball_path]
 
 
 def test_a_password_in_a_registrys_address_is_not_shown(project: Project, registry: PackageRegistry) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from pmpipe.npm.auth import ClientCertificate
 from stages.channel import Channel
 from stages.fetch import FetchSettings, run_fetch
 from stages.messages import (
@@ -82,11 +83,18 @@ class FetchProcess:
     def send(self, *jobs: Job) -> None:
         self.jobs.put(encode(jobs))
 
-    def order(self, url: str, *, authorization: str = "", maximum_bytes: int = ARENA_BYTES) -> JobId:
+    def order(
+        self,
+        url: str,
+        *,
+        authorization: str = "",
+        maximum_bytes: int = ARENA_BYTES,
+        certificate: ClientCertificate | None = None,
+    ) -> JobId:
         """Send a `FetchTarball`; its label is ``p<job>@1.0.0``."""
         job = JobId(self.jobs_sent)
         self.jobs_sent += 1
-        self.send(FetchTarball(job, f"p{job}@1.0.0", url, authorization, maximum_bytes))
+        self.send(FetchTarball(job, f"p{job}@1.0.0", url, authorization, maximum_bytes, certificate))
         return job
 
     def next_result(self) -> Result:
