@@ -7,6 +7,9 @@ comes, up to a minute late. So the check is made here, once a second for all.
 
 from __future__ import annotations
 
+#: Who looks so late has stood still: stopped by Ctrl-Z, or on a host that is far too busy. It says nothing of a server.
+_LONGEST_LOOK_S = 10.0
+
 
 class Pace:
     """The pace of one request; to be looked at about once a second.
@@ -29,14 +32,19 @@ class Pace:
         self._looked_at_s = None
 
     def slow_for_s(self, now_s: float, received_bytes: int) -> float:
-        """For how long it has been slow, in seconds; 0 at the first look, and at the first after a pause.
+        """For how long it has been slow, in seconds; 0 at the first look after the beginning, a pause or a long time.
 
         Args:
             now_s: the time on a clock that does not go back.
             received_bytes: of the body, since the request's beginning.
         """
-        before_s = self._looked_at_s
-        if before_s is None or received_bytes - self._received_bytes >= self._minimum_bytes_per_s * (now_s - before_s):
+        if not self._is_slow(now_s, received_bytes):
             self._slow_since_s = now_s
         self._looked_at_s, self._received_bytes = now_s, received_bytes
         return now_s - self._slow_since_s
+
+    def _is_slow(self, now_s: float, received_bytes: int) -> bool:
+        before_s = self._looked_at_s
+        if before_s is None or now_s - before_s > _LONGEST_LOOK_S:
+            return False
+        return received_bytes - self._received_bytes < self._minimum_bytes_per_s * (now_s - before_s)

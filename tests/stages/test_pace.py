@@ -33,5 +33,10 @@ def test_bytes_that_come_late_count_as_a_new_beginning():
     assert slow_for_s((10, 0), (11, 0), (12, 1000), (13, 1000)) == [0, 1, 0, 1]
 
 
+def test_a_time_in_which_nobody_looked_does_not_count():
+    # the whole program was stopped by Ctrl-Z
+    assert slow_for_s((10, 0), (11, 0), (1000, 0), (1001, 0)) == [0, 1, 0, 1]
+
+
 def test_a_pause_does_not_count():
     assert slow_for_s(None, (10, 0), (11, 0), None, (300, 0), (301, 0)) == [0, 1, 0, 1]
