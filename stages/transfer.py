@@ -29,6 +29,9 @@ from stages.transfer_failure import Ending, Failure, failure_of, shown_url
 
 MAXIMUM_REDIRECTS = 20
 
+#: Characters of a redirect's address; a longer one would not fit into a message either.
+LONGEST_LOCATION = 8192
+
 #: Retry-After is kept up to this; a registry that wants more is one that is down.
 MAXIMUM_RETRY_AFTER_S = 60
 
@@ -181,6 +184,9 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
 
     def _redirect(self, location: str) -> Step:
         before = self.url
+        if len(location) > LONGEST_LOCATION:
+            what = f"{before.netloc} redirects to a URL of {len(location):,} characters"
+            return self.give_up(Failure(what=what, cause=f"bad redirect from {before.netloc}"))
         try:
             self._redirected = resolve_location(location, before)
         except InvalidUrlError as error:

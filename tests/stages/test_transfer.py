@@ -217,6 +217,13 @@ def test_a_redirect_that_could_be_misread_or_is_insecure_is_not_followed(locatio
     assert isinstance(ended(transfer_of(), status=302, location=location), GaveUp)
 
 
+def test_a_redirect_to_an_endless_address_is_not_followed():
+    location = "https://registry.example/" + "a" * 100_000
+    failed = failure_after(transfer_of(), status=302, location=location).failed
+    assert "a URL of 100,025 characters" in failed.what
+    assert "aaa" not in "".join((failed.what, *failed.details))
+
+
 def test_names_where_a_redirect_led():
     transfer = transfer_of()
     ended(transfer, status=302, location="https://cdn.example/a.tgz?signature=5igned")
