@@ -105,6 +105,11 @@ class Summary(msgspec.Struct):
     documents: int = 0
     written: tuple[str, ...] = ()
 
+    @property
+    def changes_tree(self) -> bool:
+        """Whether anything in node_modules is another thing now: packages, or links."""
+        return bool(self.placed or self.removed or self.counts.linked)
+
     def add_stages(self, stage_s: Mapping[str, float]) -> None:
         """Count seconds during which stages had work."""
         for stage, seconds in stage_s.items():

@@ -13,6 +13,7 @@ from pmpipe.choice import Choice
 from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
+from pmpipe.cli.own_scripts import run_change_scripts
 from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import LockfileError, UsageError
@@ -64,7 +65,10 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
         choice = Choice.of(session.config, os.getcwd(), workspace)
         wish = Wish(action, line.words, os.getcwd(), choice)
         order = change_order(wish, session)
-        install(line, session, output, started, Extent(order, choice))
+        summary = install(line, session, output, started, Extent(order, choice))
+    # not before the project is free: a script may well call for something else to be done in it
+    if summary.changes_tree:
+        run_change_scripts(session, output, line.command)
     return 0
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
+from pmpipe.cli.own_scripts import may_run_scripts, run_change_scripts, run_events
 from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import UsageError
@@ -51,21 +52,19 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             # npm neither reads nor writes it then
             session.disregard_lock()
         limits = workspace or config.workspace or config.workspaces is not None
+        has_changed = False
         if line.command == "install" and not (line.repair or limits) and _is_nothing_to_do(session):
             from pmpipe.cli.summary import show_nothing_to_do
 
             show_nothing_to_do(output, time.monotonic() - started)
         else:
-            _install(line, session, output, started, workspace)
+            has_changed = _install(line, session, output, started, workspace)
     # not before the project is free: its scripts may well call for something else to be done in it
-    if _runs_scripts(line, session):
-        _run_own_scripts(line, session, output, leaving_out=early)
+    if may_run_scripts(session, line.command):
+        if has_changed:
+            run_change_scripts(session, output, line.command)
+        run_events(session, output, line.command, tuple(event for event in PROJECT_EVENTS if event not in early))
     return 0
-
-
-def _runs_scripts(line: CommandLine, session: Session) -> bool:
-    config = session.config
-    return not (config.ignore_scripts or config.dry_run or (config.package_lock_only and line.command != "ci"))
 
 
 def _run_early_scripts(line: CommandLine, environ: Mapping[str, str], folder: str) -> tuple[str, ...]:
@@ -79,10 +78,10 @@ def _run_early_scripts(line: CommandLine, environ: Mapping[str, str], folder: st
         return ()
     session = Session.open(line.settings, environ, folder)
     require_local(session)
-    if not _runs_scripts(line, session):
+    if not may_run_scripts(session, line.command):
         return ()
     require_dev_engines(session)
-    _run_own_scripts(line, session, Output(session.config.loglevel, json=session.config.json), only=EARLY_EVENTS)
+    run_events(session, Output(session.config.loglevel, json=session.config.json), line.command, EARLY_EVENTS)
     return EARLY_EVENTS
 
 
@@ -96,7 +95,8 @@ def _is_nothing_to_do(session: Session) -> bool:
     return not is_any_due(session)
 
 
-def _install(line: CommandLine, session: Session, output: Output, started: float, workspace: str) -> None:
+def _install(line: CommandLine, session: Session, output: Output, started: float, workspace: str) -> bool:
+    """Install; whether anything in node_modules has changed."""
     with ExitStack() as ending:
         ending.enter_context(session.working_ahead())
         from pmpipe.install_crew import InstallCrew
@@ -108,31 +108,4 @@ def _install(line: CommandLine, session: Session, output: Output, started: float
         from pmpipe.cli.installing import Extent, install
 
         choice = Choice.of(session.config, os.getcwd(), workspace)
-        install(line, session, output, started, Extent(choice=choice), crew)
-
-
-def _run_own_scripts(
-    line: CommandLine,
-    session: Session,
-    output: Output,
-    *,
-    only: tuple[str, ...] = PROJECT_EVENTS,
-    leaving_out: tuple[str, ...] = (),
-) -> None:
-    from pmpipe.lifecycle.folders import has_own_scripts
-
-    if not has_own_scripts(session.folder):
-        return
-    from pmpipe.interrupts import CancelledError
-    from pmpipe.lifecycle.environment import script_environment
-    from pmpipe.lifecycle.own import run_own_scripts
-
-    environment = script_environment(session.config, session.environ, line.command)
-    say = output.note if output.json else output.say
-    try:
-        events = tuple(event for event in only if event not in leaving_out)
-        run_own_scripts(session.folder, environment, say, to_stderr=output.json, events=events)
-    except CancelledError as cancelled:
-        done = "nothing was installed" if only == EARLY_EVENTS else "all packages are installed"
-        cancelled.state = f"{done}, the project's scripts have not come to their end"
-        raise
+        return install(line, session, output, started, Extent(choice=choice), crew).changes_tree

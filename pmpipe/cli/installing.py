@@ -54,8 +54,8 @@ def install(
     started: float,
     extent: Extent | None = None,
     crew: InstallCrew | None = None,
-) -> None:
-    """Install a project that is not known to be as it should be.
+) -> Summary:
+    """Install a project that is not known to be as it should be; what was done.
 
     Args:
         line: what was asked for.
@@ -83,6 +83,7 @@ def install(
         store.close()
     summary.warnings[:0] = session.warnings
     show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
+    return summary
 
 
 def _install(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, EARLY_EVENTS, GYP_FILE, LINK_EVENTS, PROJECT_EVENTS, has_command
+from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, EARLY_EVENTS, GYP_FILE, LINK_EVENTS, has_command
 from pmpipe.npm.package_path import PackagePath, is_installed
 from stages.manifest_file import read_document
 
@@ -27,12 +27,12 @@ def is_own(holder: PackagePath, target: str) -> bool:
 
 def has_link_scripts(folder: str) -> bool:
     """Whether a folder has a script for any event of a linked folder."""
-    return _has_scripts(folder, LINK_EVENTS)
+    return has_scripts(folder, LINK_EVENTS)
 
 
-def has_own_scripts(folder: str) -> bool:
-    """Whether the project in a folder has scripts that are run after all of it was installed."""
-    return _has_scripts(folder, PROJECT_EVENTS)
+def has_scripts(folder: str, events: tuple[str, ...]) -> bool:
+    """Whether a folder has a script for any of some events."""
+    return has_command(read_document(folder), events, has_gyp_file=os.path.isfile(f"{folder}/{GYP_FILE}"))
 
 
 def has_early_scripts(folder: str) -> bool:
@@ -47,8 +47,4 @@ def has_early_scripts(folder: str) -> bool:
 
 def has_build_scripts(folder: str) -> bool:
     """Whether a folder has a script for any event of a package that is built."""
-    return _has_scripts(folder, DEPENDENCY_EVENTS)
-
-
-def _has_scripts(folder: str, events: tuple[str, ...]) -> bool:
-    return has_command(read_document(folder), events, has_gyp_file=os.path.isfile(f"{folder}/{GYP_FILE}"))
+    return has_scripts(folder, DEPENDENCY_EVENTS)

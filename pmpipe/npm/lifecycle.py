@@ -23,7 +23,10 @@ COPY_EVENTS = ("prepare",)
 #: Events of the project itself, when all of it is installed.
 PROJECT_EVENTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
 
-#: Those of them that npm 12 runs before anything is installed.
+#: Events of the project itself, when its node_modules has changed; they come before all others but the early ones.
+CHANGE_EVENTS = ("predependencies", "dependencies", "postdependencies")
+
+#: Those of the project's that npm 12 runs before anything is installed.
 EARLY_EVENTS = ("preinstall",)
 
 #: Scripts by which a package that comes from git makes what it consists of.

@@ -122,7 +122,7 @@ def _accepts_rare(request: Request, node: Node, edge: Edge) -> bool:
     if kind is RequestKind.TAG:
         return node.resolved.startswith(("https:", "http:"))
     if kind is RequestKind.FOLDER:
-        return _is_that_folder(request, node)
+        return _is_that_folder(request, node, edge)
     if kind is RequestKind.TARBALL_FILE:
         return not node.is_link and node.resolved == f"file:{request.wanted}"
     if kind is RequestKind.TARBALL_URL:
@@ -130,11 +130,14 @@ def _accepts_rare(request: Request, node: Node, edge: Edge) -> bool:
     return _is_that_commit(request, node, edge)
 
 
-def _is_that_folder(request: Request, node: Node) -> bool:
-    tree = node.end.tree or node.tree
+def _is_that_folder(request: Request, node: Node, edge: Edge) -> bool:
+    # what is about to be placed is in no tree yet
+    tree = node.end.tree or node.tree or (edge.origin.stands_for or edge.origin).tree
     if tree is not None and tree.install_links and not node.is_workspace:
         return not node.is_link
-    return node.is_link and folder_of(node.end) == request.wanted
+    if not node.is_link or tree is None:
+        return False
+    return normpath(join(tree.project_folder, node.end.location)) == request.wanted
 
 
 def _is_that_commit(request: Request, node: Node, edge: Edge) -> bool:

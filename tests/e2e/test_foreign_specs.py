@@ -67,6 +67,20 @@ def test_a_workspace_of_another_version_than_its_sibling_asks_for_is_refused(mon
     assert "its version is 1.2.3" in run.stderr
 
 
+def test_a_workspace_that_has_moved_is_linked_where_it_is(project: Project) -> None:
+    # its folder was called like the package, as usual, so that the lock did not name it
+    project.declare(ONE, TWO, workspaces=["packages/*"], dependencies={"lib": "2.0.0"})
+    workspace(project, "packages/b", name="b", dependencies={"lib": "1.0.0"})
+    project.succeeds("install")
+    (project.folder / "packages/b").rename(project.folder / "packages/c")
+    project.succeeds("install")
+    assert os.readlink(project.folder / "node_modules/b") == "../packages/c"
+    assert os.listdir(project.folder / "packages") == ["c"]
+    assert version_of(project, "packages/c/node_modules/lib") == "1.0.0"
+    assert "packages/b" not in project.lock["packages"]
+    project.succeeds("ci")
+
+
 # -- catalogs -----------------------------------------------------------------------------------------------------
 
 PNPM = """\

@@ -56,6 +56,40 @@ def test_when_the_project_s_scripts_do_not_run(own: Project, words: tuple[str, .
     assert ran(own) == []
 
 
+def test_scripts_for_changes_run_before_the_others_and_where_something_has_changed(project: Project) -> None:
+    left, right = make_package("left", "1.0.0"), make_package("right", "1.0.0")
+    changes = ("predependencies", "dependencies", "postdependencies")
+    noting = dict.fromkeys(changes, f"{NOTE}; ls node_modules >> ran") | {"preinstall": NOTE}
+    project.declare(left, right, dependencies={"left": "1.0.0"}, scripts=noting)
+    project.write("ran", "")
+    project.succeeds("install")
+    assert ran(project) == [*(line for event in changes for line in (f"{event} app", "left")), "preinstall app"]
+    for words, expected in (
+        (("install",), ["preinstall app"]),
+        (("add", "right"), [line for event in changes for line in (f"{event} app", "left", "right")]),
+        (("add", "right", "--save-dev"), []),
+        (("remove", "right"), [line for event in changes for line in (f"{event} app", "left")]),
+        (("add", "right", "--ignore-scripts"), []),
+        (("remove", "right", "--dry-run"), []),
+        (("prune",), []),
+    ):
+        project.write("ran", "")
+        project.succeeds(*words)
+        assert ran(project) == expected, words
+
+
+def test_a_failing_script_for_changes_is_the_end_and_the_change_stays(project: Project) -> None:
+    left = make_package("left", "1.0.0")
+    project.declare(left, scripts={"dependencies": "exit 3", "postdependencies": NOTE})
+    project.write("ran", "")
+    run = project.start("add", "left", alone=False).wait()
+    assert run.status == 3
+    assert "the dependencies script" in run.stderr
+    assert ran(project) == []
+    project.assert_installed({"node_modules/left": left})
+    assert project.lock["packages"][""]["dependencies"] == {"left": "^1.0.0"}
+
+
 @pytest.fixture
 def early(project: Project) -> Project:
     """A project that asks for npm 12, whose scripts note what is installed when they run."""

@@ -14,6 +14,8 @@ from support.snapshot import differences, snapshot
 
 pytestmark = pytest.mark.npm
 
+CHANGE_EVENTS = ("predependencies", "dependencies", "postdependencies")
+
 NOTE = "echo $npm_lifecycle_event $npm_package_name >> $INIT_CWD/ran"
 
 #: What depends on who runs the script, not on what is run.
@@ -31,6 +33,7 @@ def project(tmp_path: Path, registry: PackageRegistry) -> Project:
 def both(project: Project, *words: str) -> tuple[dict[str, object], dict[str, object]]:
     """Run npm and pmpipe on the same files in the same place; what the project's folder holds after each."""
     former = project.base / "former"
+    shutil.rmtree(former, ignore_errors=True)
     shutil.copytree(project.folder, former, symlinks=True)
     project.npm(*words, scripts=True)
     with_npm = snapshot(project.folder)
@@ -80,7 +83,7 @@ def test_the_same_scripts_run(project: Project, command: str) -> None:
         "version": "1.0.0",
         "workspaces": ["packages/*"],
         "dependencies": {"outer": "^1.2.0-0"},
-        "scripts": {**every, "postinstall": f"{NOTE}; env > root.env"},
+        "scripts": {**every, **dict.fromkeys(CHANGE_EVENTS, NOTE), "postinstall": f"{NOTE}; env > root.env"},
         "allowScripts": allowed,
         "config": {"port": 1},
     }
@@ -100,6 +103,27 @@ def test_the_same_scripts_run(project: Project, command: str) -> None:
         project.npm("install", "--package-lock-only")
     with_npm, with_pmpipe = both(project, command)
     assert differences(with_npm, with_pmpipe) == []
+
+
+def test_the_same_changes_run_the_scripts_that_are_for_them(project: Project) -> None:
+    left, right = make_package("left", "1.0.0"), make_package("right", "1.0.0")
+    scripts = dict.fromkeys((*CHANGE_EVENTS, "postinstall"), NOTE)
+    project.declare(left, right, dependencies={"left": "1.0.0"}, scripts=scripts)
+    project.write("ran", "")
+    for words in (
+        ("install",),
+        ("install",),
+        ("install", "right"),
+        ("install", "right", "--save-dev"),
+        ("uninstall", "right"),
+        ("install", "right", "--ignore-scripts"),
+        ("dedupe",),
+        ("ci",),
+        ("prune", "--omit=dev"),
+        ("update",),
+    ):
+        with_npm, with_pmpipe = both(project, *words)
+        assert differences(with_npm, with_pmpipe) == [], words
 
 
 def test_an_optional_package_that_fails_is_left_out_alike(project: Project) -> None:
