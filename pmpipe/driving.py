@@ -47,6 +47,11 @@ class Crew:
         self._workers: Workers | None = None
         #: those of machines that were the last ones; they are on their way out
         self._leaving: list[Workers] = []
+        #: the machine that is driven, and the one before
+        self._machine: Machine | None = None
+        self._before: Machine | None = None
+        #: why documents were not kept, one line each; complete once all processes have ended
+        self.notes: list[str] = []
 
     def __enter__(self) -> Crew:  # noqa: PYI034 - Self is not in typing before 3.11
         return self
@@ -55,13 +60,21 @@ class Crew:
         self.stop()
 
     def stop(self) -> None:
-        """End all processes; afterwards no child is left."""
-        for workers in self._leaving:
-            workers.end_in_peace()
-        self._leaving.clear()
+        """End all processes at once; afterwards no child is left."""
         if self._workers is not None:
             self._workers.stop()
             self._workers = None
+        self.end()
+
+    def end(self) -> None:
+        """End all processes when they have done what they were given, two seconds later at most; then none is left."""
+        if self._workers is not None:
+            self._leaving.append(self._workers)
+            self._workers = None
+        for workers in self._leaving:
+            workers.end_in_peace()
+            self.notes += workers.notes
+        self._leaving.clear()
 
     def prepare(self, *stages: StageName) -> None:
         """Start the first process of each of these stages before its first job, which is certain to come.
@@ -111,7 +124,9 @@ class Crew:
         try:
             if self._workers is None:
                 self._workers = Workers(self._stages)
-            supervisor = Supervisor(machine, self._workers, progress)
+            if machine is not self._machine:
+                self._before, self._machine = self._machine, machine
+            supervisor = Supervisor(machine, self._workers, progress, self._before)
             outcome = run(supervisor)
         except OSError as error:
             raise _refused(error) from error

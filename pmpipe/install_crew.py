@@ -135,4 +135,7 @@ class InstallCrew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.crew.stop()
+        if error is None:
+            self.crew.end()
+        else:
+            self.crew.stop()

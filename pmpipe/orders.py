@@ -64,9 +64,16 @@ class Start(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReleaseTarball(msgspec.Struct, frozen=True, gc=False):
-    """Tell fetch that the arena's space at `offset` is free."""
+    """Tell fetch that the arena's space at `offset` is free; or, `is_still_read`, that nobody waits for its reader."""
 
     offset: int
+    is_still_read: bool = False
+
+
+class WithdrawJob(msgspec.Struct, frozen=True, gc=False):
+    """Tell fetch that nobody needs what a job is to bring; the job will be answered soon."""
+
+    job: JobId
 
 
 class Dismiss(msgspec.Struct, frozen=True, gc=False):
@@ -85,7 +92,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: WorkerDied | Interrupted | Crashed
 
 
-Order: TypeAlias = Start | ReleaseTarball | Dismiss | Finish | Stop
+Order: TypeAlias = Start | ReleaseTarball | WithdrawJob | Dismiss | Finish | Stop
 
 
 # -- what a run leaves to be told -------------------------------------------------------------------------------------

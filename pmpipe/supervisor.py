@@ -30,10 +30,11 @@ from pmpipe.orders import (
     StageName,
     Start,
     Stop,
+    WithdrawJob,
     WorkerDied,
 )
 from pmpipe.workers import Workers
-from stages.messages import Crashed, Job, JobId, Release, Result, decode_results
+from stages.messages import CachedDocument, Crashed, Job, JobId, Release, Result, Withdraw, decode_results
 from stages.signals import SIGNALS
 
 #: Waiting ends after this long (seconds) at the latest, so that progress is shown while large packages are under way.
@@ -101,11 +102,13 @@ class Supervisor(msgspec.Struct):
         machine: the run's state machine, not started yet.
         workers: the processes; all of them idle.
         progress: called at every wake-up, after the machine has changed; must return at once.
+        before: the machine that these processes worked for before; it may have left writes to the cache to them.
     """
 
     machine: Machine
     workers: Workers
     progress: Callable[[], None]
+    before: Machine | None = None
     #: seconds during which each stage had work
     busy_s: dict[StageName, float] = msgspec.field(default_factory=lambda: dict.fromkeys(StageName, 0.0))
     _looked_at: float = 0.0
@@ -196,7 +199,16 @@ class Supervisor(msgspec.Struct):
         results: list[Result] = []
         while (datagram := self.workers.results.get_nowait()) is not None:
             results += decode_results(datagram)
-        return self.machine.handle(*results) if results else []
+        released = [] if self.machine.in_flight(StageName.CACHE) else self._take_late(results)
+        return [*released, *(self.machine.handle(*results) if results else [])]
+
+    def _take_late(self, results: list[Result]) -> list[Order]:
+        """Take out what answers a machine that has ended: it did not wait for its writes to the cache."""
+        late = [result for result in results if isinstance(result, CachedDocument)]
+        for result in late:
+            results.remove(result)
+        self.workers.notes += [result.problem for result in late if result.problem]
+        return [ReleaseTarball(result.offset) for result in late]
 
     def _carry_out(self, orders: Iterable[Order]) -> Outcome | None:
         """Send jobs to their stages; the outcome if the run is over."""
@@ -207,8 +219,10 @@ class Supervisor(msgspec.Struct):
             match order:
                 case Start(stage, job):
                     batches.setdefault(stage, []).append(job)
-                case ReleaseTarball(offset):
-                    batches.setdefault(StageName.FETCH, []).append(Release(JobId(-1), offset))
+                case ReleaseTarball(offset, is_still_read):
+                    batches.setdefault(StageName.FETCH, []).append(Release(JobId(-1), offset, is_still_read))
+                case WithdrawJob(job_id):
+                    batches.setdefault(StageName.FETCH, []).append(Withdraw(job_id))
                 case Dismiss(stage):
                     dismissed.append(stage)
                 case Finish():
@@ -226,12 +240,15 @@ class Supervisor(msgspec.Struct):
         if isinstance(reason, Interrupted):
             return Cancelled(reason.signal_number)
         if isinstance(reason, Crashed):
-            return CrashReport(reason.stage, self.machine.describe(reason.job), "raised", reason.traceback)
+            return CrashReport(reason.stage, self._label(reason.job), "raised", reason.traceback)
         if reason.exitcode < 0:
             cause = f"was killed by {_signal_name(-reason.exitcode)}"
         else:
             cause = f"exited with status {reason.exitcode}"
-        return CrashReport(reason.stage.value, self.machine.describe(reason.in_hand), cause, "")
+        return CrashReport(reason.stage.value, self._label(reason.in_hand), cause, "")
+
+    def _label(self, job: JobId) -> str:
+        return self.machine.describe(job) or (self.before.describe(job) if self.before is not None else "")
 
 
 def _signal_name(number: int) -> str:

@@ -23,7 +23,7 @@ import msgspec
 from pmpipe.interrupts import signals_held_back
 from pmpipe.orders import StageName, WorkerDied
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
-from stages.messages import Job, encode
+from stages.messages import CachedDocument, Job, decode_results, encode
 from stages.worker import IDLE, SLOT_BYTES, JobBoard, become_worker, crash
 
 #: What a stage's process runs, given its jobs' channel, the results' channel, and its place on the job board.
@@ -33,7 +33,7 @@ WorkerMain = Callable[[Channel, Channel, JobBoard], None]
 BATCH = 16
 
 #: How long (seconds) workers may take to end in peace, and after SIGTERM, before they are killed.
-_PEACE_S = 1.0
+_PEACE_S = 2.0
 _TERM_S = 0.3
 
 _SLOTS = mmap.PAGESIZE // SLOT_BYTES
@@ -67,10 +67,14 @@ class Workers:
     Args:
         stages: the stages of this run; nothing is started for them yet.
         results: where all workers send their results; made here.
+
+    Attributes:
+        notes: why documents could not be kept, of writes that nobody has waited for.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = stages
+        self.notes: list[str] = []
         self._context = multiprocessing.get_context("fork")
         # every result answers a job in flight, so this many places always suffice
         self.results = Channel(self._context, sum(stage.places for stage in stages) + _SLOTS, "results")
@@ -129,8 +133,9 @@ class Workers:
     def _start(self, name: StageName) -> None:
         stage = self._by_name[name]
         if name not in self._jobs:
-            # each job may come alone in its datagram, and each may be followed by word that its tarball is released
-            self._jobs[name] = Channel(self._context, 2 * stage.places, name.value)
+            # each job may come alone in its datagram, and each may be followed by word that it is withdrawn, that its
+            # bytes count no longer, and that its space is released
+            self._jobs[name] = Channel(self._context, 4 * stage.places, name.value)
             # what lives now lives until the end: neither collected here nor copied page by page in the workers
             gc.freeze()
         board = JobBoard(self._memory, self._slots_taken, name.value)
@@ -200,9 +205,16 @@ class Workers:
             channel.close()
 
     def end_in_peace(self) -> None:
-        """Let the workers go and wait for them; who does not leave is stopped."""
+        """Let the workers go and wait for them; who does not leave within `_PEACE_S` is stopped.
+
+        They end when all that they were given is done. That can only be writes to the cache of packuments: those that
+        are not quick are given up.
+        """
         self.let_go()
         self._join(_PEACE_S)
+        while not self._poll.closed and (datagram := self.results.get_nowait()) is not None:
+            late = [result for result in decode_results(datagram) if isinstance(result, CachedDocument)]
+            self.notes += [result.problem for result in late if result.problem]
         self.stop()
 
     def stop(self) -> None:
@@ -220,7 +232,9 @@ class Workers:
                 # it was killed before it could end what it had started
                 with suppress(ProcessLookupError):
                     os.killpg(group, signal.SIGKILL)
-            worker.process.close()
+            # one that a dead disk keeps in the kernel cannot even be killed, and must not hold up the end
+            if not worker.process.is_alive():
+                worker.process.close()
         self._alive.clear()
         self._leaving.clear()
         self._poll.close()

@@ -127,9 +127,11 @@ def make_handler(arena: mmap.mmap) -> Handler:
         try:
             _write(job, shared)
         except OSError as error:
-            yield CachedDocument(job.job, f"cannot keep the packument of {job.label}: {error.strerror or error}")
+            yield CachedDocument(
+                job.job, job.source.offset, f"cannot keep the packument of {job.label}: {error.strerror or error}"
+            )
         else:
-            yield CachedDocument(job.job)
+            yield CachedDocument(job.job, job.source.offset)
 
     return handle
 

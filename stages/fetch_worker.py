@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import msgspec
 import uvloop
 
+from pmpipe.errors import RegistryError
 from stages.arena import ArenaAllocator
 from stages.arena_sink import ArenaSink, HeldBudget
 from stages.ca_bundle import find_ca_bundle
@@ -43,9 +44,11 @@ from stages.messages import (
     FetchTarball,
     FindGitCommit,
     Job,
+    JobId,
     Release,
     Result,
     SharedBytes,
+    Withdraw,
     decode_jobs,
     encode,
 )
@@ -154,8 +157,8 @@ class FetchWorker:
         try:
             while (datagram := self._jobs.get_nowait()) is not None:
                 for job in decode_jobs(datagram):
-                    if not isinstance(job, Release):
-                        # a place that is given back says nothing about what is under way, and may crash next
+                    if not isinstance(job, Release | Withdraw):
+                        # what is given back or given up says nothing about what is under way, and may crash next
                         self._board.take(job.job)
                     self._accept(job)
         except ChannelEnded:
@@ -169,9 +172,9 @@ class FetchWorker:
         if isinstance(job, FetchTarball | FetchDocument):
             self._accept_download(job)
         elif isinstance(job, Release):
-            self._budget.release(self._unreleased.pop(job.offset))
-            self._held_tarballs.discard(job.offset)
-            self._allocator.free(job.offset, self._arena)
+            self._release(job)
+        elif isinstance(job, Withdraw):
+            self._withdraw(job.job)
         elif isinstance(job, FetchGit | FindGitCommit):
             self._git_waiting.append(job)
         else:
@@ -207,6 +210,55 @@ class FetchWorker:
             queue.appendleft(waiting)
         else:
             queue.append(waiting)
+
+    def _release(self, job: Release) -> None:
+        # what is still read has left the budget before
+        self._budget.release(self._unreleased.pop(job.offset, 0))
+        if not job.is_still_read:
+            self._held_tarballs.discard(job.offset)
+            self._allocator.free(job.offset, self._arena)
+
+    def _withdraw(self, number: JobId) -> None:
+        """Give up a job wherever it is; what is complete is on its way already."""
+        for task in self._git_tasks:
+            if task.get_name() == str(number):
+                task.cancel()
+                return
+        for job in self._git_waiting:
+            if job.job == number:
+                self._git_waiting.remove(job)
+                self._outbox.append(_withdrawn(number, job.label))
+                return
+        transfer = self._take_out(number)
+        if transfer is not None:
+            self._outbox.append(_withdrawn(number, transfer.label))
+            # it may be the one that asks for a name
+            self._open_gate(transfer.peer)
+
+    def _take_out(self, number: JobId) -> Transfer | None:
+        """Forget a download, and close its connection if it has one."""
+        for slot in self._active.values():
+            if slot.transfer.job == number:
+                self._break_off(slot)
+                return slot.transfer
+        queues = (self._waiting_documents, self._waiting, self._retrying)
+        found = next((one for queue in queues for one in queue if one.transfer.job == number), None)
+        if found is None:
+            found = self._names.withdraw(lambda one: one.transfer.job == number)
+        elif found in self._retrying:
+            self._retrying.pop(found).cancel()
+        else:
+            (self._waiting_documents if found.is_document else self._waiting).remove(found)
+        return found.transfer if found is not None else None
+
+    def _break_off(self, slot: _Slot) -> None:
+        handle = slot.lane.handle
+        del self._active[handle]
+        self._active_documents -= slot.is_document
+        self._paused.pop(slot.lane, None)
+        # the lane is not used again: libcurl would go on in the middle of a body
+        self._curl.remove(handle)
+        slot.sink.rewind()
 
     # -- downloads ------------------------------------------------------------------------------------------------
 
@@ -389,13 +441,17 @@ class FetchWorker:
 
     def _start_git(self, job: FetchGit | FindGitCommit) -> None:
         self._board.take(job.job)
-        task = self._loop.create_task(self._run_git(job))
+        task = self._loop.create_task(self._run_git(job), name=str(job.job))
         self._git_tasks.add(task)
 
     async def _run_git(self, job: FetchGit | FindGitCommit) -> None:
         work = fetch_git if isinstance(job, FetchGit) else find_commit
         try:
             result: Result = await work(job, self._git_settings)  # type: ignore[arg-type]  # each gets its own kind
+        except asyncio.CancelledError:
+            if self._ended:
+                raise
+            result = _withdrawn(job.job, job.label)
         except Exception:
             # a task's exception would only be seen by somebody who asks the task for it
             self._board.take(job.job)
@@ -453,6 +509,10 @@ def _document_result(slot: _Slot, step: Completed | NotModified, source: SharedB
         step.wire_bytes,
         step.attempts,
     )
+
+
+def _withdrawn(number: JobId, label: str) -> Failed:
+    return Failed(number, RegistryError.code, f"{label} is not needed any more")
 
 
 def _raise(exception: BaseException) -> NoReturn:

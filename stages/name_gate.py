@@ -8,6 +8,7 @@ nobody could connect without the answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _Download = TypeVar("_Download")
@@ -41,6 +42,15 @@ class NameGate(Generic[_Download]):
             return True
         waiting.append(download)
         return False
+
+    def withdraw(self, is_meant: Callable[[_Download], bool]) -> _Download | None:
+        """Take out a download that waits for a name; None if none that is meant does."""
+        for _, waiting in self._asking.values():
+            for download in waiting:
+                if is_meant(download):
+                    waiting.remove(download)
+                    return download
+        return None
 
     def open(self, peer: str) -> list[_Download]:
         """The peer's name has an answer, or nobody asks any more: those that waited, in their order."""

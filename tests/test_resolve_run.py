@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.loaded_modules import modules_loaded_by
 
-from pmpipe.orders import Dismiss, Finish, Interrupted, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
+from pmpipe.orders import (
+    Dismiss,
+    Finish,
+    Interrupted,
+    Order,
+    ReleaseTarball,
+    StageName,
+    Start,
+    Stop,
+    WithdrawJob,
+    WorkerDied,
+)
 from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
@@ -117,6 +128,16 @@ def fetched_document(job: Job, *, fresh_s: int = 300, length: int = 10) -> Fetch
     return FetchedDocument(job.job, source, False, '"e"', "", fresh_s, length, 1)
 
 
+def cached(job: Job, problem: str = "") -> CachedDocument:
+    assert isinstance(job, CacheDocument)
+    return CachedDocument(job.job, job.source.offset, problem)
+
+
+def releases(orders: list[Order]) -> list[Order]:
+    """The space that is given back."""
+    return [order for order in orders if isinstance(order, ReleaseTarball) and not order.is_still_read]
+
+
 def extracted(job: Job, integrity: str = DIGESTS[7]) -> Extracted:
     return Extracted(job.job, f"/s/entry-{job.job}", integrity, 1, 10, ())
 
@@ -141,12 +162,18 @@ def test_a_documents_space_is_released_when_resolver_and_cache_have_read_it(kept
     run = make_run()
     (fetch,) = begin(run, document(0))
     keep, answer = jobs(run.handle(fetched_document(fetch)))
-    kept, answered = CachedDocument(keep.job), ResolveStep(answer.job, (document(1, "b"),), (), 1)
+    kept, answered = cached(keep), ResolveStep(answer.job, (document(1, "b"),), (), 1)
     first, second = (kept, answered) if kept_first else (answered, kept)
-    assert not any(isinstance(order, ReleaseTarball) for order in run.handle(first))
-    assert [order for order in run.handle(second) if isinstance(order, ReleaseTarball)] == [
-        ReleaseTarball(4096 * (1 + fetch.job))
-    ]
+    assert not releases(run.handle(first))
+    assert releases(run.handle(second)) == [ReleaseTarball(4096 * (1 + fetch.job))]
+
+
+def test_a_document_that_only_the_cache_still_reads_holds_up_no_other() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    _, answer = jobs(run.handle(fetched_document(fetch)))
+    orders = run.handle(ResolveStep(answer.job, (document(1, "b"),), (), 1))
+    assert ReleaseTarball(4096 * (1 + fetch.job), is_still_read=True) in orders
 
 
 def test_a_document_that_has_not_changed_takes_no_space_and_is_not_written() -> None:
@@ -190,7 +217,7 @@ def test_long_documents_fill_the_queue_of_the_cache_too() -> None:
     keeps = [job for job in written if isinstance(job, CacheDocument)]
     assert len(keeps) == 2
     assert run.result.unkept == 1
-    run.handle(*(CachedDocument(job.job) for job in keeps))
+    run.handle(*map(cached, keeps))
     run.validate()
 
 
@@ -198,7 +225,7 @@ def test_why_a_document_was_not_written_is_noted() -> None:
     run = make_run()
     (fetch,) = begin(run, document(0))
     keep, _ = jobs(run.handle(fetched_document(fetch)))
-    run.handle(CachedDocument(keep.job, "the disk is full"))
+    run.handle(cached(keep, "the disk is full"))
     assert run.result.notes == ["the disk is full"]
 
 
@@ -372,6 +399,57 @@ def test_the_end_waits_for_what_is_under_way_when_an_install_follows() -> None:
     assert (run.result.made, run.result.warnings) == ("/s/lock", ["odd"])
 
 
+def test_the_end_does_not_wait_for_the_cache() -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    keep, answer = jobs(run.handle(fetched_document(fetch)))
+    orders = run.handle(ResolveDone(answer.job, "/s/lock", ()))
+    assert orders[-1] == Finish()
+    assert releases(orders) == [], "the cache still reads it"
+    assert run.in_flight(StageName.CACHE) == 1
+    assert keep.job > 1 << 31, "no other job has this number"
+
+
+def test_what_the_tree_does_not_need_is_withdrawn_and_not_extracted() -> None:
+    run = make_run(tarballs=3)
+    packument, wanted, one, two = begin(
+        run, document(0), ahead=[announced(DIGESTS[0]), announced(DIGESTS[1]), announced(DIGESTS[2])]
+    )
+    (answer,) = jobs(run.handle(fetched_document(packument, fresh_s=-1)))
+    unneeded = ResolveStep(answer.job, (), (), 1, more=True, unneeded=(DIGESTS[1], DIGESTS[2]))
+    orders = run.handle(unneeded, ResolveDone(answer.job, "/s/lock", ()))
+    assert [order for order in orders if isinstance(order, WithdrawJob)] == [WithdrawJob(one.job), WithdrawJob(two.job)]
+    # one was complete when the word came
+    orders = run.handle(Failed(one.job, "PM_REGISTRY", "withdrawn"), Fetched(two.job, SharedBytes(4096, 1), 1, 1))
+    assert orders == [ReleaseTarball(4096)]
+    (extract,) = jobs(run.handle(Fetched(wanted.job, SharedBytes(0, 1), 1, 1)))
+    assert run.handle(extracted(extract))[-1] == Finish()
+
+
+def test_of_what_was_fetched_only_that_is_extracted_which_the_tree_needs() -> None:
+    run = make_run(tarballs=4)
+    digests = DIGESTS[:4]
+    packument, *guesses = begin(run, document(0), ahead=map(announced, digests))
+    (answer,) = jobs(run.handle(fetched_document(packument, fresh_s=-1)))
+    # two are being extracted, two wait for it
+    places = [SharedBytes((100 + number) * 4096, 1) for number in range(4)]
+    results = [Fetched(job.job, place, 1, 1) for job, place in zip(guesses, places, strict=True)]
+    begun = jobs(run.handle(*results))
+    unneeded = ResolveStep(answer.job, (), (), 1, more=True, unneeded=tuple(digests[2:]))
+    orders = run.handle(unneeded, ResolveDone(answer.job, "/s/lock", ()))
+    assert {ReleaseTarball(place.offset) for place in places[2:]} <= set(releases(orders))
+    assert run.handle(*map(extracted, begun))[-1] == Finish()
+
+
+def test_packuments_that_nobody_waits_for_any_more_are_withdrawn() -> None:
+    run = make_run()
+    first, second = begin(run, document(0), document(1, "b"))
+    (answer,) = jobs(run.handle(fetched_document(first, fresh_s=-1)))
+    orders = run.handle(ResolveDone(answer.job, "/s/lock", ()))
+    assert WithdrawJob(second.job) in orders
+    assert run.handle(Failed(second.job, "PM_REGISTRY", "withdrawn"))[-1] == Finish()
+
+
 def test_the_end_comes_at_once_when_nothing_follows() -> None:
     run = make_run(goes_on=False)
     first, _ = begin(run, document(0), document(1, "b"))
@@ -454,7 +532,11 @@ class MadeUpResolver:
             self.done = True
             if self.data.draw(st.integers(0, 9)) == 0:
                 return [ResolveFailed(job, (Failed(job, "PM_REGISTRY", "no"),))]
-            return [ResolveDone(job, "/s/lock", ())]
+            unneeded = tuple(self.data.draw(st.sets(st.sampled_from(DIGESTS))))
+            return [
+                ResolveStep(job, (), (), 1, more=True, unneeded=unneeded),
+                ResolveDone(job, "/s/lock", ()),
+            ]
         wants = [self._want() for _ in range(self.data.draw(st.integers(0 if waiting else 1, 4)))] if self.left else []
         ahead = self.data.draw(st.lists(st.sampled_from(DIGESTS).map(announced), max_size=3))
         if wants and self.data.draw(st.booleans()):
@@ -504,7 +586,7 @@ def answer_of(job: Job, resolver: MadeUpResolver, data: st.DataObject) -> list[R
         case Extract():
             return [extracted(job, job.integrity or DIGESTS[7])]
         case CacheDocument():
-            return [CachedDocument(job.job, data.draw(st.sampled_from(["", "the disk is full"])))]
+            return [cached(job, data.draw(st.sampled_from(["", "the disk is full"])))]
         case AnswerDocument() | AnswerEntry() | AnswerFailure():
             if not resolver.done:
                 resolver.answer(job)
@@ -543,8 +625,12 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(data: s
                     assert not (dismissed and stage is StageName.RESOLVE), "a stage that was let go gets no work"
                     begun.add(job.job)
                     waiting.append(job)
-                case ReleaseTarball(offset):
-                    held.remove(offset)
+                case ReleaseTarball(offset, is_still_read):
+                    assert offset in held
+                    if not is_still_read:
+                        held.remove(offset)
+                case WithdrawJob(number):
+                    assert any(job.job == number for job in waiting), "only what is under way can be withdrawn"
                 case Dismiss():
                     assert not dismissed
                     assert not any(isinstance(job, Resolve | Answer) for job in waiting)
@@ -565,10 +651,12 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(data: s
         orders = run.handle(*results)
     assert run.finished
     if not isinstance(orders[-1], Stop) and run.goes_on and not run.result.problems:
-        assert not waiting
-        assert not held, "all space was released"
+        keeps = [job for job in waiting if isinstance(job, CacheDocument)]
+        assert keeps == waiting, "only the cache is not waited for"
+        assert held == {job.source.offset for job in keeps}, "all other space was released"
         assert dismissed
-        assert all(run.in_flight(stage) == 0 for stage in StageName)
+        assert all(run.in_flight(stage) == 0 for stage in StageName if stage is not StageName.CACHE)
+        assert run.in_flight(StageName.CACHE) == len(keeps)
     assert run.handle(Interrupted(2)) == []
 
 

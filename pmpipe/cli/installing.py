@@ -75,6 +75,8 @@ def install(
         with crew or InstallCrew(session) as all_crew:
             all_crew.get_ready(session)
             summary = _install(line, session, store, output, extent, all_crew)
+        for note in all_crew.crew.notes:
+            output.debug(note)
         if not (session.config.dry_run or extent.arrival) and not (
             summary.left_out or summary.recorded or summary.built
         ):

@@ -5,10 +5,15 @@
     ResolveStep ─ wants ─> Start(fetch) ─ FetchedDocument ─> Start(resolve: answer)
                 │                                   └──────> Start(cache), if it has a free place
                 └ announced ─> Start(fetch) ─ Fetched ─> Start(extract) ─ Extracted
-    ResolveDone ─> nothing new is fetched; when nothing is in flight: Finish
+    ResolveDone ─> nothing new is fetched, and what the tree does not need is withdrawn; when nothing but writes to the
+                   cache is in flight: Finish
 
 Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free places. A document's
 space in the arena is released when the resolver has read it and the cache has written it, or had no room to.
+
+The cache is never waited for. As soon as it is the only one that reads a document, that document holds up no other
+(`ReleaseTarball.is_still_read`), and what it has not written at the end is left to it: the supervisor releases the
+space when it is told. Their jobs have numbers of their own, for the numbers of the others are used again.
 
 A failure to fetch is the resolver's to judge: it may be about something optional, or about a guess. What the resolver
 itself gives up with ends the run.
@@ -17,6 +22,8 @@ itself gives up with ends the run.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from itertools import count
 
 import msgspec
 
@@ -32,6 +39,7 @@ from pmpipe.orders import (
     StageName,
     Start,
     Stop,
+    WithdrawJob,
     WorkerDied,
 )
 from pmpipe.resolving.documents import LONGEST_DOCUMENT
@@ -76,6 +84,7 @@ from stages.messages import (
     ResolveStep,
     Result,
     SharedBytes,
+    Source,
     WantCommit,
     WantDocument,
     WantTarball,
@@ -83,6 +92,9 @@ from stages.messages import (
 
 #: Of an answer that has no job yet.
 _NO_JOB = JobId(-1)
+
+#: Of the first write to the cache.
+_FIRST_KEEP = 1 << 32
 
 
 class ResolvePlaces(msgspec.Struct, frozen=True):
@@ -107,7 +119,8 @@ class ResolveRun(msgspec.Struct):
         warming: tarballs; knows what is in the store.
         places: bounds within the stages'.
         keeps_documents: documents are to be written to the cache.
-        goes_on: an install follows that uses the same processes: what is in flight at the end is waited for.
+        goes_on: an install follows that uses the same processes: what is in flight at the end is waited for, but for
+            writes to the cache.
     """
 
     settings: Settings
@@ -125,6 +138,8 @@ class ResolveRun(msgspec.Struct):
     finished: bool = False
     #: the resolver has said its last word
     _settled: bool = False
+    #: fetch was told what is not needed any more
+    _withdrew: bool = False
     #: the resolver's process was let go
     _dismissed: bool = False
     #: what the resolver wants and fetch has no place for yet
@@ -133,6 +148,8 @@ class ResolveRun(msgspec.Struct):
     _answers: deque[Answer] = msgspec.field(default_factory=deque)
     #: arena offset of a document -> how many still read it: the resolver, the cache
     _readers: dict[int, int] = msgspec.field(default_factory=dict)
+    #: SRI of tarballs that may be on their way, and that will not be installed
+    _unneeded: set[str] = msgspec.field(default_factory=set)
     #: all and only jobs that a stage has and has not answered
     _in_flight: dict[JobId, Task] = msgspec.field(default_factory=dict)
     _used: dict[StageName, int] = msgspec.field(default_factory=lambda: dict.fromkeys(StageName, 0))
@@ -142,6 +159,7 @@ class ResolveRun(msgspec.Struct):
     _kept_bytes: int = 0
     _large_in_flight: int = 0
     _next_job: int = 0
+    _keep_numbers: count[int] = msgspec.field(default_factory=lambda: count(_FIRST_KEEP))
 
     # -- the supervisor's calls -----------------------------------------------------------------------------------
 
@@ -208,16 +226,18 @@ class ResolveRun(msgspec.Struct):
             if isinstance(task, KeepTask):
                 self._kept_bytes -= task.source.length
             if task.source is not None:
-                self._read_once(task.source)
+                self._read_once(task.source, by_resolver=isinstance(task, ResolveTask))
         elif isinstance(task, ExtractTask) and isinstance(task.source, SharedBytes):
             self._large_in_flight -= self._is_large(task.source)
             self._orders.append(ReleaseTarball(task.source.offset))
 
-    def _read_once(self, source: SharedBytes) -> None:
+    def _read_once(self, source: SharedBytes, *, by_resolver: bool) -> None:
         self._readers[source.offset] -= 1
         if not self._readers[source.offset]:
             del self._readers[source.offset]
             self._orders.append(ReleaseTarball(source.offset))
+        elif by_resolver:
+            self._orders.append(ReleaseTarball(source.offset, is_still_read=True))
 
     def _take_in(self, task: Task, result: Result) -> None:
         match task, result:
@@ -249,6 +269,20 @@ class ResolveRun(msgspec.Struct):
         self.result.made = result.made
         self.result.warnings += result.warnings
 
+    def _withdraw(self) -> None:
+        """Have fetch give up what the tree does not need: a guess that stands still must not hold up the install."""
+        if self._withdrew:
+            return
+        self._withdrew = True
+        self._release_all(self.warming.drop(self._unneeded))
+        for job, task in self._in_flight.items():
+            is_guess = isinstance(task, FetchTask) and task.tarball.integrity in self._unneeded
+            if is_guess or isinstance(task, DocumentTask | CommitTask):
+                self._orders.append(WithdrawJob(job))
+
+    def _release_all(self, sources: Iterable[Source]) -> None:
+        self._orders += [ReleaseTarball(source.offset) for source in sources if isinstance(source, SharedBytes)]
+
     def _take_step(self, step: ResolveStep) -> None:
         self.packages = step.packages
         for want in step.wants:
@@ -258,6 +292,7 @@ class ResolveRun(msgspec.Struct):
                 self._wants.append(want)
         for one in step.announced:
             self.warming.announce(one)
+        self._unneeded.update(step.unneeded)
 
     def _answer_if_stored(self, tarball: Tarball) -> None:
         if tarball.state is TarballState.STORED:
@@ -290,6 +325,9 @@ class ResolveRun(msgspec.Struct):
             self.counts.fetched += 1
             self.counts.wire_bytes += result.wire_bytes
             self.warming.fetched(tarball, result.source)
+            if self._withdrew:
+                # what was withdrawn may have been complete
+                self._release_all(self.warming.drop(self._unneeded))
             return
         self.counts.extracted += 1
         self.counts.unpacked_bytes += result.unpacked_bytes
@@ -330,9 +368,10 @@ class ResolveRun(msgspec.Struct):
         else:
             self._drop_answers()
             self._dismiss()
+            self._withdraw()
         if self.warming.has_to_extract:
             self._extract()
-        if not self._in_flight:
+        if len(self._in_flight) == self._used[StageName.CACHE] and (self._settled or not self._in_flight):
             assert self._settled, "the resolver waits for something that nobody fetches"
             self.finished = True
             self._orders.append(Finish())
@@ -357,7 +396,7 @@ class ResolveRun(msgspec.Struct):
         while self._answers:
             source = self._answers.popleft().source
             if source is not None:
-                self._read_once(source)
+                self._read_once(source, by_resolver=True)
 
     def _fetch_wants(self) -> None:
         while self._wants and self._documents_in_flight < self.places.documents and self._has_place(StageName.FETCH):
@@ -444,8 +483,11 @@ class ResolveRun(msgspec.Struct):
         return self._used[stage] < self.settings.places[stage]
 
     def _begin(self, task: Task) -> JobId:
-        job = JobId(self._next_job)
-        self._next_job += 1
+        if isinstance(task, KeepTask):
+            job = JobId(next(self._keep_numbers))
+        else:
+            job = JobId(self._next_job)
+            self._next_job += 1
         self._in_flight[job] = task
         self._used[STAGE_OF_TASK[type(task)]] += 1
         return job

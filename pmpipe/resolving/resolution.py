@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -91,10 +91,12 @@ def resolve_inputs(
     if code is not None:
         order = msgspec.structs.replace(order, project=msgspec.structs.replace(order.project, code=code.code))
 
-    def finish(made: Made) -> None:
-        if goes_on and store.writable and not made.has_extraneous:
-            session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
-            session.remember(store)
+    def finish(made: Made) -> Iterable[str] | None:
+        if not goes_on or not store.writable or made.has_extraneous:
+            return None
+        session.adopt(made.lock, made.manifests, unavailable=made.unavailable, is_saved=made.is_saved)
+        session.remember(store)
+        return [package.integrity for package in session.locked.tree.packages]
 
     patches = Patches(
         session.folder, order.project.manifest.get(PATCHED_DEPENDENCIES) or {}, config.allow_unused_patches

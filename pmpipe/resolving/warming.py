@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -192,6 +193,21 @@ class Warming(msgspec.Struct):
         """
         tarball.state, tarball.source = TarballState.STORED, None
         tarball.entry, tarball.integrity = entry, integrity
+
+    def drop(self, unneeded: AbstractSet[str]) -> list[Source]:
+        """Nothing more is fetched, and of what was fetched these are not extracted; where their bytes are.
+
+        Args:
+            unneeded: SRI of tarballs.
+        """
+        self._wanted.clear()
+        self._announced.clear()
+        dropped = [tarball for tarball in self._fetched if tarball.integrity in unneeded]
+        sources = [tarball.source for tarball in dropped if tarball.source is not None]
+        for tarball in dropped:
+            self._fetched.remove(tarball)
+            self.lost(tarball)
+        return sources
 
     def take_wants(self, tarball: Tarball) -> list[int]:
         """The wants that have waited for it; each is to be answered now."""

@@ -11,7 +11,7 @@ import mmap
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -58,6 +58,7 @@ from stages.messages import (
     Result,
     Want,
     WantCommit,
+    WantTarball,
     encode,
 )
 
@@ -87,7 +88,8 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
         patches: of the project.
         keeps_yarn_lock: the project has a yarn.lock of yarn 1, which npm keeps up to date, too.
         stop_code: ends the process that the project's code runs in (`pmpipe.resolving.extension_host`), or None.
-        finish: called with what was made before it is handed over, for what can be worked out ahead here.
+        finish: called with what was made before it is handed over, for what can be worked out ahead here. Returns the
+            SRI of all that is to be installed; None if it does not know.
     """
 
     order: ChangeOrder
@@ -99,7 +101,7 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
     announces: bool
     patches: Patches
     keeps_yarn_lock: bool
-    finish: Callable[[Made], None]
+    finish: Callable[[Made], Iterable[str] | None]
     stop_code: Callable[[], None] | None = None
 
 
@@ -164,6 +166,8 @@ class ResolveWorker:
         self._kept_paths: dict[int, str] = {}
         self._next = 0
         self._packages = 0
+        #: SRI of tarballs that may be on their way
+        self._offered: dict[str, None] = {}
 
     def handle(self, job: Job) -> Iterator[Result]:
         """Begin, or take an answer.
@@ -243,6 +247,7 @@ class ResolveWorker:
         if self._inputs.announces:
             announced = self._inputs.wants.announced(resolved)
             if announced is not None:
+                self._offered[announced.integrity] = None
                 outcome.announced.append(announced)
 
     def _answer_here(self, ask: Ask, outcome: _Outcome) -> Fed | None:
@@ -297,6 +302,8 @@ class ResolveWorker:
         self._asked[number] = ask
         if isinstance(want, WantCommit):
             self._commits[number] = want
+        elif isinstance(want, WantTarball) and want.integrity:
+            self._offered[want.integrity] = None
         if kept is not None:
             assert isinstance(ask, AskPackument), "only packuments are kept"
             self._kept[number] = kept
@@ -370,8 +377,13 @@ class ResolveWorker:
             never_built=tuple(path for path, node in ideal.nodes().items() if node.package.manifest.gypfile is False),
             old_lock=write_lockfile(self._lock_document(ideal, style.version), style.layout) if is_old else b"",
         )
-        self._inputs.finish(made)
+        installed = self._inputs.finish(made)
         path = write_made(made, self._inputs.staging)
+        if installed is None:
+            installed = [node.package.integrity for node in ideal.nodes().values()]
+        unneeded = tuple(_unneeded(self._offered, installed))
+        if unneeded:
+            yield from _steps(ResolveStep(job, (), (), self._packages, more=True, unneeded=unneeded))
         yield ResolveDone(
             job, path, tuple(bounded((*resolver.warnings, *warnings_of(ideal, self._inputs.order.project))))
         )
@@ -385,15 +397,27 @@ class ResolveWorker:
 
 def _steps(step: ResolveStep) -> Iterator[ResolveStep]:
     """The step as few results as it fits in."""
-    wants, announced = step.wants, step.announced
-    if len(wants) + len(announced) <= 1 or len(encode([step])) <= _STEP_BYTES:
+    lists = (step.wants, step.announced, step.unneeded)
+    if sum(map(len, lists)) <= 1 or len(encode([step])) <= _STEP_BYTES:
         yield step
         return
-    some, ahead = (len(wants) + 1) // 2, len(announced) // 2
-    first = msgspec.structs.replace(step, wants=wants[:some], announced=announced[:ahead])
-    for part in _steps(first):
-        yield msgspec.structs.replace(part, more=True)
-    yield from _steps(msgspec.structs.replace(step, wants=wants[some:], announced=announced[ahead:]))
+    some, ahead, less = (len(step.wants) + 1) // 2, len(step.announced) // 2, len(step.unneeded) // 2
+    yield from _steps(
+        msgspec.structs.replace(
+            step, wants=step.wants[:some], announced=step.announced[:ahead], unneeded=step.unneeded[:less], more=True
+        )
+    )
+    yield from _steps(
+        msgspec.structs.replace(
+            step, wants=step.wants[some:], announced=step.announced[ahead:], unneeded=step.unneeded[less:]
+        )
+    )
+
+
+def _unneeded(offered: Iterable[str], installed: Iterable[str]) -> Iterator[str]:
+    """Those of some tarballs that are not installed; both by their SRI, which may have more digests here than there."""
+    needed = {digest for integrity in installed for digest in integrity.split()}
+    return (integrity for integrity in offered if needed.isdisjoint(integrity.split()))
 
 
 def _lacks_version(error: PmpipeError) -> bool:

@@ -58,6 +58,7 @@ from stages.messages.fetching import (
     FoundGitCommit,
     Preparation,
     Release,
+    Withdraw,
 )
 from stages.messages.linking import (
     LinkBins,
@@ -142,12 +143,13 @@ __all__ = [
     "WantCommit",
     "WantDocument",
     "WantTarball",
+    "Withdraw",
     "decode_jobs",
     "decode_results",
     "encode",
 ]
 
-FetchJob: TypeAlias = FetchTarball | FetchGit | FetchDocument | FindGitCommit | Release
+FetchJob: TypeAlias = FetchTarball | FetchGit | FetchDocument | FindGitCommit | Release | Withdraw
 CacheJob: TypeAlias = CacheDocument
 ResolveJob: TypeAlias = Resolve | AnswerDocument | AnswerEntry | AnswerFailure
 ExtractJob: TypeAlias = Extract

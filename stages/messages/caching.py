@@ -26,7 +26,14 @@ class CacheDocument(Message, frozen=True):
 
 
 class CachedDocument(Message, frozen=True):
-    """The document is in the cache, or could not be written, for the reason given."""
+    """The document is in the cache, or could not be written, for the reason given.
+
+    Attributes:
+        job: the job's number.
+        offset: where in the arena the body lies; the writer has read it.
+        problem: why it could not be written, or empty.
+    """
 
     job: JobId
+    offset: int
     problem: str = ""

@@ -106,10 +106,24 @@ class FindGitCommit(Message, frozen=True):
 
 
 class Release(Message, frozen=True):
-    """The supervisor's word to fetch that the arena's space at `offset` is free again, and whose job fetched it."""
+    """The supervisor's word to fetch that the arena's space at `offset` is free again, and whose job fetched it.
+
+    With `is_still_read` the space is not free yet, but nobody waits for who reads it: it must not hold up other bodies,
+    so it counts in the budget no longer. The `Release` of the space follows, unless the reader never comes to its end.
+    """
 
     job: JobId
     offset: int
+    is_still_read: bool = False
+
+
+class Withdraw(Message, frozen=True):
+    """The supervisor's word to fetch that nobody needs what a job is to bring any more.
+
+    The job is answered as always: by `Failed` if it was still under way, else by what it has brought.
+    """
+
+    job: JobId
 
 
 class Fetched(Message, frozen=True):

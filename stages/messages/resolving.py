@@ -125,6 +125,8 @@ class ResolveStep(Message, frozen=True):
         announced: what can be downloaded ahead.
         packages: how many packages have been found so far.
         more: further results of this job follow.
+        unneeded: SRI of tarballs that were announced or wanted and will not be installed; only in the results before
+            `ResolveDone`.
     """
 
     job: JobId
@@ -132,6 +134,7 @@ class ResolveStep(Message, frozen=True):
     announced: tuple[Announced, ...]
     packages: int
     more: bool = False
+    unneeded: tuple[str, ...] = ()
 
 
 class ResolveDone(Message, frozen=True):

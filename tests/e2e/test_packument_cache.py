@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.faulty import Fault
 from support.packages import make_package
 from support.project import Project
 from support.registry import PackageRegistry, faults
@@ -266,6 +267,22 @@ def test_a_full_queue_of_the_cache_is_told_to_who_wants_to_know(project: Project
     told = re.search(r"(\d+) packuments were not kept: the cache's queue was full", run.stderr)
     assert told is not None, run.stderr
     assert len(project.lock["packages"]) == 1501
+
+
+def test_a_cache_that_stands_still_costs_no_more_than_copies(project: Project) -> None:
+    project.declare(LEAF, MID, dependencies={"mid": "1"})
+    project.succeeds("install", fault=Fault("cache", "start", "SIGSTOP"))
+    project.assert_installed(TREE)
+    assert kept(project) == []
+
+
+def test_what_is_not_written_when_the_tree_is_settled_is_written_meanwhile(project: Project) -> None:
+    packages = [make_package(f"p{number}", "1.0.0") for number in range(5)]
+    project.declare(*packages, dependencies={package.name: "1" for package in packages})
+    # the five take longer than resolving, and less than is waited for at the end
+    project.python_path = (make_slow_cache(project.base),)
+    project.succeeds("install")
+    assert len(kept(project)) == 5
 
 
 def make_slow_cache(base: Path) -> Path:

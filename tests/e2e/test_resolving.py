@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 
 import pytest
 from support.faulty import Fault
@@ -346,6 +347,23 @@ def test_a_version_that_was_published_since_the_packument_was_kept_is_found(
     project.declare(LEAF_2, dependencies={"leaf": "2", "mid": "1"})
     project.succeeds("install")
     assert versions(project)["node_modules/leaf"] == "2.0.0"
+
+
+def test_a_guess_that_stands_still_holds_up_nothing(project: Project, registry: PackageRegistry) -> None:
+    guessed, never = threading.Event(), threading.Event()
+    user = make_package("user", "1.0.0", dependencies={"nowhere": "1"})
+    project.declare(LEAF, user, dependencies={"leaf": "1"}, optionalDependencies={"user": "1"})
+    registry.misbehave("/nowhere", faults.hold(guessed))
+    registry.misbehave("*/user-1.0.0.tgz", faults.hold(never))
+    running = project.start("install")
+    # until here it may have been right
+    registry.wait_for_requests("*/user-1.0.0.tgz", 1)
+    guessed.set()
+    try:
+        assert running.wait().status == 0
+    finally:
+        never.set()
+    project.assert_installed({"node_modules/leaf": LEAF})
 
 
 def test_an_optional_tarball_that_cannot_be_had_is_left_out(project: Project, registry: PackageRegistry) -> None:

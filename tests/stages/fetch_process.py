@@ -21,6 +21,7 @@ from stages.messages import (
     Release,
     Result,
     SharedBytes,
+    Withdraw,
     decode_results,
     encode,
 )
@@ -126,6 +127,9 @@ class FetchProcess:
     def release(self, result: Fetched) -> None:
         assert isinstance(result.source, SharedBytes)
         self.send(Release(result.job, result.source.offset))
+
+    def withdraw(self, *jobs: JobId) -> None:
+        self.send(*map(Withdraw, jobs))
 
     def settle(self) -> list[Result]:
         """Everything that comes before the answer to a job that needs no network: all else is done."""

@@ -52,7 +52,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def test_gives_back_what_was_written(cache: Cache) -> None:
-    assert cache.keep() == CachedDocument(JobId(7))
+    assert cache.keep() == CachedDocument(JobId(7), 4096)
     kept = read_document(cache.path)
     assert kept is not None
     assert kept.head == HEAD

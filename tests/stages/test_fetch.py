@@ -107,6 +107,70 @@ def test_sends_the_authorization_of_the_job(registry, small):
     assert [request.header("authorization") for request in registry.requests] == ["Bearer secret-token", None]
 
 
+# -- what is withdrawn --------------------------------------------------------------------------------------------
+
+
+def test_what_is_withdrawn_makes_room_for_others_wherever_it_was(registry, big, small):
+    gate = threading.Event()
+    registry.misbehave("*big*", faults.hold(gate, at=1000))
+    with FetchProcess(impatient(maximum_connections=2, held_bytes=2 * len(BIG))) as fetch:
+        # two stand still in the middle of their bodies, whose space they hold, and one waits for a connection
+        jobs = [fetch.order(big) for _ in range(3)]
+        registry.wait_for_requests("*big*", 2)
+        fetch.withdraw(*jobs)
+        given_up = [fetch.failed() for _ in jobs]
+        assert {failed.job for failed in given_up} == set(jobs)
+        assert all("is not needed any more" in failed.what for failed in given_up)
+        assert [fetch.fetch(small) for _ in range(3)] == [SMALL] * 3
+        gate.set()
+        assert fetch.fetch(registry.serve("/other.tgz", BIG)) == BIG
+        assert attempts(registry, "*big*") == 2
+
+
+def test_one_that_waits_for_its_next_attempt_can_be_withdrawn(registry, small):
+    registry.misbehave("*", faults.status(503, retry_after="60"), first=1)
+    with FetchProcess(impatient()) as fetch:
+        job = fetch.order(small)
+        registry.wait_for_requests("*.tgz", 1)
+        fetch.settle()
+        fetch.withdraw(job)
+        assert fetch.failed().job == job
+
+
+def test_what_is_complete_is_not_withdrawn(registry, small):
+    with FetchProcess() as fetch:
+        job = fetch.order(small)
+        result = fetch.fetched()
+        fetch.withdraw(job)
+        assert fetch.settle() == []
+        assert fetch.content(result) == SMALL
+
+
+def test_others_go_on_when_the_one_that_asks_for_a_name_is_withdrawn(registry, small):
+    gate = threading.Event()
+    registry.misbehave("*", faults.hold(gate))
+    with FetchProcess() as fetch:
+        first, second, third = (fetch.order(f"http://localhost.invalid-{'a' * 64}/{n}.tgz") for n in range(3))
+        fetch.withdraw(first, third)
+        assert {fetch.failed().job for _ in range(3)} == {first, second, third}
+        gate.set()
+
+
+def test_what_is_still_read_counts_no_longer_and_keeps_its_space(registry, big):
+    with FetchProcess(impatient(held_bytes=len(BIG))) as fetch:
+        fetch.order(big)
+        first = fetch.fetched()
+        fetch.order(big)
+        assert fetch.settle() == []
+        fetch.send(Release(first.job, first.source.offset, is_still_read=True))
+        second = fetch.fetched()
+        assert second.source.offset != first.source.offset
+        assert fetch.content(first) == fetch.content(second) == BIG
+        fetch.release(first)
+        fetch.release(second)
+        assert fetch.fetch(big) == BIG
+
+
 # -- back-pressure ------------------------------------------------------------------------------------------------
 
 

@@ -118,3 +118,13 @@ def test_nobody_is_left_waiting_whatever_becomes_of_those_that_ask(plans: list[l
         downloads.end_request(index, is_nameless=data.draw(st.booleans()))
         downloads.start_all()
     assert downloads.done == len(plans)
+
+
+def test_one_that_waits_can_be_taken_out():
+    gate = NameGate[str]()
+    assert gate.admits(PEER, 1, "first")
+    assert not gate.admits(PEER, 2, "second")
+    assert not gate.admits(PEER, 3, "third")
+    assert gate.withdraw(lambda download: download == "second") == "second"
+    assert gate.withdraw(lambda download: download == "second") is None
+    assert gate.open(PEER) == ["third"]
