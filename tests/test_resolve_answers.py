@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from support.entries import make_entry
 
-from pmpipe.errors import ArchiveError, ManifestError, RegistryError, StoreError
+from pmpipe.errors import ArchiveError, ManifestError, RegistryError
 from pmpipe.resolver import FedContents, FedManifest
 from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from
 from pmpipe.resolving.documents import LONGEST_DOCUMENT, PackumentReader
+from stages.opened_entry import DamagedEntryError
 
 PACKUMENT = json.dumps({"name": "a", "versions": {"1.0.0": {"version": "1.0.0"}}}).encode()
 INTEGRITY = "sha512-x"
@@ -168,8 +169,24 @@ def test_contents_that_cannot_be_read_are_an_answer(tmp_path: Path, name: str, t
     assert isinstance(fed, ArchiveError)
 
 
-def test_a_damaged_entry_is_an_answer(tmp_path: Path) -> None:
-    path = entry(tmp_path, package_json={})
-    (tmp_path / "entry/.pmpipe-index").write_bytes(b"torn")
-    assert isinstance(contents_from(path, wants_bundle=True, wants_shrinkwrap=True), StoreError)
-    assert isinstance(contents_from(f"{path}-gone", wants_bundle=True, wants_shrinkwrap=True), StoreError)
+@pytest.mark.parametrize("gone", ["", "package.json", "node_modules/b/package.json", "npm-shrinkwrap.json"])
+@pytest.mark.parametrize("bytes_instead", [b'{"name": "other"}', None])
+def test_a_damaged_entry_is_told_from_what_its_author_has_written(
+    tmp_path: Path, gone: str, bytes_instead: bytes | None
+) -> None:
+    shrinkwrap = {"npm-shrinkwrap_json": {"dependencies": {"c": {"version": "1.0.0"}}}}
+    path = entry(tmp_path, package_json={}, node_modules__b__package_json={}, **shrinkwrap)
+    damaged = tmp_path / "entry" / (gone or ".pmpipe-index")
+    damaged.unlink()
+    if bytes_instead is not None:
+        damaged.write_bytes(bytes_instead)
+    with pytest.raises(DamagedEntryError):
+        contents_from(path, wants_bundle=True, wants_shrinkwrap=True)
+    if gone in ("", "package.json"):
+        with pytest.raises(DamagedEntryError):
+            manifest_from(path, "", "", "a")
+
+
+def test_an_entry_that_is_gone_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(DamagedEntryError):
+        contents_from(f"{tmp_path}/gone", wants_bundle=True, wants_shrinkwrap=True)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.loaded_modules import modules_loaded_by
+from support.packages import integrity
 
+from pmpipe.npm.integrity import strongest
 from pmpipe.orders import (
     Dismiss,
     Finish,
@@ -26,6 +28,7 @@ from pmpipe.orders import (
 from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
+from stages.entry import digest_entry_path
 from stages.messages import (
     Announced,
     AnswerDocument,
@@ -287,6 +290,23 @@ def test_one_without_a_digest_is_answered_again_from_the_store(want: dict[str, s
     (second,) = jobs(run.handle(ResolveStep(first.job, (tarball(1, **want),), (), 1)))
     assert isinstance(first, AnswerEntry)
     assert second == AnswerEntry(second.job, 1, first.entry, DIGESTS[7], "")
+
+
+def test_what_the_store_has_damaged_is_fetched_again_once_for_all_that_want_it() -> None:
+    sri = integrity(b"a tarball")
+    run = make_run(stored=[digest_entry_path("/s", strongest(sri)[0])])
+    (answer,) = begin(run, tarball(0, integrity=sri))
+    assert isinstance(answer, AnswerEntry)
+    again = [msgspec.structs.replace(tarball(number, integrity=sri), replace=True) for number in (1, 2, 3)]
+    (fetch,) = jobs(run.handle(ResolveStep(answer.job, tuple(again[:2]), (), 1)))
+    (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
+    assert isinstance(extract, Extract)
+    assert extract.replace
+    answers = jobs(run.handle(extracted(extract)))
+    assert [one.want for one in answers if isinstance(one, AnswerEntry)] == [1, 2]
+    # it is whole now
+    (third,) = jobs(run.handle(ResolveStep(answers[0].job, tuple(again[2:]), (), 1)))
+    assert isinstance(third, AnswerEntry)
 
 
 def test_a_tarball_on_disk_is_extracted_without_a_download() -> None:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import msgspec
+import xxhash
 
 from pmpipe.errors import ArchiveError, LockfileError, ManifestError, StoreError
 from pmpipe.folder_bins import with_folder_bins
@@ -14,10 +15,14 @@ from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_v1 import entries_of_version_1
 from pmpipe.npm.text import printable
 from pmpipe.resolver import Fed, FedContents, FedManifest
-from stages.entry import EntryIndex, TornIndexError, read_index
+from stages.entry import EntryIndex
+from stages.opened_entry import ABSENT, DamagedEntryError, opened_entry
 
 _SHRINKWRAP = b"npm-shrinkwrap.json"
 _MANIFEST = b"package.json"
+
+#: Of a file, in an entry's index.
+_DIGEST_BYTES = 16
 
 
 def manifest_from(entry: str, resolved: str, integrity: str, name: str) -> Fed:
@@ -28,14 +33,18 @@ def manifest_from(entry: str, resolved: str, integrity: str, name: str) -> Fed:
         resolved: what the lockfile is to say about where it came from.
         integrity: SRI of the tarball; empty for git.
         name: of the dependency, for messages.
+
+    Raises:
+        DamagedEntryError: the entry is not what was put into the store.
     """
     try:
-        manifest = _read_json(entry, _MANIFEST)
-        if isinstance(manifest, dict) and manifest.get("directories"):
-            manifest = _with_bins(manifest, b"", read_index(entry))
-    except FileNotFoundError:
-        return ManifestError(f"{name} has no package.json in its tarball or repository")
-    except (OSError, ValueError, TornIndexError, msgspec.MsgspecError, RecursionError) as error:
+        index = _index_of(entry)
+        if _MANIFEST not in index.paths:
+            return ManifestError(f"{name} has no package.json in its tarball or repository")
+        manifest = _read_json(entry, _MANIFEST, index)
+        if isinstance(manifest, dict):
+            manifest = _with_bins(manifest, b"", index)
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         return ManifestError(f"the package.json of {name} cannot be used: {error}")
     if not isinstance(manifest, dict):
         return ManifestError(f"the package.json of {name} is no object")
@@ -66,12 +75,15 @@ def contents_from(entry: str, *, wants_bundle: bool, wants_shrinkwrap: bool) -> 
         entry: absolute path.
         wants_bundle: whether the first is asked for.
         wants_shrinkwrap: whether the second is.
+
+    Raises:
+        DamagedEntryError: the entry is not what was put into the store.
     """
     try:
-        index = read_index(entry)
+        index = _index_of(entry)
         manifests = _bundled(entry, index) if wants_bundle else {}
         shrinkwrap = _shrinkwrap(entry, index) if wants_shrinkwrap else None
-    except (OSError, TornIndexError) as error:
+    except OSError as error:
         return StoreError(f"the store entry at {printable(entry)} cannot be read: {error}")
     except (msgspec.MsgspecError, RecursionError, LockfileError) as error:
         return ArchiveError(f"the lock or a manifest in the tarball at {printable(entry)} cannot be used: {error}")
@@ -84,7 +96,7 @@ def _bundled(entry: str, index: EntryIndex) -> dict[str, dict[str, Any]]:
         folder = path.removesuffix(b"/" + _MANIFEST)
         if folder == path or not _is_package_folder(folder):
             continue
-        manifest = _read_json(entry, path)
+        manifest = _read_json(entry, path, index)
         if isinstance(manifest, dict):
             found[folder.decode("utf-8", "backslashreplace")] = _with_bins(manifest, folder + b"/", index)
     return found
@@ -113,19 +125,36 @@ def _is_package_folder(folder: bytes) -> bool:
 def _shrinkwrap(entry: str, index: EntryIndex) -> dict[str, dict[str, Any]] | None:
     if _SHRINKWRAP not in index.paths:
         return None
-    document = _read_json(entry, _SHRINKWRAP)
+    document = _read_json(entry, _SHRINKWRAP, index)
     if not isinstance(document, dict):
         return None
     packages = document.get("packages")
     if not packages and document.get("dependencies") and isinstance(document["dependencies"], dict):
         # of version 1, as packages of old have it
-        manifest = _read_json(entry, _MANIFEST)
+        manifest = _read_json(entry, _MANIFEST, index) if _MANIFEST in index.paths else {}
         packages = entries_of_version_1(document, manifest if isinstance(manifest, dict) else {}, entry)
     if not isinstance(packages, dict):
         return None
     return {path: one for path, one in packages.items() if isinstance(one, dict)}
 
 
-def _read_json(entry: str, path: bytes) -> Any:
-    with open(os.path.join(os.fsencode(entry), path), "rb") as file:
-        return msgspec.json.decode(without_bom(file.read()))
+def _index_of(entry: str) -> EntryIndex:
+    with opened_entry(entry) as opened:
+        return opened.index
+
+
+def _read_json(entry: str, path: bytes, index: EntryIndex) -> Any:
+    """A file that the index has; what it says must not be taken for what the package's author has written otherwise."""
+    place = os.path.join(os.fsencode(entry), path)
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        if error.errno in ABSENT:
+            raise DamagedEntryError(f"{printable(os.fsdecode(place))} is missing") from error
+        raise
+    position = index.paths.index(path) * _DIGEST_BYTES
+    if xxhash.xxh3_128_digest(content) != index.digests[position : position + _DIGEST_BYTES]:
+        raise DamagedEntryError(f"{printable(os.fsdecode(place))} has other bytes than were put there")
+    return msgspec.json.decode(without_bom(content))

@@ -473,6 +473,7 @@ class ResolveRun(msgspec.Struct):
                 tarball.key,
                 self.settings.limits,
                 self.settings.durable,
+                replace=tarball.replace,
             )
             self._orders.append(Start(StageName.EXTRACT, job))
 

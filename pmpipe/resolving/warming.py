@@ -48,6 +48,7 @@ class Tarball(msgspec.Struct, eq=False):
         wants: numbers of the wants that wait for it.
         source: where its bytes are, once it is fetched.
         entry: path of its store entry, once it is known to be there.
+        replace: what the store has of it is damaged.
     """
 
     label: str
@@ -63,6 +64,7 @@ class Tarball(msgspec.Struct, eq=False):
     source: Source | None = None
     entry: str = ""
     certificate: ClientCertificate | None = None
+    replace: bool = False
 
 
 class Warming(msgspec.Struct):
@@ -94,14 +96,20 @@ class Warming(msgspec.Struct):
     def want(self, want: WantTarball) -> Tarball:
         """A tarball that the resolver waits for; if it is `STORED` or `LOST` already, the caller has to answer."""
         name = want.integrity or want.url or want.path
-        tarball = self._tarballs.get(name)
-        if tarball is not None and tarball.state is not TarballState.LOST:
+        tarball = self._known(name, replace=want.replace)
+        if tarball is not None:
             tarball.wants.append(want.want)
             if tarball.state is TarballState.WAITING:
                 self._wanted.append(tarball)
             return tarball
         tarball = Tarball(
-            want.label, want.url, want.authorization, want.integrity, wants=[want.want], certificate=want.certificate
+            want.label,
+            want.url,
+            want.authorization,
+            want.integrity,
+            wants=[want.want],
+            certificate=want.certificate,
+            replace=want.replace,
         )
         self._tarballs[name] = tarball
         if self._is_stored(tarball):
@@ -115,17 +123,37 @@ class Warming(msgspec.Struct):
     def want_commit(self, want: WantCommit, commit: str) -> Tarball:
         """A git commit that the resolver waits for; if it is `STORED` already, the caller has to answer."""
         key = git_key(want.resolved.replace(COMMIT, commit))
-        tarball = self._tarballs.get(key)
-        if tarball is not None and tarball.state is not TarballState.LOST:
+        tarball = self._known(key, replace=want.replace)
+        if tarball is not None:
             tarball.wants.append(want.want)
             return tarball
-        tarball = Tarball(want.label, "", "", "", want.repositories, commit, want.subfolder, key, wants=[want.want])
+        tarball = Tarball(
+            want.label,
+            "",
+            "",
+            "",
+            want.repositories,
+            commit,
+            want.subfolder,
+            key,
+            wants=[want.want],
+            replace=want.replace,
+        )
         self._tarballs[key] = tarball
         if not self._is_stored(tarball):
             self._wanted.append(tarball)
         return tarball
 
+    def _known(self, name: str, *, replace: bool) -> Tarball | None:
+        """The tarball of a name that can be waited for; what is to replace what the store has is another one."""
+        tarball = self._tarballs.get(name)
+        if tarball is None or tarball.state is TarballState.LOST or (replace and not tarball.replace):
+            return None
+        return tarball
+
     def _is_stored(self, tarball: Tarball) -> bool:
+        if tarball.replace:
+            return False
         tarball.entry = self._find_entry(tarball)
         if tarball.entry:
             tarball.state = TarballState.STORED

@@ -58,9 +58,11 @@ from stages.messages import (
     Result,
     Want,
     WantCommit,
+    WantDocument,
     WantTarball,
     encode,
 )
+from stages.opened_entry import DamagedEntryError
 
 if TYPE_CHECKING:
     from stages.worker import Handler
@@ -166,6 +168,10 @@ class ResolveWorker:
         self._kept_paths: dict[int, str] = {}
         self._next = 0
         self._packages = 0
+        #: what was asked for and turned out to be damaged in the store
+        self._mended: set[Ask] = set()
+        #: what the user is warned of, beside what the resolver has to say
+        self._notes: list[str] = []
         #: SRI of tarballs that may be on their way
         self._offered: dict[str, None] = {}
 
@@ -189,7 +195,10 @@ class ResolveWorker:
                 self._want(ask, outcome)
         elif isinstance(job, AnswerEntry):
             ask = self._asked.pop(job.want)
-            self._feed(ask, self._entry(job, ask), outcome)
+            try:
+                self._feed(ask, self._entry(job, ask), outcome)
+            except DamagedEntryError as error:
+                self._mend(ask, error, outcome)
         elif isinstance(job, AnswerFailure):
             self._feed(self._asked.pop(job.want), error_of(job.code, job.what, job.details, job.hint), outcome)
         else:
@@ -295,9 +304,11 @@ class ResolveWorker:
             return cache.offline
         return cache.prefer_offline or (not cache.prefer_online and kept.is_fresh(time.time()))
 
-    def _want(self, ask: Ask, outcome: _Outcome, kept: KeptDocument | None = None) -> None:
+    def _want(self, ask: Ask, outcome: _Outcome, kept: KeptDocument | None = None, *, replace: bool = False) -> None:
         number = self._next
         want = self._inputs.wants.want(number, ask, kept.head if kept is not None else None)
+        if replace and not isinstance(want, WantDocument):
+            want = msgspec.structs.replace(want, replace=True)
         self._next += 1
         self._asked[number] = ask
         if isinstance(want, WantCommit):
@@ -340,6 +351,20 @@ class ResolveWorker:
             return manifest_from(job.entry, commit.resolved.replace(COMMIT, job.commit), "", ask.name)
         resolved = ask.wanted if ask.kind is RequestKind.TARBALL_URL else f"file:{ask.wanted.removeprefix('file:')}"
         return manifest_from(job.entry, resolved, job.integrity, ask.name)
+
+    def _mend(self, ask: Ask, error: DamagedEntryError, outcome: _Outcome) -> None:
+        """Have a damaged store entry fetched again, once, as an install does."""
+        assert not isinstance(ask, AskPackument), "packuments are no store entries"
+        what = f"the store's {ask.name} is damaged ({error})"
+        if ask in self._mended:
+            self._feed(ask, StoreError(f"{what}, although it has just been fetched again"), outcome)
+        elif self._inputs.cache.offline:
+            hint = "install once without --offline"
+            self._feed(ask, StoreError(f"{what}, and the network may not be used", hint=hint), outcome)
+        else:
+            self._mended.add(ask)
+            self._want(ask, outcome, replace=True)
+            self._notes.append(f"{what}: fetching it again")
 
     # -- results --------------------------------------------------------------------------------------------------
 
@@ -384,9 +409,8 @@ class ResolveWorker:
         unneeded = tuple(_unneeded(self._offered, installed))
         if unneeded:
             yield from _steps(ResolveStep(job, (), (), self._packages, more=True, unneeded=unneeded))
-        yield ResolveDone(
-            job, path, tuple(bounded((*resolver.warnings, *warnings_of(ideal, self._inputs.order.project))))
-        )
+        warnings = (*self._notes, *resolver.warnings, *warnings_of(ideal, self._inputs.order.project))
+        yield ResolveDone(job, path, tuple(bounded(warnings)))
 
     def _lock_document(self, ideal: IdealTree, version: int) -> dict[str, Any]:
         style = self._inputs.style

@@ -76,6 +76,7 @@ class WantTarball(Message, frozen=True):
         authorization, certificate: see `FetchTarball`.
         path: absolute path of a tarball on disk, or empty.
         integrity: SRI, or empty.
+        replace: the store has it, but damaged.
     """
 
     want: int
@@ -85,13 +86,14 @@ class WantTarball(Message, frozen=True):
     path: str
     integrity: str
     certificate: ClientCertificate | None = None
+    replace: bool = False
 
 
 class WantCommit(Message, frozen=True):
     """The resolver has to look into a git repository; fields as in `FindGitCommit`.
 
     `resolved` is what a lockfile says of it, with ``{commit}`` in place of the commit's id; `subfolder` the path of the
-    package within the repository, or empty.
+    package within the repository, or empty. With `replace` the store has it, but damaged.
     """
 
     want: int
@@ -101,6 +103,7 @@ class WantCommit(Message, frozen=True):
     requested_range: str
     resolved: str
     subfolder: str
+    replace: bool = False
 
 
 class Announced(Message, frozen=True):

@@ -230,3 +230,73 @@ def test_what_the_store_remembers_of_projects_may_be_damaged(project: Project, h
     project.assert_installed()
     project.succeeds("ci")
     project.assert_installed()
+
+
+# -- while dependencies are resolved --------------------------------------------------------------------------------
+
+OUTER = make_package(
+    "outer",
+    "1.0.0",
+    {"node_modules/inner/package.json": b'{"name": "inner", "version": "1.0.0"}'},
+    dependencies={"inner": "1"},
+    bundleDependencies=["inner"],
+)
+
+
+def lose_manifest(entry: Path) -> None:
+    (entry / "package.json").unlink()
+
+
+def lose_bundled_manifest(entry: Path) -> None:
+    (entry / "node_modules/inner/package.json").unlink()
+
+
+def resolve_again(project: Project, package: str, damage: Damage) -> None:
+    """Damage the package's only store entry, and take away what was installed and locked."""
+    project.succeeds("install")
+    project.store_is_damaged = True
+    (found,) = (
+        path.parent
+        for path in (project.store / "v1").glob(f"sha512/*/*/{INDEX_NAME}")
+        if f'"name": "{package}"' in (path.parent / "package.json").read_text()
+    )
+    damage(found)
+    shutil.rmtree(project.folder / "node_modules")
+    (project.folder / "package-lock.json").unlink()
+
+
+@pytest.mark.parametrize("damage", [tear_index, lose_bundled_manifest])
+def test_a_damaged_entry_that_is_looked_into_is_fetched_again(project: Project, damage: Damage) -> None:
+    project.declare(OUTER, dependencies={"outer": "1"})
+    resolve_again(project, "outer", damage)
+    run = project.succeeds("install")
+    assert "the store's outer is damaged" in run.stderr
+    assert (project.folder / "node_modules/outer/node_modules/inner/package.json").is_file()
+    assert "node_modules/outer/node_modules/inner" in project.lock["packages"]
+    project.succeeds("store", "verify")
+
+
+@pytest.mark.parametrize("damage", [tear_index, lose_index, lose_manifest])
+def test_a_damaged_entry_of_a_tarball_by_its_url_is_fetched_again(project: Project, damage: Damage) -> None:
+    far = make_package("far", "1.0.0")
+    project.declare(dependencies={"far": project.registry.serve("/far.tgz", far.tarball)})
+    resolve_again(project, "far", damage)
+    project.succeeds("install")
+    assert (project.folder / "node_modules/far/package.json").is_file()
+    project.succeeds("store", "verify")
+
+
+def test_offline_a_damaged_entry_that_is_looked_into_is_told(project: Project) -> None:
+    project.declare(OUTER, dependencies={"outer": "1"})
+    resolve_again(project, "outer", lose_bundled_manifest)
+    run = project.fails("install", "--offline")
+    assert "the store's outer is damaged" in run.stderr
+    assert "hint: install once without --offline" in run.stderr
+
+
+def test_a_damaged_entry_that_cannot_be_fetched_again_is_told(project: Project) -> None:
+    project.declare(OUTER, dependencies={"outer": "1"})
+    resolve_again(project, "outer", lose_bundled_manifest)
+    project.registry.misbehave("*/outer-1.0.0.tgz", faults.status(404))
+    run = project.fails("install")
+    assert "outer@1.0.0 could not be fetched" in run.stderr
