@@ -3,6 +3,7 @@
 ::
 
     WAITING -> FETCHING -> FETCHED -> EXTRACTING -> STORED          or FAILED from any of the four
+       ^-- damaged on its way, once ---'              |
        ^------------------ damaged entry, once -------'
 
 A package that is to be patched, and that the store has as it was published, begins as FETCHED; if that turns out to be
@@ -53,6 +54,8 @@ class Downloads(msgspec.Struct):
     integrities: dict[PackageNumber, str] = msgspec.field(default_factory=dict)
     #: packages whose entry was damaged and is fetched again; a second time is a failure
     mended: set[PackageNumber] = msgspec.field(default_factory=set)
+    #: packages whose tarball was damaged when it came, and was asked for again
+    repeated: set[PackageNumber] = msgspec.field(default_factory=set)
     #: all and only packages in state WAITING
     _to_fetch: deque[PackageNumber] = msgspec.field(default_factory=deque)
     #: all and only packages in state FETCHED, with the place of their bytes
@@ -140,6 +143,12 @@ class Downloads(msgspec.Struct):
     def damaged(self, number: PackageNumber) -> None:
         """STORED -> WAITING: the entry turned out to be incomplete and is to be had again."""
         self.mended.add(number)
+        self.states[number] = PackageState.WAITING
+        self._queue(number)
+
+    def damaged_on_the_way(self, number: PackageNumber) -> None:
+        """EXTRACTING -> WAITING: what the network has brought is not the tarball; the next may be."""
+        self.repeated.add(number)
         self.states[number] = PackageState.WAITING
         self._queue(number)
 

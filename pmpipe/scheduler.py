@@ -8,7 +8,8 @@ bounds, and what each result means for the two::
                                 │ always                      │ Damaged
                                 └> ReleaseTarball             └> Start(fetch), once a package
 
-Extract, too, may answer with `Damaged`: where it makes a patched package of one that the store has.
+Extract, too, may answer with `Damaged`: where it makes a patched package of one that the store has. What it finds
+damaged although it has just come over the network is asked for once more.
 
 Work is handed out only against a stage's free places, so no queue can ever be full. An expected failure of a package
 that the install cannot do without dooms the run: nothing more is placed, but the other downloads are still tried, so
@@ -42,7 +43,18 @@ from pmpipe.orders import (
 )
 from pmpipe.placements import Placements
 from pmpipe.plan import FolderLink, GitCommit, PackageNumber, PlacementNumber, Plan, RemoteTarball
-from pmpipe.tasks import ANY_SIZE, STAGE_OF, Cloning, Extracting, Fetching, Linking, Removing, Settings, Task
+from pmpipe.tasks import (
+    ANY_SIZE,
+    DAMAGED_ON_THE_WAY,
+    STAGE_OF,
+    Cloning,
+    Extracting,
+    Fetching,
+    Linking,
+    Removing,
+    Settings,
+    Task,
+)
 from stages.messages import (
     Clone,
     Cloned,
@@ -219,6 +231,9 @@ class Scheduler:
 
     def _failed(self, task: Task, failed: Failed) -> None:
         match task:
+            case Extracting(package, SharedBytes()) if self._may_repeat(package, failed):
+                self.warnings.append(f"{failed.what}: asking for it again")
+                self.downloads.damaged_on_the_way(package)
             case Fetching(package) | Extracting(package):
                 if failed.host_is_down:
                     self.downloads.declare_dead(package, failed)
@@ -229,6 +244,9 @@ class Scheduler:
                 self.failures.append(Failure(self.plan.placements[placement].location, failed))
             case Linking(link):
                 self.failures.append(Failure(self.plan.links[link].label, failed))
+
+    def _may_repeat(self, package: PackageNumber, failed: Failed) -> bool:
+        return failed.code in DAMAGED_ON_THE_WAY and package not in self.downloads.repeated
 
     def _lose(self, package: PackageNumber, failed: Failed) -> None:
         """A package cannot be had."""

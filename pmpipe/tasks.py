@@ -6,9 +6,14 @@ from typing import TypeAlias
 
 import msgspec
 
+from pmpipe.errors import ArchiveError, IntegrityError
 from pmpipe.orders import StageName
 from pmpipe.plan import LinkNumber, PackageNumber, PlacementNumber
 from stages.messages import ArchiveLimits, Source
+
+#: Why a tarball that came over the network is asked for once more, at once: it was cut off where no length was
+#: announced, or something on the way has changed it. npm does the same.
+DAMAGED_ON_THE_WAY = frozenset({IntegrityError.code, ArchiveError.code})
 
 #: Larger than any tarball.
 ANY_SIZE = 1 << 62

@@ -309,6 +309,33 @@ def test_what_the_store_has_damaged_is_fetched_again_once_for_all_that_want_it()
     assert isinstance(third, AnswerEntry)
 
 
+@pytest.mark.parametrize("code", ["PM_INTEGRITY", "PM_ARCHIVE"])
+def test_what_the_network_has_damaged_is_asked_for_again_once(code: str) -> None:
+    run = make_run()
+    (fetch,) = begin(run, tarball(3))
+    for _ in range(2):
+        assert isinstance(fetch, FetchTarball)
+        (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
+        orders = run.handle(Failed(extract.job, code, "damaged"))
+        assert ReleaseTarball(0) in orders
+        (fetch,) = jobs(orders)
+    assert fetch == AnswerFailure(fetch.job, 3, code, "damaged", (), "")
+
+
+def test_a_damaged_tarball_on_disk_is_not_read_again() -> None:
+    run = make_run()
+    (extract,) = begin(run, tarball(0, integrity="", path="/app/a.tgz"))
+    (answer,) = jobs(run.handle(Failed(extract.job, "PM_ARCHIVE", "damaged")))
+    assert isinstance(answer, AnswerFailure)
+
+
+def test_a_damaged_guess_is_left_to_the_install() -> None:
+    run = make_run()
+    _, guess = begin(run, document(0), ahead=[announced()])
+    (extract,) = jobs(run.handle(Fetched(guess.job, SharedBytes(0, 10), 10, 1)))
+    assert jobs(run.handle(Failed(extract.job, "PM_INTEGRITY", "damaged"))) == []
+
+
 def test_a_tarball_on_disk_is_extracted_without_a_download() -> None:
     (extract,) = begin(make_run(), tarball(0, integrity="", path="/app/a.tgz"))
     assert isinstance(extract, Extract)
@@ -590,7 +617,7 @@ class MadeUpResolver:
 def answer_of(job: Job, resolver: MadeUpResolver, data: st.DataObject) -> list[Result]:
     """What a stage might say to a job."""
     if not isinstance(job, Resolve | Answer | CacheDocument) and data.draw(st.integers(0, 6)) == 0:
-        return [Failed(job.job, "PM_REGISTRY", "expected failure")]
+        return [Failed(job.job, "PM_INTEGRITY" if isinstance(job, Extract) else "PM_REGISTRY", "expected failure")]
     match job:
         case FetchDocument():
             if data.draw(st.integers(0, 4)) == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -186,9 +187,32 @@ def test_shared_bytes_are_released_when_extract_fails() -> None:
     scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a")]))
     fetch = jobs(scheduler.start())[0]
     extract = jobs(scheduler.handle(succeed(fetch)))[0]
-    orders = scheduler.handle(Failed(extract.job, "PM_INTEGRITY", "integrity mismatch for a@1.0.0"))
+    orders = scheduler.handle(Failed(extract.job, "PM_FILESYSTEM", "the disk is full"))
     assert ReleaseTarball(4096 * fetch.job) in orders
     assert [failure.location for failure in scheduler.failures] == ["node_modules/a"]
+
+
+@pytest.mark.parametrize("code", ["PM_INTEGRITY", "PM_ARCHIVE"])
+def test_what_the_network_has_damaged_is_asked_for_again_once(code: str) -> None:
+    scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a")]))
+    fetch = jobs(scheduler.start())[0]
+    for _ in range(2):
+        assert scheduler.failures == []
+        extract = jobs(scheduler.handle(succeed(fetch)))[0]
+        orders = scheduler.handle(Failed(extract.job, code, "damaged"))
+        scheduler.validate()
+        assert ReleaseTarball(4096 * fetch.job) in orders
+        fetch = next((job for job in jobs(orders) if isinstance(job, FetchTarball)), fetch)
+    assert orders[-1] == Finish()
+    assert [failure.failed.code for failure in scheduler.failures] == [code]
+
+
+def test_a_damaged_tarball_on_disk_is_not_read_again() -> None:
+    local = msgspec.structs.replace(remote("a"), origin=LocalTarball("/app/a.tgz"))
+    scheduler = make_scheduler(Plan([local], [place(0, "node_modules/a")]))
+    (extract,) = jobs(scheduler.start())
+    assert scheduler.handle(Failed(extract.job, "PM_ARCHIVE", "damaged")) == [Finish()]
+    assert len(scheduler.failures) == 1
 
 
 def test_all_downloads_are_tried_after_a_failure_but_nothing_more_is_placed() -> None:
@@ -426,7 +450,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 def answer(job: Job, kind: str) -> Result:
     if kind == "fail":
-        return Failed(job.job, "PM_REGISTRY", "expected failure")
+        return Failed(job.job, "PM_ARCHIVE" if isinstance(job, Extract) else "PM_REGISTRY", "expected failure")
     if kind == "host down" and isinstance(job, FetchTarball):
         return Failed(job.job, "PM_REGISTRY", "refused", host_is_down=True)
     if kind == "damaged" and (

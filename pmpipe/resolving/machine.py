@@ -57,7 +57,7 @@ from pmpipe.resolving.tasks import (
 )
 from pmpipe.resolving.warming import Tarball, TarballState, Warming
 from pmpipe.sources import is_full_commit
-from pmpipe.tasks import ANY_SIZE, Settings
+from pmpipe.tasks import ANY_SIZE, DAMAGED_ON_THE_WAY, Settings
 from stages.document_cache import KeptHead, encode_head
 from stages.messages import (
     AnswerDocument,
@@ -253,13 +253,20 @@ class ResolveRun(msgspec.Struct):
                 self._take_tarball(task.tarball, result)
             case KeepTask(), CachedDocument(problem=problem):
                 self.result.notes += [problem] if problem else []
-            case ((DocumentTask(want=want) | CommitTask(want=want)), Failed()):
-                self._answer_failure(want.want, want.label, result)
-            case ((FetchTask(tarball=tarball) | ExtractTask(tarball=tarball)), Failed()):
-                for number in self.warming.lost(tarball):
-                    self._answer_failure(number, tarball.label, result)
+            case ((DocumentTask() | CommitTask() | FetchTask() | ExtractTask()), Failed()):
+                self._take_failure(task, result)
             case _:
                 raise AssertionError(f"{type(result).__name__} answers no {type(task).__name__}")
+
+    def _take_failure(self, task: DocumentTask | CommitTask | FetchTask | ExtractTask, failed: Failed) -> None:
+        match task:
+            case DocumentTask(want=want) | CommitTask(want=want):
+                self._answer_failure(want.want, want.label, failed)
+            case ExtractTask(tarball=tarball, source=SharedBytes()) if self._may_repeat(tarball, failed):
+                self.warming.damaged_on_the_way(tarball)
+            case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
+                for number in self.warming.lost(tarball):
+                    self._answer_failure(number, tarball.label, failed)
 
     def _settle(self, result: ResolveDone | ResolveFailed) -> None:
         self._settled = True
@@ -336,6 +343,11 @@ class ResolveRun(msgspec.Struct):
         tarball.integrity = tarball.integrity or result.integrity
         self.warming.stored(tarball, result.entry, result.integrity)
         self._answer_wants_of(tarball)
+
+    def _may_repeat(self, tarball: Tarball, failed: Failed) -> bool:
+        """Whether to ask for it once more, at once; what nobody waits for the install asks for, if it needs it."""
+        is_waited_for = bool(tarball.wants) and not self._settled
+        return is_waited_for and failed.code in DAMAGED_ON_THE_WAY and not tarball.repeated
 
     # -- answers --------------------------------------------------------------------------------------------------
 

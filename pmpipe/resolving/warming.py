@@ -49,6 +49,7 @@ class Tarball(msgspec.Struct, eq=False):
         source: where its bytes are, once it is fetched.
         entry: path of its store entry, once it is known to be there.
         replace: what the store has of it is damaged.
+        repeated: it was damaged when it came over the network, and was asked for again.
     """
 
     label: str
@@ -65,6 +66,7 @@ class Tarball(msgspec.Struct, eq=False):
     entry: str = ""
     certificate: ClientCertificate | None = None
     replace: bool = False
+    repeated: bool = False
 
 
 class Warming(msgspec.Struct):
@@ -210,6 +212,11 @@ class Warming(msgspec.Struct):
                 tarball.state = TarballState.EXTRACTING
                 return tarball
         return None
+
+    def damaged_on_the_way(self, tarball: Tarball) -> None:
+        """What the network has brought is not the tarball; the next may be."""
+        tarball.state, tarball.source, tarball.repeated = TarballState.WAITING, None, True
+        self._wanted.append(tarball)
 
     def stored(self, tarball: Tarball, entry: str, integrity: str) -> None:
         """It is in the store now.
