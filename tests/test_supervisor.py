@@ -27,7 +27,18 @@ from pmpipe.orders import Dismiss, Event, Finish, Interrupted, Order, StageName,
 from pmpipe.supervisor import Cancelled, CrashReport, Finished, Outcome, Supervisor
 from pmpipe.workers import Stage, Workers
 from stages.channel import Channel
-from stages.messages import Crashed, Job, JobId, Remove, Removed, Result
+from stages.messages import (
+    CachedDocument,
+    CacheDocument,
+    Crashed,
+    Job,
+    JobId,
+    Release,
+    Remove,
+    Removed,
+    Result,
+    SharedBytes,
+)
 from stages.worker import JobBoard, run_jobs
 
 Handler = Callable[[Job], Iterable[Result]]
@@ -531,3 +542,84 @@ def test_a_signal_right_behind_the_fork_ends_the_worker_without_a_word(
     with cancel_on_signals(), Crew([stage_of(removed, count=1)]) as crew, killed:
         crew.drive(Removals(["one"]), nothing, is_last=True)
     assert capfd.readouterr().err == ""
+
+
+# -- what a machine leaves to its processes ---------------------------------------------------------------------------
+
+
+class LeavesWrite:
+    """A state machine that does not wait for what it has written to the cache."""
+
+    number = JobId(1 << 32)
+
+    def start(self) -> list[Order]:
+        keep = CacheDocument(self.number, "left-pad", SharedBytes(4096, 1), b"", "", "")
+        return [Start(StageName.CACHE, keep), Finish()]
+
+    def handle(self, *_: Event) -> list[Order]:
+        return []
+
+    def in_flight(self, stage: StageName) -> int:
+        return int(stage is StageName.CACHE)
+
+    def describe(self, job: JobId) -> str:
+        return "left-pad" if job == self.number else ""
+
+
+class Pipes:
+    """Stages that tell each other when to go on: the cache waits for clone, clone for fetch."""
+
+    def __init__(self) -> None:
+        self.to_cache, self.to_clone = os.pipe(), os.pipe()
+
+    def keep(self, job: Job) -> Iterator[Result]:
+        assert isinstance(job, CacheDocument)
+        os.read(self.to_cache[0], 1)
+        yield CachedDocument(job.job, job.source.offset, "the disk is full")
+
+    def keep_and_die(self, _: Job) -> Iterator[Result]:
+        os.read(self.to_cache[0], 1)
+        os._exit(3)
+
+    def clone(self, job: Job) -> Iterator[Result]:
+        os.write(self.to_cache[1], b".")
+        os.read(self.to_clone[0], 1)
+        yield Removed(job.job)
+
+    def fetch(self, job: Job) -> Iterator[Result]:
+        assert job == Release(JobId(-1), 4096)
+        os.write(self.to_clone[1], b".")
+        yield from ()
+
+    def stages(self, keep: Handler) -> list[Stage]:
+        handlers = {StageName.CACHE: keep, StageName.CLONE: self.clone, StageName.FETCH: self.fetch}
+        return [Stage(name, 1, 4, stage_of(handle).main) for name, handle in handlers.items()]
+
+    def close(self) -> None:
+        for fd in (*self.to_cache, *self.to_clone):
+            os.close(fd)
+
+
+@pytest.fixture
+def pipes() -> Iterator[Pipes]:
+    one = Pipes()
+    yield one
+    one.close()
+
+
+def test_what_a_machine_has_left_is_released_while_the_next_is_driven(pipes: Pipes) -> None:
+    with Crew(pipes.stages(pipes.keep)) as crew:
+        crew.prepare(StageName.FETCH)
+        crew.drive(LeavesWrite(), nothing, is_last=False)
+        machine = Removals(["a"])
+        crew.drive(machine, nothing, is_last=True)
+        assert machine.done == [JobId(0)]
+    assert crew.notes == ["the disk is full"]
+
+
+def test_a_crash_in_what_a_machine_has_left_ends_the_next_and_names_the_job(pipes: Pipes) -> None:
+    with Crew(pipes.stages(pipes.keep_and_die)) as crew:
+        crew.drive(LeavesWrite(), nothing, is_last=False)
+        with pytest.raises(WorkerCrashError, match="cache stage's worker exited with status 3") as caught:
+            crew.drive(Removals(["a"]), nothing, is_last=True)
+    assert "left-pad" in str(caught.value)
