@@ -233,7 +233,7 @@ class FetchWorker:
         if transfer is not None:
             self._outbox.append(_withdrawn(number, transfer.label))
             # it may be the one that asks for a name
-            self._open_gate(transfer.peer)
+            self._let_go_on(self._names.leave(transfer))
 
     def _take_out(self, number: JobId) -> Transfer | None:
         """Forget a download, and close its connection if it has one."""
