@@ -187,7 +187,7 @@ def _survey_folders(
     folders: Iterable[ModulesFolder],
     written_ns: int,
 ) -> None:
-    """Look for packages that nothing lists, in every node_modules or scope folder that is newer than the lockfile."""
+    """Look for packages that nothing lists, whatever the folders' times say: who unpacks an archive restores those."""
     roots = {folder.path for folder in folders}
     for path in claimed:
         split = split_installed(path)
@@ -199,28 +199,23 @@ def _survey_folders(
         if not os.path.isdir(root):
             continue
         try:
-            changed = os.lstat(root).st_mtime_ns > written_ns
             bins = os.lstat(f"{root}/.bin").st_mtime_ns if os.path.lexists(f"{root}/.bin") else written_ns + 1
         except OSError:
             continue
         if bins > written_ns:
             found.changed_bins.add(f"{root}/.bin")
         base = os.path.relpath(root, project)
-        for name in _names_in(root, written_ns, changed=changed):
+        for name in _names_in(root):
             if PackagePath(f"{base}/{name}") not in claimed:
                 found.extraneous.append(f"{root}/{name}")
 
 
-def _names_in(root: str, written_ns: int, *, changed: bool) -> Iterator[str]:
-    """Names of packages in a node_modules folder, from those of its folders that are newer than the lockfile."""
+def _names_in(root: str) -> Iterator[str]:
+    """Names of packages in a node_modules folder."""
     for entry in _folders_in(root):
-        if not entry.name.startswith("@"):
-            if changed:
-                yield entry.name
-        elif entry.is_dir(follow_symlinks=False):
-            if changed or entry.stat(follow_symlinks=False).st_mtime_ns > written_ns:
-                yield from (f"{entry.name}/{inner.name}" for inner in _folders_in(entry.path))
-        elif changed:
+        if entry.name.startswith("@") and entry.is_dir(follow_symlinks=False):
+            yield from (f"{entry.name}/{inner.name}" for inner in _folders_in(entry.path))
+        else:
             yield entry.name
 
 

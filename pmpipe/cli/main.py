@@ -59,7 +59,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     Raises:
         BrokenPipeError: nobody reads our output any more.
+        OutputError: it cannot be written.
     """
+    from pmpipe.cli.output import OutputError
     from pmpipe.interrupts import CancelledError, cancel_on_signals
 
     try:
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         with contextlib.suppress(OSError):
             print(f"\npmpipe: stopped; {cancelled.state}", file=sys.stderr)
         return EXIT_BY_SIGNAL + cancelled.signal_number
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report
         return _tell_bug(error)

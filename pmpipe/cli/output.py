@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 from pmpipe.npm.text import printable
 
@@ -12,6 +12,10 @@ _LEVELS = ("silent", "error", "warn", "notice", "http", "info", "verbose", "sill
 
 #: More warnings than this are counted, not shown, unless the level is verbose.
 _WARNINGS = 20
+
+
+class OutputError(OSError):
+    """Standard output or error cannot be written, a full disk being behind it for example."""
 
 
 class Output:
@@ -33,17 +37,17 @@ class Output:
     def say(self, text: str) -> None:
         """A line of the summary."""
         if self.shows("notice") and not self.json:
-            print(text)
+            _write(text, sys.stdout)
 
     def note(self, text: str) -> None:
         """A line beside the summary, for a person."""
         if self.shows("notice"):
-            print(text, file=sys.stderr)
+            _write(text, sys.stderr)
 
     def debug(self, text: str) -> None:
         """A line for who wants to know more."""
         if self.shows("verbose"):
-            print(printable(text), file=sys.stderr)
+            _write(printable(text), sys.stderr)
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Warnings, each once."""
@@ -52,9 +56,9 @@ class Output:
         distinct = list(dict.fromkeys(warnings))
         shown = distinct if self.shows("verbose") else distinct[:_WARNINGS]
         for warning in shown:
-            print(f"warning: {printable(warning)}", file=sys.stderr)
+            _write(f"warning: {printable(warning)}", sys.stderr)
         if len(shown) < len(distinct):
-            print(f"warning: and {len(distinct) - len(shown)} more, see --verbose", file=sys.stderr)
+            _write(f"warning: and {len(distinct) - len(shown)} more, see --verbose", sys.stderr)
 
     def document(self, document: dict[str, Any]) -> None:
         """The one JSON document of ``--json``."""
@@ -66,9 +70,24 @@ class Output:
         except UnicodeEncodeError:
             # names of files that are not UTF-8, or a terminal that is not
             text = ujson.dumps(document, indent=2, ensure_ascii=True, escape_forward_slashes=False)
-        print(text)
+        _write(text, sys.stdout)
 
 
 def tell(line: str) -> None:
     """Say something that cannot wait until the settings are known."""
-    print(f"pmpipe: {line}", file=sys.stderr)
+    _write(f"pmpipe: {line}", sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    """Print a line.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: nobody reads it.
+    """
+    try:
+        print(text, file=stream)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error.errno, error.strerror) from error

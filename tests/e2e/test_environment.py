@@ -166,11 +166,17 @@ def test_closed_streams_do_no_harm(project: Project, streams: str) -> None:
     project.assert_installed()
 
 
-def test_a_report_that_cannot_be_written_is_a_failure_in_plain_words(project: Project) -> None:
+@pytest.mark.parametrize("words", [("ci",), ("ci", "--json"), ("ci", "--json", "--foreground-scripts")])
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_report_that_cannot_be_written_is_a_failure_in_plain_words(
+    project: Project, words: tuple[str, ...], buffered: str
+) -> None:
+    project.environment["PYTHONUNBUFFERED"] = buffered
     project.want(PACKAGES)
     project.prefix = ("sh", "-c", 'exec "$@" >/dev/full', "sh")
-    run = project.run("ci", alone=False)
+    run = project.run(*words, alone=False)
     assert run.status == 1
+    assert "error[PM_OUTPUT]: cannot write what there is to tell: No space left on device" in run.stderr
     assert "Traceback" not in run.stderr
     # the work itself was done
     project.assert_installed()

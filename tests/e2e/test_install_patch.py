@@ -88,6 +88,19 @@ def test_removes_a_package_that_nothing_lists(installed: Project) -> None:
     installed.assert_installed()
 
 
+def test_removes_a_package_that_nothing_lists_although_the_folders_times_are_old(installed: Project) -> None:
+    # as after an archive was unpacked over the tree, or where all files have been given the same time
+    modules = installed.folder / "node_modules"
+    former = {path: path.stat().st_mtime_ns for path in (modules, modules / "@scope", modules / "beta/node_modules")}
+    for path in former:
+        installed.write(f"{path.relative_to(installed.folder)}/stray/index.js", "stray")
+    installed.want({**ALL, "node_modules/alpha": ALPHA_2})
+    for path, time_ns in former.items():
+        os.utime(path, ns=(time_ns, time_ns))
+    installed.succeeds("install")
+    installed.assert_installed()
+
+
 def test_removes_a_link_in_the_place_of_a_package_that_goes(installed: Project) -> None:
     os.rename(installed.folder / "node_modules/alpha", installed.folder / "mine")
     (installed.folder / "node_modules/alpha").symlink_to("../mine")
