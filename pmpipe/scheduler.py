@@ -1,6 +1,6 @@
 """The install state machine: events in, orders out; no I/O, no clock.
 
-The supervisor calls `start` once and `handle` with every event, and carries out the orders that they return. The
+The supervisor calls `start` when it begins or goes on, and `handle` with every event, and carries out their orders. The
 packages' states are in `pmpipe.downloads`, the placements' in `pmpipe.placements`; here are the jobs in flight, the
 bounds, and what each result means for the two::
 
@@ -8,8 +8,9 @@ bounds, and what each result means for the two::
                                 │ always                      │ Damaged
                                 └> ReleaseTarball             └> Start(fetch), once a package
 
-Extract, too, may answer with `Damaged`: where it makes a patched package of one that the store has. What it finds
-damaged although it has just come over the network is asked for once more.
+`Damaged` says that what the store has of a package is incomplete; extract answers so, too, where it makes a patched
+package of one that the store has. What extract finds damaged although it has just come over the network is asked for
+once more.
 
 Work is handed out only against a stage's free places, so no queue can ever be full. An expected failure of a package
 that the install cannot do without dooms the run: nothing more is placed, but the other downloads are still tried, so
@@ -158,7 +159,7 @@ class Scheduler:
         for index in range(begun_with):
             number = PackageNumber(index)
             if (reason := self.downloads.why_lost(number)) is not None:
-                self._do_without(number, reason)
+                self._settle_placements_of(number, reason)
 
     # -- what each result means -----------------------------------------------------------------------------------
 
@@ -198,7 +199,7 @@ class Scheduler:
     def _unpatched_damaged(self, package: PackageNumber, result: Damaged) -> None:
         if package in self.downloads.mended:
             what = f"{result.what}, although it has just been fetched again"
-            self._lose(package, Failed(result.job, "PM_STORE", what))
+            self._package_lost(package, Failed(result.job, "PM_STORE", what))
             return
         self.warnings.append(f"{result.what}: fetching it again")
         self.downloads.unpatched_damaged(package)
@@ -218,10 +219,10 @@ class Scheduler:
         placement = self.plan.placements[task.placement]
         if task.mended:
             what = f"{placement.label}: {result.what}, although it has just been fetched again"
-            self._give_up(task.placement, Failed(result.job, "PM_STORE", what))
+            self._placement_lost(task.placement, Failed(result.job, "PM_STORE", what))
             return
         if (reason := self.downloads.why_lost(placement.package)) is not None:
-            self._give_up(task.placement, reason)
+            self._placement_lost(task.placement, reason)
             return
         if self.downloads.is_stored(placement.package) and placement.package not in self.downloads.mended:
             self.warnings.append(f"the store's {placement.label} is damaged ({result.what}): fetching it again")
@@ -237,7 +238,7 @@ class Scheduler:
             case Fetching(package) | Extracting(package):
                 if failed.host_is_down:
                     self.downloads.declare_dead(package, failed)
-                self._lose(package, failed)
+                self._package_lost(package, failed)
             case Cloning(placement) | Removing(placement):
                 # a folder that cannot be written is this host's trouble, and no reason to do without a package
                 self.placements.cannot_be_placed(placement)
@@ -248,18 +249,19 @@ class Scheduler:
     def _may_repeat(self, package: PackageNumber, failed: Failed) -> bool:
         return failed.code in DAMAGED_ON_THE_WAY and package not in self.downloads.repeated
 
-    def _lose(self, package: PackageNumber, failed: Failed) -> None:
+    def _package_lost(self, package: PackageNumber, failed: Failed) -> None:
         """A package cannot be had."""
         self.downloads.lost(package, failed)
-        self._do_without(package, failed)
+        self._settle_placements_of(package, failed)
 
-    def _do_without(self, package: PackageNumber, failed: Failed) -> None:
-        """Leave a package's optional placements out, and fail for the others."""
+    def _settle_placements_of(self, package: PackageNumber, failed: Failed) -> None:
+        """Nothing of a package comes any more: leave its optional placements out, and fail for the others."""
         for placement in self.placements.wanted_at[package]:
             if self.placements.waits(placement):
-                self._give_up(placement, failed)
+                self._placement_lost(placement, failed)
 
-    def _give_up(self, number: PlacementNumber, failed: Failed) -> None:
+    def _placement_lost(self, number: PlacementNumber, failed: Failed) -> None:
+        """A placement stays empty: a required one fails the run, an optional one goes with what only it needs."""
         placement = self.plan.placements[number]
         if not placement.optional or failed.code == PatchError.code:
             self.placements.cannot_be_placed(number)
@@ -293,12 +295,12 @@ class Scheduler:
                 self.downloads.unwanted(number)
             elif (dead := self.downloads.why_dead(number)) is not None:
                 what = f"{package.label} was not asked for: {dead.cause or dead.what}"
-                self._lose(number, msgspec.structs.replace(dead, what=what))
+                self._package_lost(number, msgspec.structs.replace(dead, what=what))
             elif self.settings.offline:
                 offline = Failed(
                     JobId(-1), "PM_OFFLINE", f"{package.label} is not in the store", cause="not in the store"
                 )
-                self._lose(number, offline)
+                self._package_lost(number, offline)
             else:
                 job = self._begin(Fetching(number))
                 origin = self.downloads.origin(number)
