@@ -27,6 +27,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from itertools import count
 
 import msgspec
 
@@ -146,9 +147,7 @@ class ModulesFolder(msgspec.Struct):
         self._write_journal(Journal(everything=True))
         if self._existed:
             former = [name for name in os.listdir(self.path) if name not in _OURS]
-            os.makedirs(f"{self.path}/{_OLD}", exist_ok=True)
-            self._old = f"{self.path}/{_OLD}/{len(os.listdir(f'{self.path}/{_OLD}'))}"
-            os.mkdir(self._old)
+            self._old = self._make_old()
             for name in former:
                 try:
                     self._move_or_delete(f"{self.path}/{name}", f"{self._old}/{name}")
@@ -158,6 +157,14 @@ class ModulesFolder(msgspec.Struct):
                         raise
                     self._mounted.add(name)
         self._emptied = True
+
+    def _make_old(self) -> str:
+        """A new folder for the former entries, beside those of killed runs, some of which may be gone already."""
+        os.makedirs(f"{self.path}/{_OLD}", exist_ok=True)
+        taken = os.listdir(f"{self.path}/{_OLD}")
+        number = next(number for number in count() if str(number) not in taken)
+        os.mkdir(f"{self.path}/{_OLD}/{number}")
+        return f"{self.path}/{_OLD}/{number}"
 
     def mark(self, locations: Iterable[str]) -> None:
         """Have the next run place packages anew, unless `unmark` follows: their files are about to change in place.

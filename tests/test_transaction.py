@@ -86,6 +86,30 @@ def test_a_fresh_folder_begins_empty_but_for_what_is_ours(modules: Path) -> None
     assert sorted(os.listdir(modules)) == [JOURNAL, ".pmpipe-old"]
 
 
+@pytest.mark.parametrize("left", [["1"], ["0", "2"], ["1", "2"]])
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_former_trees_that_a_killed_run_was_removing_are_no_obstacle(
+    modules: Path, staging: str, left: list[str], succeeds: bool
+) -> None:
+    # the run before had put its own former tree beside those of others, and had begun to remove them
+    for number in left:
+        fill(modules / ".pmpipe-old" / number, {"of/a/killed/run": number})
+    (modules / JOURNAL).write_bytes(msgspec.json.encode(Journal(everything=True)))
+    folder = ModulesFolder(str(modules), fresh=True)
+    folder.begin([])
+    assert sorted(os.listdir(modules)) == [JOURNAL, ".pmpipe-old"]
+    if succeeds:
+        fill(modules, {"new/index.js": "new"})
+        folder.finish()
+        assert os.listdir(modules) == ["new"]
+        return
+    folder.roll_back(staging)
+    assert sorted(os.listdir(modules / ".pmpipe-old")) == left
+    assert {name for name in os.listdir(modules) if not name.startswith(".pmpipe")} == {
+        path.split("/")[0] for path in TREE
+    }
+
+
 def test_a_fresh_folder_ends_with_what_was_built(modules: Path) -> None:
     folder = ModulesFolder(str(modules), fresh=True)
     folder.begin([])
