@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pmpipe.npm.platform import Platform
 from pmpipe.programs import find_program
+
+if TYPE_CHECKING:
+    import subprocess
 
 #: Above this many workers of a kind the file system is what is waited for, not the cores.
 _MAXIMUM_WORKERS = 16
@@ -255,9 +259,18 @@ def node_version(environ: Mapping[str, str]) -> str | None:
     import subprocess
 
     try:
-        answered = subprocess.run(
-            [program, "--version"], capture_output=True, encoding="utf-8", timeout=30, check=True, env=dict(environ)
-        )
+        answered = _ask_version(program, environ)
+        if answered.returncode < 0:
+            # it was killed; without its version another one of a package might be chosen
+            answered = _ask_version(program, environ)
+        answered.check_returncode()
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
     return answered.stdout.strip().removeprefix("v") or None
+
+
+def _ask_version(program: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    import subprocess
+
+    command = [program, "--version"]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False, env=dict(environ))

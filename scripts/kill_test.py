@@ -5,12 +5,16 @@
     kill_test.py --project DIR --recording REC --passes 200      DIR is only read
 
     kill_test.py --project DIR --recording REC --without-lock    the lockfile is made; the recording has packuments
+    kill_test.py --project DIR --recording REC --one             kills one process at a time, not all of them
 
 Each pass starts `pmpipe ci` or `pmpipe install` (by turns; with an empty or a full store, from nothing or on a former
 tree), kills its whole process group by SIGKILL at a random instant of its duration, sometimes a second time, and runs
 the same command again undisturbed. Then the tree must equal the undisturbed one in every path, type, permission bit,
 link target and byte, hidden lockfile included; `pmpipe verify` and `pmpipe store verify` must find nothing; nothing
 may be left behind.
+
+With --one, one process is killed, the main one or any of the others. Then the rest have to end by themselves, and a run
+whose main process lives on has to end with 0 and the whole tree, or with 70 and everything as it was before.
 
 Durations are measured first, and instants are drawn over them by a generator seeded for each pass, most of them in the
 time in which the project is changed: the same seed kills at the same fractions. A pass whose kill came too late is
@@ -98,7 +102,7 @@ def _pass(options: argparse.Namespace, ground: Ground, number: int, spans: Seque
     for _ in range(_ATTEMPTS):
         kills = 2 if rng.random() < _TWICE else 1
         instants = tuple(spans[which].draw(rng) for _ in range(kills))
-        trial = Trial(number, scenarios[which], tuple(options.at) or instants)
+        trial = Trial(number, scenarios[which], tuple(options.at) or instants, options.one)
         results.append(carry_out(ground, trial))
         for fault in results[-1].faults:
             print(f"FAILED {trial}\n  {fault}", flush=True)
@@ -140,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--registry", help="URL of a registry that is being served")
     parser.add_argument("--port", type=int, default=4875, help="of the replay (default %(default)s)")
     parser.add_argument("--without-lock", action="store_true", help="let the installs make the lockfile")
+    parser.add_argument("--one", action="store_true", help="kill one process, not the whole group")
     parser.add_argument("--passes", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, metavar="N", help="carry out this pass alone")

@@ -222,6 +222,12 @@ def test_node_that_does_not_answer_is_none(tmp_path, text):
     assert host.node_version(program(tmp_path / "bin", text)) is None
 
 
+def test_node_that_is_killed_is_asked_once_more(tmp_path):
+    once = f"mkdir {tmp_path}/asked || {{ echo v20.1.0; exit; }}; kill -9 $$"
+    assert host.node_version(program(tmp_path / "bin", once)) == "20.1.0"
+    assert host.node_version(program(tmp_path / "crashing", "kill -9 $$")) is None
+
+
 def test_no_node_has_no_version(tmp_path):
     assert host.node_version({"PATH": str(tmp_path)}) is None
 

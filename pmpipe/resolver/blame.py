@@ -36,8 +36,9 @@ def _in_short(groups: list[list[Node]]) -> PmpipeError:
     """Most often they have one cause, such as a registry that is down."""
     lines = [f"{group[0].name}, {_dependents(group)[0]}" for group in groups[:_MAX_NAMED]]
     if len(groups) > _MAX_NAMED:
-        lines.append(f"and {len(groups) - _MAX_NAMED} others")
-    return RegistryError(f"{len(groups)} more dependencies cannot be had", details=lines)
+        lines.append(f"and {len(groups) - _MAX_NAMED} more")
+    noun = "dependency" if len(groups) == 1 else "dependencies"
+    return RegistryError(f"{len(groups)} more {noun} cannot be had", details=lines)
 
 
 def _told(nodes: list[Node]) -> PmpipeError:

@@ -127,5 +127,5 @@ def _what_is_there(current: Node | None, wanted: Edge) -> list[str]:
     others = [edge for edge in current.edges_in if edge is not wanted and edge.error is None]
     lines += [f"  because {describe(edge)}" for edge in others[:_MAX_DEPENDENTS]]
     if len(others) > _MAX_DEPENDENTS:
-        lines.append(f"  and {len(others) - _MAX_DEPENDENTS} others do")
+        lines.append(f"  and {len(others) - _MAX_DEPENDENTS} more")
     return lines

@@ -1,18 +1,23 @@
-"""Running a command in a process group of its own, and killing all of it at one instant."""
+"""Running a command in a process group of its own, and killing all of it, or one process of it, at one instant."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_EVERY_S = 0.001
+#: how long the others may take when one process of a command was killed; only a hang takes as long
+_OTHERS_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,23 @@ class Ran:
     status: int
     output: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OneKilled:
+    """How a command went of which one process was killed.
+
+    Attributes:
+        name: of the process, as process listings have it; empty if the command had ended before.
+        is_leader: it was the process that the command began with.
+        ran: how the leader ended.
+        hung: the leader, or anyone of the group, was still there after a minute; all of them have been killed since.
+    """
+
+    name: str
+    is_leader: bool
+    ran: Ran
+    hung: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +133,45 @@ def run_and_kill(
     """
     was_there = os.path.lexists(path)
     child = _start(command, environment, folder, stdout=subprocess.DEVNULL)
+    _wait_for(child, instant, path, was_there=was_there)
+    _kill_group(child)
+    return child.returncode
+
+
+def run_and_kill_one(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: str,
+    instant: Instant,
+    path: str,
+    rng: random.Random,
+) -> OneKilled:
+    """Start a command, kill one process of its group at an instant, and wait for the others to end by themselves.
+
+    Args:
+        command: what is started.
+        environment: all of its environment.
+        folder: its working folder.
+        instant: when the process is killed.
+        path: what the instant may refer to.
+        rng: chooses the process.
+    """
+    was_there = os.path.lexists(path)
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        child = _start(command, environment, folder, stdout=output)
+        _wait_for(child, instant, path, was_there=was_there)
+        victim, name = rng.choice(_members(child.pid) or [(0, "")])
+        if victim:
+            os.kill(victim, signal.SIGKILL)
+        hung = not _ends(child)
+        _kill_group(child)
+        output.seek(0)
+        ran = Ran(child.returncode, output.read(), time.monotonic() - started)
+    return OneKilled(name, victim == child.pid, ran, hung)
+
+
+def _wait_for(child: subprocess.Popen[str], instant: Instant, path: str, *, was_there: bool) -> None:
     if instant.after_s is None:
         time.sleep(instant.start_s)
     elif was_there:
@@ -119,12 +180,35 @@ def run_and_kill(
         while child.poll() is None and not os.path.lexists(path):
             time.sleep(_LOOK_EVERY_S)
         time.sleep(instant.after_s)
-    _kill_group(child)
-    return child.returncode
+
+
+def _members(group: int) -> list[tuple[int, str]]:
+    """Numbers and names of a group's processes that have not ended."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                before, _, after = file.read().rpartition(")")
+            state, _, its_group = after.split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                found.append((int(name), before.partition("(")[2]))
+    return sorted(found)
+
+
+def _ends(child: subprocess.Popen[str]) -> bool:
+    """Whether a leader and its whole group end by themselves."""
+    deadline = time.monotonic() + _OTHERS_S
+    while child.poll() is None or _members(child.pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
 
 
 def _start(
-    command: Sequence[str], environment: Mapping[str, str], folder: str, *, stdout: int
+    command: Sequence[str], environment: Mapping[str, str], folder: str, *, stdout: int | IO[str]
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,

@@ -8,11 +8,11 @@ import shutil
 from dataclasses import dataclass, field
 
 from comparison.difference import compare
-from comparison.snapshot import take_snapshot
+from comparison.snapshot import Snapshot, take_snapshot
 
 from killing.evidence import JOURNAL, leftovers, stage_of
 from killing.ground import Ground, remove_lock
-from killing.processes import Instant, first_sight, run_and_kill
+from killing.processes import Instant, OneKilled, first_sight, run_and_kill, run_and_kill_one
 
 #: undisturbed runs that are measured, to know over which time kills are spread
 _MEASURED = 2
@@ -21,6 +21,8 @@ _EARLY = 0.15
 _EARLY_UNLOCKED = 0.5
 #: findings told of one pass
 _TOLD = 10
+#: of a run that has lost a worker (EX_SOFTWARE)
+_CRASHED = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,13 @@ class Trial:
         number: of the pass, from 1.
         scenario: the situation.
         instants: when the group is killed; two kills follow each other directly.
+        one: kill one process of the group, not all of it.
     """
 
     number: int
     scenario: Scenario
     instants: tuple[Instant, ...]
+    one: bool = False
 
     def __str__(self) -> str:
         at = " ".join(map(str, self.instants))
@@ -144,10 +148,8 @@ def carry_out(ground: Ground, trial: Trial) -> Result:
     folder, store = _places(ground, trial.scenario, f"pass-{trial.number}")
     words = [trial.scenario.command, "--ignore-scripts"]
     for instant in trial.instants:
-        command = ground.command(words, store)
-        status = run_and_kill(command, ground.environment(), folder, instant, f"{folder}/{JOURNAL}")
-        result.stages.append(stage_of(folder, store, status, ground.expected))
-        result.has_hit = result.has_hit or status < 0
+        kill = _kill_one if trial.one else _kill_all
+        kill(ground, result, instant, (folder, store), words)
     again = ground.run(words, folder, store)
     if again.status:
         result.faults.append(f"the next run ended with status {again.status}: {again.output.strip()[-2000:]}")
@@ -155,6 +157,40 @@ def carry_out(ground: Ground, trial: Trial) -> Result:
     if not result.faults:
         _clear(ground, folder, store)
     return result
+
+
+def _kill_all(ground: Ground, result: Result, instant: Instant, places: tuple[str, str], words: list[str]) -> None:
+    folder, store = places
+    command = ground.command(words, store)
+    status = run_and_kill(command, ground.environment(), folder, instant, f"{folder}/{JOURNAL}")
+    result.stages.append(stage_of(folder, store, status, ground.expected))
+    result.has_hit = result.has_hit or status < 0
+
+
+def _kill_one(ground: Ground, result: Result, instant: Instant, places: tuple[str, str], words: list[str]) -> None:
+    folder, store = places
+    before = take_snapshot(folder)
+    rng = random.Random(str(instant))
+    command = ground.command(words, store)
+    killed = run_and_kill_one(command, ground.environment(), folder, instant, f"{folder}/{JOURNAL}", rng)
+    name = "the main process" if killed.is_leader else killed.name
+    result.stages.append(f"{name or 'nobody'} killed, status {killed.ran.status}")
+    result.has_hit = result.has_hit or bool(killed.name)
+    if killed.hung:
+        result.faults.append(f"{name} was killed, and not all the others have ended")
+    elif not killed.is_leader:
+        result.faults += _judge_survivor(ground, killed, before, folder)
+
+
+def _judge_survivor(ground: Ground, killed: OneKilled, before: Snapshot, folder: str) -> list[str]:
+    """A run that has lost one of its workers either needed it no more, or says so and has changed nothing."""
+    status = killed.ran.status
+    if status not in (0, _CRASHED):
+        return [f"{killed.name} was killed, and the run ended with {status}: {killed.ran.output.strip()[-2000:]}"]
+    right = before if status else ground.expected
+    findings = compare(right, take_snapshot(folder), all_modes=True)
+    word = "changed" if status else "incomplete"
+    return [f"{word} by a run that ended with {status}: {one.path}: {one.detail}" for one in findings[:_TOLD]]
 
 
 def _judge(ground: Ground, trial: Trial, folder: str, store: str) -> list[str]:

@@ -45,7 +45,7 @@ class Prefetched:
 
 
 def wanted_by_lock(lock_path: str, *, packuments: bool) -> list[Wanted]:
-    """All tarballs (and, if asked for, abbreviated packuments) of a package-lock.json's registry packages.
+    """All tarballs (and, if asked for, packuments, whole and abbreviated) of a package-lock.json's registry packages.
 
     Entries that are links, bundled, from git or a file have nothing at a registry and are left out.
     """
@@ -64,7 +64,9 @@ def wanted_by_lock(lock_path: str, *, packuments: bool) -> list[Wanted]:
             path = f"/{name}/-/{name.rpartition('/')[2]}-{entry['version']}.tgz"
         wanted[Wanted(path, Form.TARBALL, entry.get("integrity", ""))] = None
         if packuments:
-            wanted[Wanted(f"/{name}", Form.ABBREVIATED)] = None
+            # npm and pmpipe ask for whole documents, other installers for abbreviated ones
+            for form in (Form.FULL, Form.ABBREVIATED):
+                wanted[Wanted(f"/{name}", form)] = None
     return list(wanted)
 
 

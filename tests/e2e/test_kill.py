@@ -12,7 +12,7 @@ KILL_TEST = Path(__file__).resolve().parents[2] / "scripts" / "kill_test.py"
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("flags", [(), ("--without-lock",)])
+@pytest.mark.parametrize("flags", [(), ("--without-lock",), ("--one",)])
 def test_what_runs_killed_at_random_instants_leave_is_completed_by_the_next(tmp_path, registry, flags):
     files = {f"lib/{number}.js": b"%d" % number for number in range(20)}
     files["cli.js"] = PackedFile(b"#!/usr/bin/env node\n", 0o755)

@@ -228,7 +228,10 @@ def test_lock_names_each_tarball_once(tmp_path, registry):
     lock = tmp_path / "package-lock.json"
     lock.write_text(json.dumps(make_lock({"name": "app"}, entries, registry.url)))
     wanted = wanted_by_lock(str(lock), packuments=True)
-    assert [one.path for one in wanted] == [LEFT.tarball_path, "/left-pad", SCOPED.tarball_path, "/@scope/name"]
+    documents = [(f"/{name}", form) for name in ("left-pad", "@scope/name") for form in (Form.FULL, Form.ABBREVIATED)]
+    tarballs = [(package.tarball_path, Form.TARBALL) for package in (LEFT, SCOPED)]
+    assert len(wanted) == 6
+    assert {(one.path, one.form) for one in wanted} == {*documents, *tarballs}
 
 
 @pytest.fixture
@@ -243,9 +246,10 @@ def lock_path(tmp_path, registry):
 def test_prefetch_records_what_the_lock_names(registry, recording, lock_path):
     with Upstream(registry.url) as upstream:
         result = prefetch(recording, upstream, wanted_by_lock(lock_path, packuments=True), seed=None)
-    assert (result.stored, result.failures) == (4, [])
+    assert (result.stored, result.failures) == (6, [])
     assert recording.load(LEFT.tarball_path, Form.TARBALL).body == LEFT.tarball
     assert recording.has("/@scope/name", Form.ABBREVIATED)
+    assert recording.has("/@scope/name", Form.FULL)
 
 
 def test_prefetch_refuses_bytes_that_the_lock_does_not_promise(registry, recording, lock_path):
