@@ -44,7 +44,8 @@ class InstallCrew:
         self.ahead: Ahead | None = None
         #: there is a lock, and nothing was installed from it
         self._is_cold = False
-        self.crew = Crew(stages_for(self.sizes, fetch_settings(session.config, self.sizes), self._given_inputs))
+        network = fetch_settings(session.config, self.sizes, session.environ)
+        self.crew = Crew(stages_for(self.sizes, network, self._given_inputs))
 
     def _given_inputs(self) -> ResolveInputs:
         assert self.resolve_inputs is not None, "resolve starts when it is known what is to be resolved"

@@ -93,6 +93,8 @@ def _read(setting: Setting, value: IniValue, expansion: Expansion) -> SettingVal
             return _boolean(value)
         case "text":
             return js_text(value)
+        case "line":
+            return _line(value)
         case "path":
             return _path(value, expansion)
         case "url":
@@ -116,6 +118,14 @@ def _boolean(value: IniValue) -> bool:
     if number is None:
         raise InvalidValueError("it must be true or false")
     return bool(number)
+
+
+def _line(value: IniValue) -> str:
+    text = js_text(value)
+    # Node.js refuses to send any other
+    if not all(" " <= character <= "\xff" and character != "\x7f" for character in text):
+        raise InvalidValueError("it must be one line of printable characters")
+    return text
 
 
 def _path(value: IniValue, expansion: Expansion) -> str | Unset:
