@@ -23,7 +23,7 @@ class Settings(msgspec.Struct, frozen=True):
     """What the jobs need besides the plan.
 
     Attributes:
-        places: how many jobs each stage may have in flight, queued and in its workers' hands.
+        slots: how many jobs each stage may have in flight, queued and in its workers' hands.
         store: absolute path of the store's version folder.
         staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
         run: tells the checkouts of this run from those of all others that share the store.
@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True):
         offline: nothing may be fetched.
     """
 
-    places: dict[StageName, int]
+    slots: dict[StageName, int]
     store: str
     staging: str
     limits: ArchiveLimits

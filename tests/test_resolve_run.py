@@ -25,7 +25,7 @@ from pmpipe.orders import (
     WithdrawJob,
     WorkerDied,
 )
-from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.machine import ResolveRun, ResolveSlots
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
 from stages.entry import digest_entry_path
@@ -84,7 +84,7 @@ def make_run(
     stored: Iterable[str] = (),
     large: int = 1 << 30,
 ) -> ResolveRun:
-    places = {
+    slots = {
         StageName.FETCH: documents + tarballs,
         StageName.EXTRACT: 2,
         StageName.RESOLVE: answers,
@@ -92,10 +92,10 @@ def make_run(
         StageName.CLONE: 0,
         StageName.LINK: 0,
     }
-    run_settings = Settings(places, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
+    run_settings = Settings(slots, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
     warming = Warming("/s", frozenset(stored).__contains__)
-    resolve_places = ResolvePlaces(documents, tarballs, kept_bytes)
-    return ResolveRun(run_settings, warming, resolve_places, keeps_documents=keeps_documents, goes_on=goes_on)
+    resolve_slots = ResolveSlots(documents, tarballs, kept_bytes)
+    return ResolveRun(run_settings, warming, resolve_slots, keeps_documents=keeps_documents, goes_on=goes_on)
 
 
 def document(number: int, name: str = "a") -> WantDocument:
@@ -239,7 +239,7 @@ def test_a_document_that_cannot_be_had_is_an_answer() -> None:
     assert answer == AnswerFailure(answer.job, 5, "PM_REGISTRY", "404", ("url: x",), "a hint")
 
 
-def test_no_more_documents_are_under_way_than_there_are_places() -> None:
+def test_no_more_documents_are_under_way_than_there_are_slots() -> None:
     run = make_run(documents=3)
     fetches = begin(run, *(document(number, f"p{number}") for number in range(9)))
     assert len(fetches) == 3

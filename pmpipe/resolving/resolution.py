@@ -22,7 +22,7 @@ from pmpipe.project import read_project
 from pmpipe.project_files import YARN_LOCK, read_file
 from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
-from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.machine import ResolveRun, ResolveSlots
 from pmpipe.resolving.made import Made, take_made
 from pmpipe.resolving.tasks import Resolution
 from pmpipe.resolving.wants import Wants
@@ -181,7 +181,7 @@ def resolve(
         CancelledError: a signal ended it.
     """
     settings = Settings(
-        sizes.places_with_documents,
+        sizes.slots_with_documents,
         store.folder,
         store.staging,
         LIMITS,
@@ -193,7 +193,7 @@ def resolve(
     run = ResolveRun(
         settings,
         Warming(store.folder, store.has),
-        ResolvePlaces(sizes.documents, sizes.tarballs, sizes.kept_bytes),
+        ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes),
         keeps_documents=store.writable,
         goes_on=goes_on,
     )
