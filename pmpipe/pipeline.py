@@ -181,7 +181,9 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve_inputs: Call
     return [Stage(name, sizes.processes[name], slots[name], main) for name, main in mains.items()]
 
 
-def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool) -> Settings:
+def install_settings(
+    sizes: Sizes, store: Store, *, durable: bool, offline: bool, came_damaged: frozenset[str] = frozenset()
+) -> Settings:
     """What the scheduler of an install needs besides its plan.
 
     Args:
@@ -189,6 +191,7 @@ def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool
         store: opened.
         durable: store entries are flushed to the disk.
         offline: nothing may be fetched.
+        came_damaged: SRI of tarballs that were fetched before, and damaged.
     """
     return Settings(
         dict(sizes.slots),
@@ -201,6 +204,7 @@ def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool
         durable=durable,
         offline=offline,
         run=run_name(),
+        came_damaged=came_damaged,
     )
 
 

@@ -247,7 +247,8 @@ class Scheduler:
                 self.failures.append(Failure(self.plan.links[link].label, failed))
 
     def _may_repeat(self, package: PackageNumber, failed: Failed) -> bool:
-        return failed.code in DAMAGED_ON_THE_WAY and package not in self.downloads.repeated
+        was_damaged = self.plan.packages[package].integrity in self.settings.came_damaged
+        return failed.code in DAMAGED_ON_THE_WAY and package not in self.downloads.repeated and not was_damaged
 
     def _package_lost(self, package: PackageNumber, failed: Failed) -> None:
         """A package cannot be had."""

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
         large_at_once: see there.
         durable: entries are flushed to the disk before they appear.
         offline: nothing may be fetched.
+        came_damaged: SRI of tarballs that were fetched before, and damaged: what comes now counts.
     """
 
     slots: dict[StageName, int]
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     durable: bool = False
     offline: bool = False
     run: str = ""
+    came_damaged: frozenset[str] = frozenset()
 
 
 class Fetching(msgspec.Struct, frozen=True, gc=False):

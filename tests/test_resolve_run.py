@@ -334,6 +334,20 @@ def test_a_damaged_guess_is_left_to_the_install() -> None:
     _, guess = begin(run, document(0), ahead=[announced()])
     (extract,) = jobs(run.handle(Fetched(guess.job, SharedBytes(0, 10), 10, 1)))
     assert jobs(run.handle(Failed(extract.job, "PM_INTEGRITY", "damaged"))) == []
+    assert run.warming.came_damaged == {announced().integrity}
+
+
+def test_a_damaged_guess_that_is_wanted_after_all_is_asked_for_once_more() -> None:
+    run = make_run()
+    packument, fetch = begin(run, document(0), ahead=[announced()])
+    (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
+    run.handle(Failed(extract.job, "PM_INTEGRITY", "damaged"))
+    answer = next(job for job in jobs(run.handle(fetched_document(packument))) if isinstance(job, AnswerDocument))
+    (again,) = jobs(run.handle(ResolveStep(answer.job, (tarball(1),), (), 1)))
+    assert isinstance(again, FetchTarball)
+    (extract,) = jobs(run.handle(Fetched(again.job, SharedBytes(0, 10), 10, 1)))
+    (lost,) = jobs(run.handle(Failed(extract.job, "PM_INTEGRITY", "damaged")))
+    assert isinstance(lost, AnswerFailure)
 
 
 def test_a_tarball_on_disk_is_extracted_without_a_download() -> None:

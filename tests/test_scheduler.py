@@ -344,6 +344,16 @@ def test_a_patch_that_does_not_fit_fails_the_run_for_an_optional_package_too() -
     assert [failure.failed.code for failure in scheduler.failures] == ["PM_PATCH"]
 
 
+def test_what_was_damaged_before_the_install_is_asked_for_once() -> None:
+    package = msgspec.structs.replace(remote("a"), integrity="sha512-x")
+    scheduler = make_scheduler(Plan([package], [place(0, "node_modules/a")]))
+    scheduler.settings = msgspec.structs.replace(scheduler.settings, came_damaged=frozenset({"sha512-x"}))
+    (fetch,) = jobs(scheduler.start())
+    (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    assert scheduler.handle(Failed(extract.job, "PM_INTEGRITY", "damaged"))[-1] == Finish()
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_INTEGRITY"]
+
+
 def test_worker_death_stops_everything_at_once() -> None:
     scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a")]))
     (fetch,) = jobs(scheduler.start())

@@ -265,6 +265,8 @@ class ResolveRun(msgspec.Struct):
             case ExtractTask(tarball=tarball, source=SharedBytes()) if self._may_repeat(tarball, failed):
                 self.warming.damaged_on_the_way(tarball)
             case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
+                if failed.code in DAMAGED_ON_THE_WAY and tarball.integrity:
+                    self.warming.came_damaged.add(tarball.integrity)
                 for number in self.warming.lost(tarball):
                     self._answer_failure(number, tarball.label, failed)
 

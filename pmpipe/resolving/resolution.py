@@ -51,6 +51,7 @@ class Resolved(msgspec.Struct, frozen=True):
         documents: how many packuments came from the registry.
         stage_s: seconds during which each stage had work.
         notes: for who wants to know more: why packuments were not kept, one line each.
+        came_damaged: SRI of tarballs that were fetched ahead, and damaged.
     """
 
     made: Made
@@ -60,6 +61,7 @@ class Resolved(msgspec.Struct, frozen=True):
     stage_s: dict[str, float]
     counts: Counts
     notes: list[str]
+    came_damaged: frozenset[str]
 
 
 def resolve_inputs(
@@ -202,7 +204,10 @@ def resolve(
     if result.problems:
         raise errors_of(result.problems)
     made = take_made(result.made)
-    return Resolved(made, result.warnings, made.packages, run.documents, stage_s, run.counts, _notes(result))
+    came_damaged = frozenset(run.warming.came_damaged)
+    return Resolved(
+        made, result.warnings, made.packages, run.documents, stage_s, run.counts, _notes(result), came_damaged
+    )
 
 
 def _notes(result: Resolution) -> list[str]:
