@@ -1,6 +1,6 @@
 """Comparing folders with the store's indexes, as a run of its own through the clone stage's workers.
 
-The same supervisor drives it as an install: jobs against free places, a worker's death fails the run.
+The same supervisor drives it as an install: jobs against free slots, a worker's death fails the run.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ class CheckRun(OneStageRun[CheckTask, Finding]):
 
     Args:
         tasks: what is to be checked.
-        places: how many jobs the clone stage may have in flight.
+        slots: how many jobs the clone stage may have in flight.
     """
 
     stage = StageName.CLONE
 
     tasks: Iterable[CheckTask]
-    places: int
+    slots: int
     findings: list[Finding] = msgspec.field(default_factory=list)
     done: int = 0
 
     def __post_init__(self) -> None:
         self._waiting.extend(self.tasks)
 
-    def _places(self) -> int:
-        return self.places
+    def _slots(self) -> int:
+        return self.slots
 
     def _begin(self, job: JobId, task: CheckTask) -> tuple[Job, Finding]:
         return Check(job, task.label, task.entry, task.folder), Finding(task)

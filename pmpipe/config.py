@@ -176,8 +176,7 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         userconfig=sources.userconfig,
         globalconfig=sources.globalconfig,
         prefix=sources.prefix,
-        # the default, too, starts with a tilde
-        cache=coerce(SETTINGS["cache"], values["cache"], sources.expansion),
+        cache=_cache(values["cache"], sources),
         store_dir=store.path,
         cafile=authorities.cafile,
         ca=authorities.pem,
@@ -196,6 +195,12 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
     )
     values.update((name, fields[field]) for name, field in fields_of_settings() if field in fields)
     return fields
+
+
+def _cache(value: str, sources: Sources) -> SettingValue:
+    """Absolute path of npm's cache. The default starts with a tilde; what is set is not expanded a second time."""
+    default = SETTINGS["cache"]
+    return coerce(default, value, sources.expansion) if value == default.default else value
 
 
 def _of_another_store(store: StorePlace) -> Iterator[str]:

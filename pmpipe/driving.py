@@ -22,7 +22,7 @@ def check(tasks: Iterable[CheckTask], sizes: Sizes) -> list[Finding]:
         PmpipeError: a worker died.
         CancelledError: a signal ended it.
     """
-    run = CheckRun(tasks, max(sizes.places.values()))
+    run = CheckRun(tasks, max(sizes.slots.values()))
     drive(run, check_stages(sizes), lambda: None)
     return run.findings
 

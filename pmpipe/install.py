@@ -293,7 +293,13 @@ class Install(msgspec.Struct, dict=True):
             self._count_stages(self._ahead.stage_s)
             self._ahead = None
         else:
-            settings = install_settings(sizes, self.means.store, durable=request.durable, offline=request.offline)
+            settings = install_settings(
+                sizes,
+                self.means.store,
+                durable=request.durable,
+                offline=request.offline,
+                came_damaged=request.came_damaged,
+            )
             scheduler = Scheduler(plan, settings)
         stage_s = request.crew.drive(scheduler, lambda: self._watch(scheduler), is_last=True)
         self._count_stages(stage_s)

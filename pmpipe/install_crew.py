@@ -36,15 +36,18 @@ class InstallCrew:
         crew: the processes.
         resolve_inputs: what the resolve process is to do; to be set before it starts.
         ahead: what has been begun before there was a plan.
+        came_damaged: SRI of tarballs that were fetched while resolving, and damaged.
     """
 
     def __init__(self, session: Session) -> None:
         self.sizes = pipeline_sizes(session.config)
         self.resolve_inputs: ResolveInputs | None = None
         self.ahead: Ahead | None = None
+        self.came_damaged: frozenset[str] = frozenset()
         #: there is a lock, and nothing was installed from it
         self._is_cold = False
-        self.crew = Crew(stages_for(self.sizes, fetch_settings(session.config, self.sizes), self._given_inputs))
+        network = fetch_settings(session.config, self.sizes, session.environ)
+        self.crew = Crew(stages_for(self.sizes, network, self._given_inputs))
 
     def _given_inputs(self) -> ResolveInputs:
         assert self.resolve_inputs is not None, "resolve starts when it is known what is to be resolved"
@@ -120,7 +123,7 @@ class InstallCrew:
         packages = session.means(store).package_list(session.folder)
         for package in certain:
             packages.number_of(package)
-        settings = install_settings(self.sizes, store, durable=durable, offline=False)
+        settings = install_settings(self.sizes, store, durable=durable, offline=False, came_damaged=self.came_damaged)
         return Ahead(packages, settings, self.crew)
 
     def abandon(self) -> None:

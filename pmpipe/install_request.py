@@ -48,6 +48,7 @@ class Request(msgspec.Struct, frozen=True):
         write: files of the project that change together with the tree: lockfile, package.json.
         watch: called with the scheduler at every wake-up.
         ahead: what has begun already.
+        came_damaged: SRI of tarballs that were fetched before, and damaged.
         scripts: lifecycle scripts, which run when all is in place; None: nobody asks for them.
         notes_built: packages that node-gyp builds are noted as such, as npm notes them.
         never_built: locations of packages that say that node-gyp does not build them.
@@ -64,6 +65,7 @@ class Request(msgspec.Struct, frozen=True):
     watch: Callable[[Scheduler], None]
     write: ProjectWrite | None = None
     ahead: Ahead | None = None
+    came_damaged: frozenset[str] = frozenset()
     scripts: Scripts | None = None
     notes_built: bool = False
     never_built: frozenset[str] = frozenset()

@@ -140,7 +140,12 @@ def read_locked_project(
         problems, passes_over = _check(graph, options, faults)
         patches = Patches(folder, project.manifests.root.patched_dependencies or {}, config.allow_unused_patches)
         check_patches(graph, patches)
-        drifted = passes_over or _has_drifted(graph) or has_unfit_optional_peers(graph, options)
+        drifted = (
+            passes_over
+            or _has_drifted(graph)
+            or has_unfit_optional_peers(graph, options)
+            or _may_be_completed(problems, graph, config)
+        )
         in_order = not problems
     refused = _refused(graph, config, options)
     # nothing is begun with then: the run may have to end without having fetched anything
@@ -164,6 +169,16 @@ def _refused(graph: LockGraph, config: Config, options: CheckOptions) -> Mapping
     from pmpipe.npm.lock_sources import refused_entries
 
     return refused_entries(graph, policy, satisfaction_of(graph, options))
+
+
+def _may_be_completed(problems: Sequence[LockProblem], graph: LockGraph, config: Config) -> bool:
+    """Whether there is something optional to be had that the lock lacks."""
+    if not problems:
+        return False
+    # hardly any lock lacks anything
+    from pmpipe.npm.lock_sources import lacks_what_may_come
+
+    return lacks_what_may_come(problems, graph, config.source_policy)
 
 
 def _is_in_order(graph: LockGraph, options: CheckOptions) -> bool:

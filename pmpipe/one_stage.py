@@ -1,4 +1,4 @@
-"""What the state machines of runs through a single stage have in common: jobs against free places, and an end."""
+"""What the state machines of runs through a single stage have in common: jobs against free slots, and an end."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OneStageRun(msgspec.Struct, Generic[TaskT, UnderWayT], kw_only=True):
         return len(self._in_flight) if stage is self.stage else 0
 
     def _give_out(self) -> Iterator[Order]:
-        while self._waiting and len(self._in_flight) < self._places() and not self._is_lost():
+        while self._waiting and len(self._in_flight) < self._slots() and not self._is_lost():
             task = self._waiting.popleft()
             if not self._is_wanted(task):
                 continue
@@ -65,7 +65,7 @@ class OneStageRun(msgspec.Struct, Generic[TaskT, UnderWayT], kw_only=True):
 
     # -- what each kind of run says for itself --------------------------------------------------------------------
 
-    def _places(self) -> int:
+    def _slots(self) -> int:
         """How many jobs may be in flight."""
         raise NotImplementedError
 

@@ -57,7 +57,7 @@ Event: TypeAlias = Result | WorkerDied | Interrupted
 
 
 class Start(msgspec.Struct, frozen=True, gc=False):
-    """Give a job to a stage; there is a free place for it."""
+    """Give a job to a stage; there is a free slot for it."""
 
     stage: StageName
     job: Job

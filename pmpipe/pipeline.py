@@ -63,8 +63,8 @@ class Sizes(msgspec.Struct, frozen=True):
 
     Attributes:
         processes: worker processes of each stage.
-        places: jobs in flight of each stage, queued and in hand.
-        documents: documents in flight, beside what is in `places` for tarballs.
+        slots: jobs in flight of each stage, queued and in hand.
+        documents: documents in flight, beside what is in `slots` for tarballs.
         kept_bytes: of documents that wait to be written to the cache.
         held_tarballs: fetched tarballs that may exist at a time: one in each extract process's hands, and twice as
             many processes' worth between the two stages.
@@ -73,7 +73,7 @@ class Sizes(msgspec.Struct, frozen=True):
     """
 
     processes: Mapping[StageName, int]
-    places: Mapping[StageName, int]
+    slots: Mapping[StageName, int]
     held_tarballs: int
     documents: int = _DOCUMENTS
     kept_bytes: int = _BYTES_TO_KEEP
@@ -83,12 +83,12 @@ class Sizes(msgspec.Struct, frozen=True):
     @property
     def tarballs(self) -> int:
         """Tarballs in flight in the fetch stage."""
-        return self.places[StageName.FETCH]
+        return self.slots[StageName.FETCH]
 
     @property
-    def places_with_documents(self) -> dict[StageName, int]:
-        """`places` with room in the fetch stage for the documents of a resolution."""
-        return {**self.places, StageName.FETCH: self.tarballs + self.documents}
+    def slots_with_documents(self) -> dict[StageName, int]:
+        """`slots` with room in the fetch stage for the documents of a resolution."""
+        return {**self.slots, StageName.FETCH: self.tarballs + self.documents}
 
 
 def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
@@ -110,7 +110,7 @@ def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
             StageName.RESOLVE: 1,
             StageName.CACHE: 1,
         },
-        places={
+        slots={
             StageName.FETCH: connections + held,
             StageName.EXTRACT: held,
             StageName.CLONE: _CLONES_WAITING * clones,
@@ -177,11 +177,13 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve_inputs: Call
         StageName.RESOLVE: resolve,
         StageName.CACHE: cache,
     }
-    places = sizes.places_with_documents
-    return [Stage(name, sizes.processes[name], places[name], main) for name, main in mains.items()]
+    slots = sizes.slots_with_documents
+    return [Stage(name, sizes.processes[name], slots[name], main) for name, main in mains.items()]
 
 
-def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool) -> Settings:
+def install_settings(
+    sizes: Sizes, store: Store, *, durable: bool, offline: bool, came_damaged: frozenset[str] = frozenset()
+) -> Settings:
     """What the scheduler of an install needs besides its plan.
 
     Args:
@@ -189,9 +191,10 @@ def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool
         store: opened.
         durable: store entries are flushed to the disk.
         offline: nothing may be fetched.
+        came_damaged: SRI of tarballs that were fetched before, and damaged.
     """
     return Settings(
-        dict(sizes.places),
+        dict(sizes.slots),
         store.folder,
         store.staging,
         LIMITS,
@@ -201,6 +204,7 @@ def install_settings(sizes: Sizes, store: Store, *, durable: bool, offline: bool
         durable=durable,
         offline=offline,
         run=run_name(),
+        came_damaged=came_damaged,
     )
 
 
@@ -211,7 +215,7 @@ def run_name() -> str:
 
 def check_stages(sizes: Sizes) -> list[Stage]:
     """The clone stage alone, for checks."""
-    return [Stage(StageName.CLONE, sizes.processes[StageName.CLONE], sizes.places[StageName.CLONE], _clone)]
+    return [Stage(StageName.CLONE, sizes.processes[StageName.CLONE], sizes.slots[StageName.CLONE], _clone)]
 
 
 def script_stage(processes: int, environment: Mapping[str, str], gyp_folder: str) -> Stage:

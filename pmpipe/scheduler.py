@@ -12,7 +12,7 @@ bounds, and what each result means for the two::
 package of one that the store has. What extract finds damaged although it has just come over the network is asked for
 once more.
 
-Work is handed out only against a stage's free places, so no queue can ever be full. An expected failure of a package
+Work is handed out only against a stage's free slots, so no queue can ever be full. An expected failure of a package
 that the install cannot do without dooms the run: nothing more is placed, but the other downloads are still tried, so
 that all problems are reported together. A failure of an optional package leaves it out with what only it needed. A
 worker's death, its own crash report, or a signal stops everything at once.
@@ -247,7 +247,8 @@ class Scheduler:
                 self.failures.append(Failure(self.plan.links[link].label, failed))
 
     def _may_repeat(self, package: PackageNumber, failed: Failed) -> bool:
-        return failed.code in DAMAGED_ON_THE_WAY and package not in self.downloads.repeated
+        was_damaged = self.plan.packages[package].integrity in self.settings.came_damaged
+        return failed.code in DAMAGED_ON_THE_WAY and package not in self.downloads.repeated and not was_damaged
 
     def _package_lost(self, package: PackageNumber, failed: Failed) -> None:
         """A package cannot be had."""
@@ -276,7 +277,7 @@ class Scheduler:
     # -- orders ---------------------------------------------------------------------------------------------------
 
     def _give_out(self) -> Iterator[Order]:
-        """As much ready work as the stages have free places for."""
+        """As much ready work as the stages have free slots for."""
         yield from self._start_fetches()
         yield from self._start_extracts()
         yield from self._start_removals()
@@ -289,7 +290,7 @@ class Scheduler:
             yield Finish()
 
     def _start_fetches(self) -> Iterator[Order]:
-        while self._has_place(StageName.FETCH) and (number := self.downloads.next_to_fetch()) is not None:
+        while self._has_slot(StageName.FETCH) and (number := self.downloads.next_to_fetch()) is not None:
             package = self.plan.packages[number]
             if self._is_complete and not self.placements.is_wanted(number):
                 self.downloads.unwanted(number)
@@ -325,7 +326,7 @@ class Scheduler:
                     yield Start(StageName.FETCH, tarball)
 
     def _start_extracts(self) -> Iterator[Order]:
-        while self._has_place(StageName.EXTRACT):
+        while self._has_slot(StageName.EXTRACT):
             ready = self.downloads.next_to_extract(self._largest_to_extract())
             if ready is None:
                 return
@@ -355,14 +356,14 @@ class Scheduler:
         return isinstance(source, SharedBytes) and source.length >= self.settings.large_tarball_bytes
 
     def _start_removals(self) -> Iterator[Order]:
-        while self._has_place(StageName.CLONE) and (number := self.placements.next_to_remove()) is not None:
+        while self._has_slot(StageName.CLONE) and (number := self.placements.next_to_remove()) is not None:
             job = Remove(self._begin(Removing(number)), self.plan.placements[number].destination)
             yield Start(StageName.CLONE, job)
 
     def _start_clones(self) -> Iterator[Order]:
         if not self._is_worth_a_lot():
             return
-        while self._has_place(StageName.CLONE) and (number := self.placements.next_to_clone()) is not None:
+        while self._has_slot(StageName.CLONE) and (number := self.placements.next_to_clone()) is not None:
             placement = self.plan.placements[number]
             job = Clone(
                 self._begin(Cloning(number, placement.package in self.downloads.mended)),
@@ -380,11 +381,11 @@ class Scheduler:
 
         One job for each result would cost a datagram and a wake-up of two processes for every package.
         """
-        free = self.settings.places[StageName.CLONE] - self._used[StageName.CLONE]
+        free = self.settings.slots[StageName.CLONE] - self._used[StageName.CLONE]
         return free >= min(self.placements.ready_count(), self.settings.clone_lot)
 
     def _start_links(self) -> Iterator[Order]:
-        while self._has_place(StageName.LINK) and (number := self.placements.next_to_link()) is not None:
+        while self._has_slot(StageName.LINK) and (number := self.placements.next_to_link()) is not None:
             link = self.plan.links[number]
             job = self._begin(Linking(number))
             if isinstance(link, FolderLink):
@@ -392,8 +393,8 @@ class Scheduler:
             else:
                 yield Start(StageName.LINK, LinkBins(job, link.label, link.package, link.bin_folder, link.bins))
 
-    def _has_place(self, stage: StageName) -> bool:
-        return self._used[stage] < self.settings.places[stage]
+    def _has_slot(self, stage: StageName) -> bool:
+        return self._used[stage] < self.settings.slots[stage]
 
     def _begin(self, task: Task) -> JobId:
         job = JobId(self._next_job)
@@ -429,7 +430,7 @@ class Scheduler:
         assert self._large_in_flight <= self.settings.large_at_once, (
             "of large tarballs only a few are extracted at a time"
         )
-        assert all(used[stage] <= places for stage, places in self.settings.places.items()), "no more jobs than places"
+        assert all(used[stage] <= slots for stage, slots in self.settings.slots.items()), "no more jobs than slots"
         tasks = self._in_flight.values()
         self.downloads.validate(
             [task.package for task in tasks if isinstance(task, Fetching)],

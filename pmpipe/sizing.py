@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 
-from pmpipe import __version__, host
+from pmpipe import host, user_agent
 from pmpipe.config import Config
 from pmpipe.pipeline import Sizes, sizes_for
 from stages.fetch import FetchSettings
@@ -16,14 +16,13 @@ def pipeline_sizes(config: Config) -> Sizes:
     return sizes_for(counts.extract, counts.clone, _connections(config))
 
 
-def fetch_settings(config: Config, sizes: Sizes) -> FetchSettings:
+def fetch_settings(config: Config, sizes: Sizes, environ: Mapping[str, str]) -> FetchSettings:
     """How the network is used."""
     proxies = config.proxies
-    system = os.uname()
     chosen = _chosen_connections(config)
     usual = FetchSettings()
     return FetchSettings(
-        user_agent=f"pmpipe/{__version__} npm/? node/? {system.sysname.lower()} {system.machine}",
+        user_agent=user_agent.for_registries(config, environ),
         maximum_connections=_connections(config),
         document_connections=chosen or usual.document_connections,
         total_connections=chosen or usual.total_connections,

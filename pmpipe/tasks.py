@@ -23,7 +23,7 @@ class Settings(msgspec.Struct, frozen=True):
     """What the jobs need besides the plan.
 
     Attributes:
-        places: how many jobs each stage may have in flight, queued and in its workers' hands.
+        slots: how many jobs each stage may have in flight, queued and in its workers' hands.
         store: absolute path of the store's version folder.
         staging: absolute path of an existing folder on the store's filesystem, for git checkouts.
         run: tells the checkouts of this run from those of all others that share the store.
@@ -33,9 +33,10 @@ class Settings(msgspec.Struct, frozen=True):
         large_at_once: see there.
         durable: entries are flushed to the disk before they appear.
         offline: nothing may be fetched.
+        came_damaged: SRI of tarballs that were fetched before, and damaged: what comes now counts.
     """
 
-    places: dict[StageName, int]
+    slots: dict[StageName, int]
     store: str
     staging: str
     limits: ArchiveLimits
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     durable: bool = False
     offline: bool = False
     run: str = ""
+    came_damaged: frozenset[str] = frozenset()
 
 
 class Fetching(msgspec.Struct, frozen=True, gc=False):

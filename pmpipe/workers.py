@@ -24,9 +24,9 @@ from pmpipe.interrupts import signals_held_back
 from pmpipe.orders import StageName, WorkerDied
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
 from stages.messages import CachedDocument, Job, decode_results, encode
-from stages.worker import IDLE, SLOT_BYTES, JobBoard, become_worker, crash
+from stages.worker import IDLE, ROW_BYTES, JobBoard, become_worker, crash
 
-#: What a stage's process runs, given its jobs' channel, the results' channel, and its place on the job board.
+#: What a stage's process runs, given its jobs' channel, the results' channel, and its row on the job board.
 WorkerMain = Callable[[Channel, Channel, JobBoard], None]
 
 #: Jobs in one datagram at most; more would only delay the first result.
@@ -36,7 +36,7 @@ BATCH = 16
 _PEACE_S = 2.0
 _TERM_S = 0.3
 
-_SLOTS = mmap.PAGESIZE // SLOT_BYTES
+_ROWS = mmap.PAGESIZE // ROW_BYTES
 
 
 class Stage(msgspec.Struct):
@@ -45,13 +45,13 @@ class Stage(msgspec.Struct):
     Attributes:
         name: which one.
         count: how many processes at most.
-        places: how many jobs may be in flight; the bound of its channel.
+        slots: how many jobs may be in flight; the bound of its channel.
         main: what each process runs.
     """
 
     name: StageName
     count: int
-    places: int
+    slots: int
     main: WorkerMain
 
 
@@ -76,14 +76,14 @@ class Workers:
         self.stages = stages
         self.notes: list[str] = []
         self._context = multiprocessing.get_context("fork")
-        # every result answers a job in flight, so this many places always suffice
-        self.results = Channel(self._context, sum(stage.places for stage in stages) + _SLOTS, "results")
+        # every result answers a job in flight, so this many slots always suffice
+        self.results = Channel(self._context, sum(stage.slots for stage in stages) + _ROWS, "results")
         self._by_name = {stage.name: stage for stage in stages}
         self._jobs: dict[StageName, Channel] = {}
         self._alive: list[_Worker] = []
         #: all and only processes that were dismissed
         self._leaving: list[_Worker] = []
-        self._slots_taken = 0
+        self._rows_taken = 0
         self._started = {stage.name: 0 for stage in stages}
         #: encoded batches that the kernel had no room for; sent again when results come in
         self._outbox: dict[StageName, list[bytes]] = {stage.name: [] for stage in stages}
@@ -100,11 +100,11 @@ class Workers:
 
         Args:
             stage: whose jobs these are.
-            jobs: at least one; the scheduler has counted a free place for each.
+            jobs: at least one; the scheduler has counted a free slot for each.
             in_flight: how many jobs the stage has now, these included.
 
         Raises:
-            queue.Full: more jobs than places: a bug of the scheduler.
+            queue.Full: more jobs than slots: a bug of the scheduler.
         """
         while self._started[stage] < min(self._by_name[stage].count, in_flight):
             self._start(stage)
@@ -135,11 +135,11 @@ class Workers:
         if name not in self._jobs:
             # each job may come alone in its datagram, and each may be followed by word that it is withdrawn, that its
             # bytes count no longer, and that its space is released
-            self._jobs[name] = Channel(self._context, 4 * stage.places, name.value)
+            self._jobs[name] = Channel(self._context, 4 * stage.slots, name.value)
             # what lives now lives until the end: neither collected here nor copied page by page in the workers
             gc.freeze()
-        board = JobBoard(self._memory, self._slots_taken, name.value)
-        self._slots_taken += 1
+        board = JobBoard(self._memory, self._rows_taken, name.value)
+        self._rows_taken += 1
         board.take(IDLE)
         channels = [*self._jobs.values(), self.results]
         process = self._context.Process(

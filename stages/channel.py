@@ -5,7 +5,7 @@ in each process. Each of the three breaks a promise of this program: a worker th
 stops all others, a message that is cut off in the middle of the pipe blocks its reader for ever, and a thread in the
 main process makes every later fork unsafe. So a `Channel` is one ``SOCK_SEQPACKET`` pair: the kernel keeps messages
 whole, any number of processes may send and receive without a lock, and what a killed process had not sent completely
-was not sent at all. The bound is a `multiprocessing` semaphore that counts the free places.
+was not sent at all. The bound is a `multiprocessing` semaphore that counts the free slots.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SEMAPHORES = "/dev/shm"  # noqa: S108 - nothing is written there by name
 #: A datagram may have this many bytes; the socket buffers are set so that one of them always fits.
 MAXIMUM_DATAGRAM_BYTES = 128 << 10
 
-#: A worker that waits for a free place looks this often (seconds) whether the supervisor still lives.
+#: A worker that waits for a free slot looks this often (seconds) whether the supervisor still lives.
 _ORPHAN_CHECK_S = 0.5
 
 #: Room for the kernel's bookkeeping of one datagram on top of its bytes.
@@ -38,31 +38,31 @@ class ChannelEnded(Exception):  # noqa: N818 - an end, not an error
     """Every sender is gone and nothing is left to receive."""
 
 
-def _semaphore(context: BaseContext, places: int) -> Semaphore:
+def _semaphore(context: BaseContext, slots: int) -> Semaphore:
     try:
-        return context.Semaphore(places)
+        return context.Semaphore(slots)
     except OSError as error:
         # which the system's error does not say
         raise OSError(error.errno, error.strerror, SEMAPHORES) from error
 
 
 class Channel:
-    """A queue of at most `places` datagrams; made before a fork, used on one end by each side.
+    """A queue of at most `slots` datagrams; made before a fork, used on one end by each side.
 
     Args:
         context: the multiprocessing context whose processes will share it (``fork``).
-        places: how many datagrams may lie in it, sent and not yet received.
+        slots: how many datagrams may lie in it, sent and not yet received.
         name: for error messages.
 
     Raises:
         OSError: the system has no room for a semaphore or a pair of sockets.
     """
 
-    def __init__(self, context: BaseContext, places: int, name: str) -> None:
-        self.places = places
+    def __init__(self, context: BaseContext, slots: int, name: str) -> None:
+        self.slots = slots
         self.name = name
         self._owner = os.getpid()
-        self._free = _semaphore(context, places)
+        self._free = _semaphore(context, slots)
         self._receiving, self._sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
 
@@ -70,7 +70,7 @@ class Channel:
         """Send without ever blocking; False if the kernel has no room for so many bytes just now.
 
         Raises:
-            queue.Full: no place is free. The supervisor counts, so there it is a bug.
+            queue.Full: no slot is free. The supervisor counts, so there it is a bug.
             OSError: the other side is gone, or the datagram is longer than `MAXIMUM_DATAGRAM_BYTES`.
         """
         self._check(datagram)
@@ -84,7 +84,7 @@ class Channel:
         return True
 
     def put(self, datagram: bytes) -> None:
-        """Send, and wait for a free place if there is none: this is a worker's back-pressure.
+        """Send, and wait for a free slot if there is none: this is a worker's back-pressure.
 
         Raises:
             OSError: the supervisor is gone, or the datagram is longer than `MAXIMUM_DATAGRAM_BYTES`.

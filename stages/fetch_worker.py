@@ -69,7 +69,7 @@ _SPARE_DESCRIPTORS = 16
 
 
 class _Slot(msgspec.Struct, eq=False):
-    """A place for one download at a time; `started` orders downloads by age."""
+    """One download that is under way; `started` orders downloads by age."""
 
     lane: Lane
     transfer: Transfer

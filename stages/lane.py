@@ -173,7 +173,7 @@ class Lane:
         option(pycurl.TCP_KEEPALIVE, 1)
         option(pycurl.BUFFERSIZE, _BUFFER_BYTES)
         option(pycurl.HTTP09_ALLOWED, 0)
-        option(pycurl.USERAGENT, settings.user_agent.encode())
+        option(pycurl.USERAGENT, settings.user_agent.encode("latin-1", "replace"))
         # a token belongs to the registry, not to the proxy on the way
         option(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
         option(pycurl.CONNECTTIMEOUT_MS, max(1, round(settings.connect_timeout_s * 1000)))

@@ -182,7 +182,8 @@ class _PackWalk:
 
     def _read_manifest_rules(self, folder: RuledFolder, manifest: PackageManifest) -> None:
         strict = list(STRICT_PACKAGE_RULES)
-        if isinstance(manifest.files, list):
+        # a text that is no list is one of its characters to npm: "lib" has it take the files l, i and b
+        if isinstance(manifest.files, list) or (isinstance(manifest.files, str) and manifest.files):
             included = ["*"]
             for given in manifest.files:
                 if isinstance(given, str):

@@ -90,7 +90,7 @@ class PatchedFiles(msgspec.Struct):
             raise self._misfit(path, "is not there")
         text = self.read(self.layout.files[path]).decode("utf-8", "replace") if exists else ""
         try:
-            changed = apply_diff(text, file)
+            changed = self._changed(path, text, file)
         except DiffError as error:
             raise self._misfit(path, f"is not as the patch has it: {error}") from error
         if file.new is None:
@@ -100,6 +100,25 @@ class PatchedFiles(msgspec.Struct):
             self.layout.files[path] = changed.encode()
         else:
             self.layout.place(path, changed.encode())
+
+    def _changed(self, path: bytes, text: str, file: FileDiff) -> str:
+        """The text of a file as a diff says.
+
+        Raises:
+            DiffError: it does not fit.
+        """
+        try:
+            return apply_diff(text, file)
+        except DiffError:
+            hashbang, newline, rest = text.partition("\n")
+            if not newline or path not in self.layout.executable or not hashbang.startswith("#!"):
+                raise
+            try:
+                # npm mends a Windows hashbang when it links an executable, after patches; the entry has it mended
+                return apply_diff(f"{hashbang}\r\n{rest}", file)
+            except DiffError:
+                pass
+            raise
 
     def _path(self, name: str) -> bytes:
         """The path within the package that a diff means."""

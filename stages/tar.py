@@ -48,6 +48,8 @@ _MAXIMUM_EXTENSION_BYTES = 1 << 20
 
 _ADLER_MODULUS = 65521
 _BASE_256 = 0x80
+#: begins a negative number in base-256, in two's complement
+_NEGATIVE = 0xFF
 _MAXIMUM_DIGITS = 20
 _CHUNK_BYTES = 1 << 16
 _ZEROS = bytes(_CHUNK_BYTES)
@@ -334,6 +336,8 @@ def _expected_adler(checksum: bytes) -> int:
 
 
 def _is_executable(mode: bytes) -> bool:
+    if mode[0] in (_BASE_256, _NEGATIVE):
+        return bool(int.from_bytes(mode[1:], "big") & 0o100)
     digits = mode.strip(b" \0")
     return digits.isdigit() and not digits.strip(b"01234567") and bool(int(digits, 8) & 0o100)
 

@@ -32,7 +32,7 @@ _JOB = struct.Struct("q")
 _GROUP = struct.Struct("q")
 
 #: What a `JobBoard` needs for each worker.
-SLOT_BYTES = _JOB.size + _GROUP.size
+ROW_BYTES = _JOB.size + _GROUP.size
 
 Handler = Callable[[Job], Iterable[Result]]
 
@@ -41,15 +41,15 @@ class JobBoard:
     """What each worker has in hand, in shared memory, so that it is known even of a worker that was killed.
 
     Args:
-        memory: a shared mapping made before the fork, `SLOT_BYTES` a slot.
-        slot: this worker's place.
+        memory: a shared mapping made before the fork, `ROW_BYTES` a row.
+        row: this worker's.
         stage: the worker's kind.
     """
 
-    def __init__(self, memory: mmap, slot: int, stage: str) -> None:
+    def __init__(self, memory: mmap, row: int, stage: str) -> None:
         self.stage = stage
         self._memory = memory
-        self._offset = slot * SLOT_BYTES
+        self._offset = row * ROW_BYTES
 
     def take(self, job: JobId) -> None:
         """Note that `job` is in hand from now on; `IDLE` when none is."""

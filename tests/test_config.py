@@ -216,7 +216,7 @@ def test_wrong_value_that_is_overridden_does_no_harm(host):
 
 
 def test_all_problems_are_reported_at_once(host):
-    host.write(project="registry=x\nstrict-ssl=yes\n_auth=abc\n")
+    host.write(project="registry=x\nstrict-ssl=no\n_auth=abc\n")
     with pytest.raises(ProblemsError) as raised:
         host.load()
     assert len(raised.value.problems) == 3
@@ -450,6 +450,10 @@ TREES = [
     ("package-lock=true", "shrinkwrap=false", "", {}, {}),
     ("package-lock=false\npackage-lock-only", "", "", {}, {}),
     ("strict-ssl=false\noffline\nprefer-offline=0\nforce=1", "", "", {}, {}),
+    ("strict-ssl=True\noffline=yes\nprefer-offline=${NOT?}\nforce=", "", "", {}, {}),
+    ("fetch-retries=null\nmaxsockets=${N}\nomit=", "", "", {"N": "7"}, {}),
+    ("", "", "", {"npm_config_cache": "\\${HOME}/c", "npm_config_offline": "", "NPM_CONFIG_FORCE": "1"}, {}),
+    ("os=\"darwin\" ; no comment\ncpu='a;b'\nlibc=a\\;b", "", "", {}, {}),
     ("strict-ssl=null\nengine-strict=${FLAG}", "", "", {"FLAG": "false"}, {}),
     ("fetch-retries=0x5\nfetch-retry-factor=1.5\nmaxsockets=1e2", "fetch-timeout=12", "", {}, {}),
     ("fetch-retry-mintimeout=5\nfetch-retry-maxtimeout=${MAX}", "", "", {"MAX": "77"}, {}),

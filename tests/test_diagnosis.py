@@ -84,7 +84,7 @@ def test_a_torn_index_verifies_nothing(modules: Path, store: Store) -> None:
     assert sorted(diagnosis_of(modules, store).unverifiable) == ["node_modules/b", "node_modules/unknown"]
 
 
-def test_more_checks_than_places_are_all_done(modules: Path, store: Store) -> None:
+def test_more_checks_than_slots_are_all_done(modules: Path, store: Store) -> None:
     entry = entry_path(store.folder, integrity(b"a"))
     tasks = [CheckTask(f"task{number}", entry, f"{modules}/a") for number in range(300)]
     tasks.append(CheckTask("other", entry, f"{modules}/nowhere"))
@@ -101,7 +101,7 @@ def test_nothing_to_check_starts_nothing() -> None:
 TASKS = [CheckTask(name, f"/store/{name}", f"/app/{name}") for name in "abc"]
 
 
-def test_only_so_many_checks_are_in_flight_as_there_are_places() -> None:
+def test_only_so_many_checks_are_in_flight_as_there_are_slots() -> None:
     run = CheckRun(TASKS, 2)
     assert run.start() == [
         Start(StageName.CLONE, Check(JobId(0), "a", "/store/a", "/app/a")),

@@ -25,7 +25,7 @@ from pmpipe.orders import (
     WithdrawJob,
     WorkerDied,
 )
-from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.machine import ResolveRun, ResolveSlots
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
 from stages.entry import digest_entry_path
@@ -84,7 +84,7 @@ def make_run(
     stored: Iterable[str] = (),
     large: int = 1 << 30,
 ) -> ResolveRun:
-    places = {
+    slots = {
         StageName.FETCH: documents + tarballs,
         StageName.EXTRACT: 2,
         StageName.RESOLVE: answers,
@@ -92,10 +92,10 @@ def make_run(
         StageName.CLONE: 0,
         StageName.LINK: 0,
     }
-    run_settings = Settings(places, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
+    run_settings = Settings(slots, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
     warming = Warming("/s", frozenset(stored).__contains__)
-    resolve_places = ResolvePlaces(documents, tarballs, kept_bytes)
-    return ResolveRun(run_settings, warming, resolve_places, keeps_documents=keeps_documents, goes_on=goes_on)
+    resolve_slots = ResolveSlots(documents, tarballs, kept_bytes)
+    return ResolveRun(run_settings, warming, resolve_slots, keeps_documents=keeps_documents, goes_on=goes_on)
 
 
 def document(number: int, name: str = "a") -> WantDocument:
@@ -239,7 +239,7 @@ def test_a_document_that_cannot_be_had_is_an_answer() -> None:
     assert answer == AnswerFailure(answer.job, 5, "PM_REGISTRY", "404", ("url: x",), "a hint")
 
 
-def test_no_more_documents_are_under_way_than_there_are_places() -> None:
+def test_no_more_documents_are_under_way_than_there_are_slots() -> None:
     run = make_run(documents=3)
     fetches = begin(run, *(document(number, f"p{number}") for number in range(9)))
     assert len(fetches) == 3
@@ -334,6 +334,20 @@ def test_a_damaged_guess_is_left_to_the_install() -> None:
     _, guess = begin(run, document(0), ahead=[announced()])
     (extract,) = jobs(run.handle(Fetched(guess.job, SharedBytes(0, 10), 10, 1)))
     assert jobs(run.handle(Failed(extract.job, "PM_INTEGRITY", "damaged"))) == []
+    assert run.warming.came_damaged == {announced().integrity}
+
+
+def test_a_damaged_guess_that_is_wanted_after_all_is_asked_for_once_more() -> None:
+    run = make_run()
+    packument, fetch = begin(run, document(0), ahead=[announced()])
+    (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
+    run.handle(Failed(extract.job, "PM_INTEGRITY", "damaged"))
+    answer = next(job for job in jobs(run.handle(fetched_document(packument))) if isinstance(job, AnswerDocument))
+    (again,) = jobs(run.handle(ResolveStep(answer.job, (tarball(1),), (), 1)))
+    assert isinstance(again, FetchTarball)
+    (extract,) = jobs(run.handle(Fetched(again.job, SharedBytes(0, 10), 10, 1)))
+    (lost,) = jobs(run.handle(Failed(extract.job, "PM_INTEGRITY", "damaged")))
+    assert isinstance(lost, AnswerFailure)
 
 
 def test_a_tarball_on_disk_is_extracted_without_a_download() -> None:

@@ -53,12 +53,12 @@ from stages.messages import (
 )
 
 LIMITS = ArchiveLimits(entries=1000, one_file=1 << 20, all_files=1 << 24, ratio=1000)
-PLACES = {StageName.FETCH: 3, StageName.EXTRACT: 2, StageName.CLONE: 2, StageName.LINK: 1}
+SLOTS = {StageName.FETCH: 3, StageName.EXTRACT: 2, StageName.CLONE: 2, StageName.LINK: 1}
 
 
 def make_scheduler(plan: Plan, *, offline: bool = False, is_complete: bool = True) -> Scheduler:
     plan.origin_of = origin_of
-    settings = Settings(PLACES, "/store/v1", "/store/v1/staging", LIMITS, offline=offline)
+    settings = Settings(SLOTS, "/store/v1", "/store/v1/staging", LIMITS, offline=offline)
     return Scheduler(plan, settings, is_complete=is_complete)
 
 
@@ -157,18 +157,18 @@ def test_bins_are_linked_after_their_package() -> None:
     assert [type(job) for job in run_to_end(make_scheduler(plan))] == [Clone, LinkBins]
 
 
-def test_no_stage_gets_more_jobs_than_it_has_places() -> None:
+def test_no_stage_gets_more_jobs_than_it_has_slots() -> None:
     packages = [remote(f"p{n}") for n in range(20)]
     scheduler = make_scheduler(Plan(packages, [place(n, f"node_modules/p{n}") for n in range(20)]))
-    assert len(jobs(scheduler.start())) == PLACES[StageName.FETCH]
+    assert len(jobs(scheduler.start())) == SLOTS[StageName.FETCH]
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_of_large_tarballs_only_some_are_unpacked_at_a_time(at_once: int) -> None:
     packages = [remote(name) for name in "abcd"]
     plan = Plan(packages, [place(n, f"node_modules/{name}") for n, name in enumerate("abcd")], origin_of=origin_of)
-    places = {**PLACES, StageName.FETCH: 4, StageName.EXTRACT: 4}
-    limits = Settings(places, "/s", "/s/staging", LIMITS, large_tarball_bytes=100, large_at_once=at_once)
+    slots = {**SLOTS, StageName.FETCH: 4, StageName.EXTRACT: 4}
+    limits = Settings(slots, "/s", "/s/staging", LIMITS, large_tarball_bytes=100, large_at_once=at_once)
     scheduler = Scheduler(plan, limits)
     fetches = jobs(scheduler.start())
     sizes = [100, 100, 100, 99]
@@ -240,7 +240,7 @@ def test_host_that_is_down_is_not_asked_for_the_rest() -> None:
     asked = len(waiting)
     for job in waiting:
         asked += len(jobs(scheduler.handle(Failed(job.job, "PM_REGISTRY", "refused", host_is_down=True))))
-    assert asked == PLACES[StageName.FETCH]
+    assert asked == SLOTS[StageName.FETCH]
     assert scheduler.finished
     assert len(scheduler.failures) == 10
 
@@ -344,6 +344,16 @@ def test_a_patch_that_does_not_fit_fails_the_run_for_an_optional_package_too() -
     assert [failure.failed.code for failure in scheduler.failures] == ["PM_PATCH"]
 
 
+def test_what_was_damaged_before_the_install_is_asked_for_once() -> None:
+    package = msgspec.structs.replace(remote("a"), integrity="sha512-x")
+    scheduler = make_scheduler(Plan([package], [place(0, "node_modules/a")]))
+    scheduler.settings = msgspec.structs.replace(scheduler.settings, came_damaged=frozenset({"sha512-x"}))
+    (fetch,) = jobs(scheduler.start())
+    (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    assert scheduler.handle(Failed(extract.job, "PM_INTEGRITY", "damaged"))[-1] == Finish()
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_INTEGRITY"]
+
+
 def test_worker_death_stops_everything_at_once() -> None:
     scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a")]))
     (fetch,) = jobs(scheduler.start())
@@ -406,7 +416,7 @@ def test_what_nobody_wants_in_the_end_is_not_waited_for_in_the_queue() -> None:
         waiting += jobs(scheduler.handle(succeed(job)))
         scheduler.validate()
     assert scheduler.finished
-    assert fetched == PLACES[StageName.FETCH] + 1
+    assert fetched == SLOTS[StageName.FETCH] + 1
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The state machine of scripts: places, order, and the end at a failure."""
+"""The state machine of scripts: slots, order, and the end at a failure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def task(name: str, *, optional: bool = False) -> ScriptTask:
     return ScriptTask(PackagePath(f"node_modules/{name}"), f"{name}@1.0.0", f"/p/node_modules/{name}", optional, {})
 
 
-def machine(*tasks: ScriptTask, places: int = 2) -> ScriptRun:
-    return ScriptRun("install", tasks, "sh", places, is_shown=False)
+def machine(*tasks: ScriptTask, slots: int = 2) -> ScriptRun:
+    return ScriptRun("install", tasks, "sh", slots, is_shown=False)
 
 
 def labels(orders: list[Order]) -> list[str]:
@@ -28,7 +28,7 @@ def labels(orders: list[Order]) -> list[str]:
     return found
 
 
-def test_no_more_run_at_a_time_than_there_are_places() -> None:
+def test_no_more_run_at_a_time_than_there_are_slots() -> None:
     run = machine(task("a"), task("b"), task("c"))
     assert labels(run.start()) == ["a@1.0.0", "b@1.0.0"]
     assert run.in_flight(StageName.SCRIPT) == 2
@@ -54,7 +54,7 @@ def test_the_first_failure_that_counts_is_the_end() -> None:
 
 
 def test_a_failure_of_what_is_optional_is_not() -> None:
-    run = machine(task("a", optional=True), task("b"), places=1)
+    run = machine(task("a", optional=True), task("b"), slots=1)
     run.start()
     assert labels(run.handle(Failed(JobId(0), "PM_SCRIPT", "no shell"))) == ["b@1.0.0"]
     assert labels(run.handle(ScriptRan(JobId(1), "x"))) == ["Finish"]

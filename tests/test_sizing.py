@@ -20,7 +20,7 @@ def settings_of(tmp_path: Path) -> Any:
 
     def settings(**flags: object) -> FetchSettings:
         config = Config.load(flags, {"HOME": str(tmp_path)}, str(tmp_path))
-        return fetch_settings(config, pipeline_sizes(config))
+        return fetch_settings(config, pipeline_sizes(config), {"PATH": ""})
 
     return settings
 

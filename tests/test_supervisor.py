@@ -46,10 +46,10 @@ Handler = Callable[[Job], Iterable[Result]]
 
 @dataclass
 class Removals:
-    """A state machine with one job for each path, all of them in one stage, `places` at a time."""
+    """A state machine with one job for each path, all of them in one stage, `slots` at a time."""
 
     paths: list[str]
-    places: int = 4
+    slots: int = 4
     stage: StageName = StageName.CLONE
     events: list[Event] = field(default_factory=list)
     done: list[JobId] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Removals:
 
     def _give_out(self) -> list[Order]:
         orders: list[Order] = []
-        while self._given < len(self.paths) and self._given - len(self.done) < self.places:
+        while self._given < len(self.paths) and self._given - len(self.done) < self.slots:
             orders.append(Start(self.stage, Remove(JobId(self._given), self.paths[self._given])))
             self._given += 1
         if len(self.done) == len(self.paths):
@@ -82,11 +82,11 @@ class Removals:
         return self.paths[job] if 0 <= job < self._given and job not in self.done else ""
 
 
-def stage_of(handle: Handler, *, count: int = 2, places: int = 4) -> Stage:
+def stage_of(handle: Handler, *, count: int = 2, slots: int = 4) -> Stage:
     def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
         run_jobs(handle, jobs, results, board)
 
-    return Stage(StageName.CLONE, count, places, main)
+    return Stage(StageName.CLONE, count, slots, main)
 
 
 def nothing() -> None:
@@ -179,15 +179,15 @@ def test_progress_is_shown_while_a_job_takes_long() -> None:
 
 def test_long_paths_do_not_need_to_fit_in_one_datagram() -> None:
     paths = ["/" + f"{number}" + "x" * 16_000 for number in range(64)]
-    machine = Removals(paths, places=64)
-    assert Alone(machine, Workers([stage_of(removed, count=1, places=64)]), nothing).run() == Finished()
+    machine = Removals(paths, slots=64)
+    assert Alone(machine, Workers([stage_of(removed, count=1, slots=64)]), nothing).run() == Finished()
     assert len(machine.done) == 64
 
 
 def test_more_bytes_than_the_kernel_takes_at_a_time_are_sent_later() -> None:
     paths = ["/" + f"{number}" + "x" * 4000 for number in range(2000)]
-    machine = Removals(paths, places=2000)
-    assert Alone(machine, Workers([stage_of(removed, places=2000)]), nothing).run() == Finished()
+    machine = Removals(paths, slots=2000)
+    assert Alone(machine, Workers([stage_of(removed, slots=2000)]), nothing).run() == Finished()
     assert len(machine.done) == 2000
 
 
@@ -229,8 +229,8 @@ def test_what_was_sent_before_a_death_is_handled_before_it() -> None:
             die("SIGKILL")
         yield Removed(job.job)
 
-    machine = Removals([f"p{number}" for number in range(60)], places=60)
-    outcome = Alone(machine, Workers([stage_of(handle, count=1, places=60)]), nothing).run()
+    machine = Removals([f"p{number}" for number in range(60)], slots=60)
+    outcome = Alone(machine, Workers([stage_of(handle, count=1, slots=60)]), nothing).run()
     assert outcome == CrashReport("clone", "p30", "was killed by SIGKILL", "")
     # whole batches: those that were complete before the one in hand
     assert isinstance(machine.events[-1], WorkerDied)
@@ -486,7 +486,7 @@ def test_a_run_is_interrupted_by_a_descriptor_and_goes_on() -> None:
             os.read(waiting, 1)
         yield Removed(job.job)
 
-    machine = Removals(["first", "last"], places=2)
+    machine = Removals(["first", "last"], slots=2)
     with Crew([stage_of(handle, count=1)]) as crew:
         crew.drive_until(machine, interrupted)
         assert 1 not in machine.done, "the last job cannot end before the run goes on"

@@ -13,7 +13,7 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import plural
 from pmpipe.config import Config
-from pmpipe.errors import FilesystemError, UsageError
+from pmpipe.errors import FilesystemError, ManifestError, UsageError
 from pmpipe.global_folder import GlobalFolder
 from pmpipe.install_request import Arrival
 from pmpipe.manifest_change import check_update_names
@@ -69,10 +69,20 @@ def run_globally(line: CommandLine, environ: Mapping[str, str]) -> int:
 def _wanted(line: CommandLine, folder: GlobalFolder) -> list[str]:
     """What is to be installed, as arguments."""
     if line.command == "install":
-        return list(line.words) or ["."]
+        return list(line.words) or [_this_folder()]
     check_update_names(line.words)
     there = folder.names()
     return [f"{name}@*" for name in there if not line.words or name in line.words]
+
+
+def _this_folder() -> str:
+    here = os.getcwd()
+    if not os.path.exists(f"{here}/{MANIFEST}"):
+        raise ManifestError(
+            f"there is no package.json in {here}",
+            hint="name the packages to install, as in `pmpipe install -g typescript`, or run it in a package's folder",
+        )
+    return "."
 
 
 def _install(

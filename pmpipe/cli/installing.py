@@ -173,6 +173,7 @@ class _Job(msgspec.Struct):
             offline=session.config.offline,
             goes_on=not only_lock,
         )
+        crew.came_damaged = resolved.came_damaged
         session.warnings += [*resolved.warnings, *unheeded_settings(session.folder)]
         made = resolved.made
         session.adopt(
@@ -234,6 +235,7 @@ class _Job(msgspec.Struct):
             dry_run=config.dry_run,
             sizes=self.crew.sizes,
             crew=self.crew.crew,
+            came_damaged=self.crew.came_damaged,
             hidden_lockfile=session.hidden_lockfile,
             watch=self.progress.show,
             write=write,

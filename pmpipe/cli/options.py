@@ -7,13 +7,14 @@ a command line written for npm works.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
 from pmpipe.errors import UsageError
-from pmpipe.npm.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS
+from pmpipe.npm.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS, Setting
 
 #: What stands for another flag, without the dashes: npm takes any number of them.
 _SHORT = {
@@ -70,6 +71,9 @@ _ALIASES = {
     }.items()
     for alias in aliases.split()
 }
+
+#: What npm takes for a flag where a text could stand.
+_FLAG = re.compile(r"-{1,2}[^-]")
 
 #: The commands, and those of their flags that are no settings.
 _COMMANDS = {
@@ -208,21 +212,36 @@ def _is_negated(name: str) -> bool:
 def _without_equals(name: str, following: list[str]) -> tuple[str, Any]:
     """Name and value of a flag that stands alone; takes the value from the words that follow."""
     if _is_negated(name):
-        return name.removeprefix("no-"), False
+        return name.removeprefix("no-"), not _take_switch(following)
     known = SETTINGS.get(name)
     if name in OTHER_NPM_SWITCHES or (known is not None and known.kind == "boolean"):
-        if following and following[0] in ("true", "false"):
-            return name, following.pop(0) == "true"
-        return name, True
+        if known is not None and known.nullable and following[:1] == ["null"]:
+            return name, following.pop(0)
+        return name, _take_switch(following)
     if known is None and (not following or following[0].startswith("-")):
         return name, True
+    if known is not None and _may_be_empty(known) and (not following or _FLAG.match(following[0])):
+        return name, ""
     if not following:
         raise UsageError(f"--{name} wants a value", hint=f"for example --{name}=…")
     return name, following.pop(0)
 
 
+def _take_switch(following: list[str]) -> bool:
+    """What the word behind a switch makes of it: on, unless that is ``false``. Any other word is none of its."""
+    return following.pop(0) == "true" if following and following[0] in ("true", "false") else True
+
+
+def _may_be_empty(known: Setting) -> bool:
+    """Whether it can be any text: a flag behind it is not its value then, as in ``--save-prefix --offline``."""
+    return known.kind in ("text", "line") and not known.nullable and not known.many
+
+
 def _store(settings: dict[str, Any], name: str, value: Any) -> None:
     known = SETTINGS.get(name)
+    if known is not None and known.nullable and known.kind != "boolean" and value == "false":
+        # to npm the same as --no-…
+        value = False
     if known is not None and known.many:
         settings.setdefault(name, []).append(value)
     else:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pmpipe import __version__, host
+from pmpipe import user_agent
 from pmpipe.config import Config
 from pmpipe.lifecycle.gate import PREPARED
 from pmpipe.npm import NPM_VERSION
@@ -145,7 +145,7 @@ def _facts(config: Config, environ: Mapping[str, str], command: str, npm: str) -
         "npm_config_npm_version": NPM_VERSION,
         "npm_config_prefix": config.prefix,
         "npm_config_userconfig": config.userconfig,
-        "npm_config_user_agent": _user_agent(config, environ),
+        "npm_config_user_agent": user_agent.for_scripts(config, environ),
     }
     node = find_program("node", environ)
     if node is not None:
@@ -157,16 +157,6 @@ def _facts(config: Config, environ: Mapping[str, str], command: str, npm: str) -
     if options:
         facts["NODE_OPTIONS"] = str(options)
     return facts
-
-
-def _user_agent(config: Config, environ: Mapping[str, str]) -> str:
-    """Whose place this takes comes first: scripts refuse to run for any other but npm by the first word."""
-    version = host.node_version(environ)
-    platform = host.platform()
-    return (
-        f"npm/{NPM_VERSION} node/{f'v{version}' if version else '?'} {platform.os} {platform.cpu} "
-        f"workspaces/{str(bool(config.workspaces or config.workspace)).lower()} pmpipe/{__version__}"
-    )
 
 
 # -- secrets ------------------------------------------------------------------------------------------------------

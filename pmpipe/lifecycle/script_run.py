@@ -52,7 +52,7 @@ class ScriptRun(OneStageRun[ScriptTask, ScriptTask]):
         event: ``postinstall``, for example.
         tasks: in the order in which they begin.
         shell: the program that gets the commands.
-        places: how many may run at a time.
+        slots: how many may run at a time.
         is_shown: they write to the terminal.
         left_out_with: the locations that are of no use any more if an optional package has failed.
 
@@ -68,7 +68,7 @@ class ScriptRun(OneStageRun[ScriptTask, ScriptTask]):
     event: str
     tasks: Sequence[ScriptTask]
     shell: str
-    places: int
+    slots: int
     is_shown: bool
     left_out_with: Callable[[PackagePath], Collection[str]] = _nothing_else
     left_out: set[str] = msgspec.field(default_factory=set)
@@ -78,8 +78,8 @@ class ScriptRun(OneStageRun[ScriptTask, ScriptTask]):
     def __post_init__(self) -> None:
         self._waiting.extend(self.tasks)
 
-    def _places(self) -> int:
-        return self.places
+    def _slots(self) -> int:
+        return self.slots
 
     def _begin(self, job: JobId, task: ScriptTask) -> tuple[Job, ScriptTask]:
         script = RunScript(job, task.label, self.event, task.folder, self.shell, task.variables, is_shown=self.is_shown)

@@ -2,9 +2,8 @@
 
 Theory of operation: a key names a host, perhaps a port and a folder, and covers everything below it. For a URL the
 folders are walked upwards, and the first one that has any credentials decides. A key without a port stands for the
-scheme's own port. Since it does not say which scheme, it reaches a plain http URL only where a registry is configured
-at exactly that origin: a token meant for port 443 never leaves through port 80. (npm sends it.) One with a port stays
-where it is just as well if a registry is configured with https there.
+scheme's own port. No key says which scheme it is for, and npm sends what it holds over either. What is meant for https
+must not leave in clear, so nothing goes to a plain http URL that `may_be_told` does not let it go to.
 """
 
 from __future__ import annotations
@@ -64,18 +63,26 @@ def nerf_dart(url: Url) -> str:
     return f"//{url.netloc}{url.path[: url.path.rindex('/') + 1]}"
 
 
-def find_key(values: Mapping[str, Any], url: Url, plain_http_origins: Collection[str]) -> str:
+def may_be_told(url: Url, registry_origins: Collection[str]) -> bool:
+    """Whether credentials may go to a URL, by the origins of all registries that are configured.
+
+    Over https always. In clear to a registry that is configured so; else only to a port that the key has to name, too
+    (a key without one is most likely meant for 443), and that no registry has for https.
+    """
+    if url.scheme == "https" or url.origin in registry_origins:
+        return True
+    return url.port is not None and f"https://{url.netloc}" not in registry_origins
+
+
+def find_key(values: Mapping[str, Any], url: Url) -> str:
     """The nearest key upwards from the URL's path that has credentials, or an empty string.
 
     Args:
         values: settings by name; those that start with ``//`` matter.
-        url: where the request goes.
-        plain_http_origins: origins of the registries that are configured with http.
+        url: where the request goes; `may_be_told` has let it.
 
-    Source: npm-registry-fetch's auth; stricter for plain http, see above.
+    Source: npm-registry-fetch's auth.
     """
-    if url.scheme != "https" and url.port is None and url.origin not in plain_http_origins:
-        return ""
     key = f"//{url.netloc}{url.path}"
     while len(key) > 2:
         if _has_credentials(values, key):

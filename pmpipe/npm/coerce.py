@@ -20,6 +20,10 @@ class InvalidValueError(ValueError):
     """A setting's value cannot be used; the message says what it must be."""
 
 
+#: npm takes any text but a zero, "false" and "null" for true, even "no" and "False": those are refused here.
+_TRUE = frozenset(("true", "yes", "on"))
+
+
 class Expansion(msgspec.Struct, frozen=True):
     """What a value may refer to.
 
@@ -73,6 +77,11 @@ def _coerce_one(setting: Setting, raw: IniValue, expansion: Expansion) -> Settin
     value = raw
     if isinstance(value, str):
         value = expand_environment(value.strip(BLANKS), expansion.environ)
+        if not value and setting.kind == "boolean":
+            # --offline= is --offline, and ${NAME?} without a value is off
+            return not raw.strip(BLANKS)
+    if raw is None and setting.kind in ("number", "count") and not setting.nullable:
+        return 0
     if value is None or value in ("null", "undefined"):
         return _null(setting)
     if value is False and setting.nullable and setting.kind != "boolean":
@@ -93,6 +102,8 @@ def _read(setting: Setting, value: IniValue, expansion: Expansion) -> SettingVal
             return _boolean(value)
         case "text":
             return js_text(value)
+        case "line":
+            return _line(value)
         case "path":
             return _path(value, expansion)
         case "url":
@@ -108,14 +119,20 @@ def _read(setting: Setting, value: IniValue, expansion: Expansion) -> SettingVal
 def _boolean(value: IniValue) -> bool:
     if isinstance(value, (bool, int, float)):
         return bool(value)
-    if value in ("true", "false"):
-        return bool(value == "true")
-    if value == "":
-        return True
+    if value == "false" or str(value).lower() in _TRUE:
+        return bool(value != "false")
     number = js_number(value) if isinstance(value, str) else None
     if number is None:
         raise InvalidValueError("it must be true or false")
     return bool(number)
+
+
+def _line(value: IniValue) -> str:
+    text = js_text(value)
+    # Node.js refuses to send any other
+    if not all(" " <= character <= "\xff" and character != "\x7f" for character in text):
+        raise InvalidValueError("it must be one line of printable characters")
+    return text
 
 
 def _path(value: IniValue, expansion: Expansion) -> str | Unset:

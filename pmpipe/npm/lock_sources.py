@@ -1,15 +1,23 @@
-"""Which entries of a lockfile the settings do not allow to be fetched (`pmpipe.npm.source_policy`)."""
+"""What of a lockfile the settings do not allow to be fetched, and what it lacks although they do.
+
+See `pmpipe.npm.source_policy`.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
-from pmpipe.npm.lock_graph import Edge, LockGraph
+from pmpipe.errors import InvalidSpecError
+from pmpipe.npm.lock_check import LockProblem, ProblemKind
+from pmpipe.npm.lock_graph import Edge, EdgeType, LockGraph
 from pmpipe.npm.lock_origin import is_for_registry
 from pmpipe.npm.lockfile import installed_name
 from pmpipe.npm.package_path import ROOT, PackagePath, is_installed
 from pmpipe.npm.satisfaction import Satisfaction
+from pmpipe.npm.settings import SOURCE_KINDS
 from pmpipe.npm.source_policy import SourcePolicy
+from pmpipe.npm.spec import parse_spec
 
 
 def refused_entries(graph: LockGraph, policy: SourcePolicy, satisfaction: Satisfaction) -> dict[PackagePath, str]:
@@ -41,6 +49,36 @@ def refused_entries(graph: LockGraph, policy: SourcePolicy, satisfaction: Satisf
                 into[edge.target].append(edge)
     judge = _Judge(graph, policy, satisfaction)
     return {path: policy.setting(kind) for path, kind in kinds.items() if judge.refuses(path, kind, into[path])}
+
+
+def lacks_what_may_come(problems: Iterable[LockProblem], graph: LockGraph, policy: SourcePolicy | None) -> bool:
+    """Whether something optional is missing in a lock although the settings let it be fetched, and from no registry.
+
+    It may have been left out because they did not when the lock was made. npm's `install` tries to have whatever
+    optional is missing; what a registry lacks (other platforms', mostly) would have it asked for that every time.
+
+    Args:
+        problems: of the lock.
+        graph: the lockfile and the package.json files.
+        policy: of the settings; None: all is allowed.
+    """
+    missing = (one for one in problems if one.kind is ProblemKind.MISSING and one.type is EdgeType.OPTIONAL)
+    return any(_may_come(one, graph, policy) for one in missing)
+
+
+def _may_come(problem: LockProblem, graph: LockGraph, policy: SourcePolicy | None) -> bool:
+    try:
+        # where a folder would be does not matter
+        kind = parse_spec(problem.name, problem.requested, "/", home="/").type
+    except InvalidSpecError:
+        return False
+    if kind not in SOURCE_KINDS:
+        return False
+    if kind in ("file", "directory") and problem.source not in (ROOT, *graph.project.folders):
+        # packages do not name files of this machine
+        return False
+    own = (ROOT, *graph.project.workspaces.values())
+    return policy is None or not policy.refuses(kind, for_project=problem.source in own)
 
 
 class _Judge:

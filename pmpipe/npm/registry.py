@@ -9,7 +9,7 @@ from typing import Any, NewType
 import msgspec
 
 from pmpipe.errors import ConfigError, InvalidSpecError
-from pmpipe.npm.auth import NO_CREDENTIAL, Credential, basic, credential_at, find_key
+from pmpipe.npm.auth import NO_CREDENTIAL, Credential, basic, credential_at, find_key, may_be_told
 from pmpipe.npm.text import printable
 from pmpipe.npm.url import InvalidUrlError, Url, parse_url
 
@@ -160,28 +160,19 @@ class Registries(msgspec.Struct, frozen=True):
         return Request(target.public_href, self._credential(target, name))
 
     def _credential(self, target: Url, name: str) -> Credential:
-        if self.auth and not self._is_downgraded(target):
-            plain_http = self._origins("http:")
-            key = find_key(self.auth, target, plain_http)
+        if self.auth and may_be_told(target, self._origins()):
+            key = find_key(self.auth, target)
             if not key:
                 registry = _parse_registry(self.for_package(name) if name else self.default)
                 if registry.origin == target.origin:
-                    key = find_key(self.auth, registry, plain_http)
+                    key = find_key(self.auth, registry)
             if key:
                 return credential_at(self.auth, key)
         return _from_userinfo(target)
 
-    def _is_downgraded(self, target: Url) -> bool:
-        """Whether a URL asks in clear for what is at the host and port of a registry that is configured with https."""
-        return (
-            target.scheme == "http"
-            and f"https://{target.netloc}" in self._origins("https:")
-            and target.origin not in self._origins("http:")
-        )
-
-    def _origins(self, scheme: str) -> frozenset[str]:
-        texts = [self.configured, *(scope.text for scope in self.by_scope.values())]
-        return frozenset(_origin(text) for text in texts if text.lower().startswith(scheme))
+    def _origins(self) -> frozenset[str]:
+        texts = (self.configured, *(scope.text for scope in self.by_scope.values()))
+        return frozenset(_origin(text) for text in texts if text)
 
 
 class _ReplaceHost(msgspec.Struct, frozen=True):

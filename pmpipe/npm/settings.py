@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-#: ``count`` is a whole number >= 0, ``number`` any finite number >= 0.
-Kind: TypeAlias = Literal["boolean", "text", "path", "url", "count", "number", "choice"]
+#: ``count`` is a whole number >= 0, ``number`` any finite number >= 0, ``line`` a text that can be a header's value.
+Kind: TypeAlias = Literal["boolean", "text", "line", "path", "url", "count", "number", "choice"]
 
 #: bool, str, int, float, None, or a tuple of str for settings that may be given several times.
 SettingValue: TypeAlias = Any
@@ -47,6 +47,8 @@ class Setting(msgspec.Struct, frozen=True):
 _HTTP = ("http", "https")
 _PROXY = ("http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h")
 
+_USER_AGENT = "npm/{npm-version} node/{node-version} {platform} {arch} workspaces/{workspaces} {ci}"
+
 SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
@@ -72,6 +74,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("offline", "boolean", default=False),
         Setting("prefer-offline", "boolean", default=False),
         Setting("prefer-online", "boolean", default=False),
+        Setting("user-agent", "line", _USER_AGENT),
         # -- what is installed, and how
         Setting("omit", "choice", (), choices=_DEPENDENCY_TYPES, many=True),
         Setting("include", "choice", (), choices=("prod", *_DEPENDENCY_TYPES), many=True),
@@ -170,7 +173,7 @@ _OTHER_NAMES = (
     "orgs-permission otp pack-destination package packages packages-all packages-and-scopes-permission parseable "
     "password preid provenance provenance-file read-only rebuild-bundle sbom-format sbom-type scopes searchexclude "
     "searchlimit searchopts searchstaleness shell sign-git-commit sign-git-tag tag-version-prefix timing "
-    "token-description umask unicode update-notifier usage user-agent version versions viewer which yes _auth "
+    "token-description umask unicode update-notifier usage version versions viewer which yes _auth "
     "npm-version global-prefix local-prefix "
 )
 

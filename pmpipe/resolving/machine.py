@@ -3,12 +3,12 @@
 ::
 
     ResolveStep ─ wants ─> Start(fetch) ─ FetchedDocument ─> Start(resolve: answer)
-                │                                   └──────> Start(cache), if it has a free place
+                │                                   └──────> Start(cache), if it has a free slot
                 └ announced ─> Start(fetch) ─ Fetched ─> Start(extract) ─ Extracted
     ResolveDone ─> nothing new is fetched, and what the tree does not need is withdrawn; when nothing but writes to the
                    cache is in flight: Finish
 
-Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free places. A document's
+Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free slots. A document's
 space in the arena is released when the resolver has read it and the cache has written it, or had no room to.
 
 The cache is never waited for. As soon as it is the only one that reads a document, that document holds up no other
@@ -97,8 +97,8 @@ _NO_JOB = JobId(-1)
 _FIRST_KEEP = 1 << 32
 
 
-class ResolvePlaces(msgspec.Struct, frozen=True):
-    """What may be in flight beside the stages' places.
+class ResolveSlots(msgspec.Struct, frozen=True):
+    """What may be in flight beside the stages' slots.
 
     Attributes:
         documents: in the fetch stage.
@@ -115,9 +115,9 @@ class ResolveRun(msgspec.Struct):
     """One resolution; `start` and `handle` are the only mutators.
 
     Args:
-        settings: places, limits and paths for the jobs.
+        settings: slots, limits and paths for the jobs.
         warming: tarballs; knows what is in the store.
-        places: bounds within the stages'.
+        slots: bounds within the stages'.
         keeps_documents: documents are to be written to the cache.
         goes_on: an install follows that uses the same processes: what is in flight at the end is waited for, but for
             writes to the cache.
@@ -125,7 +125,7 @@ class ResolveRun(msgspec.Struct):
 
     settings: Settings
     warming: Warming
-    places: ResolvePlaces
+    slots: ResolveSlots
     keeps_documents: bool
     goes_on: bool
     counts: Counts = msgspec.field(default_factory=Counts)
@@ -142,9 +142,9 @@ class ResolveRun(msgspec.Struct):
     _withdrew: bool = False
     #: the resolver's process was let go
     _dismissed: bool = False
-    #: what the resolver wants and fetch has no place for yet
+    #: what the resolver wants and fetch has no slot for yet
     _wants: deque[WantDocument | WantCommit] = msgspec.field(default_factory=deque)
-    #: what the resolver has no place for yet
+    #: what the resolver has no slot for yet
     _answers: deque[Answer] = msgspec.field(default_factory=deque)
     #: arena offset of a document -> how many still read it: the resolver, the cache
     _readers: dict[int, int] = msgspec.field(default_factory=dict)
@@ -207,11 +207,11 @@ class ResolveRun(msgspec.Struct):
         for task in self._in_flight.values():
             counted[STAGE_OF_TASK[type(task)]] += 1
         assert counted == self._used
-        assert all(used <= self.settings.places.get(stage, 0) for stage, used in self._used.items())
+        assert all(used <= self.settings.slots.get(stage, 0) for stage, used in self._used.items())
         assert self._documents_in_flight == sum(isinstance(task, DocumentTask) for task in self._in_flight.values())
-        assert self._documents_in_flight <= self.places.documents
+        assert self._documents_in_flight <= self.slots.documents
         kept = [task.source.length for task in self._in_flight.values() if isinstance(task, KeepTask)]
-        assert self._kept_bytes == sum(kept) <= self.places.kept_bytes
+        assert self._kept_bytes == sum(kept) <= self.slots.kept_bytes
         assert all(readers > 0 for readers in self._readers.values())
         if self.finished and not self._in_flight and not self._answers:
             assert not self._readers, "space in the arena was not released"
@@ -265,6 +265,8 @@ class ResolveRun(msgspec.Struct):
             case ExtractTask(tarball=tarball, source=SharedBytes()) if self._may_repeat(tarball, failed):
                 self.warming.damaged_on_the_way(tarball)
             case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
+                if failed.code in DAMAGED_ON_THE_WAY and tarball.integrity:
+                    self.warming.came_damaged.add(tarball.integrity)
                 for number in self.warming.lost(tarball):
                     self._answer_failure(number, tarball.label, failed)
 
@@ -317,7 +319,7 @@ class ResolveRun(msgspec.Struct):
 
     def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> None:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
-        if not self._has_place(StageName.CACHE) or self._kept_bytes + source.length > self.places.kept_bytes:
+        if not self._has_slot(StageName.CACHE) or self._kept_bytes + source.length > self.slots.kept_bytes:
             self.result.unkept += 1
             return
         self._kept_bytes += source.length
@@ -363,7 +365,7 @@ class ResolveRun(msgspec.Struct):
     # -- orders ---------------------------------------------------------------------------------------------------
 
     def _give_out(self) -> None:
-        """As much ready work as the stages have free places for."""
+        """As much ready work as the stages have free slots for."""
         # most events leave most queues empty, and this runs for every one of thousands
         if not self._settled:
             if self._wants:
@@ -389,7 +391,7 @@ class ResolveRun(msgspec.Struct):
             self._orders.append(Finish())
 
     def _answer(self) -> None:
-        while self._answers and self._has_place(StageName.RESOLVE):
+        while self._answers and self._has_slot(StageName.RESOLVE):
             answer = self._answers.popleft()
             job = self._begin(ResolveTask(answer.label, answer.source))
             self._orders.append(Start(StageName.RESOLVE, msgspec.structs.replace(answer.job, job=job)))
@@ -411,7 +413,7 @@ class ResolveRun(msgspec.Struct):
                 self._read_once(source, by_resolver=True)
 
     def _fetch_wants(self) -> None:
-        while self._wants and self._documents_in_flight < self.places.documents and self._has_place(StageName.FETCH):
+        while self._wants and self._documents_in_flight < self.slots.documents and self._has_slot(StageName.FETCH):
             want = self._wants.popleft()
             if isinstance(want, WantCommit):
                 if self.settings.offline and not is_full_commit(want.reference):
@@ -440,7 +442,7 @@ class ResolveRun(msgspec.Struct):
             self._orders.append(Start(StageName.FETCH, document))
 
     def _fetch_tarballs(self) -> None:
-        while self._used[StageName.FETCH] - self._documents_in_flight < self.places.tarballs:
+        while self._used[StageName.FETCH] - self._documents_in_flight < self.slots.tarballs:
             tarball = self.warming.next_to_fetch()
             if tarball is None:
                 return
@@ -466,7 +468,7 @@ class ResolveRun(msgspec.Struct):
             self._answer_failure(number, tarball.label, _offline(what))
 
     def _extract(self) -> None:
-        while self._has_place(StageName.EXTRACT):
+        while self._has_slot(StageName.EXTRACT):
             is_full = self._large_in_flight >= self.settings.large_at_once
             largest = self.settings.large_tarball_bytes if is_full else ANY_SIZE
             tarball = self.warming.next_to_extract(largest)
@@ -492,8 +494,8 @@ class ResolveRun(msgspec.Struct):
     def _is_large(self, source: SharedBytes) -> bool:
         return source.length >= self.settings.large_tarball_bytes
 
-    def _has_place(self, stage: StageName) -> bool:
-        return self._used[stage] < self.settings.places[stage]
+    def _has_slot(self, stage: StageName) -> bool:
+        return self._used[stage] < self.settings.slots[stage]
 
     def _begin(self, task: Task) -> JobId:
         if isinstance(task, KeepTask):

@@ -22,7 +22,7 @@ from pmpipe.project import read_project
 from pmpipe.project_files import YARN_LOCK, read_file
 from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
-from pmpipe.resolving.machine import ResolvePlaces, ResolveRun
+from pmpipe.resolving.machine import ResolveRun, ResolveSlots
 from pmpipe.resolving.made import Made, take_made
 from pmpipe.resolving.tasks import Resolution
 from pmpipe.resolving.wants import Wants
@@ -51,6 +51,7 @@ class Resolved(msgspec.Struct, frozen=True):
         documents: how many packuments came from the registry.
         stage_s: seconds during which each stage had work.
         notes: for who wants to know more: why packuments were not kept, one line each.
+        came_damaged: SRI of tarballs that were fetched ahead, and damaged.
     """
 
     made: Made
@@ -60,6 +61,7 @@ class Resolved(msgspec.Struct, frozen=True):
     stage_s: dict[str, float]
     counts: Counts
     notes: list[str]
+    came_damaged: frozenset[str]
 
 
 def resolve_inputs(
@@ -181,7 +183,7 @@ def resolve(
         CancelledError: a signal ended it.
     """
     settings = Settings(
-        sizes.places_with_documents,
+        sizes.slots_with_documents,
         store.folder,
         store.staging,
         LIMITS,
@@ -193,7 +195,7 @@ def resolve(
     run = ResolveRun(
         settings,
         Warming(store.folder, store.has),
-        ResolvePlaces(sizes.documents, sizes.tarballs, sizes.kept_bytes),
+        ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes),
         keeps_documents=store.writable,
         goes_on=goes_on,
     )
@@ -202,7 +204,10 @@ def resolve(
     if result.problems:
         raise errors_of(result.problems)
     made = take_made(result.made)
-    return Resolved(made, result.warnings, made.packages, run.documents, stage_s, run.counts, _notes(result))
+    came_damaged = frozenset(run.warming.came_damaged)
+    return Resolved(
+        made, result.warnings, made.packages, run.documents, stage_s, run.counts, _notes(result), came_damaged
+    )
 
 
 def _notes(result: Resolution) -> list[str]:

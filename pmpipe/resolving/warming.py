@@ -86,6 +86,8 @@ class Warming(msgspec.Struct):
     _announced: deque[Tarball] = msgspec.field(default_factory=deque)
     #: tarballs to be extracted
     _fetched: deque[Tarball] = msgspec.field(default_factory=deque)
+    #: SRI of tarballs that were lost because they came damaged: whoever wants one after all asks once more, not twice
+    came_damaged: set[str] = msgspec.field(default_factory=set)
 
     def announce(self, one: Announced) -> None:
         """Download this one ahead, unless it is there or on its way."""
@@ -112,6 +114,7 @@ class Warming(msgspec.Struct):
             wants=[want.want],
             certificate=want.certificate,
             replace=want.replace,
+            repeated=want.integrity in self.came_damaged,
         )
         self._tarballs[name] = tarball
         if self._is_stored(tarball):

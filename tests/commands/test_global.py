@@ -158,6 +158,14 @@ def test_failure_leaves_the_prefix_as_it_was(place: Place) -> None:
     assert "nothing-like-it" in place.fails("install tool@2 nothing-like-it")
 
 
+def test_without_a_name_and_a_package_json_it_says_what_to_name(place: Place) -> None:
+    empty = place.project.base / "empty"
+    empty.mkdir()
+    said = place.fails("install", cwd=empty)
+    assert f"there is no package.json in {empty}" in said
+    assert "pmpipe install -g typescript" in said
+
+
 @pytest.mark.parametrize("number", range(3, 14))
 def test_full_disk_at_any_rename_leaves_the_prefix_as_it_was(place: Place, number: int) -> None:
     place.pmpipe("install tool@1")

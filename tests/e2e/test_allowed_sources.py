@@ -243,6 +243,29 @@ def test_what_is_optional_in_a_lock_is_left_out_and_stays_in_it(
     assert (project.folder / "node_modules/far/package.json").exists()
 
 
+@pytest.mark.parametrize("kind", ["git", "remote"])
+@pytest.mark.parametrize("own", [True, False], ids=["the project's", "a package's"])
+def test_what_is_optional_comes_when_it_is_allowed(
+    project: Project, specs: dict[str, str], kind: str, own: bool
+) -> None:
+    if own:
+        project.declare(optionalDependencies={"far": specs[kind]})
+    else:
+        project.declare(dependencies={f"may-have-{kind}": "1"})
+    says(project, **{kind: "none"})
+    project.succeeds("install")
+    lock = project.lock
+    project.succeeds("install")
+    says(project, **{kind: "all"})
+    # a lock that only lacks something optional is good enough where it must not change
+    project.succeeds("ci")
+    project.succeeds("install", "--frozen-lockfile")
+    assert project.lock == lock
+    project.succeeds("install")
+    assert "node_modules/far" in project.lock["packages"]
+    assert (project.folder / "node_modules/far/package.json").exists()
+
+
 def test_all_refused_packages_of_a_lock_are_told_at_once(project: Project, specs: dict[str, str]) -> None:
     project.declare(dependencies={"needs-git": "1", "other": specs["remote"]})
     project.succeeds("install", "--package-lock-only")

@@ -155,6 +155,17 @@ def test_a_tarball_of_the_wrong_digest_is_refused_after_one_more_request(
     assert not (project.folder / "node_modules").exists()
 
 
+def test_without_a_lock_a_wrong_digest_is_no_reason_for_more_requests(
+    project: Project, registry: PackageRegistry
+) -> None:
+    project.declare(LIB, make_package("late", "1.0.0"), dependencies={"lib": "1", "late": "1"})
+    registry.misbehave("*lib*.tgz", faults.corrupt(at=20))
+    # meanwhile lib has been fetched ahead
+    registry.misbehave("*/late", faults.delay(0.7))
+    assert "error[PM_INTEGRITY]" in project.fails("install").stderr
+    assert len(registry.requests_for("*lib*.tgz")) == 2
+
+
 @pytest.mark.parametrize("fault", [faults.corrupt(at=20), faults.truncate(40), faults.html()])
 @pytest.mark.parametrize("has_lock", [True, False])
 def test_a_tarball_that_is_damaged_on_its_way_is_asked_for_again(

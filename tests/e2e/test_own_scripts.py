@@ -207,6 +207,17 @@ def test_scripts_find_executables_and_what_npm_tells_them(project: Project) -> N
     assert "PMPIPE_AT_WORK_IN" not in seen
 
 
+def test_a_set_user_agent_is_told_to_registries_and_scripts(project: Project) -> None:
+    project.write("said", "")
+    project.want(
+        {"node_modules/left": make_package("left", "1.0.0")},
+        scripts={"preinstall": 'echo "$npm_config_user_agent" > said'},
+    )
+    project.succeeds("ci", "--user-agent=tool/1 workspaces={workspaces}")
+    assert (project.folder / "said").read_text() == "tool/1 workspaces=false\n"
+    assert {request.header("user-agent") for request in project.registry.requests} == {"tool/1 workspaces=false"}
+
+
 def test_a_script_may_install_something_in_the_same_project(project: Project) -> None:
     project.write("ran", "")
     project.want(

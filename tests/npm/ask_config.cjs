@@ -8,7 +8,7 @@ const questions = fs.readFileSync(0, 'utf8').split('\n').slice(0, -1).map((line)
 const fresh = (name) => {
   // definitions and proxies read the environment when they are loaded
   for (const key of Object.keys(require.cache)) {
-    if (key.includes('@npmcli')) {
+    if (key.includes('@npmcli') || key.includes('ci-info')) {
       delete require.cache[key]
     }
   }

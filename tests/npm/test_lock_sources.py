@@ -1,4 +1,4 @@
-"""Which entries of a lock the settings do not let be fetched."""
+"""Which entries of a lock the settings do not let be fetched, and what it lacks although they do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from lock_making import MadeProject, entry, link
 
-from pmpipe.npm.lock_check import CheckOptions, satisfaction_of
-from pmpipe.npm.lock_sources import refused_entries
+from pmpipe.npm.lock_check import CheckOptions, check_lock, satisfaction_of
+from pmpipe.npm.lock_sources import lacks_what_may_come, refused_entries
 from pmpipe.npm.registry import Registries
 from pmpipe.npm.source_policy import SourcePolicy
 
@@ -96,3 +96,32 @@ def test_tarballs_and_folders_of_the_file_system_are_told_apart() -> None:
 def test_an_entry_without_an_address_comes_from_a_registry() -> None:
     project = MadeProject(needs(leaf="1"), {"node_modules/leaf": {"version": "1.0.0"}})
     assert refused(project, git="none", remote="none", file="none", directory="none") == {}
+
+
+def may_come(project: MadeProject, **limits: str) -> bool:
+    graph = project.graph()
+    policy = SourcePolicy(limits, Registries("https://registry.example")) if limits else None
+    return lacks_what_may_come(check_lock(graph, CheckOptions()), graph, policy)
+
+
+def test_what_is_optional_and_missing_may_come_if_it_is_allowed() -> None:
+    own = MadeProject({"optionalDependencies": {"g": GIT}}, {})
+    assert may_come(own)
+    assert may_come(own, git="root", remote="none")
+    assert not may_come(own, git="none")
+    lacking = {"node_modules/a": entry("1.0.0", "a", optionalDependencies={"g": GIT})}
+    packages = MadeProject(needs(a="1"), lacking)
+    assert may_come(packages)
+    assert not may_come(packages, git="root")
+
+
+def test_nothing_more_may_come_where_nothing_is_missing_or_a_registry_lacks_it() -> None:
+    optional = {"optionalDependencies": {"g": GIT}}
+    assert not may_come(MadeProject(optional, {"node_modules/g": FROM_GIT}))
+    assert not may_come(MadeProject({"optionalDependencies": {"g": "^1.0.0"}}, {}))
+
+
+def test_files_of_this_machine_come_for_the_project_only() -> None:
+    optional = {"optionalDependencies": {"g": "file:../g.tgz"}}
+    assert may_come(MadeProject(optional, {}))
+    assert not may_come(MadeProject(needs(a="1"), {"node_modules/a": entry("1.0.0", "a", **optional)}))

@@ -12,7 +12,7 @@ import pytest
 from asking_npm import ask_npm
 
 from pmpipe.errors import ConfigError, InvalidSpecError
-from pmpipe.npm.auth import NO_CREDENTIAL, legacy_auth_problems, nerf_dart
+from pmpipe.npm.auth import NO_CREDENTIAL, legacy_auth_problems, may_be_told, nerf_dart
 from pmpipe.npm.registry import Registries, ScopeRegistry, as_registry, public_registry, redacted
 from pmpipe.npm.url import InvalidUrlError, parse_url
 
@@ -265,6 +265,24 @@ def test_token_of_a_port_with_https_is_not_sent_there_in_clear():
             Registries(configured=configured, auth=auth).credential_for("http://registry.example:8443/a")
             != NO_CREDENTIAL
         )
+
+
+@pytest.mark.parametrize(
+    ("url", "origins", "allowed"),
+    [
+        ("https://registry.example/", [], True),
+        ("http://registry.example/", [], False),
+        ("http://registry.example/", ["https://registry.example"], False),
+        ("http://registry.example/", ["http://registry.example"], True),
+        ("http://registry.example/", ["http://registry.example", "https://registry.example"], True),
+        ("http://registry.example:8443/", [], True),
+        ("http://registry.example:8443/", ["https://registry.example:8443"], False),
+        ("http://registry.example:8443/", ["https://registry.example"], True),
+        ("http://registry.example:8443/", ["http://registry.example:8443", "https://registry.example:8443"], True),
+    ],
+)
+def test_what_is_meant_for_https_does_not_leave_in_clear(url, origins, allowed):
+    assert may_be_told(parse_url(url), origins) is allowed
 
 
 def test_token_goes_to_plain_http_where_a_scope_is_configured_so():

@@ -35,7 +35,12 @@ def coerced(name, raw):
         ("maxsockets", "1e2", 100),
         ("maxsockets", "", 0),
         ("fetch-retry-factor", "1.5", 1.5),
-        ("maxsockets", None, UNSET),
+        ("maxsockets", None, 0),
+        ("maxsockets", "null", UNSET),
+        ("strict-ssl", "True", True),
+        ("strict-ssl", "yes", True),
+        ("strict-ssl", "${UNSET?}", False),
+        ("min-release-age", None, None),
         ("save-prefix", "", ""),
         ("save-prefix", True, "true"),
         ("cert", False, None),
@@ -70,7 +75,8 @@ def test_value_gets_its_type(name, raw, value):
 @pytest.mark.parametrize(
     ("name", "raw", "reason"),
     [
-        ("strict-ssl", "yes", "true or false"),
+        ("strict-ssl", "no", "true or false"),
+        ("strict-ssl", "False", "true or false"),
         ("strict-ssl", "${UNSET}", "true or false"),
         ("strict-ssl", ["true"], "true or false"),
         ("maxsockets", "many", "a number"),

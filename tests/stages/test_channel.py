@@ -62,22 +62,22 @@ def test_refuses_a_datagram_that_its_receiver_would_cut_off(channel: Channel, pu
     assert channel.get_nowait() is None
 
 
-def test_a_refused_datagram_takes_no_place(channel: Channel) -> None:
+def test_a_refused_datagram_takes_no_slot(channel: Channel) -> None:
     with pytest.raises(OSError, match="jobs"):
         channel.try_put(bytes(MAXIMUM_DATAGRAM_BYTES + 1))
-    for _ in range(channel.places):
+    for _ in range(channel.slots):
         assert channel.try_put(b"x")
 
 
 def test_a_full_channel_says_so_and_does_not_wait(channel: Channel) -> None:
-    for _ in range(channel.places):
+    for _ in range(channel.slots):
         channel.try_put(b"x")
     with pytest.raises(queue.Full, match="jobs"):
         channel.try_put(b"one too many")
 
 
-def test_receiving_frees_a_place(channel: Channel) -> None:
-    for _ in range(channel.places):
+def test_receiving_frees_a_slot(channel: Channel) -> None:
+    for _ in range(channel.slots):
         channel.try_put(b"x")
     channel.get()
     assert channel.try_put(b"again")
@@ -95,7 +95,7 @@ def test_bytes_that_the_kernel_has_no_room_for_take_no_place(context: ForkContex
     sent = 0
     while channel.try_put(bytes(MAXIMUM_DATAGRAM_BYTES)):
         sent += 1
-        assert sent < channel.places, "the kernel took more than a gigabyte"
+        assert sent < channel.slots, "the kernel took more than a gigabyte"
     for _ in range(sent):
         assert channel.get() == bytes(MAXIMUM_DATAGRAM_BYTES)
     assert channel.get_nowait() is None
@@ -160,7 +160,7 @@ def test_each_datagram_goes_to_exactly_one_of_many_receivers(context: ForkContex
     results.close()
 
 
-def test_a_full_channel_holds_a_sender_back_until_a_place_is_free(context: ForkContext) -> None:
+def test_a_full_channel_holds_a_sender_back_until_a_slot_is_free(context: ForkContext) -> None:
     channel = Channel(context, 1, "results")
 
     def send_three() -> None:
@@ -210,9 +210,9 @@ def test_a_killed_receiver_does_not_hold_up_the_others(context: ForkContext) -> 
     results.close()
 
 
-@pytest.mark.parametrize("waits_for", ["a place", "room in the kernel"])
+@pytest.mark.parametrize("waits_for", ["a slot", "room in the kernel"])
 def test_an_orphaned_sender_does_not_wait_for_ever(context: ForkContext, waits_for: str) -> None:
-    channel = Channel(context, 1 if waits_for == "a place" else 10_000, "results")
+    channel = Channel(context, 1 if waits_for == "a slot" else 10_000, "results")
     said, say = os.pipe()
 
     def send_until_it_fails() -> None:

@@ -637,6 +637,31 @@ def test_pax_headers_give_what_they_give_in_npm(extractor):
     assert_as_npm(extractor, PAX)
 
 
+BASE_256 = tgz(
+    package_json(),
+    *(
+        member(b"package/%d" % number, b"x", mode=first + (mode % (1 << 56)).to_bytes(7, "big"))
+        for number, (first, mode) in enumerate(
+            [(b"\x80", 0o755), (b"\x80", 0o644), (b"\x80", 0o100755), (b"\xff", -1), (b"\xff", -0o101)]
+        )
+    ),
+    member(b"package/sized", b"abc", size=b"\x80" + (3).to_bytes(11, "big")),
+    header(b"package/behind", size=b"\x80" + bytes(11)),
+)
+
+
+def test_numbers_in_base_256_are_read(extractor):
+    result = extractor.run(BASE_256)
+    assert contents_of(result)[b"sized"] == b"abc"
+    executable = [name for name, (_, is_executable) in files_of(result.entry).items() if is_executable]
+    assert sorted(executable) == [b"0", b"2", b"3"]
+
+
+@pytest.mark.npm
+def test_numbers_in_base_256_give_what_they_give_in_npm(extractor):
+    assert_as_npm(extractor, BASE_256)
+
+
 # -- digests ------------------------------------------------------------------------------------------------------
 
 OTHER = integrity(b"something else")

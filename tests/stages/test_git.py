@@ -394,7 +394,7 @@ def test_the_fetch_process_checks_out_beside_its_downloads(tmp_path, repository,
     assert isinstance(results[JobId(1)].source, PackageFolder)
 
 
-def test_git_commands_queue_for_their_places(tmp_path, repository):
+def test_git_commands_queue_for_their_slots(tmp_path, repository):
     wanted = git(repository, "rev-parse", "HEAD")
     with FetchProcess(impatient(maximum_git_jobs=2)) as fetch:
         for number in range(6):

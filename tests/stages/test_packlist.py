@@ -59,6 +59,9 @@ CASES: dict[str, tuple[dict, dict[str, str]]] = {
     "files that are required below": ({"files": ["lib/a.js", "lib/deep/c.js", "src/y/z.js"]}, {"lib/.npmignore": "*"}),
     "files beats ignore files": ({"files": ["lib", "src"]}, {".npmignore": "lib\n", "lib/.npmignore": "b.ts\n"}),
     "files empty": ({"files": []}, {}),
+    "files that are a text": ({"files": "lib"}, {"l/x.js": "x", "b": "x"}),
+    "files that are a pattern": ({"files": "*.js"}, {}),
+    "files that are an empty text": ({"files": ""}, {}),
     "files outside": ({"files": ["../x", "/", ".", "", "lib/../src"]}, {}),
     "files everything": ({"files": ["*"]}, {}),
     "files everything deep": ({"files": ["**"]}, {}),
@@ -189,6 +192,12 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
     assert isinstance(result, Failed)
     assert result.code == "PM_STORE"
     assert str(tmp_path / "missing") in result.what
+
+
+def test_files_that_are_a_text_are_its_characters(tmp_path):
+    folder = write_case(tmp_path / "p", {"files": "lib"}, {"l/x.js": "x", "b": "x"})
+    assert {"b", "l/x.js"} <= set(packed(folder))
+    assert not {"lib/a.js", "index.js"} & set(packed(folder))
 
 
 def test_links_are_left_out(tmp_path):

@@ -39,7 +39,7 @@ class Patching:
 
     def patch(self, text: str) -> Patch:
         path = self._folder / "the.patch"
-        path.write_text(text)
+        path.write_text(text, newline="")
         digest = base64.b64encode(hashlib.sha512(text.encode()).digest()).decode()
         return Patch(str(path), f"sha512-{digest}")
 
@@ -79,6 +79,20 @@ def test_an_entry_of_its_own_is_made(patching: Patching) -> None:
     }
     assert contents(published) == before
     assert is_sound(found.entry)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"], ids=["windows", "unix"])
+def test_a_patch_fits_an_executable_as_it_was_published(tmp_path: Path, end: str) -> None:
+    extractor = Extractor(tmp_path)
+    content = b"#!/usr/bin/env node\r\none\r\ntwo\r\n"
+    published = extractor.run(tgz(package_json(bin={"p": "cli.js"}), member(b"package/cli.js", content)))
+    assert isinstance(published, Extracted)
+    assert contents(published.entry)["cli.js"] == b"#!/usr/bin/env node\none\r\ntwo\r\n"
+    diff = ["@@ -1,3 +1,3 @@\n", f" #!/usr/bin/env node{end}", f"-one{end}", f"+ONE{end}", f" two{end}"]
+    patch = Patching(tmp_path).patch("".join(["--- a/cli.js\n+++ b/cli.js\n", *diff]))
+    found = extractor.run_source(StoreEntry(published.entry), patch=patch)
+    assert isinstance(found, Extracted), found
+    assert contents(found.entry)["cli.js"] == b"#!/usr/bin/env node\nONE\r\ntwo\r\n"
 
 
 def test_modes_stay_and_folders_of_removed_files_too(patching: Patching) -> None:

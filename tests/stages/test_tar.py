@@ -129,7 +129,7 @@ def test_an_empty_size_is_zero():
 
 @pytest.mark.parametrize(
     ("mode", "executable"),
-    [(0o755, True), (0o644, False), (0o4755, True), (0, False), (0o100, True), (0o011, False), (b"\xff" * 8, False)],
+    [(0o755, True), (0o644, False), (0o4755, True), (0, False), (0o100, True), (0o011, False), (b"\xff" * 8, True)],
 )
 def test_a_file_is_executable_if_its_owner_may_execute_it(mode, executable):
     (only,) = read_members(tar(member(b"package/a", mode=mode)), LIMITS)

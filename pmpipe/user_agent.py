@@ -1,0 +1,54 @@
+"""Who pmpipe says it is: to registries in the User-Agent header, to scripts in ``npm_config_user_agent``.
+
+If somebody has set ``user-agent``, both are what it says, with npm's fields filled in. Else registries are told of
+pmpipe, and scripts of npm, whose place this takes: they refuse to run for any other by the first word.
+
+Source: the ``user-agent`` of npm's configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from pmpipe import __version__, host
+from pmpipe.config import Config
+from pmpipe.npm import NPM_VERSION
+from pmpipe.npm.ci_name import ci_token
+
+_FIELD = re.compile(r"\{(npm-version|node-version|platform|arch|workspaces|ci)\}", re.IGNORECASE)
+
+
+def for_registries(config: Config, environ: Mapping[str, str]) -> str:
+    """The value of the User-Agent header."""
+    if "user-agent" in config.given:
+        return _filled_in(str(config.settings["user-agent"]), config, environ)
+    system = os.uname()
+    return f"pmpipe/{__version__} npm/? node/? {system.sysname.lower()} {system.machine}"
+
+
+def for_scripts(config: Config, environ: Mapping[str, str]) -> str:
+    """The value of ``npm_config_user_agent``."""
+    said = _filled_in(str(config.settings["user-agent"]), config, environ)
+    return said if "user-agent" in config.given else f"{said} pmpipe/{__version__}"
+
+
+def _filled_in(template: str, config: Config, environ: Mapping[str, str]) -> str:
+    return _FIELD.sub(lambda match: _field(match[1].lower(), config, environ), template).strip()
+
+
+def _field(name: str, config: Config, environ: Mapping[str, str]) -> str:
+    match name:
+        case "npm-version":
+            return NPM_VERSION
+        case "node-version":
+            version = host.node_version(environ)
+            return f"v{version}" if version else "?"
+        case "platform":
+            return host.platform().os
+        case "arch":
+            return host.platform().cpu
+        case "workspaces":
+            return str(bool(config.workspaces or config.workspace)).lower()
+    return ci_token(environ)
