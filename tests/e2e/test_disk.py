@@ -200,6 +200,18 @@ def test_a_file_in_the_place_of_the_store_is_named(project: Project) -> None:
     assert f"the store at {project.store} cannot be used" in project.fails("ci").stderr
 
 
+@pytest.mark.parametrize("place", ["node_modules/.cache/store", "node_modules", "part/node_modules/.store", "link"])
+def test_a_store_in_the_project_s_own_node_modules_is_refused(project: Project, place: str) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    (project.folder / "link").symlink_to("node_modules/.cache")
+    before = sorted(os.listdir(project.folder / "node_modules"))
+    project.names_store = False
+    run = project.fails("ci", f"--store-dir={project.folder / place}")
+    assert "lies in the project's own node_modules" in run.stderr
+    assert sorted(os.listdir(project.folder / "node_modules")) == before
+
+
 @pytest.mark.parametrize("command", ["ci", "install"])
 def test_a_file_in_the_place_of_node_modules_fails_cleanly(project: Project, command: str) -> None:
     project.want(FORMER)
