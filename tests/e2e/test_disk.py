@@ -221,6 +221,19 @@ def test_a_file_in_the_place_of_node_modules_fails_cleanly(project: Project, com
     assert "node_modules" in run.stderr
 
 
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_link_in_the_place_of_node_modules_is_replaced_and_told(project: Project, command: str) -> None:
+    project.want(FORMER)
+    elsewhere = project.base / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("kept")
+    (project.folder / "node_modules").symlink_to("../elsewhere")
+    assert "node_modules was a link to ../elsewhere" in project.succeeds(command).stderr
+    project.assert_installed()
+    assert os.listdir(elsewhere) == ["kept"]
+    assert project.succeeds(command).stderr == ""
+
+
 # -- elsewhere ----------------------------------------------------------------------------------------------------
 
 
