@@ -209,7 +209,9 @@ class _PackWalk:
         if wanted.endswith("/*"):
             wanted += "*"
         try:
-            mode = os.lstat(self._absolute(posixpath.normpath(folder.path + wanted.lstrip("!").lstrip("/")))).st_mode
+            place = posixpath.normpath(folder.path + wanted.lstrip("!").lstrip("/"))
+            # as on Windows, though in the rule itself npm takes a backslash for an escape
+            mode = os.lstat(self._absolute(place.replace("\\", "/"))).st_mode
         except (OSError, ValueError):
             # no such file: a pattern
             included.append(f"!{wanted}")

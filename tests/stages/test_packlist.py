@@ -81,6 +81,10 @@ CASES: dict[str, tuple[dict, dict[str, str]]] = {
         {},
     ),
     "a folder of executables that is not there": ({"files": ["lib"], "directories": {"bin": "none"}}, {}),
+    "files with backslashes": (
+        {"files": ["\\!n", "src\\y", "lib\\a.js"]},
+        {"!n/a": "", "!n/b/c": "", "srcy/a": "", "liba.js": ""},
+    ),
     "a byte order mark": ({}, {".npmignore": "\ufefflib\ntest\n"}),
     "spaces of JavaScript": ({}, {".npmignore": "\u00a0lib\u2003\n\x1ctest\n"}),
     "workspaces": (
