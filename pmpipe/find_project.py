@@ -10,6 +10,20 @@ from pmpipe.npm.text import printable
 from pmpipe.project_files import MANIFEST
 
 
+def working_folder() -> str:
+    """The absolute path of the folder that the command was given in.
+
+    Raises:
+        FilesystemError: it is gone, or closed.
+    """
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise FilesystemError(
+            f"the working folder cannot be used: {error.strerror}", hint="change to a folder that is there"
+        ) from error
+
+
 def find_project(flags: Mapping[str, object]) -> str:
     """The absolute path of the project's folder: the ``prefix`` flag's, else the nearest upwards with a package.json.
 
@@ -19,10 +33,8 @@ def find_project(flags: Mapping[str, object]) -> str:
     Source: npm's find-prefix; a folder with node_modules counts there too, and so it does here.
     """
     prefix = flags.get("prefix")
-    try:
-        start = folder = os.path.abspath(str(prefix)) if prefix else os.getcwd()
-    except OSError as error:
-        raise FilesystemError(f"the working folder cannot be used: {error.strerror}") from error
+    # settings, specs and scripts need it, too, wherever the project is
+    start = folder = os.path.normpath(os.path.join(working_folder(), str(prefix or "")))
     if not _is_utf8(start):
         # such a path cannot stand in a message between processes, nor in a lockfile
         raise FilesystemError(f"the path {printable(start)} is not UTF-8", hint="give its folders names in UTF-8")

@@ -209,6 +209,11 @@ class Install(msgspec.Struct, dict=True):
                 forget(self.means.store.folder, self.wanted.project)
             for folder in self._folders.values():
                 folder.begin(work.changed(folder, self.wanted.project))
+                if folder.link:
+                    place = os.path.relpath(folder.path, self.wanted.project)
+                    self.summary.warnings.append(
+                        f"{place} was a link to {folder.link}, and is a folder now; what it led to stays as it is"
+                    )
             self._prepare_copied(work.plan)
             scheduler = self._run_pipeline(work.plan)
             for path, exchanges in work.exchanges.items():

@@ -423,10 +423,16 @@ class Session:
     # -- means ----------------------------------------------------------------------------------------------------
 
     def store(self) -> Store:
-        """The store, not opened yet."""
+        """The store, not opened yet.
+
+        Raises:
+            StoreError: it lies in the project's node_modules, where it would be removed while it is needed.
+        """
         from pmpipe.store import Store
 
-        return Store(self.config.store_dir)
+        store = Store(self.config.store_dir)
+        store.refuse_modules_of(self.folder)
+        return store
 
     def means(self, store: Store, damaged: frozenset[str] = frozenset()) -> Means:
         """What packages are made from."""

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from pmpipe.errors import StoreError
 from pmpipe.file_lock import NoLocksError, flock
 from pmpipe.host import is_on_network
+from pmpipe.npm.text import printable
 from pmpipe.standing import STORE_VERSION
 from stages.entry import INDEX_NAME, EntryPath
 from stages.entry_removal import take_out
@@ -53,6 +54,22 @@ class Store:
         self.staging = f"{self.folder}/staging"
         self.writable = True
         self._lock_fd = -1
+
+    def refuse_modules_of(self, project: str) -> None:
+        """Make sure that the store is not among what installs are about to remove.
+
+        Args:
+            project: absolute path of its folder.
+
+        Raises:
+            StoreError: it lies in a node_modules of the project.
+        """
+        inside = os.path.relpath(os.path.realpath(self.root), os.path.realpath(project)).split("/")
+        if inside[0] != ".." and "node_modules" in inside:
+            raise StoreError(
+                f"the store at {printable(self.root)} lies in the project's own node_modules",
+                hint="choose another place with --store-dir; `ci` removes what is in there",
+            )
 
     def open(self) -> None:
         """Make the folders if need be, take a shared lock, and clean up after killed runs if nobody else is here.

@@ -79,11 +79,13 @@ class ModulesFolder(msgspec.Struct):
         path: absolute path.
         fresh: built anew; otherwise patched.
         is_lossy: something was deleted that could not be set aside, so that a failure cannot put it back.
+        link: what the folder was a symbolic link to before `begin`, if it was one.
     """
 
     path: str
     fresh: bool
     is_lossy: bool = False
+    link: str = ""
     #: what was changed in a patched folder, in order
     _done: list[_Step] = msgspec.field(default_factory=list)
     _staged: int = 0
@@ -95,8 +97,6 @@ class ModulesFolder(msgspec.Struct):
     _emptied: bool = False
     #: those that cannot be moved, because something is mounted there
     _mounted: set[str] = msgspec.field(default_factory=set)
-    #: what the folder was a symbolic link to, if it was one
-    _link: str = ""
     #: the journal that a killed run had left before this one
     _before: Journal | None = None
 
@@ -138,7 +138,7 @@ class ModulesFolder(msgspec.Struct):
     def _begin_fresh(self) -> None:
         if os.path.islink(self.path):
             # the link goes, its target is not ours to touch
-            self._link = os.readlink(self.path)
+            self.link = os.readlink(self.path)
             os.unlink(self.path)
         try:
             os.makedirs(self.path)
@@ -300,8 +300,8 @@ class ModulesFolder(msgspec.Struct):
     def _roll_back_fresh(self, staging: str) -> None:
         if not self._existed:
             _discard(self.path, staging)
-            if self._link:
-                os.symlink(self._link, self.path)
+            if self.link:
+                os.symlink(self.link, self.path)
             return
         if self._emptied:
             for name in os.listdir(self.path):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pmpipe.npm.minimatch import Pattern, compile_pattern
+from pmpipe.npm.semver_version import SPACES
 
 MANIFEST = "package.json"
 NPMIGNORE = ".npmignore"
@@ -127,7 +128,8 @@ def _applies_to_folder(rule: Pattern, entry: str) -> bool:
 
 def compile_rules(lines: Iterable[str]) -> list[Pattern]:
     """The patterns of these lines, without comments and empty ones."""
-    texts = (line.strip() for line in lines)
+    # a byte order mark is among JavaScript's spaces
+    texts = (line.strip(SPACES) for line in lines)
     return [compile_pattern(text) for text in texts if text and not text.startswith("#")]
 
 

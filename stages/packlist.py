@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from pmpipe.errors import ArchiveError, StoreError
+from pmpipe.npm.bins import bins_of_folder
 from pmpipe.npm.text import printable
 from stages.ignore_rules import (
     DEFAULT_RULES,
@@ -32,7 +33,7 @@ from stages.ignore_rules import (
     read_rules,
 )
 from stages.messages import ArchiveLimits
-from stages.package_json import PackageManifest, bin_targets, decode_manifest
+from stages.package_json import PackageManifest, bin_folder, bin_targets, decode_manifest
 
 #: An ignore file or a package.json with more bytes is not read.
 _MAXIMUM_RULE_BYTES = 4 << 20
@@ -191,7 +192,17 @@ class _PackWalk:
             folder.rules[MANIFEST] = compile_rules(included)
         strict += [f"!/{path}" for path in (manifest.browser, manifest.main) if path and isinstance(path, str)]
         strict += [f"!/{target.decode()}" for target in bin_targets(manifest)]
+        strict += [f"!/{target}" for target in self._targets_in_folder(folder.path, manifest)]
         folder.rules[STRICT] = compile_rules(strict)
+
+    def _targets_in_folder(self, path: str, manifest: PackageManifest) -> Iterable[str]:
+        """What ``directories.bin`` of the package at `path` stands for."""
+        inside = "" if manifest.bin else bin_folder(manifest).decode()
+        base = f"{os.path.realpath(self._absolute(path))}/{inside}"
+        # what lies behind a link is not packed
+        if not inside or os.path.realpath(base) != base or not os.path.isdir(base):
+            return ()
+        return bins_of_folder(inside, _everything_below(base)).values()
 
     def _include(self, given: str, folder: RuledFolder, included: list[str], strict: list[str]) -> None:
         """Turn one member of ``files`` into rules."""
@@ -199,7 +210,9 @@ class _PackWalk:
         if wanted.endswith("/*"):
             wanted += "*"
         try:
-            mode = os.lstat(self._absolute(posixpath.normpath(folder.path + wanted.lstrip("!").lstrip("/")))).st_mode
+            place = posixpath.normpath(folder.path + wanted.lstrip("!").lstrip("/"))
+            # as on Windows, though in the rule itself npm takes a backslash for an escape
+            mode = os.lstat(self._absolute(place.replace("\\", "/"))).st_mode
         except (OSError, ValueError):
             # no such file: a pattern
             included.append(f"!{wanted}")
@@ -243,6 +256,18 @@ class _PackWalk:
 
     def _absolute(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+def _everything_below(folder: str) -> Iterator[str]:
+    """Paths of files and folders relative to the folder; what is too deep to be packed is left out."""
+    waiting = [""]
+    while waiting:
+        start = waiting.pop()
+        with os.scandir(f"{folder}/{start}") as listing:
+            for entry in listing:
+                yield start + entry.name
+                if entry.is_dir(follow_symlinks=False) and start.count("/") < _MAXIMUM_DEPTH:
+                    waiting.append(f"{start}{entry.name}/")
 
 
 def _names(given: object) -> list[str]:

@@ -14,6 +14,7 @@ from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import plural
 from pmpipe.config import Config
 from pmpipe.errors import FilesystemError, ManifestError, UsageError
+from pmpipe.find_project import working_folder
 from pmpipe.global_folder import GlobalFolder
 from pmpipe.install_request import Arrival
 from pmpipe.manifest_change import check_update_names
@@ -44,7 +45,7 @@ def run_globally(line: CommandLine, environ: Mapping[str, str]) -> int:
     started = time.monotonic()
     if line.command not in ("install", "remove", "update"):
         raise UsageError(f"pmpipe {line.command} does not work with --global", hint="run it in a project")
-    config = Config.load(line.settings, environ, os.getcwd())
+    config = Config.load(line.settings, environ, working_folder())
     if config.package_lock_only:
         raise UsageError("there is no lockfile for global packages", hint="leave --package-lock-only out")
     if config.workspace or config.workspaces:
@@ -76,7 +77,7 @@ def _wanted(line: CommandLine, folder: GlobalFolder) -> list[str]:
 
 
 def _this_folder() -> str:
-    here = os.getcwd()
+    here = working_folder()
     if not os.path.exists(f"{here}/{MANIFEST}"):
         raise ManifestError(
             f"there is no package.json in {here}",

@@ -152,6 +152,7 @@ class _Job(msgspec.Struct):
         return is_frozen(self.session)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
+        from pmpipe.foreign_locks import unread_locks
         from pmpipe.frozen import require_same_versions, under_head_of
         from pmpipe.pnpm_settings import unheeded_settings
         from pmpipe.resolving.inputs import is_global
@@ -175,6 +176,9 @@ class _Job(msgspec.Struct):
         )
         crew.came_damaged = resolved.came_damaged
         session.warnings += [*resolved.warnings, *unheeded_settings(session.folder)]
+        project = crew.resolve_inputs.order.project
+        if project.locked is None and not project.update_all:
+            session.warnings += unread_locks(session.folder)
         made = resolved.made
         session.adopt(
             # a lock of version 1 was completed to be installed from, and stays as it is

@@ -35,6 +35,9 @@ _NOT_HANDED_DOWN = frozenset(
     )
 )
 
+#: Settings whose value is worked out where nobody has given one. pnpm has one of this name too, and npm warns of it.
+_HANDED_DOWN_IF_GIVEN = frozenset(("store-dir",))
+
 #: A shorter text is in many that have nothing to do with it.
 _SHORTEST_SECRET = 4
 
@@ -100,7 +103,8 @@ def _npm_folder(environ: Mapping[str, str]) -> str:
 
 def _settings(config: Config) -> dict[str, str]:
     """All that differs from the defaults, and is no secret."""
-    found = {name: value for name, value in config.settings.items() if _is_handed_down(name, value)}
+    own = _HANDED_DOWN_IF_GIVEN - config.given
+    found = {name: value for name, value in config.settings.items() if name not in own and _is_handed_down(name, value)}
     found.update(
         (name, value)
         for name, value in config.others.items()
@@ -153,6 +157,8 @@ def _facts(config: Config, environ: Mapping[str, str], command: str, npm: str) -
     if npm:
         facts["npm_execpath"] = f"{npm}/bin/npm-cli.js"
         facts["npm_config_node_gyp"] = f"{npm}/node_modules/node-gyp/bin/node-gyp.js"
+    if "dev" in config.omit:
+        facts["NODE_ENV"] = "production"
     options = config.settings["node-options"]
     if options:
         facts["NODE_OPTIONS"] = str(options)

@@ -46,7 +46,9 @@ def preparation_for(
     marked = [package.resolved for package in tree.packages if package.is_prepared]
     if not marked:
         return None
-    settings = {name: value for name, value in environment.own.items() if name.startswith("npm_config_")}
+    settings = {
+        name: value for name, value in environment.own.items() if name.startswith("npm_config_") or name == "NODE_ENV"
+    }
     folder = os.path.dirname(os.path.dirname(os.path.abspath(pmpipe.__file__)))
     variables = {
         **{name: value for name, value in settings.items() if environ.get(name) != value},

@@ -200,6 +200,18 @@ def test_a_file_in_the_place_of_the_store_is_named(project: Project) -> None:
     assert f"the store at {project.store} cannot be used" in project.fails("ci").stderr
 
 
+@pytest.mark.parametrize("place", ["node_modules/.cache/store", "node_modules", "part/node_modules/.store", "link"])
+def test_a_store_in_the_project_s_own_node_modules_is_refused(project: Project, place: str) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    (project.folder / "link").symlink_to("node_modules/.cache")
+    before = sorted(os.listdir(project.folder / "node_modules"))
+    project.names_store = False
+    run = project.fails("ci", f"--store-dir={project.folder / place}")
+    assert "lies in the project's own node_modules" in run.stderr
+    assert sorted(os.listdir(project.folder / "node_modules")) == before
+
+
 @pytest.mark.parametrize("command", ["ci", "install"])
 def test_a_file_in_the_place_of_node_modules_fails_cleanly(project: Project, command: str) -> None:
     project.want(FORMER)
@@ -207,6 +219,19 @@ def test_a_file_in_the_place_of_node_modules_fails_cleanly(project: Project, com
     run = project.fails(command)
     assert "error[PM_FILESYSTEM]" in run.stderr
     assert "node_modules" in run.stderr
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_link_in_the_place_of_node_modules_is_replaced_and_told(project: Project, command: str) -> None:
+    project.want(FORMER)
+    elsewhere = project.base / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("kept")
+    (project.folder / "node_modules").symlink_to("../elsewhere")
+    assert "node_modules was a link to ../elsewhere" in project.succeeds(command).stderr
+    project.assert_installed()
+    assert os.listdir(elsewhere) == ["kept"]
+    assert project.succeeds(command).stderr == ""
 
 
 # -- elsewhere ----------------------------------------------------------------------------------------------------

@@ -190,12 +190,13 @@ def test_a_reader_that_goes_away_does_no_harm(project: Project) -> None:
     project.assert_installed()
 
 
-def test_a_working_folder_that_is_gone_is_named(project: Project) -> None:
+@pytest.mark.parametrize("words", [("ci",), ("ci", "--dir=/"), ("install", "-g", "x"), ("store", "verify")])
+def test_a_working_folder_that_is_gone_is_named(project: Project, words: tuple[str, ...]) -> None:
     project.want(PACKAGES)
     gone = project.base / "gone"
     gone.mkdir()
     project.prefix = ("sh", "-c", f'rmdir {gone}; exec "$@"', "sh")
-    run = project.fails("ci", cwd=gone)
+    run = project.fails(*words, cwd=gone)
     assert "the working folder cannot be used" in run.stderr
 
 

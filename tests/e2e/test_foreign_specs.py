@@ -313,3 +313,11 @@ def test_commands_that_change_the_project_leave_such_specs_as_they_are(shared: P
     }
     assert version_of(shared, "packages/b/node_modules/lib") == "2.0.0"
     assert "nothing to do" in shared.succeeds("install").stdout
+
+
+def test_a_lock_that_cannot_be_read_is_told_while_there_is_no_other(project: Project) -> None:
+    project.declare(make_package("lib", "1.0.0"), dependencies={"lib": "1"})
+    project.write("bun.lockb", "binary")
+    assert "bun.lockb is not read" in project.succeeds("install").stderr
+    (project.folder / "node_modules").rename(project.base / "gone")
+    assert project.succeeds("install").stderr == ""

@@ -164,6 +164,15 @@ def test_its_scripts_get_no_credentials(project: Project, tmp_path: Path) -> Non
     assert "npm_config_electron_mirror=https://m.example" in made(project)
 
 
+def test_its_scripts_learn_that_the_project_leaves_development_dependencies_out(
+    project: Project, tmp_path: Path
+) -> None:
+    url = make_git_package(tmp_path / "repository", scripts={"prepare": "compile; echo $NODE_ENV >> dist.js"})
+    project.declare(COMPILER, dependencies={"g": url}, allowScripts={url: True})
+    project.succeeds("install", "--omit=dev")
+    assert made(project).endswith("production\n")
+
+
 def test_packages_that_need_each_other_to_prepare_themselves_come_to_an_end(project: Project, tmp_path: Path) -> None:
     # each of the two has the other among its development dependencies
     other = f"git+file://{tmp_path}/two"

@@ -462,6 +462,37 @@ def test_a_token_does_not_reach_a_script(built: Project) -> None:
     assert "npm_config_electron_mirror=https://m.example" in seen
 
 
+@pytest.fixture
+def spied(project: Project) -> Project:
+    """A project with scripts, its own and a package's, that note their environment."""
+    package = make_package("spy", "1.0.0", scripts={"install": "env > seen"})
+    project.want({"node_modules/spy": package}, allowScripts={"spy": True}, scripts={"install": "env > seen"})
+    project.write("seen", "")
+    return project
+
+
+def seen_by_scripts(project: Project) -> list[set[str]]:
+    """The environments of the project's own script and the package's, as lines."""
+    files = (project.folder / "seen", project.folder / "node_modules/spy/seen")
+    return [set(file.read_text().splitlines()) for file in files]
+
+
+def test_scripts_learn_that_development_dependencies_are_left_out(spied: Project) -> None:
+    spied.succeeds("ci", "--omit=dev")
+    assert all("NODE_ENV=production" in seen for seen in seen_by_scripts(spied))
+    spied.succeeds("ci", "--omit=optional")
+    assert not any("NODE_ENV=production" in seen for seen in seen_by_scripts(spied))
+
+
+def test_scripts_get_the_store_s_place_only_if_somebody_has_chosen_it(spied: Project) -> None:
+    # an npm in a script warns of it, and to a pnpm it says where its own store is
+    spied.succeeds("ci")
+    assert all(f"npm_config_store_dir={spied.store}" in seen for seen in seen_by_scripts(spied))
+    spied.names_store = False
+    spied.succeeds("ci")
+    assert not any("npm_config_store_dir" in line for seen in seen_by_scripts(spied) for line in seen)
+
+
 def test_scripts_can_show_what_they_do(project: Project) -> None:
     package = make_package("loud", "1.0.0", scripts={"install": "echo out loud"})
     project.want({"node_modules/loud": package}, allowScripts={"loud": True})

@@ -74,6 +74,22 @@ CASES: dict[str, tuple[dict, dict[str, str]]] = {
     "bin": ({"files": ["lib"], "bin": "bin/cli.js", "name": "p"}, {}),
     "bins": ({"files": ["lib"], "bin": {"a": "./bin/cli.js", "b": "dist/index.js"}}, {}),
     "bin ignored": ({"bin": {"a": "bin/cli.js"}}, {".npmignore": "bin/cli.js\n"}),
+    "a folder of executables": (
+        {"files": ["lib"], "directories": {"bin": "./src"}},
+        {"src/.hid": "", "src/y/.hid": ""},
+    ),
+    "a folder of executables that is ignored": ({"directories": {"bin": "src/y/"}}, {".npmignore": "src\n"}),
+    "a folder of executables beside others": (
+        {"files": ["lib"], "bin": {"a": "bin/cli.js"}, "directories": {"bin": "src"}},
+        {},
+    ),
+    "a folder of executables that is not there": ({"files": ["lib"], "directories": {"bin": "none"}}, {}),
+    "files with backslashes": (
+        {"files": ["\\!n", "src\\y", "lib\\a.js"]},
+        {"!n/a": "", "!n/b/c": "", "srcy/a": "", "liba.js": ""},
+    ),
+    "a byte order mark": ({}, {".npmignore": "\ufefflib\ntest\n"}),
+    "spaces of JavaScript": ({}, {".npmignore": "\u00a0lib\u2003\n\x1ctest\n"}),
     "workspaces": (
         {"workspaces": ["sub"]},
         {
@@ -220,8 +236,16 @@ def test_an_ignore_file_that_is_none_is_an_error(tmp_path):
         packed(folder)
 
 
-def test_a_folder_of_absurd_depth_is_refused(tmp_path):
-    folder = write_case(tmp_path / "p", {}, {})
+def test_a_folder_of_executables_behind_a_link_is_not_looked_into(tmp_path):
+    manifest = {"files": ["lib"], "directories": {"bin": "ln/y"}}
+    folder = write_case(tmp_path / "p", manifest, {})
+    (folder / "ln").symlink_to("src")
+    assert not any(path.startswith(("ln", "src")) for path in packed(folder))
+
+
+@pytest.mark.parametrize("manifest", [{}, {"directories": {"bin": "d"}}])
+def test_a_folder_of_absurd_depth_is_refused(tmp_path, manifest):
+    folder = write_case(tmp_path / "p", manifest, {})
     deep = folder / ("d/" * 102)
     deep.mkdir(parents=True)
     (deep / "x").write_text("x")

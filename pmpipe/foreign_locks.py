@@ -1,0 +1,32 @@
+"""What is said of the locks of other package managers where a tree is resolved from one of them, or cannot be."""
+
+from __future__ import annotations
+
+import os
+
+from pmpipe.npm.foreign.files import FOREIGN_LOCKS
+
+_BINARY = "bun.lockb"
+
+
+def unread_locks(folder: str) -> list[str]:
+    """One line for the foreign locks that have no say in a resolution that starts without npm's lock.
+
+    Args:
+        folder: absolute path of the project.
+    """
+    found = [name for name in (*FOREIGN_LOCKS, _BINARY) if _has_content(f"{folder}/{name}")]
+    if found == [_BINARY]:
+        hint = "`bun install --save-text-lockfile` makes a bun.lock of it, which can be read"
+        return [f"{_BINARY} is not read, so every version is chosen anew; {hint}"]
+    # who has made the text has left the other one there
+    unread = [name for name in found[1:] if name != _BINARY or "bun.lock" not in found]
+    if not unread:
+        return []
+    return [
+        f"versions are kept from {found[0]}, and not from {' and '.join(unread)}; remove those that are out of date"
+    ]
+
+
+def _has_content(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > 0

@@ -1,0 +1,31 @@
+"""What is said of the locks of other package managers that have no say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pmpipe.foreign_locks import unread_locks
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([], ()),
+        (["yarn.lock"], ()),
+        (["bun.lock", "bun.lockb"], ()),
+        (["bun.lockb"], ("bun.lockb is not read", "--save-text-lockfile")),
+        (["pnpm-lock.yaml", "yarn.lock"], ("from yarn.lock, and not from pnpm-lock.yaml;",)),
+        (["bun.lock", "pnpm-lock.yaml"], ("from pnpm-lock.yaml, and not from bun.lock;",)),
+        (["bun.lock", "bun.lockb", "pnpm-lock.yaml", "yarn.lock"], ("not from pnpm-lock.yaml and bun.lock;",)),
+        (["bun.lockb", "yarn.lock"], ("from yarn.lock, and not from bun.lockb;",)),
+    ],
+)
+def test_locks_that_are_not_read_are_named(tmp_path: Path, files: list[str], said: tuple[str, ...]) -> None:
+    (tmp_path / "pnpm-lock.yaml").write_text("")
+    for name in files:
+        (tmp_path / name).write_text("x")
+    lines = unread_locks(str(tmp_path))
+    assert len(lines) == (1 if said else 0)
+    assert all(part in lines[0] for part in said)
