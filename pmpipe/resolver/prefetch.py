@@ -5,6 +5,9 @@ arrives is looked through at once for the versions that some dependency wants of
 for in turn. That is a guess: it knows nothing of places, and where a version that was picked before satisfies, it takes
 that. What it asks for too much costs a request. Where the builder goes another way it says so: what it places is walked
 through, too, and of a node that lacks something everything is asked for at once. It decides nothing.
+
+Optional peers are asked for as well, after all else: nobody installs them, but the builder compares them with the other
+peers, one after the other (see `pmpipe.resolver.peer_sets`). Of theirs only the peers matter.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ class Prefetcher:
         excluded: names of workspaces, and of what overrides are about: their dependents may not get what they ask for.
         has: whether something that was kept of an old lock may do for a dependency of this name: then its packument may
             never be needed.
+        compares: optional peers that are not there are looked up, to be compared with the others.
     """
 
     def __init__(
@@ -54,16 +58,23 @@ class Prefetcher:
         excluded: AbstractSet[str],
         fits: Callable[[Package], bool],
         has: Callable[[str, Request], bool],
+        *,
+        compares: bool,
     ) -> None:
         self.source = source
         self.excluded = excluded
         self.fits = fits
         self.has = has
+        self.compares = compares
         self.wants: dict[Ask, list[Request]] = {}
         self.picked: dict[str, dict[str, None]] = {}
         self._walked: dict[Package, None] = {}
         self._seen: set[Dependency] = set()
         self._new_asks: list[Ask] = []
+        #: the same for what is only compared
+        self._to_compare: dict[Ask, list[Request]] = {}
+        self._compared: set[Dependency] = set()
+        self._asks_to_compare: list[Ask] = []
         self._resolved: list[Resolved] = []
 
     def walk(self, package: Package, *, with_dev: bool = False) -> None:
@@ -76,6 +87,11 @@ class Prefetcher:
             needing = pending.pop()
             for dependency in needing.edges(with_dev=with_dev):
                 if dependency.name in needing.bundled:
+                    continue
+                if dependency.kind is Kind.PEER_OPTIONAL:
+                    # the project's own and its workspaces' are no peers of anything
+                    if self.compares and not with_dev:
+                        self._compare([dependency])
                     continue
                 found = self._want(dependency)
                 if found is not None and found not in self._walked:
@@ -106,10 +122,13 @@ class Prefetcher:
             package = self._pick(request)
             if package is not None:
                 self.walk(package)
+        for request in self._to_compare.pop(ask, ()):
+            self._compare(self._peers_of(request))
 
     def take_asks(self) -> list[Ask]:
         """What has to be asked for since the last call."""
-        asks, self._new_asks = self._new_asks, []
+        asks = self._new_asks + self._asks_to_compare
+        self._new_asks, self._asks_to_compare = [], []
         return asks
 
     def take_resolved(self) -> list[Resolved]:
@@ -121,8 +140,6 @@ class Prefetcher:
         if dependency in self._seen:
             return None
         self._seen.add(dependency)
-        if dependency.kind is Kind.PEER_OPTIONAL:
-            return None
         request = self._request(dependency)
         if request is None or self.has(dependency.name, request):
             return None
@@ -134,6 +151,33 @@ class Prefetcher:
             self.wants.setdefault(ask, []).append(request)
             self.ask(ask)
         return None
+
+    def _compare(self, peers: list[Dependency]) -> None:
+        """Ask for peers that nobody installs, and for theirs."""
+        pending = list(peers)
+        while pending:
+            dependency = pending.pop()
+            if dependency in self._compared:
+                continue
+            self._compared.add(dependency)
+            request = self._request(dependency)
+            if request is None:
+                continue
+            ask = self.source.ask_for(request)
+            fed = self.source.answers.get(ask)
+            if isinstance(fed, (Packument, FedManifest)):
+                pending += self._peers_of(request)
+            elif fed is None:
+                self._to_compare.setdefault(ask, []).append(request)
+                if ask not in self.source.asked:
+                    self.source.asked[ask] = None
+                    self._asks_to_compare.append(ask)
+
+    def _peers_of(self, request: Request) -> list[Dependency]:
+        package = self.source.package(request)
+        if not isinstance(package, Package):
+            return []
+        return [one for one in package.edges(with_dev=False) if one.peer and one.name not in package.bundled]
 
     def _request(self, dependency: Dependency) -> Request | None:
         """What a dependency asks of the registry; None if it asks somewhere else, or may not get what it asks for."""

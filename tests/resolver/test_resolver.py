@@ -11,7 +11,9 @@ from support.loaded_modules import modules_loaded_by
 
 from pmpipe.errors import PmpipeError
 from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.resolver import AskPackument, Project, Resolved, Resolver, locked_entries
+from pmpipe.npm.npm_version import LATER_NPM_VERSION
+from pmpipe.npm.pick_manifest import PickOptions
+from pmpipe.resolver import AskPackument, Project, Resolved, ResolveOptions, Resolver, locked_entries
 
 URL = "https://registry.example"
 
@@ -143,6 +145,48 @@ def test_what_is_placed_against_the_guess_is_walked_through_at_once() -> None:
         asked.append({ask.name for ask in asks})
         events = [event for ask in asks for event in resolver.feed(ask, provider.answer(ask))]
     assert asked[-2:] == [{"y", "z"}, {"deep", "deeper"}]
+
+
+OPTIONAL_PEERS = {
+    "a": {
+        "1.0.0": {
+            **needs(d="1"),
+            "peerDependencies": {"p": "1", "q": "1"},
+            "peerDependenciesMeta": {"p": {"optional": True}, "q": {"optional": True}},
+        }
+    },
+    "d": {"1.0.0": {}},
+    "p": {"1.0.0": {**needs(unasked="1"), "peerDependencies": {"s": "1"}}},
+    "q": {"1.0.0": {}},
+    "s": {"1.0.0": {}},
+}
+
+
+def test_optional_peers_are_asked_for_at_once_behind_all_else_and_then_their_peers() -> None:
+    own = {"peerDependencies": {"own": "1"}, "peerDependenciesMeta": {"own": {"optional": True}}}
+    given = case(OPTIONAL_PEERS, {**needs(a="1"), **own})
+    provider = Provider(given, URL, "/project")
+    resolver = Resolver(Project("/project", given["project"]))
+    asked: list[list[str]] = []
+    announced: set[str] = set()
+    events = resolver.start()
+    while not resolver.done:
+        asks = [event for event in events if isinstance(event, AskPackument)]
+        asked.append([ask.name for ask in asks])
+        announced.update(event.name for event in events if isinstance(event, Resolved))
+        events = [event for ask in asks for event in resolver.feed(ask, provider.answer(ask))]
+    assert asked == [["a"], ["d", "p", "q"], ["s"]]
+    assert announced == {"a", "d"}
+
+
+def test_npm_12_is_not_interested_in_optional_peers_that_nobody_has() -> None:
+    given = case(OPTIONAL_PEERS, needs(a="1"))
+    provider = Provider(given, URL, "/project")
+    later = ResolveOptions(PickOptions(npm_version=LATER_NPM_VERSION))
+    resolver = Resolver(Project("/project", given["project"]), later)
+    (ask,) = resolver.start()
+    events = resolver.feed(ask, provider.answer(ask))
+    assert [event.name for event in events if isinstance(event, AskPackument)] == ["d"]
 
 
 def test_an_answer_that_comes_twice_is_passed_over() -> None:
