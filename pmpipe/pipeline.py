@@ -63,18 +63,16 @@ class Sizes(msgspec.Struct, frozen=True):
 
     Attributes:
         processes: worker processes of each stage.
-        slots: jobs in flight of each stage, queued and in hand.
+        slots: jobs in flight of each stage, queued and in hand. Extract has one in each process's hands, and two
+            waiting; fetch as many more as there are connections.
         documents: documents in flight, beside what is in `slots` for tarballs.
         kept_bytes: of documents that wait to be written to the cache.
-        held_tarballs: fetched tarballs that may exist at a time: one in each extract process's hands, and twice as
-            many processes' worth between the two stages.
-        held_bytes: how long they may be together; one that is longer alone is fetched alone.
+        held_bytes: how long fetched tarballs may be together; one that is longer alone is fetched alone.
         large_at_once: how many of `LARGE_TARBALL_BYTES` or more may be unpacked at a time.
     """
 
     processes: Mapping[StageName, int]
     slots: Mapping[StageName, int]
-    held_tarballs: int
     documents: int = _DOCUMENTS
     kept_bytes: int = _BYTES_TO_KEEP
     held_bytes: int = _HELD_BYTES
@@ -82,7 +80,7 @@ class Sizes(msgspec.Struct, frozen=True):
 
     @property
     def tarballs(self) -> int:
-        """Tarballs in flight in the fetch stage."""
+        """Tarballs that may be on their way from the registry to extract, or in its hands."""
         return self.slots[StageName.FETCH]
 
     @property
@@ -99,6 +97,7 @@ def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
         clones: processes that fill node_modules.
         connections: transfers at a time.
     """
+    # one in hand, two waiting
     held = 3 * extracts
     large = max(1, extracts // _EXTRACTS_PER_LARGE)
     return Sizes(
@@ -118,7 +117,6 @@ def sizes_for(extracts: int, clones: int, connections: int) -> Sizes:
             StageName.RESOLVE: _ANSWERS_WAITING,
             StageName.CACHE: _DOCUMENTS_TO_KEEP,
         },
-        held_tarballs=held,
         held_bytes=_HELD_BYTES + (large - 1) * _LARGEST_BYTES,
         large_at_once=large,
     )

@@ -41,7 +41,7 @@ def fetch_settings(config: Config, sizes: Sizes, environ: Mapping[str, str]) -> 
         client_key_pem=config.key or "",
         local_address=config.local_address or "",
         git=config.git,
-        held_tarballs=sizes.held_tarballs,
+        tarballs_in_hand=sizes.tarballs,
         held_bytes=sizes.held_bytes,
     )
 

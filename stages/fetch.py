@@ -52,7 +52,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
         local_address: address to connect from; empty: any.
         git: the git command's name or path.
         maximum_git_jobs: how many git commands run at a time.
-        held_tarballs: no download starts while so many completed tarballs wait for their `Release`.
+        tarballs_in_hand: no download of a tarball starts while so many are under way or wait for their `Release`.
         held_bytes: budget for tarballs between their first byte and their `Release`; exceeded only by one that is
             larger alone.
     """
@@ -80,7 +80,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     local_address: str = ""
     git: str = "git"
     maximum_git_jobs: int = 8
-    held_tarballs: int = 8
+    tarballs_in_hand: int = 48 + 8
     held_bytes: int = 64 << 20
 
 

@@ -6,7 +6,8 @@ bodies that waited for room, and starts what is waiting, as far as the rules of 
 
 - documents go before tarballs: a resolver waits for them;
 - one download asks for the name of a host, and the others to that host wait for the answer; see `stages.name_gate`;
-- a tarball's download starts only while less than `held_tarballs` completed ones lie between fetch and extract;
+- a tarball's download starts only while less than `tarballs_in_hand` are under way or lie complete between fetch and
+  extract: each that extract is done with makes room for one, so that the network is never idle for want of it;
 - nothing starts while `held_bytes` lie in the arena, or while a body that has begun waits for room: those go first;
 - a body that has begun waits (libcurl pauses it) while it would exceed `held_bytes`; see `stages.arena_sink`.
 """
@@ -298,9 +299,10 @@ class FetchWorker:
         return self._active_documents < self._settings.document_connections and self._may_start()
 
     def _may_start_tarball(self) -> bool:
+        under_way = len(self._active) - self._active_documents
         return (
-            len(self._active) - self._active_documents < self._settings.maximum_connections
-            and len(self._held_tarballs) < self._settings.held_tarballs
+            under_way < self._settings.maximum_connections
+            and under_way + len(self._held_tarballs) < self._settings.tarballs_in_hand
             and self._may_start()
         )
 

@@ -67,7 +67,7 @@ def test_there_are_as_many_processes_as_the_host_has_room_for(settings_of: Any, 
         counts.extract,
         counts.clone,
     ]
-    assert settings_of().held_tarballs == sizes.held_tarballs
+    assert settings_of().tarballs_in_hand == sizes.tarballs
 
 
 @pytest.mark.parametrize(("extracts", "large", "held"), [(1, 1, 64), (2, 1, 64), (4, 2, 96), (16, 8, 288)])

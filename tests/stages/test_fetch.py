@@ -79,7 +79,7 @@ def test_takes_bodies_as_an_older_pycurl_hands_them_over(registry, big):
 def test_keeps_tarballs_apart(registry):
     bodies = [os.urandom(size) for size in (1, 4095, 4096, 4097, 100_000) for _ in range(6)]
     urls = [registry.serve(f"/{index}.tgz", body) for index, body in enumerate(bodies)]
-    with FetchProcess(impatient(held_tarballs=len(urls))) as fetch:
+    with FetchProcess(impatient(tarballs_in_hand=len(urls))) as fetch:
         jobs = {fetch.order(url): body for url, body in zip(urls, bodies, strict=True)}
         results = [fetch.fetched() for _ in jobs]
         assert {result.job: fetch.content(result) for result in results} == jobs
@@ -189,13 +189,31 @@ def test_runs_no_more_downloads_than_connections(registry, small):
 
 
 def test_starts_nothing_while_enough_tarballs_wait_for_extract(registry, small):
-    with FetchProcess(impatient(maximum_connections=1, held_tarballs=2)) as fetch:
+    with FetchProcess(impatient(maximum_connections=1, tarballs_in_hand=2)) as fetch:
         for _ in range(3):
             fetch.order(small)
         first, _ = fetch.fetched(), fetch.fetched()
         assert fetch.settle() == []
         assert attempts(registry) == 2
         fetch.release(first)
+        assert fetch.content(fetch.fetched()) == SMALL
+
+
+def test_what_extract_is_done_with_makes_room_for_one_more(registry, small):
+    gate = threading.Event()
+    slow = registry.serve("/slow.tgz", SMALL)
+    registry.misbehave("/slow.tgz", faults.hold(gate))
+    with FetchProcess(impatient(maximum_connections=8, tarballs_in_hand=3)) as fetch:
+        for url in (slow, small, small, small, small):
+            fetch.order(url)
+        first, _ = fetch.fetched(), fetch.fetched()
+        assert fetch.settle() == []
+        assert attempts(registry) == 3
+        fetch.release(first)
+        fetch.fetched()
+        assert fetch.settle() == []
+        assert attempts(registry) == 4
+        gate.set()
         assert fetch.content(fetch.fetched()) == SMALL
 
 
@@ -260,7 +278,7 @@ def test_manages_with_few_descriptors(registry, small):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
-    with FetchProcess(impatient(held_tarballs=200), prepare=limit) as fetch:
+    with FetchProcess(impatient(tarballs_in_hand=200), prepare=limit) as fetch:
         for _ in range(150):
             fetch.order(small)
         for _ in range(150):
