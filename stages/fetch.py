@@ -55,6 +55,8 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
         tarballs_in_hand: no download of a tarball starts while so many are under way or wait for their `Release`.
         held_bytes: budget for tarballs between their first byte and their `Release`; exceeded only by one that is
             larger alone.
+        held_document_bytes: the same for documents. It is another one, so that a resolver never waits for tarballs
+            to be unpacked.
     """
 
     user_agent: str = "pmpipe"
@@ -82,6 +84,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     maximum_git_jobs: int = 8
     tarballs_in_hand: int = 48 + 8
     held_bytes: int = 64 << 20
+    held_document_bytes: int = 32 << 20
 
 
 def retry_wait_s(settings: FetchSettings, attempts: int) -> float:

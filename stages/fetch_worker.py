@@ -8,8 +8,9 @@ bodies that waited for room, and starts what is waiting, as far as the rules of 
 - one download asks for the name of a host, and the others to that host wait for the answer; see `stages.name_gate`;
 - a tarball's download starts only while less than `tarballs_in_hand` are under way or lie complete between fetch and
   extract: each that extract is done with makes room for one, so that the network is never idle for want of it;
-- nothing starts while `held_bytes` lie in the arena, or while a body that has begun waits for room: those go first;
-- a body that has begun waits (libcurl pauses it) while it would exceed `held_bytes`; see `stages.arena_sink`.
+- no tarball starts while `held_bytes` of them lie in the arena, or while one that has begun waits for room: that goes
+  first; the same holds for documents and `held_document_bytes`;
+- a body that has begun waits (libcurl pauses it) while it would exceed its budget; see `stages.arena_sink`.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ class FetchWorker:
         self._results = results
         self._board = board
         self._allocator = ArenaAllocator(len(arena))
-        self._budget = HeldBudget(settings.held_bytes)
+        #: of tarballs, and of documents
+        self._tarball_budget = HeldBudget(settings.held_bytes)
+        self._document_budget = HeldBudget(settings.held_document_bytes)
         self._ca_bundle = find_ca_bundle(settings.ca_file, settings.ca_pem, os.environ)
         self._certificates = ClientCertificates()
         self._connections = _possible_connections(
@@ -190,7 +193,9 @@ class FetchWorker:
         if isinstance(certificate, Failure):
             self._outbox.append(_failed(job, certificate))
             return
-        sink = ArenaSink(self._arena, self._allocator, self._budget, job.maximum_bytes)
+        is_document = isinstance(job, FetchDocument)
+        budget = self._document_budget if is_document else self._tarball_budget
+        sink = ArenaSink(self._arena, self._allocator, budget, job.maximum_bytes)
         transfer = Transfer(
             job=job.job,
             label=job.label,
@@ -203,7 +208,7 @@ class FetchWorker:
         if isinstance(job, FetchDocument):
             transfer.headers = document_headers(job)
             transfer.is_conditional = bool(job.etag or job.last_modified)
-        self._enqueue(_Waiting(transfer, sink, isinstance(job, FetchDocument)))
+        self._enqueue(_Waiting(transfer, sink, is_document))
 
     def _enqueue(self, waiting: _Waiting, *, first: bool = False) -> None:
         queue = self._waiting_documents if waiting.is_document else self._waiting
@@ -214,7 +219,8 @@ class FetchWorker:
 
     def _release(self, job: Release) -> None:
         # what is still read has left the budget before
-        self._budget.release(self._unreleased.pop(job.offset, 0))
+        budget = self._tarball_budget if job.offset in self._held_tarballs else self._document_budget
+        budget.release(self._unreleased.pop(job.offset, 0))
         if not job.is_still_read:
             self._held_tarballs.discard(job.offset)
             self._allocator.free(job.offset, self._arena)
@@ -292,18 +298,22 @@ class FetchWorker:
         elif not (self._waiting or self._waiting_documents or self._retrying or self._git_tasks):
             self._board.take(IDLE)
 
-    def _may_start(self) -> bool:
-        return len(self._active) < self._connections and not self._paused and not self._budget.exhausted
+    def _may_start(self, budget: HeldBudget, *, is_document: bool) -> bool:
+        if len(self._active) >= self._connections or budget.exhausted:
+            return False
+        return not any(slot.is_document is is_document for slot in self._paused.values())
 
     def _may_start_document(self) -> bool:
-        return self._active_documents < self._settings.document_connections and self._may_start()
+        return self._active_documents < self._settings.document_connections and self._may_start(
+            self._document_budget, is_document=True
+        )
 
     def _may_start_tarball(self) -> bool:
         under_way = len(self._active) - self._active_documents
         return (
             under_way < self._settings.maximum_connections
             and under_way + len(self._held_tarballs) < self._settings.tarballs_in_hand
-            and self._may_start()
+            and self._may_start(self._tarball_budget, is_document=False)
         )
 
     def _start(self, waiting: _Waiting) -> None:

@@ -211,7 +211,7 @@ def test_no_more_documents_are_under_way_than_may_be(registry: PackageRegistry, 
 def test_nothing_starts_while_as_many_bytes_as_may_be_are_held(registry: PackageRegistry) -> None:
     body = os.urandom(40_000)
     url = registry.serve("/doc", body)
-    with Documents(impatient(held_bytes=40_000, document_connections=1)) as fetch:
+    with Documents(impatient(held_document_bytes=40_000, document_connections=1)) as fetch:
         fetch.want(url)
         fetch.want(url)
         first = fetch.next_document()
@@ -221,10 +221,27 @@ def test_nothing_starts_while_as_many_bytes_as_may_be_are_held(registry: Package
         assert fetch.body(fetch.next_document()) == body
 
 
+def test_documents_do_not_wait_for_tarballs_to_be_unpacked(registry: PackageRegistry) -> None:
+    body = os.urandom(40_000)
+    tarball, document = registry.serve("/a.tgz", body), registry.serve("/doc", body)
+    with Documents(impatient(held_bytes=len(body))) as fetch:
+        fetch.order(tarball)
+        held = fetch.fetched()
+        # one has no place, the other is not begun
+        fetch.order(tarball)
+        fetch.order(tarball)
+        assert fetch.settle() == []
+        fetch.want(document)
+        assert fetch.body(fetch.next_document()) == body
+        fetch.release(held)
+        fetch.release(fetch.fetched())
+        fetch.fetched()
+
+
 def test_many_documents_that_exceed_the_budget_together_all_arrive(registry: PackageRegistry) -> None:
     bodies = {f"/{number}": os.urandom(30_000) for number in range(30)}
     urls = {registry.serve(path, body): body for path, body in bodies.items()}
-    with Documents(impatient(held_bytes=100_000)) as fetch:
+    with Documents(impatient(held_document_bytes=100_000)) as fetch:
         wanted = {fetch.want(url): body for url, body in urls.items()}
         for _ in bodies:
             result = fetch.next_document()
