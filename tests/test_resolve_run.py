@@ -279,6 +279,16 @@ def test_one_that_is_announced_and_wanted_is_fetched_once() -> None:
     assert [answer.want for answer in answers if isinstance(answer, AnswerEntry)] == [0, 1]
 
 
+def test_one_that_is_waited_for_is_fetched_before_those_that_were_announced() -> None:
+    run = make_run(tarballs=1)
+    packument, guess = begin(run, document(0), ahead=map(announced, DIGESTS[:3]))
+    answer = next(job for job in jobs(run.handle(fetched_document(packument))) if isinstance(job, AnswerDocument))
+    wanted = tarball(1, integrity=DIGESTS[3], url="https://registry.example/wanted.tgz")
+    assert jobs(run.handle(ResolveStep(answer.job, (wanted,), (), 1))) == []
+    following = jobs(run.handle(Failed(guess.job, "PM_REGISTRY", "404")))
+    assert [job.url for job in following if isinstance(job, FetchTarball)] == [wanted.url]
+
+
 @pytest.mark.parametrize("want", [{"integrity": ""}, {"integrity": "", "path": "/app/a.tgz"}])
 def test_one_without_a_digest_is_answered_again_from_the_store(want: dict[str, str]) -> None:
     run = make_run()

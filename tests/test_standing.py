@@ -14,7 +14,7 @@ from support.trees import LONG_AGO_NS, age, wanted_link, wanted_package, wanted_
 
 from pmpipe.memory import Inputs, digests_of
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.standing import HIDDEN_LOCKFILE, forget, stands, write_record
+from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, forget, stands, write_record
 from pmpipe.wanted import WantedBins
 
 TREE = wanted_tree(
@@ -160,6 +160,13 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
 def test_a_project_does_not_stand_after(finished: Finished, change: str) -> None:
     CHANGES[change](finished.folder)
     assert not finished.stands()
+
+
+@pytest.mark.parametrize(("later_ns", "expected"), [(TOLERANCE_NS, True), (TOLERANCE_NS + 1000, False)])
+def test_a_folder_may_be_as_much_newer_as_with_npm(finished: Finished, later_ns: int, expected: bool) -> None:
+    changed_ns = (finished.folder / HIDDEN_LOCKFILE).stat().st_mtime_ns + later_ns
+    os.utime(finished.folder / "node_modules/a", ns=(changed_ns, changed_ns))
+    assert finished.stands() is expected
 
 
 @pytest.mark.parametrize("length", [0, 1, 40, -1])
