@@ -243,14 +243,12 @@ def test_what_was_sent_before_a_death_is_handled_before_it() -> None:
 class SentLate(Workers):
     """Processes of which one sends its result between the supervisor's look at the results and its death."""
 
-    late: tuple[Result, ...] = (Removed(JobId(0)),)
-
     def has_death(self, readable: set[int]) -> bool:
         is_dead = super().has_death(readable)
-        # a process is seen to end a little before it can be waited for, and is looked at again then
-        if is_dead and self.late:
-            self.results.put(encode(self.late))
-            self.late = ()
+        if is_dead:
+            # a process is seen to end a little before it can be waited for, and would be looked at again then
+            self._join(30)
+            self.results.put(encode([Removed(JobId(0))]))
         return is_dead
 
 
@@ -271,6 +269,7 @@ class SignalledLate(Workers):
     def has_death(self, readable: set[int]) -> bool:
         is_dead = super().has_death(readable)
         if is_dead:
+            self._join(30)
             os.kill(os.getpid(), signal.SIGTERM)
         return is_dead
 
