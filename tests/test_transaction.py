@@ -16,7 +16,8 @@ from support.snapshot import Snapshot, snapshot
 
 from pmpipe import transaction
 from pmpipe.errors import FilesystemError
-from pmpipe.transaction import JOURNAL, Exchange, Journal, ModulesFolder, write_whole
+from pmpipe.transaction import JOURNAL, Exchange, Journal, ModulesFolder
+from pmpipe.whole_file import write_whole
 from stages.remove import remove_tree
 
 TREE = {

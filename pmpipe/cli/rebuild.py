@@ -31,8 +31,8 @@ from pmpipe.scheduler import Scheduler
 from pmpipe.session import Session
 from pmpipe.standing import HIDDEN_LOCKFILE, forget
 from pmpipe.store import Store
-from pmpipe.transaction import write_whole
 from pmpipe.wanted import WantedPackage
+from pmpipe.whole_file import write_whole
 
 
 def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:
