@@ -230,6 +230,12 @@ def test_what_nothing_lists_goes(case: Case) -> None:
     assert exchanged(case, case.work(A)) == {"node_modules/stray": False}
 
 
+def test_a_link_in_the_place_of_a_scope_goes_for_the_packages_that_come_there_and_not_after_them(case: Case) -> None:
+    scoped = wanted_package("node_modules/@s/c", integrity=SRI["c"])
+    case.installed.extraneous.append(f"{case.project}/node_modules/@s")
+    assert exchanged(case, case.work(scoped)) == {"node_modules/@s/c": True}
+
+
 def test_a_bundled_package_that_the_lock_does_not_list_stays(case: Case) -> None:
     case.has(B, BUNDLED)
     assert case.work(B).is_nothing()
