@@ -268,7 +268,7 @@ class GlobalFolder(msgspec.Struct):
             with open(f"{place}/package.json", "rb") as file:
                 identity = msgspec.json.decode(file.read(), type=_Identity)
         except (OSError, ValueError, RecursionError):
-            return {}
+            return {}  # what it says cannot be used, so none is known to be its own
         bins = bins_of_manifest(identity.name, identity.bin)
         return {f"{self.bin_folder}/{bin_name}": f"{place}/{target}" for bin_name, target in bins.items()}
 

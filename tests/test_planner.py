@@ -273,6 +273,15 @@ def test_executables_of_a_changed_folder_are_linked_anew(case: Case) -> None:
     assert len(case.work(A, bins=BINS).late_links) == 1
 
 
+def test_executables_whose_name_another_package_leaves_behind_are_linked(case: Case) -> None:
+    (case.project / "node_modules/.bin").mkdir(parents=True)
+    (case.project / "node_modules/.bin/a").symlink_to("../b/cli.js")
+    case.has(A, B)
+    (link,) = case.work(A, bins=BINS).late_links
+    assert isinstance(link, BinLinks)
+    assert link.package == f"{case.project}/node_modules/a"
+
+
 def test_single_files_are_restored_in_lots(case: Case) -> None:
     case.has(A)
     case.repairs = {A.location: tuple(f"file{number}" for number in range(40))}
