@@ -126,9 +126,16 @@ def relink(path: Path, target: str) -> None:
     os.utime(path.parent, ns=(LONG_AGO_NS, LONG_AGO_NS))
 
 
+def replace_by_copy(path: Path) -> None:
+    copy = shutil.copy2(path, path.with_name("copy"))
+    os.replace(copy, path)
+    os.utime(path.parent, ns=(LONG_AGO_NS, LONG_AGO_NS))
+
+
 CHANGES: dict[str, Callable[[Path], Any]] = {
     "the root's package.json": lambda folder: (folder / "package.json").write_text('{"name": "other"}'),
     "a workspace's package.json": lambda folder: (folder / "packages/x/package.json").write_text('{"name": "o"}'),
+    "a hidden lockfile that was replaced": lambda folder: replace_by_copy(folder / HIDDEN_LOCKFILE),
     "a new workspace": lambda folder: add(folder / "packages/z"),
     "a touched package": lambda folder: touch(folder / "node_modules/a"),
     "a touched nested package": lambda folder: touch(folder / "node_modules/a/node_modules/b"),
