@@ -439,7 +439,8 @@ def test_driving_makes_a_signal_a_cancellation() -> None:
 
 def wait_until_alone() -> None:
     deadline = time.monotonic() + 30
-    while multiprocessing.active_children() and time.monotonic() < deadline:
+    while multiprocessing.active_children():
+        assert time.monotonic() < deadline, "there are children that do not end by themselves"
         time.sleep(0.01)
 
 
@@ -519,6 +520,19 @@ def test_a_stage_that_was_let_go_ends_by_itself_and_its_end_is_no_death() -> Non
         crew.drive(Dismissing(["one", "two"]), nothing, is_last=False)
         wait_until_alone()
         crew.drive(Removals(["three"], stage=StageName.LINK), nothing, is_last=True)
+
+
+def test_processes_of_several_stages_do_not_keep_each_other() -> None:
+    names = (StageName.CLONE, StageName.LINK)
+    workers = Workers([Stage(name, 2, 4, stage_of(removed).main) for name in names])
+    # the second one of each is forked when there are the channels of both
+    for in_flight in (1, 2):
+        for name in names:
+            workers.send(name, [Remove(JobId(in_flight), "a")], in_flight)
+    assert len(multiprocessing.active_children()) == 4
+    workers.let_go()
+    wait_until_alone()
+    workers.end_in_peace()
 
 
 def test_the_end_of_a_stage_that_was_let_go_wakes_nobody() -> None:
