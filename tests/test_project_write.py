@@ -208,11 +208,19 @@ def test_journal_that_is_none_of_ours_is_thrown_away(folder, journal):
     assert files(folder) == before
 
 
-def test_what_has_failed_need_not_be_undone(folder):
-    (folder / "package-lock.json").mkdir()
-    write = ProjectWrite(str(folder), {"package.json": b"new", "yarn.lock": b"new", "package-lock.json": b"lock"})
-    with pytest.raises(FilesystemError):
-        write.apply()
+def test_what_has_failed_need_not_be_undone(folder, monkeypatch):
+    rename = os.rename
+
+    def refuse(source: str, destination: str) -> None:
+        if destination.endswith("package-lock.json"):
+            raise OSError(errno.ENOSPC, "No space left on device", source)
+        rename(source, destination)
+
+    write = ProjectWrite(str(folder), AFTER)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refuse)
+        with pytest.raises(FilesystemError):
+            write.apply()
     assert write.changed == ()
     write.undo()
     assert files(folder) == BEFORE
