@@ -23,6 +23,7 @@ import msgspec
 from pmpipe.errors import FilesystemError
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.bins import bins_of_manifest
+from pmpipe.whole_file import write_whole
 from stages.remove import remove_tree
 
 
@@ -210,10 +211,7 @@ class GlobalFolder(msgspec.Struct):
                     remove_tree(path)
 
     def _write_journal(self) -> None:
-        partial = f"{self._journal_path}.new"
-        with open(partial, "wb") as file:
-            file.write(msgspec.json.encode(self._journal))
-        os.rename(partial, self._journal_path)
+        write_whole(self._journal_path, msgspec.json.encode(self._journal))
 
     def _move_in(self, name: str) -> None:
         built, place = f"{self.stage}/node_modules/{name}", self._place(name)
@@ -270,7 +268,7 @@ class GlobalFolder(msgspec.Struct):
             with open(f"{place}/package.json", "rb") as file:
                 identity = msgspec.json.decode(file.read(), type=_Identity)
         except (OSError, ValueError, RecursionError):
-            return {}
+            return {}  # what it says cannot be used, so none is known to be its own
         bins = bins_of_manifest(identity.name, identity.bin)
         return {f"{self.bin_folder}/{bin_name}": f"{place}/{target}" for bin_name, target in bins.items()}
 

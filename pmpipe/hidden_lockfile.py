@@ -9,8 +9,9 @@ import msgspec
 
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
-from pmpipe.transaction import ModulesFolder, write_whole
+from pmpipe.transaction import ModulesFolder
 from pmpipe.wanted import WantedTree
+from pmpipe.whole_file import write_whole
 
 _SECOND_NS = 1_000_000_000
 

@@ -81,13 +81,6 @@ def memory_limit_bytes(root: str = "/") -> int:
     return limit
 
 
-def available_memory_bytes() -> int:
-    """The memory that can be had right now without swapping, within `memory_limit_bytes`. Imports psutil (25 ms)."""
-    import psutil
-
-    return min(memory_limit_bytes(), int(psutil.virtual_memory().available))
-
-
 def is_on_network(path: str) -> bool:
     """Whether other hosts may see a folder, too; so it counts where the kind of filesystem is unknown or in user space.
 

@@ -30,6 +30,7 @@ from pmpipe.installed import Installed, survey
 from pmpipe.interrupts import CancelledError, signals_ignored
 from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.text import plural
 from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, LocalFolder, Placement, Plan
@@ -274,7 +275,7 @@ class Install(msgspec.Struct, dict=True):
         missing = [package.label for package in work.plan.packages if not package.stored]
         if missing and not self.means.store.writable:
             raise StoreError(
-                f"the store at {self.means.store.root} cannot be written, and lacks {len(missing)} packages",
+                f"the store at {self.means.store.root} cannot be written, and lacks {plural(len(missing), 'package')}",
                 details=missing[:10],
                 hint="choose another place with --store-dir",
             )

@@ -201,7 +201,7 @@ def _survey_folders(
         try:
             bins = os.lstat(f"{root}/.bin").st_mtime_ns if os.path.lexists(f"{root}/.bin") else written_ns + 1
         except OSError:
-            continue
+            continue  # it has gone between the two looks, and somebody is changing the folder
         if bins > written_ns:
             found.changed_bins.add(f"{root}/.bin")
         base = os.path.relpath(root, project)

@@ -21,6 +21,7 @@ import msgspec
 
 from pmpipe.errors import FilesystemError
 from pmpipe.project_files import LOCKFILES, MANIFEST, YARN_LOCK
+from pmpipe.whole_file import write_whole
 
 JOURNAL = ".pmpipe-files"
 _SUFFIX = ".pmpipe-new"
@@ -244,10 +245,7 @@ def _content(path: str) -> bytes | None:
 
 
 def _write_journal(folder: str, journal: _Journal) -> None:
-    partial = f"{folder}/{JOURNAL}.partial"
-    with open(partial, "wb") as file:
-        file.write(msgspec.json.encode(journal))
-    os.rename(partial, f"{folder}/{JOURNAL}")
+    write_whole(f"{folder}/{JOURNAL}", msgspec.json.encode(journal))
 
 
 def _discard(folder: str, paths: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pmpipe import errors
 from pmpipe.errors import PmpipeError, ProblemsError, ScriptError, WorkerCrashError
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import plural, printable
 from pmpipe.orders import Failure
 from pmpipe.supervisor import CrashReport
 
@@ -58,7 +58,7 @@ def _in_short(code: str, failures: Sequence[Failure]) -> PmpipeError:
     named = [printable(failure.failed.what) for failure in failures[:_NAMED]]
     rest = len(failures) - len(named)
     return _class_of(code)(
-        f"{len(failures)} more packages failed in a like way",
+        f"{plural(len(failures), 'more package')} failed in a like way",
         details=[*named, *([f"… and {rest} more"] if rest else [])],
     )
 

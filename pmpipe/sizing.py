@@ -33,7 +33,7 @@ def fetch_settings(config: Config, sizes: Sizes, environ: Mapping[str, str]) -> 
         retry_maximum_s=config.fetch_retry_maxtimeout / 1000,
         http_proxy=proxies.for_scheme("http"),
         https_proxy=proxies.for_scheme("https"),
-        no_proxy=",".join(proxies.excluded) or proxies.environment.get("no_proxy", ""),
+        no_proxy=proxies.no_proxy,
         ca_file=config.cafile,
         ca_pem="\n".join(config.ca),
         strict_ssl=config.strict_ssl,

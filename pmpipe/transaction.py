@@ -32,6 +32,7 @@ from itertools import count
 import msgspec
 
 from pmpipe.errors import FilesystemError
+from pmpipe.whole_file import write_whole
 from stages.remove import remove_tree
 
 JOURNAL = ".pmpipe-journal"
@@ -338,23 +339,6 @@ class ModulesFolder(msgspec.Struct):
 
     def _write_journal(self, journal: Journal) -> None:
         write_whole(f"{self.path}/{JOURNAL}", msgspec.json.encode(journal))
-
-
-def write_whole(path: str, content: bytes) -> None:
-    """Write a file by one rename: whoever reads `path` sees what was there before, or all of `content`.
-
-    Raises:
-        OSError: it cannot be written; what was there before still is.
-    """
-    partial = f"{path}.partial"
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-        os.rename(partial, path)
-    except BaseException:
-        if os.path.lexists(partial):
-            os.unlink(partial)
-        raise
 
 
 def _move(source: str, destination: str) -> None:

@@ -193,10 +193,6 @@ class Workers:
                 exitcode = worker.process.exitcode
                 yield WorkerDied(worker.stage, worker.process.pid or 0, exitcode or 0, worker.board.in_hand())
 
-    def pids(self) -> list[int]:
-        """Process ids of all workers that were started and not dismissed."""
-        return [worker.process.pid or 0 for worker in self._alive]
-
     # -- ending ---------------------------------------------------------------------------------------------------
 
     def let_go(self) -> None:

@@ -295,8 +295,9 @@ def gist(problems: list[str]) -> str:
 
 
 def said_in_full(problems: list[str]) -> list[str]:
-    """What is to stand below the gist of the problems; nothing if that says it all."""
-    return [] if len(problems) == 1 and "\n" not in problems[0] else problems
+    """What is to stand below the gist of the problems: all other lines."""
+    said = gist(problems)
+    return [line for problem in problems for line in problem.split("\n") if line != said]
 
 
 def _failed(job: FetchGit, what: str, *, details: list[str] | None = None, hint: str = "", cause: str = "") -> Failed:

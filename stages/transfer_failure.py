@@ -25,7 +25,6 @@ COULDNT_CONNECT = 7
 PARTIAL_FILE = 18
 OPERATION_TIMEDOUT = 28
 SSL_CONNECT_ERROR = 35
-TOO_LARGE = 63
 PROXY = 97
 
 #: 52 empty answer, 55 and 56 broken while sending and receiving, 16 and 92 HTTP/2 stream or framing, 18, 28

@@ -158,8 +158,11 @@ def test_a_torn_journal_stands_for_everything(listed: Path) -> None:
 
 def test_what_a_cut_off_run_was_to_remove_is_extraneous(listed: Path) -> None:
     (listed / "node_modules/gone").mkdir()
+    (listed.parent / "outside/node_modules/b").mkdir(parents=True)
     age(listed)
-    leave_journal(listed / "node_modules", Journal(locations=("node_modules/gone", "../../outside", "node_modules/a")))
+    # it may have come with the project
+    outside = ("../outside", "../outside/node_modules/b")
+    leave_journal(listed / "node_modules", Journal(locations=("node_modules/gone", *outside, "node_modules/a")))
     assert look(listed).extraneous == [f"{listed}/node_modules/gone"]
 
 

@@ -88,6 +88,15 @@ def test_a_torn_tree_is_not_recalled(store: str, project: Path, length: int) -> 
     assert recall(store, "key", str(project)) is None
 
 
+def test_a_tree_with_another_byte_in_it_is_not_recalled(store: str, project: Path) -> None:
+    remember(store, "key", Remembered(inputs_of(project), TREE))
+    path = Path(store, "trees/key")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"node_modules/a", b"node_modules/c"))
+    assert path.read_bytes() != content
+    assert recall(store, "key", str(project)) is None
+
+
 def test_a_store_that_is_a_file_recalls_nothing(tmp_path: Path, project: Path) -> None:
     (tmp_path / "file").write_text("")
     assert recall(f"{tmp_path}/file", "key", str(project)) is None

@@ -230,6 +230,12 @@ def test_what_nothing_lists_goes(case: Case) -> None:
     assert exchanged(case, case.work(A)) == {"node_modules/stray": False}
 
 
+def test_a_link_in_the_place_of_a_scope_goes_for_the_packages_that_come_there_and_not_after_them(case: Case) -> None:
+    scoped = wanted_package("node_modules/@s/c", integrity=SRI["c"])
+    case.installed.extraneous.append(f"{case.project}/node_modules/@s")
+    assert exchanged(case, case.work(scoped)) == {"node_modules/@s/c": True}
+
+
 def test_a_bundled_package_that_the_lock_does_not_list_stays(case: Case) -> None:
     case.has(B, BUNDLED)
     assert case.work(B).is_nothing()
@@ -265,6 +271,15 @@ def test_executables_of_a_changed_folder_are_linked_anew(case: Case) -> None:
     assert case.work(A, bins=BINS).is_nothing()
     case.installed.changed_bins.add(f"{case.project}/node_modules/.bin")
     assert len(case.work(A, bins=BINS).late_links) == 1
+
+
+def test_executables_whose_name_another_package_leaves_behind_are_linked(case: Case) -> None:
+    (case.project / "node_modules/.bin").mkdir(parents=True)
+    (case.project / "node_modules/.bin/a").symlink_to("../b/cli.js")
+    case.has(A, B)
+    (link,) = case.work(A, bins=BINS).late_links
+    assert isinstance(link, BinLinks)
+    assert link.package == f"{case.project}/node_modules/a"
 
 
 def test_single_files_are_restored_in_lots(case: Case) -> None:

@@ -118,11 +118,10 @@ def test_a_signal_is_raised_where_the_program_is(number: int) -> None:
 
 def test_only_the_first_signal_counts() -> None:
     with cancel_on_signals():
-        try:
+        with pytest.raises(CancelledError):
             os.kill(os.getpid(), signal.SIGTERM)
-        except CancelledError:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_what_must_be_done_to_its_end_is_not_cut_off() -> None:

@@ -199,8 +199,30 @@ def test_kill_at_any_step_is_followed_by_all_or_nothing(folder, steps, monkeypat
 
 @pytest.mark.parametrize("journal", [b"{", b'{"paths": ["../x/.bashrc"], "committed": true}'])
 def test_journal_that_is_none_of_ours_is_thrown_away(folder, journal):
-    (folder / ".pmpipe-files").write_bytes(journal)
-    recover(str(folder))
+    project = folder / "packages"
+    (folder / "x").mkdir()
+    (folder / "x/.bashrc.pmpipe-new").write_bytes(b"theirs")
+    before = files(folder)
+    (project / ".pmpipe-files").write_bytes(journal)
+    recover(str(project))
+    assert files(folder) == before
+
+
+def test_what_has_failed_need_not_be_undone(folder, monkeypatch):
+    rename = os.rename
+
+    def refuse(source: str, destination: str) -> None:
+        if destination.endswith("package-lock.json"):
+            raise OSError(errno.ENOSPC, "No space left on device", source)
+        rename(source, destination)
+
+    write = ProjectWrite(str(folder), AFTER)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refuse)
+        with pytest.raises(FilesystemError):
+            write.apply()
+    assert write.changed == ()
+    write.undo()
     assert files(folder) == BEFORE
 
 

@@ -224,6 +224,14 @@ def test_long_documents_fill_the_queue_of_the_cache_too() -> None:
     run.validate()
 
 
+@pytest.mark.parametrize(("length", "is_kept"), [(100, True), (101, False)])
+def test_the_queue_of_the_cache_may_be_full_to_the_last_byte(length: int, is_kept: bool) -> None:
+    run = make_run(kept_bytes=100)
+    (fetch,) = begin(run, document(0))
+    given_out = jobs(run.handle(fetched_document(fetch, length=length)))
+    assert any(isinstance(job, CacheDocument) for job in given_out) is is_kept
+
+
 def test_why_a_document_was_not_written_is_noted() -> None:
     run = make_run()
     (fetch,) = begin(run, document(0))
@@ -277,6 +285,27 @@ def test_one_that_is_announced_and_wanted_is_fetched_once() -> None:
     (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
     answers = jobs(run.handle(extracted(extract)))
     assert [answer.want for answer in answers if isinstance(answer, AnswerEntry)] == [0, 1]
+
+
+def test_one_that_is_waited_for_is_fetched_before_those_that_were_announced() -> None:
+    run = make_run(tarballs=1)
+    packument, guess = begin(run, document(0), ahead=map(announced, DIGESTS[:3]))
+    answer = next(job for job in jobs(run.handle(fetched_document(packument))) if isinstance(job, AnswerDocument))
+    wanted = tarball(1, integrity=DIGESTS[3], url="https://registry.example/wanted.tgz")
+    assert jobs(run.handle(ResolveStep(answer.job, (wanted,), (), 1))) == []
+    following = jobs(run.handle(Failed(guess.job, "PM_REGISTRY", "404")))
+    assert [job.url for job in following if isinstance(job, FetchTarball)] == [wanted.url]
+
+
+def test_one_that_is_waited_for_is_extracted_before_those_that_were_announced() -> None:
+    run = make_run(tarballs=4)
+    wanted, *guesses = begin(run, tarball(0), ahead=map(announced, DIGESTS[1:4]))
+    extracts = jobs(run.handle(*(Fetched(job.job, SharedBytes(4096 * job.job, 10), 10, 1) for job in guesses)))
+    assert len(extracts) == 2, "as many as there are slots"
+    run.handle(Fetched(wanted.job, SharedBytes(4096 * 9, 10), 10, 1))
+    (following,) = jobs(run.handle(extracted(extracts[0])))
+    assert isinstance(following, Extract)
+    assert following.label == "t0"
 
 
 @pytest.mark.parametrize("want", [{"integrity": ""}, {"integrity": "", "path": "/app/a.tgz"}])

@@ -271,6 +271,52 @@ def test_optional_package_that_cannot_be_had_is_left_out_with_what_only_it_needs
     assert scheduler.placements.left_out() == {"node_modules/a", "node_modules/only-for-a"}
 
 
+def with_optional_b(*links: BinLinks) -> Plan:
+    """The package `a` is there, and is left out with `b`, which has to be fetched; `c` is there, too."""
+    places = [place(0, "node_modules/a", optional=True), place(1, "node_modules/b", optional=True)]
+    return Plan(
+        [remote("a", stored=True), remote("b"), remote("c", stored=True)],
+        [*places, place(2, "node_modules/c")],
+        list(links),
+        left_out_with=lambda _: frozenset({"node_modules/a", "node_modules/b"}),
+    )
+
+
+def test_a_folder_that_is_being_filled_when_it_is_left_out_is_removed_again() -> None:
+    scheduler = make_scheduler(with_optional_b())
+    waiting = {job.label: job for job in jobs(scheduler.start())}
+    assert jobs(scheduler.handle(Failed(waiting["b@1.0.0"].job, "PM_REGISTRY", "404"))) == []
+    (remove,) = jobs(scheduler.handle(succeed(waiting["node_modules/a"])))
+    assert remove == Remove(remove.job, "/app/node_modules/a")
+    scheduler.handle(succeed(waiting["node_modules/c"]))
+    assert scheduler.handle(succeed(remove)) == [Finish()]
+    assert scheduler.placements.left_out() == {"node_modules/a", "node_modules/b"}
+
+
+def test_a_link_that_waits_for_a_slot_when_its_package_is_left_out_is_not_made() -> None:
+    links = [BinLinks(name, "", "", (("x", "x"),), PlacementNumber(number)) for number, name in [(2, "c"), (0, "a")]]
+    scheduler = make_scheduler(with_optional_b(*links))
+    waiting = {job.label: job for job in jobs(scheduler.start())}
+    (link,) = jobs(scheduler.handle(succeed(waiting["node_modules/c"])))
+    assert jobs(scheduler.handle(succeed(waiting["node_modules/a"]))) == []
+    (remove,) = jobs(scheduler.handle(Failed(waiting["b@1.0.0"].job, "PM_REGISTRY", "404")))
+    assert isinstance(remove, Remove)
+    assert jobs(scheduler.handle(succeed(link))) == []
+    assert scheduler.handle(succeed(remove)) == [Finish()]
+
+
+def test_folders_are_given_out_in_lots() -> None:
+    packages = [remote(f"p{n}", stored=True) for n in range(7)]
+    plan = Plan(packages, [place(n, f"node_modules/p{n}") for n in range(7)], origin_of=origin_of)
+    slots = {**SLOTS, StageName.CLONE: 4}
+    scheduler = Scheduler(plan, Settings(slots, "/s", "/s/staging", LIMITS, clone_lot=2))
+    first, second, third, fourth = jobs(scheduler.start())
+    assert jobs(scheduler.handle(succeed(first))) == []
+    assert len(jobs(scheduler.handle(succeed(second)))) == 2
+    assert jobs(scheduler.handle(succeed(third))) != [], "the last one is all that is left"
+    assert jobs(scheduler.handle(succeed(fourth))) == []
+
+
 def test_damaged_entry_is_fetched_again_once() -> None:
     plan = Plan([remote("a", stored=True)], [place(0, "node_modules/a"), place(0, "node_modules/b/node_modules/a")])
     scheduler = make_scheduler(plan)
@@ -293,6 +339,29 @@ def test_entry_that_is_damaged_again_fails_the_run() -> None:
     (clone,) = jobs(scheduler.start())
     (fetch,) = jobs(scheduler.handle(Damaged(clone.job, "index torn")))
     (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    (clone,) = jobs(scheduler.handle(succeed(extract)))
+    assert scheduler.handle(Damaged(clone.job, "index torn")) == [Finish()]
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_STORE"]
+
+
+def test_an_entry_that_cannot_be_had_again_leaves_out_all_who_have_found_it_damaged() -> None:
+    places = [place(0, "node_modules/a", optional=True), place(0, "node_modules/b/node_modules/a", optional=True)]
+    scheduler = make_scheduler(Plan([remote("a", stored=True)], places))
+    first, second = jobs(scheduler.start())
+    (fetch,) = jobs(scheduler.handle(Damaged(first.job, "index torn")))
+    assert jobs(scheduler.handle(Failed(fetch.job, "PM_REGISTRY", "404"))) == []
+    assert scheduler.handle(Damaged(second.job, "index torn")) == [Finish()]
+    assert not scheduler.failures
+    assert scheduler.placements.left_out() == {one.location for one in places}
+
+
+def test_what_is_known_to_be_damaged_is_replaced_and_must_not_be_so_again() -> None:
+    package = msgspec.structs.replace(remote("a"), damaged=True)
+    scheduler = make_scheduler(Plan([package], [place(0, "node_modules/a")]))
+    (fetch,) = jobs(scheduler.start())
+    (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    assert isinstance(extract, Extract)
+    assert extract.replace
     (clone,) = jobs(scheduler.handle(succeed(extract)))
     assert scheduler.handle(Damaged(clone.job, "index torn")) == [Finish()]
     assert [failure.failed.code for failure in scheduler.failures] == ["PM_STORE"]

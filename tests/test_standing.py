@@ -14,7 +14,7 @@ from support.trees import LONG_AGO_NS, age, wanted_link, wanted_package, wanted_
 
 from pmpipe.memory import Inputs, digests_of
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.standing import HIDDEN_LOCKFILE, forget, stands, write_record
+from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, forget, stands, write_record
 from pmpipe.wanted import WantedBins
 
 TREE = wanted_tree(
@@ -126,9 +126,16 @@ def relink(path: Path, target: str) -> None:
     os.utime(path.parent, ns=(LONG_AGO_NS, LONG_AGO_NS))
 
 
+def replace_by_copy(path: Path) -> None:
+    copy = shutil.copy2(path, path.with_name("copy"))
+    os.replace(copy, path)
+    os.utime(path.parent, ns=(LONG_AGO_NS, LONG_AGO_NS))
+
+
 CHANGES: dict[str, Callable[[Path], Any]] = {
     "the root's package.json": lambda folder: (folder / "package.json").write_text('{"name": "other"}'),
     "a workspace's package.json": lambda folder: (folder / "packages/x/package.json").write_text('{"name": "o"}'),
+    "a hidden lockfile that was replaced": lambda folder: replace_by_copy(folder / HIDDEN_LOCKFILE),
     "a new workspace": lambda folder: add(folder / "packages/z"),
     "a touched package": lambda folder: touch(folder / "node_modules/a"),
     "a touched nested package": lambda folder: touch(folder / "node_modules/a/node_modules/b"),
@@ -160,6 +167,13 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
 def test_a_project_does_not_stand_after(finished: Finished, change: str) -> None:
     CHANGES[change](finished.folder)
     assert not finished.stands()
+
+
+@pytest.mark.parametrize(("later_ns", "expected"), [(TOLERANCE_NS, True), (TOLERANCE_NS + 1000, False)])
+def test_a_folder_may_be_as_much_newer_as_with_npm(finished: Finished, later_ns: int, expected: bool) -> None:
+    changed_ns = (finished.folder / HIDDEN_LOCKFILE).stat().st_mtime_ns + later_ns
+    os.utime(finished.folder / "node_modules/a", ns=(changed_ns, changed_ns))
+    assert finished.stands() is expected
 
 
 @pytest.mark.parametrize("length", [0, 1, 40, -1])

@@ -17,6 +17,9 @@ from support.entries import make_entry
 
 from pmpipe.errors import StoreError
 from pmpipe.store import Store
+from stages import entry_removal
+from stages.entry import INDEX_NAME
+from stages.remove import remove_tree
 
 
 @pytest.fixture
@@ -184,6 +187,27 @@ def test_a_discarded_entry_is_gone(store: Store) -> None:
 def test_discarding_what_is_not_there_is_harmless(store: Store) -> None:
     store.open()
     store.discard(f"{store.folder}/sha512/ab/none")
+
+
+def test_an_entry_that_cannot_be_moved_is_none_from_the_first_removal_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.open()
+    entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    removed: list[str] = []
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def note(path: str) -> None:
+        removed.append(os.path.relpath(path, entry))
+        remove_tree(path)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    monkeypatch.setattr(entry_removal, "remove_tree", note)
+    store.discard(entry)
+    assert removed == [INDEX_NAME, "."]
+    assert not os.path.lexists(entry)
 
 
 def test_an_entry_that_cannot_be_discarded_is_named(store: Store) -> None:

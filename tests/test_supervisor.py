@@ -38,6 +38,8 @@ from stages.messages import (
     Removed,
     Result,
     SharedBytes,
+    Withdraw,
+    encode,
 )
 from stages.worker import JobBoard, run_jobs
 
@@ -238,6 +240,49 @@ def test_what_was_sent_before_a_death_is_handled_before_it() -> None:
     assert 30 - 16 <= len(machine.done) <= 30
 
 
+class SentLate(Workers):
+    """Processes of which one sends its result between the supervisor's look at the results and its death."""
+
+    def has_death(self, readable: set[int]) -> bool:
+        is_dead = super().has_death(readable)
+        if is_dead:
+            # a process is seen to end a little before it can be waited for, and would be looked at again then
+            self._join(30)
+            self.results.put(encode([Removed(JobId(0))]))
+        return is_dead
+
+
+def test_what_was_sent_between_a_look_and_a_death_is_handled_before_it() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        die("SIGKILL")
+        yield Removed(job.job)
+
+    machine = Removals(["a", "b"], slots=1)
+    outcome = Alone(machine, SentLate([stage_of(handle, count=1)]), nothing).run()
+    assert isinstance(outcome, CrashReport)
+    assert [type(event) for event in machine.events] == [Removed, WorkerDied]
+
+
+class SignalledLate(Workers):
+    """Processes of which one was ended by a signal that this process gets a moment later."""
+
+    def has_death(self, readable: set[int]) -> bool:
+        is_dead = super().has_death(readable)
+        if is_dead:
+            self._join(30)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return is_dead
+
+
+def test_a_signal_that_has_ended_a_worker_first_is_no_crash() -> None:
+    def handle(job: Job) -> Iterator[Result]:
+        die("SIGTERM")
+        yield Removed(job.job)
+
+    outcome = Alone(Removals(["a"]), SignalledLate([stage_of(handle, count=1)]), nothing).run()
+    assert outcome == Cancelled(signal.SIGTERM)
+
+
 def test_what_a_killed_worker_had_started_is_ended(tmp_path: Path) -> None:
     started = tmp_path / "started"
 
@@ -394,7 +439,8 @@ def test_driving_makes_a_signal_a_cancellation() -> None:
 
 def wait_until_alone() -> None:
     deadline = time.monotonic() + 30
-    while multiprocessing.active_children() and time.monotonic() < deadline:
+    while multiprocessing.active_children():
+        assert time.monotonic() < deadline, "there are children that do not end by themselves"
         time.sleep(0.01)
 
 
@@ -454,6 +500,9 @@ def test_a_crash_of_the_second_state_machine_ends_the_crew() -> None:
         with pytest.raises(WorkerCrashError, match="was killed by SIGKILL"):
             crew.drive(Removals(["bad"]), nothing, is_last=False)
         assert multiprocessing.active_children() == []
+        machine = Removals(["one"])
+        crew.drive(machine, nothing, is_last=True)
+        assert machine.done == [JobId(0)]
 
 
 @dataclass
@@ -471,6 +520,43 @@ def test_a_stage_that_was_let_go_ends_by_itself_and_its_end_is_no_death() -> Non
         crew.drive(Dismissing(["one", "two"]), nothing, is_last=False)
         wait_until_alone()
         crew.drive(Removals(["three"], stage=StageName.LINK), nothing, is_last=True)
+
+
+def test_processes_of_several_stages_do_not_keep_each_other() -> None:
+    names = (StageName.CLONE, StageName.LINK)
+    workers = Workers([Stage(name, 2, 4, stage_of(removed).main) for name in names])
+    # the second one of each is forked when there are the channels of both
+    for in_flight in (1, 2):
+        for name in names:
+            workers.send(name, [Remove(JobId(in_flight), "a")], in_flight)
+    assert len(multiprocessing.active_children()) == 4
+    workers.let_go()
+    wait_until_alone()
+    workers.end_in_peace()
+
+
+def test_the_end_of_a_stage_that_was_let_go_wakes_nobody() -> None:
+    workers = Workers([stage_of(removed, count=1)])
+    workers.prepare(StageName.CLONE)
+    workers.dismiss(StageName.CLONE)
+    wait_until_alone()
+    assert workers.wait(0) == set()
+    workers.end_in_peace()
+
+
+def test_each_job_and_what_is_said_of_it_later_may_come_alone() -> None:
+    def main(jobs: Channel, results: Channel, board: JobBoard) -> None:
+        signal.pause()
+
+    slots = 2
+    workers = Workers([Stage(StageName.FETCH, 1, slots, main)])
+    for number in range(slots):
+        workers.send(StageName.FETCH, [Remove(JobId(number), "a")], slots)
+    for _ in range(slots):
+        for still_read in (True, False):
+            workers.send(StageName.FETCH, [Release(JobId(-1), 4096, still_read)], slots)
+        workers.send(StageName.FETCH, [Withdraw(JobId(0))], slots)
+    workers.stop()
 
 
 # -- a run with interruptions ---------------------------------------------------------------------------------------
@@ -615,6 +701,17 @@ def test_what_a_machine_has_left_is_released_while_the_next_is_driven(pipes: Pip
         crew.drive(machine, nothing, is_last=True)
         assert machine.done == [JobId(0)]
     assert crew.notes == ["the disk is full"]
+
+
+def test_what_the_last_machine_has_left_is_waited_for_and_told() -> None:
+    def keep(job: Job) -> Iterator[Result]:
+        assert isinstance(job, CacheDocument)
+        yield CachedDocument(job.job, job.source.offset, "the disk is full")
+
+    with Crew([Stage(StageName.CACHE, 1, 4, stage_of(keep).main)]) as crew:
+        crew.drive(LeavesWrite(), nothing, is_last=True)
+        crew.end()
+        assert crew.notes == ["the disk is full"]
 
 
 def test_a_crash_in_what_a_machine_has_left_ends_the_next_and_names_the_job(pipes: Pipes) -> None:

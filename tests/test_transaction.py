@@ -14,8 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.snapshot import Snapshot, snapshot
 
+from pmpipe import transaction
 from pmpipe.errors import FilesystemError
-from pmpipe.transaction import JOURNAL, Exchange, Journal, ModulesFolder, write_whole
+from pmpipe.transaction import JOURNAL, Exchange, Journal, ModulesFolder
+from pmpipe.whole_file import write_whole
+from stages.remove import remove_tree
 
 TREE = {
     "a/index.js": "a",
@@ -391,6 +394,85 @@ def test_a_folder_that_did_not_begin_is_left_alone(tmp_path: Path, modules: Path
         folder.roll_back(staging)
         folder.finish()
     assert snapshot(tmp_path) == before
+
+
+def test_what_was_exchanged_and_then_discarded_is_as_before_after_a_failure(modules: Path, staging: str) -> None:
+    before = snapshot(modules)
+    folder = ModulesFolder(str(modules), fresh=False)
+    folder.begin([])
+    folder.commit([build(folder.stage(str(modules / "a")))])
+    folder.discard(str(modules / "a"))
+    folder.roll_back(staging)
+    assert snapshot(modules) == before
+
+
+def test_an_interruption_right_behind_a_rename_loses_nothing(
+    modules: Path, staging: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(modules)
+    rename = os.rename
+
+    def interrupted(source: str, destination: str) -> None:
+        rename(source, destination)
+        if source == str(modules / "a"):
+            raise KeyboardInterrupt
+
+    folder = ModulesFolder(str(modules), fresh=False)
+    folder.begin([])
+    exchange = build(folder.stage(str(modules / "a")))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            folder.commit([exchange])
+    folder.roll_back(staging)
+    assert snapshot(modules) == before
+
+
+@pytest.mark.parametrize("is_needed", [True, False])
+def test_the_journal_is_the_last_that_goes(modules: Path, monkeypatch: pytest.MonkeyPatch, is_needed: bool) -> None:
+    folder = ModulesFolder(str(modules), fresh=False)
+    folder.begin([])
+    (modules / ".pmpipe-old").mkdir()
+    removed: list[str] = []
+
+    def remove(path: str) -> None:
+        removed.append(os.path.basename(path))
+        remove_tree(path)
+
+    monkeypatch.setattr(transaction, "remove_tree", remove)
+    if is_needed:
+        folder.finish()
+    else:
+        assert ModulesFolder(str(modules), fresh=False).forget_killed_run()
+    assert sorted(removed[:-1]) == [".pmpipe-new", ".pmpipe-old", ".pmpipe-trash"]
+    assert removed[-1] == JOURNAL
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+def test_a_folder_that_is_closed_to_its_owner_moves_and_stays_closed(
+    modules: Path, staging: str, monkeypatch: pytest.MonkeyPatch, is_final: bool
+) -> None:
+    (modules / "a").chmod(0o500)
+    before = snapshot(modules)
+    rename = os.rename
+
+    def refuse(source: str, destination: str) -> None:
+        # as the system does for everybody but root
+        if source == str(modules / "a") and (is_final or not os.stat(source).st_mode & 0o200):
+            raise PermissionError(errno.EACCES, "Permission denied", source)
+        rename(source, destination)
+
+    folder = ModulesFolder(str(modules), fresh=False)
+    folder.begin([])
+    monkeypatch.setattr(os, "rename", refuse)
+    if is_final:
+        with pytest.raises(PermissionError):
+            folder.set_aside(str(modules / "a"))
+    else:
+        folder.set_aside(str(modules / "a"))
+        assert not (modules / "a").exists()
+    folder.roll_back(staging)
+    assert snapshot(modules) == before
 
 
 def test_a_file_in_the_way_of_a_package_makes_room_and_comes_back(modules: Path, staging: str) -> None:

@@ -11,7 +11,6 @@ from pmpipe.change_resolver import Action, ChangeOrder
 from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
-from pmpipe.cli.wording import plural
 from pmpipe.config import Config
 from pmpipe.errors import FilesystemError, ManifestError, UsageError
 from pmpipe.find_project import working_folder
@@ -21,6 +20,7 @@ from pmpipe.manifest_change import check_update_names
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.manifest_text import NO_MANIFEST
 from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.text import plural
 from pmpipe.project_files import MANIFEST
 from pmpipe.project_lock import project_lock
 from pmpipe.requested import read_arguments

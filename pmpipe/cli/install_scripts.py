@@ -12,7 +12,7 @@ import msgspec
 
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
-from pmpipe.cli.wording import plural, some_of
+from pmpipe.cli.wording import some_of
 from pmpipe.errors import ScriptError, UsageError
 from pmpipe.find_project import find_root
 from pmpipe.lifecycle.gate import ScriptGate
@@ -20,7 +20,7 @@ from pmpipe.lifecycle.review import Subject, called, grouped, subjects, unreview
 from pmpipe.lifecycle.standing_tree import known_tree
 from pmpipe.npm.manifest_text import ManifestText, read_manifest_text
 from pmpipe.npm.script_approval import Candidate, Changed, Unused, approve, deny, unused
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import plural, printable
 from pmpipe.project_files import MANIFEST
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import ProjectWrite, recover

@@ -14,11 +14,12 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
-from pmpipe.cli.wording import plural, some_of
+from pmpipe.cli.wording import some_of
 from pmpipe.errors import LockfileError
 from pmpipe.install import Install
 from pmpipe.install_crew import InstallCrew
 from pmpipe.install_request import Arrival, Request, Summary
+from pmpipe.npm.text import plural
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
 from pmpipe.session import Session

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pmpipe.cli.wording import megabytes, some_of
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import plural, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -75,7 +75,8 @@ class Progress(msgspec.Struct):
         """The same while dependencies are resolved."""
         if self._is_time():
             self._tell(
-                f"resolving: {run.packages} packages, {run.documents} packuments, {megabytes(run.counts.wire_bytes)}"
+                f"resolving: {plural(run.packages, 'package')}, {plural(run.documents, 'packument')}, "
+                f"{megabytes(run.counts.wire_bytes)}"
             )
 
     def show_scripts(self, under_way: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from pmpipe.cli.installing import about_scripts
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.progress import Progress
-from pmpipe.cli.wording import plural, some_of
+from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.find_project import find_root
 from pmpipe.install_crew import InstallCrew
@@ -20,6 +20,7 @@ from pmpipe.lifecycle.making import make_scripts
 from pmpipe.lifecycle.rebuild import PUT_RIGHT, Rebuild, named
 from pmpipe.lifecycle.standing_tree import StandingTree, standing_tree
 from pmpipe.npm.lock_graph import EdgeType
+from pmpipe.npm.text import plural
 from pmpipe.pipeline import install_settings
 from pmpipe.plan import Plan
 from pmpipe.project_files import read_file
@@ -30,8 +31,8 @@ from pmpipe.scheduler import Scheduler
 from pmpipe.session import Session
 from pmpipe.standing import HIDDEN_LOCKFILE, forget
 from pmpipe.store import Store
-from pmpipe.transaction import write_whole
 from pmpipe.wanted import WantedPackage
+from pmpipe.whole_file import write_whole
 
 
 def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:

@@ -10,12 +10,12 @@ from pmpipe import host
 from pmpipe.checking import CheckTask
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
-from pmpipe.cli.wording import megabytes, plural
+from pmpipe.cli.wording import megabytes
 from pmpipe.config import Config
 from pmpipe.driving import check
 from pmpipe.errors import EXIT_FAILURE, UsageError
 from pmpipe.find_project import find_project
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import plural, printable
 from pmpipe.pipeline import sizes_for
 from pmpipe.store import Store
 from pmpipe.store_prune import prune

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pmpipe.cli.output import Output
-from pmpipe.cli.wording import megabytes, plural
+from pmpipe.cli.wording import megabytes
+from pmpipe.npm.text import plural
 
 if TYPE_CHECKING:
     from pmpipe.install_request import Summary

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
-from pmpipe.cli.wording import plural, some_of
+from pmpipe.cli.wording import some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
 from pmpipe.find_project import find_project
 from pmpipe.lifecycle.gate import ScriptGate, built_packages
 from pmpipe.lifecycle.unrun import read_waiting
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import plural, printable
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import Diagnosis, diagnose
 from pmpipe.session import Session

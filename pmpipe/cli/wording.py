@@ -18,11 +18,6 @@ def megabytes(count: float) -> str:
     return f"{count / 1000:.2f} GB"
 
 
-def plural(count: int, noun: str, nouns: str = "") -> str:
-    """``1 package``, ``2 packages``."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
-
-
 def some_of(names: Sequence[str], shown: int = _SHOWN) -> str:
     """A few names and how many more there are."""
     listed = ", ".join(names[:shown])

@@ -21,6 +21,7 @@ from pmpipe.lifecycle.folders import has_link_scripts, is_own
 from pmpipe.lifecycle.unrun import Unrun, Waiting
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.text import plural
 from pmpipe.sources import as_prepared, git_key
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class ScriptGate:
         unreviewed = [package.label for package in unreviewed_packages(tree, self)]
         if unreviewed:
             raise ScriptError(
-                f"strict-allow-scripts: nobody has allowed or denied the install scripts of {len(unreviewed)} packages",
+                f"strict-allow-scripts: nobody has allowed or denied the install scripts of "
+                f"{plural(len(unreviewed), 'package')}",
                 details=unreviewed,
                 hint=self.how_to_allow,
             )

@@ -51,10 +51,6 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=Fal
     libc: list[str] | str | None = None
     workspaces: list[Any] | dict[str, Any] | None = None
 
-    def engine_range(self, engine: str) -> str:
-        """The range of versions that the package wants of an engine, ``node`` for example; empty if any will do."""
-        return self.engines.get(engine, "") if isinstance(self.engines, dict) else ""
-
     def bundled_names(self) -> Iterable[str]:
         """The names of the dependencies that come in the package's own tarball."""
         if self.bundle_dependencies is True:

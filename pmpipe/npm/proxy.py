@@ -31,20 +31,10 @@ class Proxies(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Proxies(configured={bool(self.configured)}, excluded={self.excluded!r})"
 
-    def for_url(self, url: str) -> str:
-        """The proxy's URL, its port always written out, or an empty string for a direct connection.
-
-        Args:
-            url: an absolute http or https URL.
-
-        Raises:
-            InvalidUrlError: `url` is none.
-            ConfigError: the environment names a proxy that cannot be used.
-
-        Source: npm's agent. As there, ``*`` in ``noproxy`` is no wildcard, and ports in it match nothing.
-        """
-        target = parse_url(url)
-        return "" if self._is_excluded(target.host) else self.for_scheme(target.scheme)
+    @property
+    def no_proxy(self) -> str:
+        """The hosts to reach directly, with commas between them; who is meant: see `stages.proxy_choice`."""
+        return ",".join(self.excluded) or self.environment.get("no_proxy", "")
 
     def for_scheme(self, scheme: str) -> str:
         """The proxy for all URLs of a scheme that are not excluded, its port always written out; empty for none.
@@ -62,15 +52,6 @@ class Proxies(msgspec.Struct, frozen=True):
         if scheme == "https":
             return get("https_proxy", "")
         return get("https_proxy") or get("http_proxy") or get("proxy", "")
-
-    def _is_excluded(self, host: str) -> bool:
-        entries = self.excluded or self.environment.get("no_proxy", "").split(",")
-        labels = host.split(".")
-        for entry in entries:
-            wanted = [label for label in entry.strip().split(".") if label]
-            if wanted and labels[-len(wanted) :] == wanted:
-                return True
-        return False
 
 
 @functools.lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.names import PackageName, check_name, is_valid_name
+from pmpipe.npm.names import PackageName, is_valid_name, name_errors
 from pmpipe.npm.semver_range import parse_range
 from pmpipe.npm.semver_version import SPACES, loose_version
 from pmpipe.npm.shown import shown
@@ -111,7 +111,7 @@ def _parse(name_text: str | None, raw_spec: str, raw: str, where: str | None, ho
 def _checked_name(name: str, raw: str) -> PackageName:
     if not is_valid_name(name):
         raise InvalidSpecError(
-            f"invalid package name {shown(name)} in {shown(raw)}: it {', it '.join(check_name(name).errors)}",
+            f"invalid package name {shown(name)} in {shown(raw)}: it {', it '.join(name_errors(name))}",
             hint="correct the name where it is required",
         )
     return PackageName(name)

@@ -1,4 +1,4 @@
-"""Text that came from a registry or a package, made fit for a terminal and a log."""
+"""Text of messages: what came from a registry or a package, made fit for a terminal and a log; numbers of things."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def printable(text: str | bytes, limit: int = 0) -> str:
     if decoded.isprintable():
         return decoded
     return "".join(character if character.isprintable() else _visible(character) for character in decoded)
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """``1 package``, ``2 packages``."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def _visible(character: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pmpipe.errors import PmpipeError, ProblemsError, RegistryError
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import plural, printable
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.peer_conflict import chain
 
@@ -37,8 +37,8 @@ def _in_short(groups: list[list[Node]]) -> PmpipeError:
     lines = [f"{group[0].name}, {_dependents(group)[0]}" for group in groups[:_MAX_NAMED]]
     if len(groups) > _MAX_NAMED:
         lines.append(f"and {len(groups) - _MAX_NAMED} more")
-    noun = "dependency" if len(groups) == 1 else "dependencies"
-    return RegistryError(f"{len(groups)} more {noun} cannot be had", details=lines)
+    dependencies = plural(len(groups), "more dependency", "more dependencies")
+    return RegistryError(f"{dependencies} cannot be had", details=lines)
 
 
 def _told(nodes: list[Node]) -> PmpipeError:
@@ -48,7 +48,7 @@ def _told(nodes: list[Node]) -> PmpipeError:
     lines = _dependents(nodes)
     shown = lines[:_MAX_DEPENDENTS]
     if len(lines) > len(shown):
-        shown.append(f"and by {len(lines) - len(shown)} others")
+        shown.append(f"and by {plural(len(lines) - len(shown), 'other')}")
     return type(failure)(failure.what, details=(*failure.details, *shown), hint=failure.hint or _hint(nodes))
 
 

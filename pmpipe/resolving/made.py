@@ -6,7 +6,7 @@ import os
 
 import msgspec
 
-from pmpipe.errors import StoreError
+from stages.store_trouble import store_error
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):
@@ -53,7 +53,7 @@ def write_made(made: Made, staging: str) -> str:
         with open(path, "wb") as file:
             file.write(msgspec.msgpack.encode(made))
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error
+        raise store_error(path, error) from error
     return path
 
 

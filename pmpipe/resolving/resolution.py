@@ -15,6 +15,7 @@ from pmpipe.extension_file import find_extension_file
 from pmpipe.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
 from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
+from pmpipe.npm.text import plural
 from pmpipe.orders import Counts
 from pmpipe.patched_dependencies import Patches
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
@@ -213,5 +214,6 @@ def resolve(
 def _notes(result: Resolution) -> list[str]:
     notes = bounded(result.notes)
     if result.unkept:
-        notes.append(f"{result.unkept:,} packuments were not kept: the cache's queue was full")
+        packuments = plural(result.unkept, "packument was", "packuments were")
+        notes.append(f"{packuments} not kept: the cache's queue was full")
     return notes

@@ -174,7 +174,7 @@ class Warming(msgspec.Struct):
         try:
             candidates = [digest_entry_path(self.store, digest) for digest in strongest(tarball.integrity)]
         except IntegrityError:
-            return ""
+            return ""  # no digest names an entry: extract says so when it is fetched
         return next((entry for entry in candidates if self.has(entry)), "")
 
     @property

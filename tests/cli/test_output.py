@@ -7,7 +7,8 @@ import json
 import pytest
 
 from pmpipe.cli.output import Output, tell
-from pmpipe.cli.wording import megabytes, plural, some_of
+from pmpipe.cli.wording import megabytes, some_of
+from pmpipe.npm.text import plural
 
 LEVELS = ("silent", "error", "warn", "notice", "http", "info", "verbose", "silly")
 

@@ -160,6 +160,18 @@ def test_a_file_that_is_missing_at_the_top_of_a_package_is_restored(installed: P
     installed.assert_installed()
 
 
+def test_what_was_built_by_hand_at_the_top_of_a_package_stays(project: Project) -> None:
+    # nobody has allowed its scripts, so somebody has run them
+    package = make_package("built", "1.0.0", {"index.js": b"1"}, scripts={"install": "node build.js"})
+    project.want({"node_modules/built": package})
+    project.succeeds("ci")
+    built = project.folder / "node_modules/built/index.js"
+    built.unlink()
+    built.write_bytes(b"2")
+    project.succeeds("install")
+    assert built.read_bytes() == b"2"
+
+
 def test_nothing_to_do_starts_no_process_and_asks_nobody(installed: Project) -> None:
     before = snapshot(installed.base)
     requests = len(installed.registry.requests)

@@ -220,6 +220,8 @@ def test_files_of_the_right_length_with_other_bytes_are_fetched_again(
     warm.succeeds("install")
     warm.assert_installed(TREE)
     assert [path for path, with_validator in watched.packuments() if not with_validator] == ["/leaf", "/mid"]
+    # what was seen to be torn is asked for once; else only what has not changed is looked at
+    assert len(watched.packuments()) == (2 if is_fresh else 4)
 
 
 def test_a_wrong_304_is_told(project: Project, registry: PackageRegistry) -> None:
@@ -264,7 +266,7 @@ def test_a_full_queue_of_the_cache_is_told_to_who_wants_to_know(project: Project
     project.declare(*packages, dependencies={package.name: "1" for package in packages})
     project.python_path = (make_slow_cache(project.base),)
     run = project.succeeds("install", "--package-lock-only", "--loglevel=verbose")
-    told = re.search(r"(\d+) packuments were not kept: the cache's queue was full", run.stderr)
+    told = re.search(r"(\d+) packuments? (?:was|were) not kept: the cache's queue was full", run.stderr)
     assert told is not None, run.stderr
     assert len(project.lock["packages"]) == 1501
 

@@ -314,6 +314,13 @@ def test_a_disk_that_is_full_whatever_is_written_leaves_everything_as_it_was(mid
     mid.assert_installed(TREE)
 
 
+def test_a_full_disk_that_the_resolver_meets_is_told_with_what_to_do(mid: Project) -> None:
+    # what it writes first, so that the lock need not be read again, it can do without
+    run = mid.fails("install", fault=Fault("resolve", "create", "ENOSPC", 2))
+    assert "No space left on device" in run.stderr
+    assert "hint: free some space" in run.stderr
+
+
 # -- optional -------------------------------------------------------------------------------------------------------
 
 

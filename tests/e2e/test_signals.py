@@ -260,7 +260,7 @@ RESOLVING_POINTS = {
     "while the resolver is fed": Fault("resolve", "answer", "kills all", 3),
     "while a packument is written": Fault("cache", "create", "kills all", 3),
     "before a packument appears": Fault("cache", "os.rename", "kills all", 2),
-    "while the lock is handed over": Fault("resolve", "create", "kills all", 1),
+    "while the lock is handed over": Fault("resolve", "create", "kills all", 2),
     **{
         f"at creation {number} of the main process": Fault("main", "create", "kills all", number)
         for number in range(1, 9)

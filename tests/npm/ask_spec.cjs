@@ -16,8 +16,6 @@ const fields = (spec) => spec && ({
   committish: spec.gitCommittish ?? null,
   range: spec.gitRange ?? null,
   subdirectory: spec.gitSubdir ?? null,
-  escapedName: spec.escapedName ?? null,
-  scope: spec.scope ?? null,
   hosted: spec.hosted ? hostedFields(spec.hosted) : null,
   subSpec: fields(spec.subSpec) ?? null,
 })
@@ -42,12 +40,7 @@ const answers = {
   argument: ({ text, where }) => fields(npa(text, where)),
   name: ({ name }) => {
     const valid = validateName(name)
-    return {
-      old: valid.validForOldPackages,
-      new: valid.validForNewPackages,
-      errors: (valid.errors ?? []).length,
-      warnings: (valid.warnings ?? []).length,
-    }
+    return { old: valid.validForOldPackages, errors: (valid.errors ?? []).length }
   },
 }
 

@@ -54,7 +54,7 @@ def test_reads_what_an_install_asks_of_an_entry():
     assert found.peer_dependencies_meta is not None
     assert found.peer_dependencies_meta["c"].optional
     assert list(found.bundled_names()) == ["a"]
-    assert (found.bin, found.engine_range("node")) == ({"x": "cli.js"}, ">=18")
+    assert (found.bin, found.engines) == ({"x": "cli.js"}, {"node": ">=18"})
     assert (found.os, found.cpu, found.libc) == (["linux"], ["!arm"], ["glibc"])
     assert found.has_install_script
     assert found.dev_optional

@@ -11,7 +11,6 @@ from semver_texts import Texts
 from support.loaded_modules import modules_loaded_by
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.names import escape_name, scope_of
 from pmpipe.npm.spec import parse_argument, parse_spec
 from pmpipe.npm.spec_types import (
     AliasSpec,
@@ -309,8 +308,6 @@ def _fields(spec):
         "committish": getattr(spec, "committish", None),
         "range": getattr(spec, "semver_range", None),
         "subdirectory": getattr(spec, "subdirectory", None),
-        "escapedName": escape_name(name) if name else None,
-        "scope": scope_of(name) if name else None,
         "hosted": _hosted_fields(spec.hosted) if isinstance(spec, GitSpec) and spec.hosted else None,
         "subSpec": _fields(spec.sub_spec) if isinstance(spec, AliasSpec) else None,
     }

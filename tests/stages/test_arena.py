@@ -6,6 +6,7 @@ import mmap
 import multiprocessing
 import os
 import resource
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -136,5 +137,8 @@ def test_any_order_of_allocating_and_freeing_keeps_blocks_apart(steps: list[int 
         assert offset + length <= 32 * PAGE
         assert all(offset + max(length, 1) <= other or other + max(size, 1) <= offset for other, size in held.items())
         held[offset] = length
+        gaps = list(zip(allocator._gaps, allocator._gap_bytes, strict=True))
+        assert all(room > 0 for _, room in gaps)
+        assert all(start + room < following for (start, room), (following, _) in pairwise(gaps))
     assert allocator.held_bytes == sum(held.values())
     assert len(allocator) == len(held)

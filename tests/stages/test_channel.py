@@ -76,6 +76,18 @@ def test_a_full_channel_says_so_and_does_not_wait(channel: Channel) -> None:
         channel.try_put(b"one too many")
 
 
+def test_what_the_kernel_has_no_room_for_takes_no_slot(context: ForkContext) -> None:
+    slots = 32
+    channel = Channel(context, slots, "jobs")
+    sent = 0
+    while channel.try_put(bytes(MAXIMUM_DATAGRAM_BYTES)):
+        sent += 1
+    assert sent < slots, "the kernel takes more than there are slots for"
+    for _ in range(slots):
+        assert not channel.try_put(bytes(MAXIMUM_DATAGRAM_BYTES))
+    channel.close()
+
+
 def test_receiving_frees_a_slot(channel: Channel) -> None:
     for _ in range(channel.slots):
         channel.try_put(b"x")

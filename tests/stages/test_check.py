@@ -172,6 +172,12 @@ def test_a_linked_executable_is_not_believed_when_the_store_has_lost_its_origina
     assert found(handle, entry, package) == ((), ("bin/dos.js",))
 
 
+def test_a_linked_executable_is_not_believed_when_its_original_was_edited_likewise(handle, entry, package):
+    Path(entry, "bin/dos.js").write_bytes(b"#!/bin/sh\r\nedited")
+    (package / "bin/dos.js").write_bytes(b"#!/bin/sh\nedited")
+    assert found(handle, entry, package) == ((), ("bin/dos.js",))
+
+
 def test_an_entry_without_a_whole_index_is_damaged(handle, entry, package):
     index = Path(entry, INDEX_NAME)
     content = index.read_bytes()

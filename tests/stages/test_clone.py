@@ -130,6 +130,25 @@ def test_large_files_are_copied_whole(handle, tmp_path, package):
     assert (package / "large").read_bytes() == content
 
 
+def test_a_large_file_is_copied_whole_when_the_kernel_copies_a_part_only(handle, tmp_path, package, monkeypatch):
+    content = os.urandom(1 << 20)
+    entry = make_entry(tmp_path / "store" / "entry", {"large": content})
+    send = os.sendfile
+
+    def refuse(*_: int) -> int:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def send_a_part(target: int, source: int, offset: int, count: int) -> int:
+        if offset:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return send(target, source, offset, 1000)
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    monkeypatch.setattr(os, "sendfile", send_a_part)
+    assert isinstance(clone(handle, entry, package, "copy"), Cloned)
+    assert (package / "large").read_bytes() == content
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("method", ["auto", "hardlink", "reflink", "copy"])
 def test_a_store_on_another_device_is_copied(handle, tmp_path, package, mounted, method):
@@ -323,13 +342,27 @@ def cut_file(entry: Path):
     (entry / "lib/deep/er/index.js").write_bytes(b"x")
 
 
+def longer_file(entry: Path):
+    with (entry / "lib/deep/er/index.js").open("ab") as file:
+        file.write(b"x")
+
+
 def link_for_file(entry: Path):
     (entry / "lib/empty").unlink()
     (entry / "lib/empty").symlink_to("/etc/hostname")
 
 
-@pytest.mark.parametrize("damage", [cut_file, link_for_file])
-def test_copying_sees_files_that_are_cut_off_or_no_files(handle, entry, package, damage):
+def test_no_hardlink_is_made_of_what_a_link_in_the_store_leads_to(handle, entry, package, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    Path(entry, "lib/empty").unlink()
+    Path(entry, "lib/empty").symlink_to(secret)
+    clone(handle, entry, package, "hardlink")
+    assert secret.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("damage", [cut_file, longer_file, link_for_file])
+def test_copying_sees_files_that_are_cut_off_or_longer_or_no_files(handle, entry, package, damage):
     package.parent.mkdir()
     damage(Path(entry))
     assert isinstance(clone(handle, entry, package, "copy"), Damaged)

@@ -449,6 +449,20 @@ def test_those_that_wait_for_another_attempt_learn_that_the_host_is_down():
         assert len({fetch.failed().job for _ in range(30)}) == 30
 
 
+def test_one_that_was_told_to_wait_for_a_minute_does_not_when_the_host_goes_down():
+    with FetchProcess(impatient(retries=1)) as fetch:
+        with PackageRegistry() as other:
+            other.misbehave("*/waits.tgz", faults.status(503, retry_after="60"))
+            waiting = fetch.order(f"{other.url}/waits.tgz")
+            other.wait_for_requests("*/waits.tgz")
+            fetch.settle()
+            url = f"{other.url}/refused.tgz"
+        refused = fetch.order(url)
+        began = time.monotonic()
+        assert {fetch.failed().job, fetch.failed().job} == {waiting, refused}
+        assert time.monotonic() - began < 30
+
+
 def test_a_name_that_cannot_be_resolved_is_named():
     # a label of 64 letters is refused by the resolver itself, without a question to any server
     host = "a" * 64 + ".example"

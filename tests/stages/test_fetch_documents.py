@@ -105,6 +105,20 @@ def test_unchanged_without_having_been_asked_is_a_failure(registry: PackageRegis
         assert "304" in fetch.refused(leaf).what
 
 
+def test_a_document_that_is_withdrawn_makes_room_for_others(registry: PackageRegistry, leaf: str) -> None:
+    gate = threading.Event()
+    registry.misbehave("/held", faults.hold(gate, at=1000))
+    held = registry.serve("/held", b"x" * 10_000)
+    with Documents(impatient(document_connections=1)) as fetch:
+        job = fetch.want(held)
+        registry.wait_for_requests("/held")
+        following = fetch.want(leaf)
+        fetch.withdraw(job)
+        assert fetch.failed().job == job
+        assert fetch.next_document().job == following
+        gate.set()
+
+
 def test_header_lines_of_one_request_do_not_stay_for_the_next(registry: PackageRegistry, leaf: str) -> None:
     tarball = registry.serve("/a.tgz", b"x")
     with Documents(impatient(maximum_connections=1, document_connections=1)) as fetch:

@@ -164,6 +164,16 @@ def test_https_goes_through_a_tunnel_that_does_not_see_the_token(secure, certifi
     assert secure.requests[0].target == "/%61.tgz"
 
 
+def test_the_environment_does_not_say_who_is_reached_directly(registry):
+    def surround() -> None:
+        os.environ.update(no_proxy="*", NO_PROXY="127.0.0.1")
+
+    url = registry.serve("/a.tgz", b"x")
+    with ForwardProxy() as proxy, FetchProcess(impatient(http_proxy=proxy.url), prepare=surround) as fetch:
+        assert fetch.fetch(url) == b"x"
+        assert len(proxy.requests) == 1
+
+
 def test_no_proxy_hosts_are_reached_directly(registry):
     url = registry.serve("/a.tgz", SMALL)
     settings = impatient(http_proxy="http://127.0.0.1:1", no_proxy="registry.example,127.0.0.1")

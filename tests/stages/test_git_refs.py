@@ -200,6 +200,7 @@ def test_what_ssh_and_the_host_say_comes_first(said: str, shown: str, monkeypatc
     failure = failed("ssh://a@a.example/b/c.git")
     assert shown in failure.what
     assert any("and the repository exists." in line for line in failure.details)
+    assert not any(line in failure.what for line in failure.details), "nothing is said twice"
 
 
 @pytest.mark.parametrize("address", ["--upload-pack=x", "ssh://-oProxyCommand=x/y", "ext::sh -c x", "file:///a\nb"])

@@ -138,6 +138,7 @@ def test_what_is_no_utf_8_in_a_patched_file_is_replaced_as_by_npm(patching: Patc
     ("diff", "said"),
     [
         (CHANGE.replace("two", "zwei"), "does not fit: index.js is not as the patch has it"),
+        (CHANGE.replace("index.js", "cli.js"), "does not fit: cli.js is not as the patch has it"),
         (CHANGE.replace("index.js", "gone.js"), "does not fit: gone.js is not there"),
         (REMOVE.replace("old.js", "gone.js"), "does not fit: lib/gone.js is not there"),
         (ADD.replace("deep/er/new.js", "index.js"), "does not fit: index.js is to be new, and is there already"),

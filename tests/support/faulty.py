@@ -92,8 +92,14 @@ class _Injector:
                 raise OnPurposeError(f"{event} although nothing may be started")
             return
         self.reach(event)
-        if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT:
+        if event == "open" and _creates(*arguments):
             self.reach("create")
+
+
+def _creates(path: Any, _mode: Any, flags: Any) -> bool:
+    """Whether a file is opened to be written; Python's own caches of code come and go, and do not count."""
+    is_cache = isinstance(path, int) or "__pycache__" in os.fsdecode(path)
+    return isinstance(flags, int) and bool(flags & os.O_CREAT) and not is_cache
 
 
 def _patch(injector: _Injector) -> None:
