@@ -11,7 +11,7 @@ Source: npm's ``@npmcli/arborist``: ``build-ideal-tree.js``, ``calc-dep-flags.js
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -145,15 +145,17 @@ def _report(
     options: SelectionOptions,
 ) -> list[str]:
     if platform_faults and not options.force:
+        details = _with_chains(graph, platform_faults)
         raise PlatformError(
-            f"{_count(platform_faults)} not for this platform, {options.host}",
-            details=_with_chains(graph, platform_faults),
+            f"{_count(details)} not for this platform, {options.host}",
+            details=details,
             hint="--force installs them nevertheless",
         )
     if engine_faults and options.engine_strict:
+        details = _with_chains(graph, engine_faults)
         raise EngineError(
-            f"{_count(engine_faults)} not for node {options.engines.node}",
-            details=_with_chains(graph, engine_faults),
+            f"{_count(details)} not for node {options.engines.node}",
+            details=details,
             hint="use another version of node, or leave engine-strict off",
         )
     warnings = [
@@ -167,7 +169,7 @@ def _with_chains(graph: LockGraph, faults: Mapping[PackagePath, str]) -> list[st
     return list(dict.fromkeys(f"{graph.chain(graph.target(path))} wants {wanted}" for path, wanted in faults.items()))
 
 
-def _count(faults: Mapping[PackagePath, str]) -> str:
+def _count(faults: Sequence[str]) -> str:
     return "a required package is" if len(faults) == 1 else f"{len(faults)} required packages are"
 
 

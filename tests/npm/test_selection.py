@@ -344,6 +344,17 @@ def test_engine_that_does_not_fit_is_an_error_under_engine_strict():
     assert caught.value.details == ("app > a@1.0.0 wants node >=30",)
 
 
+def test_workspace_and_the_link_to_it_are_one_package():
+    made = MadeProject(
+        {"version": "1.0.0", "workspaces": ["packages/*"]},
+        {"node_modules/a": link("packages/a"), "packages/a": {"version": "1.0.0", "engines": {"node": ">=30"}}},
+        {"packages/a": {"name": "a", "version": "1.0.0", "engines": {"node": ">=30"}}},
+        {"a": "packages/a"},
+    )
+    with pytest.raises(EngineError, match="a required package is not for node"):
+        made.select(engines=Engines("20.0.0"), engine_strict=True)
+
+
 def test_engine_that_is_not_installed_is_not_asked_for():
     made = MadeProject({"dependencies": {"a": "1"}}, {"node_modules/a": entry("1.0.0", "a", engines={"node": ">=30"})})
     assert made.select(engine_strict=True).warnings == ()
