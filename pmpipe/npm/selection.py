@@ -41,6 +41,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         force: what does not fit is only warned of.
         with_extraneous: what nothing needs is installed, too, as npm does after making a lock anew: optional peers that
             came along, and their dependencies.
+        untouched: `omit` does not concern these: they were installed before, and the command is about something else.
     """
 
     host: Platform
@@ -51,6 +52,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     engine_strict: bool = False
     force: bool = False
     with_extraneous: bool = False
+    untouched: frozenset[PackagePath] = frozenset()
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -99,7 +101,7 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
     for path in entries:
         if path not in considered or not graph.is_placed(path):
             continue
-        if omit and path not in left_out and _may_be_omitted(graph, path):
+        if omit and not (path in left_out or path in options.untouched) and _may_be_omitted(graph, path):
             kind = kinds.omitted_as(path, omit)
             if kind:
                 left_out[path] = f"{kind} dependencies are omitted"

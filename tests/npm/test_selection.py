@@ -219,6 +219,13 @@ def test_says_why_something_is_left_out():
     }
 
 
+def test_what_the_command_is_not_about_is_not_omitted():
+    untouched = frozenset(nm("dev"))
+    assert list(KINDS.select(omit=frozenset({"dev"}), untouched=untouched).packages) == nm(
+        "both", "dev", "o", "od", "peer", "peer-dep", "prod", "shared"
+    )
+
+
 def test_what_lies_in_an_omitted_package_goes_with_it():
     assert list(NESTED.select(omit=frozenset({"dev"})).packages) == nm("x")
 
