@@ -47,8 +47,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-v", "--version", action="version", version=f"pmpipe {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    ci = commands.add_parser("ci", help="remove node_modules and install exactly what the lockfile says")
-    install = commands.add_parser("install", help="resolve what package.json asks for, and change node_modules to it")
+    ci = commands.add_parser(
+        "ci",
+        help="remove node_modules and install exactly what the lockfile says (aliases: clean-install, ic, "
+        "install-clean)",
+    )
+    install = commands.add_parser(
+        "install",
+        help="resolve what package.json asks for, and change node_modules to it (aliases: i, in, ins, inst)",
+    )
     install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
     changing = [_add_changing(commands, *one) for one in _CHANGING]
     scripts = [_add_about_scripts(commands, *one) for one in _ABOUT_SCRIPTS]
@@ -79,7 +86,11 @@ def make_parser() -> argparse.ArgumentParser:
 _CHANGING = (
     ("add", "depend on packages: name, name@range, alias@npm:name, folder, tarball, URL, repository", "PACKAGE"),
     ("remove", "depend on packages no longer (aliases: uninstall, rm, r, un, unlink)", "NAME"),
-    ("update", "take the newest versions that package.json allows, of some or all packages", "NAME"),
+    (
+        "update",
+        "take the newest versions that package.json allows, of some or all packages (aliases: up, upgrade)",
+        "NAME",
+    ),
     ("dedupe", "have fewer copies of what is in the tree several times (alias: ddp)", ""),
     ("find-dupes", "say what dedupe would do", ""),
     ("prune", "remove what package.json does not ask for", ""),
