@@ -75,6 +75,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
         # whatever texts of a lockfile or registry are in it, none may steer the terminal
         print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
+        if _wants_document(arguments, environ):
+            from pmpipe.cli.failure import tell_failure
+
+            tell_failure(error)
         return error.status
     except CancelledError as cancelled:
         # the terminal may be what has gone
@@ -85,6 +89,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report
         return _tell_bug(error)
+
+
+def _wants_document(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether ``--json`` was asked for, be it on a line that cannot be read, or by a variable."""
+    for argument in reversed(arguments):
+        if argument in ("--json", "--json=true", "--no-json", "--json=false"):
+            return argument in ("--json", "--json=true")
+    return any(name.lower() == "npm_config_json" and value == "true" for name, value in environ.items())
 
 
 def _find(line: CommandLine, environ: Mapping[str, str]) -> Command:
