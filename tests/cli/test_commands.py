@@ -283,6 +283,13 @@ def test_standard_streams_may_be_closed(finished: Project, command: str, closed:
     assert run.stderr == ""
 
 
+@pytest.mark.parametrize("command", ["ci --json", "ci --json --no-such-flag"])
+def test_what_is_for_a_closed_standard_error_does_not_go_to_standard_output(project: Project, command: str) -> None:
+    project.want({"node_modules/scripted": make_package("scripted", "1.0.0", scripts={"install": "exit 1"})})
+    run = run_in_shell(project, f"pmpipe {command} 2>&-")
+    assert json.loads(run.stdout)
+
+
 def test_a_terminal_that_cannot_show_a_character_is_no_failure(project: Project) -> None:
     project.want(WANTED)
     project.environment["PYTHONIOENCODING"] = "ascii"
