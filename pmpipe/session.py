@@ -57,6 +57,7 @@ class Session:
         is_memorable: lock and package.json files will be on the disk when all is done, so that the next run can begin
             with what this one has found out.
         warnings: what was odd but harmless so far, one line each.
+        untouched: locations that stay as they are, because the command is about some workspaces and what they need.
     """
 
     def __init__(self, config: Config, folder: str, environ: Mapping[str, str], *, may_be_new: bool = False) -> None:
@@ -67,7 +68,7 @@ class Session:
         self.is_own_lock = False
         self.manifests: Contents = {}
         self._unavailable: tuple[str, ...] = ()
-        self._untouched: frozenset[PackagePath] = frozenset()
+        self.untouched: frozenset[PackagePath] = frozenset()
         self._with_extraneous = False
         if not os.path.exists(f"{folder}/{MANIFEST}"):
             if not (may_be_new or self.lock):
@@ -123,7 +124,7 @@ class Session:
             self.is_own_lock,
             self.manifests,
             self._unavailable,
-            self._untouched,
+            self.untouched,
             self._with_extraneous,
         )
         return read_locked_project(self.folder, self.config, self.environ, source, self._take_fitting)
@@ -154,7 +155,7 @@ class Session:
         """
         self.lock, self.is_own_lock, self.manifests = lock, True, manifests
         self.is_memorable = is_saved and not with_extraneous
-        self._unavailable, self._untouched, self._with_extraneous = unavailable, untouched, with_extraneous
+        self._unavailable, self.untouched, self._with_extraneous = unavailable, untouched, with_extraneous
         for name in ("locked", "tree_key"):
             self.__dict__.pop(name, None)
         self._recalled, self._was_worked_out = None, False
