@@ -65,6 +65,9 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--durable", action="store_true", help="flush the store to disk: survives a power cut")
     for command in (ci, verify):
         command.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    for command in (ci, install, verify):
+        _add_workspace(command, "only what this workspace needs; may be repeated")
+    _add_flags(install, _SAVING)
     store = commands.add_parser("store", help="look after the store of unpacked packages")
     store.add_argument(
         "words",
@@ -149,7 +152,9 @@ def _add_changing(
     parser.add_argument("words", nargs="*", metavar=words or None, help=None if words else argparse.SUPPRESS)
     if name == "add":
         _add_flags(parser, _SAVING)
-    parser.add_argument(
-        "-w", "--workspace", metavar="NAME", help="change this workspace; may be repeated", default=argparse.SUPPRESS
-    )
+    _add_workspace(parser, "change this workspace; may be repeated")
     return parser
+
+
+def _add_workspace(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument("-w", "--workspace", metavar="NAME", help=help_text, default=argparse.SUPPRESS)

@@ -236,6 +236,13 @@ def test_help_is_printed_to_standard_output(words: list[str], capsys: pytest.Cap
     assert err == ""
 
 
+@pytest.mark.parametrize("command", ["ci", "install", "add", "update", "verify"])
+def test_the_help_of_what_can_be_about_workspaces_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["help", command])
+    assert "-w NAME" in capsys.readouterr().out
+
+
 def test_the_help_of_a_command_names_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["ci", "--help"])
