@@ -56,12 +56,23 @@ def find_root(flags: Mapping[str, object]) -> tuple[str, str]:
         FilesystemError: the working folder is gone.
     """
     folder = find_project(flags)
-    if flags.get("prefix") or flags.get("workspaces") is False or not _lies_in_project(folder):
+    # --no-workspaces is False, --workspaces=false the text
+    if flags.get("prefix") or flags.get("workspaces") in (False, "false") or not _lies_in_project(folder):
         return folder, ""
     from pmpipe.workspace_choice import workspace_root
 
     root = workspace_root(folder)
     return (root, folder) if root is not None else (folder, "")
+
+
+def ignored_settings(workspace: str) -> list[str]:
+    """What to say of settings that do not count, one line each: only the project's own .npmrc is read.
+
+    Args:
+        workspace: absolute path of the workspace's folder that a command was given in, or empty.
+    """
+    file = f"{workspace}/.npmrc"
+    return [f"{file} is ignored: the project's .npmrc counts"] if workspace and os.path.exists(file) else []
 
 
 def _lies_in_project(folder: str) -> bool:

@@ -11,13 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from pmpipe.npm.collation import english_key
 from pmpipe.npm.hidden_lockfile import lockfile_of
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import ROOT, PackagePath
 
 
-def limited_lock(graph: LockGraph, installed: LockGraph | None, workspaces: Iterable[str], *, with_root: bool) -> bytes:
+class LimitedLock(msgspec.Struct, frozen=True):
+    """What stands in the end.
+
+    Attributes:
+        lock: the lockfile of that tree.
+        untouched: the entries that stay as they were installed, whatever the settings leave out this time.
+    """
+
+    lock: bytes
+    untouched: frozenset[PackagePath] = frozenset()
+
+
+def limited_lock(
+    graph: LockGraph, installed: LockGraph | None, workspaces: Iterable[str], *, with_root: bool
+) -> LimitedLock:
     """The lockfile of the tree that stands in the end.
 
     Args:
@@ -29,10 +45,11 @@ def limited_lock(graph: LockGraph, installed: LockGraph | None, workspaces: Iter
     graphs = [graph, *([installed] if installed is not None else [])]
     chosen = _needed(graphs, {PackagePath(location) for location in workspaces}, with_root=with_root)
     entries = {path: raw for path, raw in graph.lock.raw_entries().items() if path == ROOT or path in chosen}
-    if installed is not None:
-        before = installed.lock.raw_entries()
-        entries.update((path, raw) for path, raw in before.items() if path != ROOT and path not in chosen)
-    return lockfile_of(graph.lock, {path: entries[path] for path in sorted(entries, key=english_key)})
+    before = installed.lock.raw_entries() if installed is not None else {}
+    untouched = {path: raw for path, raw in before.items() if path != ROOT and path not in chosen}
+    entries.update(untouched)
+    lock = lockfile_of(graph.lock, {path: entries[path] for path in sorted(entries, key=english_key)})
+    return LimitedLock(lock, frozenset(untouched))
 
 
 def _needed(graphs: Iterable[LockGraph], workspaces: set[PackagePath], *, with_root: bool) -> set[PackagePath]:

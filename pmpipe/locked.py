@@ -79,6 +79,7 @@ class LockSource(msgspec.Struct, frozen=True):
         is_own: it has just been made of the package.json files, and fits them.
         manifests: those of them that are not on the disk yet.
         unavailable: locations of optional packages in it that cannot be installed.
+        untouched: what is omitted does not concern these; see `SelectionOptions`.
         with_extraneous: what nothing needs is installed, too; see `SelectionOptions`.
     """
 
@@ -87,6 +88,7 @@ class LockSource(msgspec.Struct, frozen=True):
     is_own: bool = False
     manifests: Contents = msgspec.field(default_factory=dict)
     unavailable: tuple[str, ...] = ()
+    untouched: frozenset[PackagePath] = frozenset()
     with_extraneous: bool = False
 
 
@@ -152,8 +154,8 @@ def read_locked_project(
     if take_fitting is not None and not drifted and not refused:
         take_fitting(graph)
     unavailable = [PackagePath(path) for path in source.unavailable] if source is not None else []
-    with_extraneous = source is not None and source.with_extraneous
-    selection = select(graph, _selection_options(graph, config, environ, with_extraneous=with_extraneous), unavailable)
+    options_of_selection = _selection_options(graph, config, environ, source or LockSource("", b""))
+    selection = select(graph, options_of_selection, unavailable)
     warnings = (*_as_warnings(problems, graph), *repairs_warnings, *selection.warnings)
     tree = wanted_tree(graph, selection, folder, warnings, refused)
     return LockedProject(project, graph, selection, tree, drifted, in_order)
@@ -242,7 +244,7 @@ def _warnings_of_repairs(project: Project) -> list[str]:
 
 
 def _selection_options(
-    graph: LockGraph, config: Config, environ: Mapping[str, str], *, with_extraneous: bool
+    graph: LockGraph, config: Config, environ: Mapping[str, str], source: LockSource
 ) -> SelectionOptions:
     here = host.platform()
     needs_engines = any(entry.engines for entry in graph.lock.entries.values())
@@ -254,7 +256,8 @@ def _selection_options(
         include=frozenset(config.include),
         engine_strict=config.engine_strict,
         force=config.force,
-        with_extraneous=with_extraneous,
+        with_extraneous=source.with_extraneous,
+        untouched=source.untouched,
     )
 
 

@@ -57,6 +57,7 @@ class Session:
         is_memorable: lock and package.json files will be on the disk when all is done, so that the next run can begin
             with what this one has found out.
         warnings: what was odd but harmless so far, one line each.
+        untouched: locations that stay as they are, because the command is about some workspaces and what they need.
     """
 
     def __init__(self, config: Config, folder: str, environ: Mapping[str, str], *, may_be_new: bool = False) -> None:
@@ -67,6 +68,7 @@ class Session:
         self.is_own_lock = False
         self.manifests: Contents = {}
         self._unavailable: tuple[str, ...] = ()
+        self.untouched: frozenset[PackagePath] = frozenset()
         self._with_extraneous = False
         if not os.path.exists(f"{folder}/{MANIFEST}"):
             if not (may_be_new or self.lock):
@@ -117,7 +119,13 @@ class Session:
         if not self.lock:
             raise no_lock(self.folder)
         source = LockSource(
-            self.lock_file, self.lock, self.is_own_lock, self.manifests, self._unavailable, self._with_extraneous
+            self.lock_file,
+            self.lock,
+            self.is_own_lock,
+            self.manifests,
+            self._unavailable,
+            self.untouched,
+            self._with_extraneous,
         )
         return read_locked_project(self.folder, self.config, self.environ, source, self._take_fitting)
 
@@ -131,6 +139,7 @@ class Session:
         manifests: Contents = NO_CONTENTS,
         *,
         unavailable: tuple[str, ...] = (),
+        untouched: frozenset[PackagePath] = frozenset(),
         is_saved: bool = True,
         with_extraneous: bool = False,
     ) -> None:
@@ -140,12 +149,13 @@ class Session:
             lock: its bytes.
             manifests: the package.json files that this run changes, by path.
             unavailable: locations of optional packages in it that cannot be installed.
+            untouched: locations that stay as they are, whatever is omitted.
             is_saved: both will be written.
             with_extraneous: this time what nothing needs is installed, too. The next run takes it away again.
         """
         self.lock, self.is_own_lock, self.manifests = lock, True, manifests
         self.is_memorable = is_saved and not with_extraneous
-        self._unavailable, self._with_extraneous = unavailable, with_extraneous
+        self._unavailable, self.untouched, self._with_extraneous = unavailable, untouched, with_extraneous
         for name in ("locked", "tree_key"):
             self.__dict__.pop(name, None)
         self._recalled, self._was_worked_out = None, False
@@ -321,13 +331,13 @@ class Session:
         workspaces = project.manifests.workspaces
         locations = chosen_locations(choice, workspaces, self.folder) if choice.is_made else [""]
         hidden = None if fresh else read_hidden_lockfile(self.folder)
-        lock = limited_lock(
+        limited = limited_lock(
             self.locked.graph,
             LockGraph(hidden, project.manifests) if hidden is not None else None,
             [location for location in locations if location],
             with_root="" in locations,
         )
-        self.adopt(lock, self.manifests, is_saved=False)
+        self.adopt(limited.lock, self.manifests, untouched=limited.untouched, is_saved=False)
         return self.wanted(store)
 
     # -- what the last install left -------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pmpipe.cli.own_scripts import may_run_scripts, run_change_scripts, run_even
 from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import UsageError
-from pmpipe.find_project import find_root
+from pmpipe.find_project import find_root, ignored_settings
 from pmpipe.npm.lifecycle import EARLY_EVENTS, PROJECT_EVENTS
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
@@ -44,6 +44,7 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(line.settings, environ, folder)
+        session.warnings += ignored_settings(workspace)
         config = session.config
         require_local(session)
         output = Output(config.loglevel, json=config.json)

@@ -283,17 +283,20 @@ class _Job(msgspec.Struct):
         return scripts
 
     def _chosen_links(self, wanted: Wanted) -> Collection[str] | None:
-        """The linked folders that are meant; None if all are."""
+        """The linked folders that are meant; None if all are.
+
+        What a chosen workspace needs is built with it, so that it finds what their ``prepare`` makes.
+        """
         choice = self.extent.choice
         if not choice.limits:
             return None
-        if choice.none:
-            links = (package.link_target for package in wanted.tree.packages)
-            return {link for link in links if link is not None}.difference(wanted.tree.workspaces)
-        from pmpipe.workspace_choice import chosen_locations
-
-        session = self.session
-        return chosen_locations(choice, session.locked.project.manifests.workspaces, session.folder)
+        tree, untouched = wanted.tree, self.session.untouched
+        meant = {
+            package.link_target
+            for package in tree.packages
+            if package.link_target is not None and package.location not in untouched
+        }
+        return meant.difference(tree.workspaces) if choice.none else meant
 
 
 def about_scripts(scripts: Scripts) -> Iterator[str]:

@@ -19,6 +19,7 @@ def entry() -> None:
     """The console script. Does not return."""
     # a run ends before cycles would matter, and looking for them among tens of thousands of entries takes its time
     gc.disable()
+    _open_closed_streams()
     for stream in _streams():
         # where a terminal cannot show a character, a message about it must not fail
         stream.reconfigure(errors="backslashreplace")
@@ -42,6 +43,19 @@ def entry() -> None:
     os._exit(status)
 
 
+def _open_closed_streams() -> None:
+    """Have something behind each standard stream, as Node.js does.
+
+    Whoever started us may have closed them. Then a file that is opened would become standard output, and `print` would
+    write to standard output what is meant for standard error.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # the lowest number that is free is this one: those before it have been seen to
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def _give_up_output() -> int:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in _streams():
@@ -50,7 +64,7 @@ def _give_up_output() -> int:
 
 
 def _streams() -> list[TextIOWrapper]:
-    """Standard output and error; one that was closed by whoever started us does not exist."""
+    """Standard output and error."""
     return [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, TextIOWrapper)]
 
 
@@ -75,6 +89,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
         # whatever texts of a lockfile or registry are in it, none may steer the terminal
         print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
+        if _wants_document(arguments, environ):
+            from pmpipe.cli.failure import tell_failure
+
+            tell_failure(error)
         return error.status
     except CancelledError as cancelled:
         # the terminal may be what has gone
@@ -85,6 +103,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report
         return _tell_bug(error)
+
+
+def _wants_document(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether ``--json`` was asked for, be it on a line that cannot be read, or by a variable."""
+    for argument in reversed(arguments):
+        if argument in ("--json", "--json=true", "--no-json", "--json=false"):
+            return argument in ("--json", "--json=true")
+    return any(name.lower() == "npm_config_json" and value == "true" for name, value in environ.items())
 
 
 def _find(line: CommandLine, environ: Mapping[str, str]) -> Command:

@@ -34,6 +34,10 @@ _SHORT = {
     "ws": "--workspaces",
     "iwr": "--include-workspace-root",
     "v": "--version",
+    "versions": "--version",
+    "H": "--help",
+    "?": "--help",
+    "usage": "--help",
     "S": "--save",
     "D": "--save-dev",
     "O": "--save-optional",
@@ -71,6 +75,9 @@ _ALIASES = {
     }.items()
     for alias in aliases.split()
 }
+
+#: Letters of the shortest beginning of a flag that stands for all of it.
+_SHORTEST = 3
 
 #: What npm takes for a flag where a text could stand.
 _FLAG = re.compile(r"-{1,2}[^-]")
@@ -114,6 +121,8 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         SystemExit: after ``--help`` and ``--version``.
     """
     settings, rest = _take_settings(arguments)
+    if rest and rest[0] in ("help", "-h", "--help"):
+        rest = [*rest[1:2], "--help"]
     rest = [_ALIASES.get(word, word) if index == _first_word(rest) else word for index, word in enumerate(rest)]
     if not _is_plain(rest):
         return _parse_with_argparse(rest, settings)
@@ -130,8 +139,15 @@ def _is_plain(words: Sequence[str]) -> bool:
 
 def _parse_with_argparse(words: Sequence[str], settings: dict[str, Any]) -> CommandLine:
     from pmpipe.cli.parser import make_parser
+    from pmpipe.cli.unknown import unknown_arguments, unknown_command
 
-    found = make_parser().parse_args(words)
+    first = _first_word(words)
+    if first >= 0 and words[first] not in _COMMANDS:
+        raise unknown_command(words[first], (*_COMMANDS, *_ALIASES))
+    # to npm, too, it does not matter which command it stands with
+    found, unknown = make_parser().parse_known_args(["--version"] if "--version" in _flags_of(words) else words)
+    if unknown:
+        raise unknown_arguments(unknown, {flag for flags in _COMMANDS.values() for flag in flags})
     if found.command is None:
         raise UsageError(
             "no command was given", hint="`pmpipe ci` installs from a lockfile; `pmpipe --help` tells more"
@@ -148,6 +164,10 @@ def _command_line(command: str, words: list[str], settings: dict[str, Any], own:
         repair="--repair" in own,
         durable="--durable" in own,
     )
+
+
+def _flags_of(words: Sequence[str]) -> Sequence[str]:
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _first_word(words: Sequence[str]) -> int:
@@ -172,7 +192,7 @@ def _take_settings(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]
         if given:
             _store(settings, name, preset)
         elif not flag.startswith("--") or not _is_setting(name):
-            rest.append(word)
+            rest.append(f"{flag}{equals}{value}")
         elif equals:
             _store(settings, *_with_equals(name, value))
         else:
@@ -187,7 +207,25 @@ def _written_out(flag: str) -> str:
         return flag
     if bare in _SHORT:
         return _SHORT[bare]
-    return f"--{bare}" if _is_setting(bare) else flag
+    if _is_setting(bare):
+        return f"--{bare}"
+    negation = "no-" if bare.startswith("no-") else ""
+    whole = _begun(bare.removeprefix("no-"))
+    return f"--{negation}{whole}" if whole else flag
+
+
+def _begun(start: str) -> str:
+    """The one setting whose name begins like this, else the one long word of `_SHORT`; empty if there is no such one.
+
+    ``--prod`` is ``--production`` to npm, and in many a Dockerfile. It does so with one letter, too; that is a typo.
+    """
+    if len(start) < _SHORTEST:
+        return ""
+    for names in ((*SETTINGS, *OTHER_NPM_SETTINGS), _SHORT):
+        found = [name for name in names if name.startswith(start)]
+        if len(found) == 1:
+            return _SHORT.get(found[0], found[0]).removeprefix("--")
+    return ""
 
 
 def _is_combined(word: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from pmpipe.npm.text import printable
 
@@ -25,6 +25,9 @@ class Output:
         loglevel: npm's ``loglevel``.
         json: print one JSON document instead of a summary.
     """
+
+    #: the one document of this run has been printed
+    has_answered: ClassVar[bool] = False
 
     def __init__(self, loglevel: str, *, json: bool) -> None:
         self._level = _LEVELS.index(loglevel)
@@ -63,6 +66,8 @@ class Output:
     def document(self, document: dict[str, Any]) -> None:
         """The one JSON document of ``--json``."""
         import ujson
+
+        Output.has_answered = True
 
         text = ujson.dumps(document, indent=2, ensure_ascii=False, escape_forward_slashes=False)
         try:

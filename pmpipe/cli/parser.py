@@ -47,8 +47,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-v", "--version", action="version", version=f"pmpipe {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    ci = commands.add_parser("ci", help="remove node_modules and install exactly what the lockfile says")
-    install = commands.add_parser("install", help="resolve what package.json asks for, and change node_modules to it")
+    ci = commands.add_parser(
+        "ci",
+        help="remove node_modules and install exactly what the lockfile says (aliases: clean-install, ic, "
+        "install-clean)",
+    )
+    install = commands.add_parser(
+        "install",
+        help="resolve what package.json asks for, and change node_modules to it (aliases: i, in, ins, inst)",
+    )
     install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
     changing = [_add_changing(commands, *one) for one in _CHANGING]
     scripts = [_add_about_scripts(commands, *one) for one in _ABOUT_SCRIPTS]
@@ -58,6 +65,9 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--durable", action="store_true", help="flush the store to disk: survives a power cut")
     for command in (ci, verify):
         command.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    for command in (ci, install, verify):
+        _add_workspace(command, "only what this workspace needs; may be repeated")
+    _add_flags(install, _SAVING)
     store = commands.add_parser("store", help="look after the store of unpacked packages")
     store.add_argument(
         "words",
@@ -79,7 +89,11 @@ def make_parser() -> argparse.ArgumentParser:
 _CHANGING = (
     ("add", "depend on packages: name, name@range, alias@npm:name, folder, tarball, URL, repository", "PACKAGE"),
     ("remove", "depend on packages no longer (aliases: uninstall, rm, r, un, unlink)", "NAME"),
-    ("update", "take the newest versions that package.json allows, of some or all packages", "NAME"),
+    (
+        "update",
+        "take the newest versions that package.json allows, of some or all packages (aliases: up, upgrade)",
+        "NAME",
+    ),
     ("dedupe", "have fewer copies of what is in the tree several times (alias: ddp)", ""),
     ("find-dupes", "say what dedupe would do", ""),
     ("prune", "remove what package.json does not ask for", ""),
@@ -138,7 +152,9 @@ def _add_changing(
     parser.add_argument("words", nargs="*", metavar=words or None, help=None if words else argparse.SUPPRESS)
     if name == "add":
         _add_flags(parser, _SAVING)
-    parser.add_argument(
-        "-w", "--workspace", metavar="NAME", help="change this workspace; may be repeated", default=argparse.SUPPRESS
-    )
+    _add_workspace(parser, "change this workspace; may be repeated")
     return parser
+
+
+def _add_workspace(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument("-w", "--workspace", metavar="NAME", help=help_text, default=argparse.SUPPRESS)

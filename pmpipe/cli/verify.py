@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
+from pmpipe.choice import Choice
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
-from pmpipe.find_project import find_project
+from pmpipe.find_project import find_root
 from pmpipe.lifecycle.gate import ScriptGate, built_packages
 from pmpipe.lifecycle.unrun import read_waiting
 from pmpipe.npm.text import plural, printable
@@ -26,14 +28,16 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
     """
     if line.words:
         raise UsageError(f"pmpipe verify takes no names, got {some_of(line.words)}")
-    folder = find_project(line.settings)
+    folder, workspace = find_root(line.settings)
     with project_lock(folder, tell):
         session = Session.open(line.settings, environ, folder)
         output = Output(session.config.loglevel, json=session.config.json)
         store = session.store()
         store.open()
         try:
-            wanted = session.wanted(store)
+            choice = Choice.of(session.config, os.getcwd(), workspace)
+            # of the others nothing need be there
+            wanted = session.limit(choice, store, fresh=True) if choice.limits else session.wanted(store)
             built = built_packages(wanted.tree, ScriptGate.of(session), read_waiting(store.folder, folder))
             diagnosis = diagnose(wanted, store, pipeline_sizes(session.config), built)
         finally:

@@ -4,7 +4,8 @@ Every dependency of the project, of its workspaces and folders and of all packag
 and that entry must be what is asked for. Where npm resolves anew what is off and compares the outcome with the lock,
 this check names the dependency that is off. It is as lenient as npm's `ci` is: extra entries, flags, missing integrity
 or addresses are no matter, nor is an optional peer dependency of the wrong version. Nor are conflicts of peer
-dependencies for which there is no better place, unless the project itself brings them about.
+dependencies for which there is no better place, unless the project itself brings them about, or those of workspaces
+that contradict each other.
 
 On purpose it differs twice. A missing optional dependency is a warning: registries that mirror only some platforms make
 npm write such locks, and then refuse them. And the packages that a workspace needs are checked like all others, where
@@ -185,7 +186,11 @@ def _is_fatal_mismatch(graph: LockGraph, edge: Edge, satisfaction: Satisfaction,
     if edge.type is EdgeType.OPTIONAL:
         # the entry is another package's, further up: the one that belongs here is missing
         return False
-    if edge.type is not EdgeType.PEER or options.strict_peer_deps or _is_asked_for_by_project(graph, edge.source):
+    if edge.type is not EdgeType.PEER or options.strict_peer_deps:
+        return True
+    if _is_held_by_workspace(graph, edge, satisfaction):
+        return False
+    if _is_asked_for_by_project(graph, edge.source):
         return True
     # npm keeps the conflict only if the folder that it would have to be solved in wants just what is there
     holder = graph.holder(edge.source)
@@ -193,6 +198,33 @@ def _is_fatal_mismatch(graph: LockGraph, edge: Edge, satisfaction: Satisfaction,
         other.name == edge.name and other.target is not None and satisfaction.is_satisfied(other)
         for other in (graph.edges[holder] if holder is not None else ())
     )
+
+
+def _is_held_by_workspace(graph: LockGraph, edge: Edge, satisfaction: Satisfaction) -> bool:
+    """Whether what a package of a workspace finds for a peer is there because a workspace has just that for a peer.
+
+    npm does so where the peers of workspaces contradict each other, and neither `ci` nor `install` looks there again.
+    """
+    assert edge.target is not None, "it finds something"
+    workspaces = frozenset(graph.project.workspaces.values())
+    return not _is_needed_by_root(graph, edge.source, workspaces) and any(
+        other.type is EdgeType.PEER and other.source in workspaces and satisfaction.is_satisfied(other)
+        for other in graph.edges_into.get(edge.target, ())
+    )
+
+
+def _is_needed_by_root(graph: LockGraph, path: PackagePath, workspaces: frozenset[PackagePath]) -> bool:
+    """Whether the project needs a package otherwise than by way of its workspaces."""
+    seen = {path}
+    waiting = [path]
+    while waiting:
+        for edge in graph.edges_into.get(waiting.pop(), ()):
+            if edge.source == ROOT:
+                return True
+            if edge.source not in seen and edge.source not in workspaces:
+                seen.add(edge.source)
+                waiting.append(edge.source)
+    return False
 
 
 def _is_asked_for_by_project(graph: LockGraph, path: PackagePath) -> bool:

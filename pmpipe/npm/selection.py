@@ -11,7 +11,7 @@ Source: npm's ``@npmcli/arborist``: ``build-ideal-tree.js``, ``calc-dep-flags.js
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -41,6 +41,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         force: what does not fit is only warned of.
         with_extraneous: what nothing needs is installed, too, as npm does after making a lock anew: optional peers that
             came along, and their dependencies.
+        untouched: `omit` does not concern these: they were installed before, and the command is about something else.
     """
 
     host: Platform
@@ -51,6 +52,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     engine_strict: bool = False
     force: bool = False
     with_extraneous: bool = False
+    untouched: frozenset[PackagePath] = frozenset()
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -99,7 +101,7 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
     for path in entries:
         if path not in considered or not graph.is_placed(path):
             continue
-        if omit and path not in left_out and _may_be_omitted(graph, path):
+        if omit and not (path in left_out or path in options.untouched) and _may_be_omitted(graph, path):
             kind = kinds.omitted_as(path, omit)
             if kind:
                 left_out[path] = f"{kind} dependencies are omitted"
@@ -145,15 +147,17 @@ def _report(
     options: SelectionOptions,
 ) -> list[str]:
     if platform_faults and not options.force:
+        details = _with_chains(graph, platform_faults)
         raise PlatformError(
-            f"{_count(platform_faults)} not for this platform, {options.host}",
-            details=_with_chains(graph, platform_faults),
+            f"{_count(details)} not for this platform, {options.host}",
+            details=details,
             hint="--force installs them nevertheless",
         )
     if engine_faults and options.engine_strict:
+        details = _with_chains(graph, engine_faults)
         raise EngineError(
-            f"{_count(engine_faults)} not for node {options.engines.node}",
-            details=_with_chains(graph, engine_faults),
+            f"{_count(details)} not for node {options.engines.node}",
+            details=details,
             hint="use another version of node, or leave engine-strict off",
         )
     warnings = [
@@ -167,7 +171,7 @@ def _with_chains(graph: LockGraph, faults: Mapping[PackagePath, str]) -> list[st
     return list(dict.fromkeys(f"{graph.chain(graph.target(path))} wants {wanted}" for path, wanted in faults.items()))
 
 
-def _count(faults: Mapping[PackagePath, str]) -> str:
+def _count(faults: Sequence[str]) -> str:
     return "a required package is" if len(faults) == 1 else f"{len(faults)} required packages are"
 
 

@@ -10,7 +10,7 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
 from pmpipe.errors import PmpipeError
@@ -22,7 +22,7 @@ from pmpipe.resolver.dep_sets import optional_set
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.hiding import uncover
 from pmpipe.resolver.location import absolute
-from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
+from pmpipe.resolver.node import Edge, EdgeError, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
 from pmpipe.resolver.peer_conflict import explain_endless
@@ -172,20 +172,44 @@ class Builder:
         """Queue the nodes below the project that lack something, before anything is asked for.
 
         npm does not follow the links to workspaces here: what an old lock lacks there is never added, and nothing says
-        so.
+        so. Only what it does not solve in a new lock either is let pass, with a warning.
+        """
+        needed = self._needed_by_project(follow=True)
+        if not self.options.strict_peer_deps:
+            self._let_pass(edge for node in needed for edge in node.edges_out.values() if _is_held_by_workspace(edge))
+        for node in needed:
+            if any(
+                edge.target is None or (edge.error is not None and not edge.overruled)
+                for edge in node.edges_out.values()
+            ):
+                self.queue.push(node)
+
+    def _let_pass(self, edges: Iterable[Edge]) -> None:
+        """Let conflicts of peers be, except those of packages that the project needs without its workspaces."""
+        held = list(edges)
+        of_project = self._needed_by_project(follow=False) if held else ()
+        for edge in held:
+            if edge.origin not in of_project:
+                edge.overruled = True
+                self.placer.overruled.append(edge)
+
+    def _needed_by_project(self, *, follow: bool) -> dict[Node, None]:
+        """The project and all that it needs.
+
+        Args:
+            follow: what its workspaces and folders need, too.
         """
         seen: dict[Node, None] = {self.tree.root: None}
         pending = [self.tree.root]
         for node in pending:
             for edge in node.edges_out.values():
                 target = edge.target
-                if target is not None and target.is_link and self._is_followed(target.end):
+                if target is not None and target.is_link and follow and self._is_followed(target.end):
                     target = target.end
                 if target is not None and target not in seen:
                     seen[target] = None
                     pending.append(target)
-            if any(edge.target is None or edge.error is not None for edge in node.edges_out.values()):
-                self.queue.push(node)
+        return seen
 
     def _queue_updates(self) -> None:
         for name in self.options.updates:
@@ -344,6 +368,17 @@ class Builder:
             self.seen.pop(node, None)
             self.queue.push(node)
         return bool(concerned)
+
+
+def _is_held_by_workspace(edge: Edge) -> bool:
+    """Whether a peer is of the wrong version because a workspace has just that one for a peer."""
+    if edge.error is not EdgeError.INVALID or edge.dependency.kind is not Kind.PEER or edge.origin.is_mine:
+        return False
+    assert edge.target is not None, "it finds something"
+    return any(
+        other.error is None and other.dependency.kind is Kind.PEER and other.origin.is_workspace
+        for other in edge.target.edges_in
+    )
 
 
 def _by_name(edge: Edge) -> CollationKey:

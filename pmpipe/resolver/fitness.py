@@ -53,6 +53,8 @@ def check_fitness(nodes: Iterable[Node], options: ResolveOptions) -> list[Node]:
             unfit.append(node)
     if options.engine_strict:
         problems.extend(_engine_problem(node, options) for node in unfit)
+    # a link and what it leads to are one package for the reader
+    problems = list({str(problem): problem for problem in problems}.values())
     if problems:
         raise problems[0] if len(problems) == 1 else ProblemsError(problems)
     return unfit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -75,12 +76,31 @@ def test_the_document_has_the_same_fields_when_there_is_nothing_to_do(finished: 
     assert report["placed"] == 0
 
 
-def test_with_json_an_error_goes_to_standard_error(project: Project) -> None:
-    project.want(WANTED)
-    project.change_lock("node_modules/left", integrity=LEFT.integrity.replace("sha512-", "sha512-AAAA"))
+def test_with_json_an_error_is_a_document_besides(project: Project) -> None:
     run = project.fails("ci", "--json")
-    assert run.stdout == ""
-    assert run.stderr.startswith("error[PM_")
+    assert set(run.report) == {"error"}
+    assert set(run.report["error"]) == {"code", "summary", "detail", "hint"}
+    assert run.report["error"]["code"] == "PM_MANIFEST"
+    assert run.stderr.startswith(f"error[PM_MANIFEST]: {run.report['error']['summary']}")
+
+
+def test_the_document_of_several_errors_has_them_all(project: Project) -> None:
+    project.want(WANTED)
+    for name in WANTED:
+        project.change_lock(name, resolved=f"{project.registry.url}/no/such.tgz")
+    error = project.fails("ci", "--json").report["error"]
+    assert (error["code"], len(error["problems"])) == ("PM_PROBLEMS", 2)
+    assert {problem["code"] for problem in error["problems"]} == {"PM_REGISTRY"}
+
+
+def test_wrong_usage_with_json_is_a_document_too(finished: Project) -> None:
+    assert finished.fails("ci", "--no-such-flag", "--json", status=2).report["error"]["code"] == "PM_USAGE"
+
+
+def test_an_error_behind_the_document_makes_no_second_one(project: Project) -> None:
+    project.want(WANTED, scripts={"postinstall": "exit 3"})
+    run = project.run("ci", "--json", alone=False)
+    assert (run.status, set(run.report)) == (3, FIELDS)
 
 
 def test_verify_lists_what_it_found_as_a_document(finished: Project) -> None:
@@ -148,7 +168,7 @@ def test_pruning_the_store_tells_what_has_gone(finished: Project) -> None:
     assert finished.succeeds("store", "prune").stdout == "nothing to remove\n"
 
 
-@pytest.mark.parametrize("words", [["ci", "--silent"], ["ci"], ["ci", "--json"]])
+@pytest.mark.parametrize("words", [["ci", "--silent"], ["ci"]])
 def test_an_error_is_told_on_standard_error_only(project: Project, words: list[str]) -> None:
     run = project.fails(*words)
     assert run.stdout == ""
@@ -261,6 +281,13 @@ def test_standard_streams_may_be_closed(finished: Project, command: str, closed:
     run = run_in_shell(finished, f"pmpipe {command} {closed}")
     assert run.returncode == 0
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["ci --json", "ci --json --no-such-flag"])
+def test_what_is_for_a_closed_standard_error_does_not_go_to_standard_output(project: Project, command: str) -> None:
+    project.want({"node_modules/scripted": make_package("scripted", "1.0.0", scripts={"install": "exit 1"})})
+    run = run_in_shell(project, f"pmpipe {command} 2>&-")
+    assert json.loads(run.stdout)
 
 
 def test_a_terminal_that_cannot_show_a_character_is_no_failure(project: Project) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from npm.asking_npm import npm_modules
 
-from pmpipe.cli.options import _COMMANDS, _SHORT, CommandLine, _is_plain, _parse_with_argparse, parse
+from pmpipe.cli.options import _ALIASES, _COMMANDS, _SHORT, CommandLine, _begun, _is_plain, _parse_with_argparse, parse
+from pmpipe.cli.unknown import _AND_TEST, _NPM_COMMANDS
 from pmpipe.errors import UsageError
 
 
@@ -84,6 +85,12 @@ def test_commands_have_npm_s_aliases(word: str, command: str) -> None:
         (["--depth"], {"depth": True}),
         (["--store-dir=/s p"], {"store-dir": "/s p"}),
         (["--registry="], {"registry": ""}),
+        (["--prod"], {"production": True}),
+        (["-prod", "--no-prod"], {"production": False}),
+        (["--no-opt"], {"optional": False}),
+        (["--legacy-peer", "--save-de"], {"legacy-peer-deps": True, "save-dev": True}),
+        (["--registr=https://registry.example/"], {"registry": "https://registry.example/"}),
+        (["--sil"], {"loglevel": "silent"}),
     ],
     ids=" ".join,
 )
@@ -105,6 +112,24 @@ def test_every_shorthand_of_npm_is_one() -> None:
     # the help is argparse's own
     expected = {short: "=".join(words) for short, words in json.loads(found.stdout).items() if words != ["--usage"]}
     assert {short: _SHORT.get(short) for short in expected} == expected
+
+
+@pytest.mark.npm
+def test_a_flag_that_is_cut_short_is_never_another_one_than_npm_s() -> None:
+    definitions = f"{npm_modules()}/@npmcli/config/lib/definitions/index.js"
+    abbreviations = f"require({json.dumps(f'{npm_modules()}/abbrev')})(Object.keys(names))"
+    asked = (
+        f"const names = require({json.dumps(definitions)}).definitions; console.log(JSON.stringify({abbreviations}))"
+    )
+    found = subprocess.run(["node", "-e", asked], check=True, stdout=subprocess.PIPE, timeout=60)
+    expected = {
+        start: _SHORT.get(whole, whole).removeprefix("--")
+        for start, whole in json.loads(found.stdout).items()
+        if start != whole and start not in _SHORT
+    }
+    assert expected["prod"] == "production"
+    # where pmpipe has names of its own, more letters may be wanted
+    assert {start: whole for start in expected if (whole := _begun(start))}.items() <= expected.items()
 
 
 def test_what_follows_two_dashes_is_no_flag() -> None:
@@ -143,7 +168,8 @@ def test_flags_of_its_own() -> None:
         ["ci", "-x"],
         ["ci", "--repair"],
         ["ci", "--omi", "dev"],
-        ["ci", "--prefi=x"],
+        ["ci", "--pre=x"],
+        ["ci", "--sk"],
         ["verify", "--dura"],
         ["no-such-command"],
         ["--registry"],
@@ -160,7 +186,47 @@ def test_what_is_not_known_is_wrong_usage_and_says_where_help_is(words: list[str
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["ci", "--help"], ["install", "-h"], ["store", "--help"]])
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["insatll"], "did you mean install?"),
+        (["cleaninstall"], "did you mean clean-install?"),
+        (["help", "updaet"], "did you mean update?"),
+        (["ls"], "`npm ls` works"),
+        (["run", "build"], "`npm run` works"),
+        (["cit"], "`pmpipe ci && npm test`"),
+        (["ci", "--omti=dev"], "did you mean --omit?"),
+        (["ci", "--no-packge-lock"], "--no-package-lock"),
+        (["ci", "--save_dev"], "did you mean --save-dev?"),
+        (["ci", "--omi", "dev"], "did you mean --omit or --omit-lockfile-registry-resolved?"),
+        (["install", "--repiar"], "did you mean --repair?"),
+        (["ci", "--zzz"], "`pmpipe --help` lists"),
+        (["zzz"], "`pmpipe --help` lists"),
+    ],
+    ids=str,
+)
+def test_what_may_have_been_meant_is_told(words: list[str], hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(words)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.npm
+def test_every_command_of_npm_is_known_or_known_not_to_be_there() -> None:
+    asked = f"console.log(JSON.stringify(require({json.dumps(f'{npm_modules()}/../lib/utils/cmd-list.js')})))"
+    found = json.loads(subprocess.run(["node", "-e", asked], check=True, stdout=subprocess.PIPE, timeout=60).stdout)
+    known = {*_COMMANDS, *_ALIASES, *_AND_TEST, *_NPM_COMMANDS, "help"}
+    assert {*found["commands"], *found["aliases"]} <= known
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--help"], ["-h"], ["ci", "--help"], ["install", "-h"], ["store", "--help"]),
+        *(["help"], ["help", "rm"], ["-h", "add"], ["ci", "-?"], ["ci", "-H"], ["install", "--usage"]),
+    ],
+    ids=" ".join,
+)
 def test_help_is_printed_to_standard_output(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parse(words)
@@ -168,6 +234,13 @@ def test_help_is_printed_to_standard_output(words: list[str], capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert out.startswith("usage: pmpipe")
     assert err == ""
+
+
+@pytest.mark.parametrize("command", ["ci", "install", "add", "update", "verify"])
+def test_the_help_of_what_can_be_about_workspaces_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["help", command])
+    assert "-w NAME" in capsys.readouterr().out
 
 
 def test_the_help_of_a_command_names_its_settings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -240,6 +240,24 @@ def test_command_in_a_workspace_s_folder_is_about_that_workspace(project):
     assert (project.folder / "node_modules/b").exists()
 
 
+def test_what_is_omitted_for_a_workspace_stays_where_the_project_has_it(project):
+    project.write("package.json", json.dumps({**MANIFEST, "workspaces": ["packages/*"], "devDependencies": {"b": "1"}}))
+    project.write("packages/one/package.json", json.dumps({"name": "one", "devDependencies": {"b": "2"}}))
+    own, workspaces = project.folder / "node_modules/b", project.folder / "packages/one/node_modules/b"
+    project.succeeds("install", alone=False)
+    assert (own.exists(), workspaces.exists()) == (True, True)
+    project.succeeds("install", "--omit=dev", "-w", "one", alone=False)
+    assert (own.exists(), workspaces.exists()) == (True, False)
+    project.succeeds("install", "--omit=dev", alone=False)
+    assert (own.exists(), workspaces.exists()) == (False, False)
+
+
+def test_workspace_for_another_platform_is_told_once(project):
+    project.write("package.json", json.dumps({**MANIFEST, "workspaces": ["packages/*"]}))
+    project.write("packages/one/package.json", json.dumps({"name": "one", "os": ["plan9"]}))
+    assert project.fails("install").stderr.count("error[PM_PLATFORM]") == 1
+
+
 @pytest.mark.parametrize("number", range(1, 12))
 def test_kill_at_any_rename_is_followed_by_all_or_nothing(project, number):
     run = project.run("add", "b", fault=Fault("main", "os.rename", "SIGKILL", number), alone=False)

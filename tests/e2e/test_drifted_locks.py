@@ -252,3 +252,20 @@ def test_install_completes_what_a_workspaces_packages_lack_in_the_lock(
     assert (project.folder / "node_modules/lacking").is_dir()
     assert "nothing to do" in project.succeeds("install").stdout
     project.succeeds("ci")
+
+
+def test_peers_of_workspaces_that_contradict_each_other_are_let_pass_each_time(project: Project) -> None:
+    """As npm does, which makes such a lock: what one workspace has for a peer does not suit the other's package."""
+    needy = make_package("needy", "1.0.0", peerDependencies={"peer": "2"})
+    project.write("one/package.json", json.dumps({"name": "one", "dependencies": {"needy": "1"}}))
+    project.write("two/package.json", json.dumps({"name": "two", "peerDependencies": {"peer": "1"}}))
+    project.declare(needy, make_package("peer", "2.0.0"), make_package("peer", "1.0.0"), workspaces=["one", "two"])
+    assert "peer@2, and gets peer@1.0.0" in project.succeeds("install").stderr
+    made = project.lock
+    assert made["packages"]["node_modules/peer"]["version"] == "1.0.0"
+    assert "peer@1.0.0 does not satisfy peer@2" in project.succeeds("ci").stderr
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.write("one/package.json", json.dumps({"name": "one", "version": "1.0.0", "dependencies": {"needy": "1"}}))
+    assert "peer@2, and gets peer@1.0.0" in project.succeeds("install").stderr
+    assert project.lock["packages"].keys() == made["packages"].keys()
+    assert "peer@1.0.0 does not satisfy peer@2" in project.fails("ci", "--strict-peer-deps").stderr

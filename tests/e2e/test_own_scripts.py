@@ -289,6 +289,16 @@ def test_a_chosen_workspace_alone(monorepo: Project) -> None:
     assert ran(monorepo) == ["prepare maker"]
 
 
+@pytest.mark.parametrize("command", ["install", "ci"])
+def test_a_chosen_workspace_and_those_that_it_needs(monorepo: Project, command: str) -> None:
+    alone = {"name": "alone", "version": "1.0.0", "scripts": {"postinstall": NOTE}}
+    monorepo.write("packages/alone/package.json", json.dumps(alone))
+    monorepo.succeeds("install", alone=False)
+    monorepo.write("ran", "")
+    monorepo.succeeds(command, "-w", "user", alone=False)
+    assert ran(monorepo) == ["prepare maker", "postinstall user"]
+
+
 def test_a_workspace_that_is_denied_builds_nothing(monorepo: Project) -> None:
     manifest = json.loads((monorepo.folder / "package.json").read_text())
     monorepo.write("package.json", json.dumps({**manifest, "allowScripts": {"file:packages/maker": False}}))

@@ -152,3 +152,16 @@ def test_files_with_unusual_names_are_found_and_restored(project: Project) -> No
     assert sorted(report["missing"]) == sorted(f"node_modules/odd/{name}" for name in names)
     project.succeeds("install", "--repair")
     project.assert_installed()
+
+
+def test_a_tree_of_some_workspaces_is_verified_from_wherever_it_was_installed(project: Project) -> None:
+    project.write("one/package.json", '{"name": "one", "dependencies": {"gamma": "1"}}')
+    project.declare(PACKAGES["node_modules/gamma"], ALPHA, workspaces=["one"], devDependencies={"alpha": "1"})
+    project.succeeds("install", "-w", "one", alone=False)
+    assert "verified 1 package" in project.succeeds("verify", "-w", "one", alone=False).stdout
+    assert "verified 1 package" in project.succeeds("verify", cwd=project.folder / "one", alone=False).stdout
+    # it is in the store if its tarball has come before it was known that nobody needs it
+    run = project.fails("verify")
+    assert "node_modules/alpha" in run.stdout + run.stderr
+    (project.folder / "node_modules/gamma/package.json").unlink()
+    assert "missing: node_modules/gamma/package.json" in project.fails("verify", "-w", "one").stdout

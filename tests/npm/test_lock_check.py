@@ -396,6 +396,36 @@ def test_package_that_a_workspace_needs_is_checked_further_than_npm_does():
     assert fatal_lines(made.problems()) == ["Missing: y@1 from lock file"]
 
 
+@pytest.mark.parametrize(
+    ("strict", "root", "fatal"),
+    [
+        (False, {}, []),
+        (True, {}, ["Invalid: lock file's p@1.0.0 does not satisfy p@2"]),
+        # npm looks at what the project itself needs
+        (False, {"dependencies": {"x": "1"}}, ["Invalid: lock file's p@1.0.0 does not satisfy p@2"]),
+    ],
+)
+def test_peer_that_a_workspace_has_in_another_version_is_let_pass(strict: bool, root: dict[str, Any], fatal: list[str]):
+    made = MadeProject(
+        {"workspaces": ["packages/*"], **root},
+        {
+            **{f"node_modules/{name}": link(f"packages/{name}") for name in "ab"},
+            "packages/a": {},
+            "packages/b": {},
+            "node_modules/p": entry("1.0.0", peer=True),
+            "node_modules/x": entry("1.0.0", peerDependencies={"p": "2"}),
+        },
+        {
+            "packages/a": {"name": "a", "dependencies": {"x": "1"}},
+            "packages/b": {"name": "b", "peerDependencies": {"p": "1"}},
+        },
+        {name: f"packages/{name}" for name in "ab"},
+    )
+    problems = made.problems(strict_peer_deps=strict)
+    assert fatal_lines(problems) == fatal
+    assert [str(problem) for problem in problems] == ["Invalid: lock file's p@1.0.0 does not satisfy p@2"]
+
+
 def test_dependencies_of_a_folder_beside_the_project_are_its_own_business():
     entries = {"node_modules/sib": link("../sib"), "../sib": {"dependencies": {"gone": "1"}}}
     assert project({"sib": "file:../sib"}, entries).problems() == []

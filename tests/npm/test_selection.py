@@ -219,6 +219,13 @@ def test_says_why_something_is_left_out():
     }
 
 
+def test_what_the_command_is_not_about_is_not_omitted():
+    untouched = frozenset(nm("dev"))
+    assert list(KINDS.select(omit=frozenset({"dev"}), untouched=untouched).packages) == nm(
+        "both", "dev", "o", "od", "peer", "peer-dep", "prod", "shared"
+    )
+
+
 def test_what_lies_in_an_omitted_package_goes_with_it():
     assert list(NESTED.select(omit=frozenset({"dev"})).packages) == nm("x")
 
@@ -342,6 +349,17 @@ def test_engine_that_does_not_fit_is_an_error_under_engine_strict():
     with pytest.raises(EngineError) as caught:
         made.select(engines=Engines("20.0.0"), engine_strict=True)
     assert caught.value.details == ("app > a@1.0.0 wants node >=30",)
+
+
+def test_workspace_and_the_link_to_it_are_one_package():
+    made = MadeProject(
+        {"version": "1.0.0", "workspaces": ["packages/*"]},
+        {"node_modules/a": link("packages/a"), "packages/a": {"version": "1.0.0", "engines": {"node": ">=30"}}},
+        {"packages/a": {"name": "a", "version": "1.0.0", "engines": {"node": ">=30"}}},
+        {"a": "packages/a"},
+    )
+    with pytest.raises(EngineError, match="a required package is not for node"):
+        made.select(engines=Engines("20.0.0"), engine_strict=True)
 
 
 def test_engine_that_is_not_installed_is_not_asked_for():
