@@ -7,7 +7,8 @@ bodies that waited for room, and starts what is waiting, as far as the rules of 
 - documents go before tarballs: a resolver waits for them;
 - one download asks for the name of a host, and the others to that host wait for the answer; see `stages.name_gate`;
 - a tarball's download starts only while less than `tarballs_in_hand` are under way or lie complete between fetch and
-  extract: each that extract is done with makes room for one, so that the network is never idle for want of it;
+  extract. When extract is done with a lot of them, as many are started: one by one would wake everybody for each, and
+  all of them at a time would leave the network and extract idle by turns;
 - no tarball starts while `held_bytes` of them lie in the arena, or while one that has begun waits for room: that goes
   first; the same holds for documents and `held_document_bytes`;
 - a body that has begun waits (libcurl pauses it) while it would exceed its budget; see `stages.arena_sink`.
@@ -68,6 +69,11 @@ _PACE_INTERVAL_S = 1.0
 
 #: Descriptors that are not connections: the loop's own, git's pipes, the CA file while it is read.
 _SPARE_DESCRIPTORS = 16
+
+#: Tarballs of which the downloads are started together. Measured in cold installs: of 3,300 tarballs, from a registry
+#: that answers at once, started one by one 4.4 s, in lots of 16 4.1 s, in lots of 48 4.2 s; of 1,200 where it takes
+#: 40 ms to answer 1.7 s, 1.8 s and 2.4 s.
+_TARBALL_LOT = 16
 
 
 class _Slot(msgspec.Struct, eq=False):
@@ -282,10 +288,7 @@ class FetchWorker:
             return
         if self._paused:
             self._resume_paused()
-        while self._waiting_documents and self._may_start_document():
-            self._start(self._waiting_documents.popleft())
-        while self._waiting and self._may_start_tarball():
-            self._start(self._waiting.popleft())
+        self._start_downloads()
         while self._git_waiting and len(self._git_tasks) < self._settings.maximum_git_jobs:
             self._start_git(self._git_waiting.popleft())
         if self._outbox:
@@ -298,6 +301,13 @@ class FetchWorker:
         elif not (self._waiting or self._waiting_documents or self._retrying or self._git_tasks):
             self._board.take(IDLE)
 
+    def _start_downloads(self) -> None:
+        while self._waiting_documents and self._may_start_document():
+            self._start(self._waiting_documents.popleft())
+        if self._waiting and self._has_room_for_a_lot():
+            while self._waiting and self._may_start_tarball():
+                self._start(self._waiting.popleft())
+
     def _may_start(self, budget: HeldBudget, *, is_document: bool) -> bool:
         if len(self._active) >= self._connections or budget.exhausted:
             return False
@@ -308,11 +318,17 @@ class FetchWorker:
             self._document_budget, is_document=True
         )
 
+    def _tarballs_in_hand(self) -> int:
+        return len(self._active) - self._active_documents + len(self._held_tarballs)
+
+    def _has_room_for_a_lot(self) -> bool:
+        most = self._settings.tarballs_in_hand
+        return self._tarballs_in_hand() + max(1, min(_TARBALL_LOT, most // 3)) <= most
+
     def _may_start_tarball(self) -> bool:
-        under_way = len(self._active) - self._active_documents
         return (
-            under_way < self._settings.maximum_connections
-            and under_way + len(self._held_tarballs) < self._settings.tarballs_in_hand
+            len(self._active) - self._active_documents < self._settings.maximum_connections
+            and self._tarballs_in_hand() < self._settings.tarballs_in_hand
             and self._may_start(self._tarball_budget, is_document=False)
         )
 
