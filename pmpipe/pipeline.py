@@ -43,7 +43,7 @@ _CLONES_WAITING = 96
 #: Link has one process; a datagram of work is a few milliseconds.
 _LINKS_WAITING = 64
 
-#: Documents that may be under way: as many as a registry bears, see `FetchSettings.document_connections`.
+#: Documents that fetch may have in hand; of those that it has no connection for the next one is at once at hand.
 _DOCUMENTS = 256
 
 #: Answers that may wait for the resolver: enough to keep it busy while the supervisor sleeps.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+from contextlib import suppress
 
 import msgspec
 import xxhash
@@ -113,11 +114,9 @@ class PatchedFiles(msgspec.Struct):
             hashbang, newline, rest = text.partition("\n")
             if not newline or path not in self.layout.executable or not hashbang.startswith("#!"):
                 raise
-            try:
-                # npm mends a Windows hashbang when it links an executable, after patches; the entry has it mended
+            # npm mends a Windows hashbang when it links an executable, after patches; the entry has it mended
+            with suppress(DiffError):
                 return apply_diff(f"{hashbang}\r\n{rest}", file)
-            except DiffError:
-                pass
             raise
 
     def _path(self, name: str) -> bytes:
