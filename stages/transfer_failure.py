@@ -25,6 +25,7 @@ COULDNT_CONNECT = 7
 PARTIAL_FILE = 18
 OPERATION_TIMEDOUT = 28
 SSL_CONNECT_ERROR = 35
+BAD_FUNCTION_ARGUMENT = 43
 PROXY = 97
 
 #: 52 empty answer, 55 and 56 broken while sending and receiving, 16 and 92 HTTP/2 stream or framing, 18, 28
@@ -42,9 +43,17 @@ _NAME_RETRY_S = 1
 #: Answers after which the same request may succeed (npm's list; all of 500 and above as well).
 _TRANSIENT_STATUS = frozenset({408, 420, 429})
 
+#: How libcurl's messages about a client certificate begin that it cannot read, or that its key does not fit.
+_BAD_CLIENT_CERTIFICATE = ("unable to set private key", "unable to set client cert", "could not load ")
+
 _USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
 
 _REGISTRY_HINT = "check that the registry is up, and the settings registry, proxy and https-proxy"
+_BUSY_HINT = "the registry or a proxy in front of it cannot keep up: try again later, or set maxsockets lower"
+_CLIENT_CERTIFICATE_HINT = (
+    "check the settings cert and key, or certfile and keyfile of the registry: they must belong together, and the key "
+    "must not be encrypted"
+)
 _TLS_HINT = (
     "if the registry's certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
     "strict-ssl=false switches the check off"
@@ -152,13 +161,17 @@ def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
     status = ending.status
     reason = _reason(status)
     said = _said(ending.excerpt)
-    hint = ""
     if status in {401, 403}:
         hint = f"log in to {url.netloc} (npm login), or put its _authToken into .npmrc; check which registry is meant"
     elif status == 404:
         hint = f"check the name and version, and that {url.netloc} has it; a private package may need a login"
     elif status == 407:
         hint = "put the proxy's user and password into the settings proxy and https-proxy"
+    elif _worth_attempts(status) > 1:
+        # without a hint of its own the package that was asked for would be blamed
+        hint = _BUSY_HINT
+    else:
+        hint = f"check that {url.netloc} is the registry that is meant, and whether it wants a client certificate"
     return Failure(
         what=f"{reason} from {'the proxy for ' if status == 407 and by_proxy else ''}{url.netloc}",
         details=(f"server says: {said}",) if said else (),
@@ -204,6 +217,8 @@ def _broken(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
         return _interrupted(f"{url.netloc} was too slow", said, url)
     if code in _BROKEN_CONNECTION:
         return _interrupted(f"the connection to {url.netloc} broke", said, url)
+    if code == BAD_FUNCTION_ARGUMENT and said.startswith(_BAD_CLIENT_CERTIFICATE):
+        return _unusable_client_certificate(said, url)
     down = code in {PROXY, URL_MALFORMAT}
     hint = _REGISTRY_HINT if down else ""
     return Failure(
@@ -224,6 +239,16 @@ def _tls(ending: Ending, said: str, url: Url) -> Failure:
         host_is_down=True,
         untrusted=not hung_up,
         worth_attempts=_AS_CONFIGURED if hung_up else 1,
+    )
+
+
+def _unusable_client_certificate(said: str, url: Url) -> Failure:
+    return Failure(
+        what=f"the client certificate for {url.netloc} cannot be used: {said}",
+        code=ConfigError.code,
+        hint=_CLIENT_CERTIFICATE_HINT,
+        cause=f"unusable client certificate for {url.netloc}",
+        host_is_down=True,
     )
 
 

@@ -68,7 +68,9 @@ def _with_port(proxy: str) -> str:
         ) from error
     port = url.port or {"http": 80, "https": 443}.get(url.scheme, 1080)
     user = f"{url.userinfo}@" if url.userinfo else ""
-    return f"{url.scheme}://{user}{url.host}:{port}"
+    # without a version libcurl takes version 4, and npm version 5 with names that the proxy looks up
+    scheme = "socks5h" if url.scheme == "socks" else url.scheme
+    return f"{scheme}://{user}{url.host}:{port}"
 
 
 def proxies(configured: str | None, excluded: tuple[str, ...], environ: Mapping[str, str]) -> Proxies:

@@ -74,6 +74,13 @@ def test_port_of_a_proxy_is_always_written_out(proxy, with_port):
     assert chosen(proxies(proxy, (), {}), "https://registry.example/") == with_port
 
 
+def test_socks_without_a_version_is_version_5_whose_proxy_looks_up_names():
+    # libcurl would take it for version 4
+    assert chosen(proxies("socks://u:p@proxy.example", (), {}), "https://registry.example/") == (
+        "socks5h://u:p@proxy.example:1080"
+    )
+
+
 def test_unusable_proxy_of_the_environment_is_an_error_without_its_password():
     with pytest.raises(ConfigError, match="proxy") as raised:
         proxies(None, (), {"https_proxy": "ftp://u:s3cret@proxy.example"}).for_scheme("https")

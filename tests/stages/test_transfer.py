@@ -117,6 +117,27 @@ def test_certificate_trouble_is_final_and_concerns_the_host(code):
     assert "cafile" in step.failed.hint
 
 
+@pytest.mark.parametrize("status", [408, 420, 429, 500, 503])
+def test_a_registry_that_cannot_keep_up_is_no_reason_to_blame_the_package(status):
+    failed = failure_after(transfer_of(), status=status).failed
+    assert "(3 attempts)" in failed.details[0]
+    assert "maxsockets" in failed.hint
+
+
+def test_a_refusal_of_another_kind_has_a_hint_at_the_registry():
+    # nginx answers so where a client certificate is missing
+    assert "client certificate" in failure_after(transfer_of(), status=400).failed.hint
+
+
+def test_a_client_certificate_that_cannot_be_used_is_a_matter_of_the_settings():
+    message = "unable to set private key file: '(memory blob)' type PEM"
+    step = failure_after(transfer_of(), code=43, message=message)
+    assert step.failed.code == ConfigError.code
+    assert "keyfile" in step.failed.hint
+    assert "(1 attempt)" in step.failed.details[0]
+    assert step.origin_down == "https://registry.example"
+
+
 @pytest.mark.parametrize(
     ("message", "os_errno", "attempts"),
     [
