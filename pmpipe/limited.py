@@ -13,8 +13,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pmpipe.folder_entries import folder_entries
 from pmpipe.npm.collation import english_key
-from pmpipe.npm.hidden_lockfile import lockfile_of
+from pmpipe.npm.hidden_lockfile import layout_of_lock, lockfile_of
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.package_path import ROOT, PackagePath
 
@@ -48,6 +49,8 @@ def limited_lock(
     before = installed.lock.raw_entries() if installed is not None else {}
     untouched = {path: raw for path, raw in before.items() if path != ROOT and path not in chosen}
     entries.update(untouched)
+    # what was installed before, and a lock that `ci` leaves as it is, may know an older package.json
+    entries.update(folder_entries(entries, graph.project, layout_of_lock(graph.lock)))
     lock = lockfile_of(graph.lock, {path: entries[path] for path in sorted(entries, key=english_key)})
     return LimitedLock(lock, frozenset(untouched))
 

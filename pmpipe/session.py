@@ -418,7 +418,7 @@ class Session:
 
     def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
         """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
-        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of
+        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of, layout_of_lock
         from pmpipe.npm.lockfile import read_head
 
         unresolved: frozenset[PackagePath] = frozenset()
@@ -427,8 +427,22 @@ class Session:
             from pmpipe.npm.lock_origin import from_registry
 
             unresolved = from_registry(self.locked.graph)
-        text = hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved, built)
+        lock = read_head(self.lock, self.lock_file)
+        anew = None
+        if self._goes_on_with_drifted_lock:
+            # loaded only here: hardly any lock is left as it is then
+            from pmpipe.folder_entries import folder_entries
+
+            anew = folder_entries(lock.raw_entries(), self.locked.project.manifests, layout_of_lock(lock))
+        text = hidden_lockfile(lock, installed, unresolved, built, anew)
         return in_layout_of(self.root_manifest(), text)
+
+    @property
+    def _goes_on_with_drifted_lock(self) -> bool:
+        """What a lockfile says of the project's folders is not what their package.json files say, and it stays so."""
+        if self.is_own_lock:
+            return False
+        return self._recalled.has_drifted if self._recalled is not None else self.locked.has_drifted
 
     # -- means ----------------------------------------------------------------------------------------------------
 
