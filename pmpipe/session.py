@@ -324,18 +324,23 @@ class Session:
         """
         from pmpipe.limited import limited_lock
         from pmpipe.npm.lock_graph import LockGraph
-        from pmpipe.project import read_hidden_lockfile
+        from pmpipe.project import read_hidden_lockfile, read_project
         from pmpipe.workspace_choice import chosen_locations
 
         project = self.locked.project
         workspaces = project.manifests.workspaces
         locations = chosen_locations(choice, workspaces, self.folder) if choice.is_made else [""]
         hidden = None if fresh else read_hidden_lockfile(self.folder)
+        before = None
+        if self.manifests:
+            root = {MANIFEST: self.root_manifest()}
+            before = read_project(self.folder, self.lock_file, self.lock, root).manifests
         limited = limited_lock(
             self.locked.graph,
             LockGraph(hidden, project.manifests) if hidden is not None else None,
             [location for location in locations if location],
             with_root="" in locations,
+            before=before,
         )
         self.adopt(limited.lock, self.manifests, untouched=limited.untouched, is_saved=False)
         return self.wanted(store)

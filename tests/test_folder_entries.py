@@ -97,3 +97,12 @@ def test_what_stays_installed_for_other_workspaces_is_as_it_is_now(folder: Path,
     after = json.loads(lock.data)
     after["packages"]["w"]["version"] = "1.1.0"
     assert limited.lock.strip() == write_lockfile(after, layout).strip()
+
+
+def test_what_the_run_changes_elsewhere_is_written_by_the_next_one(folder: Path) -> None:
+    lock = lockfile()
+    before = read_project(str(folder), "package-lock.json", lock.data).manifests
+    write(folder, "w", name="w", version="1.1.0")
+    graph = LockGraph(lock, read_project(str(folder), "package-lock.json", lock.data).manifests)
+    limited = limited_lock(graph, graph, [PackagePath("v")], with_root=False, before=before)
+    assert json.loads(limited.lock)["packages"]["w"] == {"version": "1.0.0"}
