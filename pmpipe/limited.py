@@ -13,9 +13,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pmpipe.folder_entries import folder_entries
 from pmpipe.npm.collation import english_key
-from pmpipe.npm.hidden_lockfile import lockfile_of
-from pmpipe.npm.lock_graph import EdgeType, LockGraph
+from pmpipe.npm.hidden_lockfile import layout_of_lock, lockfile_of
+from pmpipe.npm.lock_graph import EdgeType, LockGraph, ProjectManifests
 from pmpipe.npm.package_path import ROOT, PackagePath
 
 
@@ -32,7 +33,12 @@ class LimitedLock(msgspec.Struct, frozen=True):
 
 
 def limited_lock(
-    graph: LockGraph, installed: LockGraph | None, workspaces: Iterable[str], *, with_root: bool
+    graph: LockGraph,
+    installed: LockGraph | None,
+    workspaces: Iterable[str],
+    *,
+    with_root: bool,
+    before: ProjectManifests | None = None,
 ) -> LimitedLock:
     """The lockfile of the tree that stands in the end.
 
@@ -41,13 +47,18 @@ def limited_lock(
         installed: of the hidden lockfile; None if there is none, or nothing of it is to stay.
         workspaces: locations of the chosen ones.
         with_root: what the project itself depends on is chosen, too.
+        before: the package.json files as they are on the disk, if the run changes any.
     """
     graphs = [graph, *([installed] if installed is not None else [])]
     chosen = _needed(graphs, {PackagePath(location) for location in workspaces}, with_root=with_root)
     entries = {path: raw for path, raw in graph.lock.raw_entries().items() if path == ROOT or path in chosen}
-    before = installed.lock.raw_entries() if installed is not None else {}
-    untouched = {path: raw for path, raw in before.items() if path != ROOT and path not in chosen}
-    entries.update(untouched)
+    standing = installed.lock.raw_entries() if installed is not None else {}
+    untouched = {path: raw for path, raw in standing.items() if path != ROOT and path not in chosen}
+    layout = layout_of_lock(graph.lock)
+    # both a lock that `ci` leaves as it is and what was installed before may know an older package.json
+    entries.update(folder_entries(entries, graph.project, layout))
+    # npm has read those of the others before it changes any
+    entries.update({**untouched, **folder_entries(untouched, before or graph.project, layout)})
     lock = lockfile_of(graph.lock, {path: entries[path] for path in sorted(entries, key=english_key)})
     return LimitedLock(lock, frozenset(untouched))
 

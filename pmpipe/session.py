@@ -324,18 +324,23 @@ class Session:
         """
         from pmpipe.limited import limited_lock
         from pmpipe.npm.lock_graph import LockGraph
-        from pmpipe.project import read_hidden_lockfile
+        from pmpipe.project import read_hidden_lockfile, read_project
         from pmpipe.workspace_choice import chosen_locations
 
         project = self.locked.project
         workspaces = project.manifests.workspaces
         locations = chosen_locations(choice, workspaces, self.folder) if choice.is_made else [""]
         hidden = None if fresh else read_hidden_lockfile(self.folder)
+        before = None
+        if self.manifests:
+            root = {MANIFEST: self.root_manifest()}
+            before = read_project(self.folder, self.lock_file, self.lock, root).manifests
         limited = limited_lock(
             self.locked.graph,
             LockGraph(hidden, project.manifests) if hidden is not None else None,
             [location for location in locations if location],
             with_root="" in locations,
+            before=before,
         )
         self.adopt(limited.lock, self.manifests, untouched=limited.untouched, is_saved=False)
         return self.wanted(store)
@@ -418,7 +423,7 @@ class Session:
 
     def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
         """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
-        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of
+        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of, layout_of_lock
         from pmpipe.npm.lockfile import read_head
 
         unresolved: frozenset[PackagePath] = frozenset()
@@ -427,8 +432,22 @@ class Session:
             from pmpipe.npm.lock_origin import from_registry
 
             unresolved = from_registry(self.locked.graph)
-        text = hidden_lockfile(read_head(self.lock, self.lock_file), installed, unresolved, built)
+        lock = read_head(self.lock, self.lock_file)
+        anew = None
+        if self._goes_on_with_drifted_lock:
+            # loaded only here: hardly any lock is left as it is then
+            from pmpipe.folder_entries import folder_entries
+
+            anew = folder_entries(lock.raw_entries(), self.locked.project.manifests, layout_of_lock(lock))
+        text = hidden_lockfile(lock, installed, unresolved, built, anew)
         return in_layout_of(self.root_manifest(), text)
+
+    @property
+    def _goes_on_with_drifted_lock(self) -> bool:
+        """What a lockfile says of the project's folders is not what their package.json files say, and it stays so."""
+        if self.is_own_lock:
+            return False
+        return self._recalled.has_drifted if self._recalled is not None else self.locked.has_drifted
 
     # -- means ----------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from pmpipe.npm.json_layout import lock_layout_of
+from pmpipe.npm.json_layout import JsonLayout, lock_layout_of
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lockfile import Lockfile
 from pmpipe.npm.package_path import ROOT, PackagePath
@@ -32,6 +32,7 @@ def hidden_lockfile(
     installed: Collection[PackagePath],
     unresolved: frozenset[PackagePath] = frozenset(),
     built: Collection[PackagePath] = (),
+    anew: Mapping[PackagePath, msgspec.Raw] | None = None,
 ) -> bytes:
     """The text of the hidden lockfile, in the formatting of the lockfile.
 
@@ -40,8 +41,10 @@ def hidden_lockfile(
         installed: what the tree holds: packages, links, and the folders that links lead to (`Selection.listed`).
         unresolved: entries that lose their ``resolved``, see `pmpipe.npm.lock_origin.from_registry`.
         built: entries that get ``hasInstallScript``.
+        anew: texts that stand for those of the lockfile, laid out like it.
     """
     entries = {path: raw for path, raw in lock.raw_entries().items() if path != ROOT and path in installed}
+    entries.update((path, raw) for path, raw in (anew or {}).items() if path in entries)
     newline, indent = _formatting(lock)
     for path in unresolved.intersection(entries):
         members = _members.decode(entries[path])
@@ -86,6 +89,12 @@ def _entry(members: Mapping[str, msgspec.Raw], newline: bytes, indent: bytes) ->
         b"%b%b%b%b%b" % (newline, indent * 3, msgspec.json.encode(key), colon, raw) for key, raw in members.items()
     ]
     return msgspec.Raw(b"{%b%b%b}" % (b",".join(lines), newline, indent * 2))
+
+
+def layout_of_lock(lock: Lockfile) -> JsonLayout:
+    """How the lockfile is laid out, for `lock_writer`."""
+    newline, indent = _formatting(lock)
+    return JsonLayout(indent.decode(), newline.decode())
 
 
 def _formatting(lock: Lockfile) -> tuple[bytes, bytes]:
