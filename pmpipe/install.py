@@ -102,7 +102,7 @@ class Install(msgspec.Struct, dict=True):
         self.summary.removed = work.removed
         if self.request.dry_run:
             self.summary.placed = len(work.plan.placements)
-        elif not work.is_nothing():
+        elif not work.is_nothing() or any(folder.has_to_be_emptied() for folder in self._folders.values()):
             self._carry_out(work)
         else:
             self._place_nothing(installed)

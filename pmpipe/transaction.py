@@ -32,6 +32,7 @@ from itertools import count
 import msgspec
 
 from pmpipe.errors import FilesystemError
+from pmpipe.standing import HIDDEN_LOCKFILE
 from pmpipe.whole_file import write_whole
 from stages.remove import remove_tree
 
@@ -112,6 +113,12 @@ class ModulesFolder(msgspec.Struct):
             return None
         except (ValueError, RecursionError):
             return Journal(everything=True)
+
+    def has_to_be_emptied(self) -> bool:
+        """Something stands in a folder that is built anew: it has to go, even if nothing is to be placed."""
+        if not self.fresh or not os.path.isdir(self.path):
+            return False
+        return any(name not in _OURS and f"node_modules/{name}" != HIDDEN_LOCKFILE for name in os.listdir(self.path))
 
     def begin(self, locations: Iterable[str]) -> None:
         """Make the folder ready to be filled.

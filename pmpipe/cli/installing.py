@@ -324,12 +324,16 @@ def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str
 
 
 def _links_to_nothing(wanted: Wanted) -> list[str]:
-    """Warnings about folders that are not there: they are linked all the same, as npm does it."""
-    links = [package for package in wanted.tree.packages if package.link_target is not None]
+    """Warnings about folders that are not there: they are linked all the same, as npm does it.
+
+    A folder inside a package is not judged: the package that brings it may not be there yet.
+    """
     return [
-        f"{link.location} is a link to {link.link_target}, and there is no such folder"
-        for link in links
-        if not os.path.isdir(os.path.join(wanted.project, link.link_target or ""))
+        f"{package.location} is a link to {target}, and there is no such folder"
+        for package in wanted.tree.packages
+        if (target := package.link_target) is not None
+        and "node_modules" not in target.split("/")
+        and not os.path.isdir(os.path.join(wanted.project, target))
     ]
 
 

@@ -36,7 +36,9 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
         output.say(f"{written}{resolved} in {seconds:.2f} s")
         return
     if not (summary.placed or summary.removed or summary.counts.linked):
-        output.say(f"up to date: {plural(summary.kept, 'package')}, nothing to do ({seconds:.2f} s)")
+        # without any package `ci` may have removed what stood there
+        left = "nothing to do" if summary.kept else "nothing to place"
+        output.say(f"up to date: {plural(summary.kept, 'package')}, {left} ({seconds:.2f} s)")
         return
     counts = summary.counts
     parts = [f"{'would place' if dry_run else 'placed'} {plural(summary.placed, 'package')}"]

@@ -105,8 +105,11 @@ class Planted(msgspec.Struct):
             self.tree.attach(node, parent)
 
     def _parent_of(self, location: str) -> Node | None:
-        above, folder, _ = location.rpartition("node_modules/")
-        return self.tree.nodes.get(above.rstrip("/")) if folder else None
+        above, folder, name = location.rpartition("node_modules/")
+        # a folder inside a package, which a link of that package leads to, lies in no node_modules itself
+        if not folder or name != name_from_folder(location):
+            return None
+        return self.tree.nodes.get(above.rstrip("/"))
 
     def _target_of(self, location: str, entry: LockedEntry) -> Node:
         resolved = entry.resolved if isinstance(entry.resolved, str) else ""

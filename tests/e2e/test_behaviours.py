@@ -49,6 +49,26 @@ def test_a_file_folder_that_is_not_there_is_linked_with_a_warning(project: Proje
     assert os.readlink(project.folder / "node_modules/gone") == "../gone"
 
 
+def test_a_folder_inside_a_package_is_linked_and_the_lock_goes_on(project: Project) -> None:
+    shim = {"inner/package.json": b'{"name": "shim"}'}
+    kit = make_package("kit", "1.0.0", shim, dependencies={"inner": "file:./inner"})
+    project.declare(LIB, kit, dependencies={"kit": "1"})
+    run = project.succeeds("install")
+    assert "no such folder" not in run.stderr
+    assert os.readlink(project.folder / "node_modules/inner") == "kit/inner"
+    project.succeeds("add", "lib")
+    assert project.lock["packages"]["node_modules/kit/inner"] == {"name": "shim"}
+    assert (project.folder / "node_modules/lib/index.js").read_bytes() == b"root"
+
+
+def test_ci_without_any_package_leaves_nothing_of_what_stood_there(project: Project) -> None:
+    project.declare(LIB)
+    project.succeeds("install")
+    project.succeeds("add", "lib", "--no-save")
+    project.succeeds("ci")
+    assert os.listdir(project.folder / "node_modules") == [".package-lock.json"]
+
+
 def test_peers_are_installed_by_default(project: Project) -> None:
     project.declare(LIB, make_package("user", "1.0.0", peerDependencies={"lib": "1"}), dependencies={"user": "1"})
     project.succeeds("install")
