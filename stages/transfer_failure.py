@@ -49,7 +49,7 @@ _BAD_CLIENT_CERTIFICATE = ("unable to set private key", "unable to set client ce
 _USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
 
 _REGISTRY_HINT = "check that the registry is up, and the settings registry, proxy and https-proxy"
-_BUSY_HINT = "the registry or a proxy in front of it has trouble, or cannot keep up: try again later, or set maxsockets lower"
+_BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
 _CLIENT_CERTIFICATE_HINT = (
     "check the settings cert and key, or certfile and keyfile of the registry: they must belong together, and the key "
     "must not be encrypted"
