@@ -21,7 +21,7 @@ from pmpipe.npm.lock_writer import write_lockfile
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.resolver.location import name_from_folder
-from pmpipe.resolver.lock_entries import development_field, manifest_fields
+from pmpipe.resolver.lock_entries import folder_fields
 from pmpipe.resolver.package import DependencyPool
 from pmpipe.resolver.source import package_from_json
 
@@ -63,7 +63,7 @@ def folder_entries(
 def _entry_of(manifest: Manifest, before: Mapping[str, Any], folder: str) -> dict[str, Any]:
     document = {**with_folder_bins(manifest.document, folder), **_spelled_out(manifest)}
     package = package_from_json(document, DependencyPool())
-    entry = {**manifest_fields(package), **development_field(package)}
+    entry = folder_fields(package)
     if package.name and package.name != name_from_folder(folder):
         entry["name"] = package.name
     # npm may have found something there that node-gyp builds, and says so only in some runs

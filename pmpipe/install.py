@@ -102,7 +102,7 @@ class Install(msgspec.Struct, dict=True):
         self.summary.removed = work.removed
         if self.request.dry_run:
             self.summary.placed = len(work.plan.placements)
-        elif not work.is_nothing() or any(folder.has_to_be_emptied() for folder in self._folders.values()):
+        elif not work.is_nothing() or self._has_to_empty():
             self._carry_out(work)
         else:
             self._place_nothing(installed)
@@ -173,7 +173,7 @@ class Install(msgspec.Struct, dict=True):
         try:
             installed = survey(self.wanted.project, patched, self.wanted.tree)
         except OSError as error:
-            raise FilesystemError(f"cannot read {error.filename}: {error.strerror}") from error
+            raise _unreadable(error) from error
         # a linked folder that nothing is wanted in any more is not among those of the wanted tree
         for path in {f"{self.wanted.project}/{modules_folder_of(path)}" for path in installed.elsewhere}:
             if path not in self._folders and _is_folder(path):
@@ -183,6 +183,12 @@ class Install(msgspec.Struct, dict=True):
         brought = brought_along(installed.extraneous, self.wanted.project, self.wanted.tree, self.means.store)
         installed.extraneous = [path for path in installed.extraneous if path not in brought]
         return installed
+
+    def _has_to_empty(self) -> bool:
+        try:
+            return any(folder.has_to_be_emptied() for folder in self._folders.values())
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def _resolve_doubts(self, installed: Installed) -> None:
         """Compare with the store what has changed since the hidden lockfile was written; believe only what agrees."""
@@ -449,6 +455,10 @@ def _tell_loss(error: BaseException) -> None:
         error.hint = lost
     elif isinstance(error, CancelledError):
         error.state = lost
+
+
+def _unreadable(error: OSError) -> FilesystemError:
+    return FilesystemError(f"cannot read {error.filename}: {error.strerror}")
 
 
 def _unwritable(error: OSError) -> PmpipeError:

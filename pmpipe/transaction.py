@@ -41,6 +41,8 @@ _OLD = ".pmpipe-old"
 _NEW = ".pmpipe-new"
 _TRASH = ".pmpipe-trash"
 _OURS = (JOURNAL, _OLD, _NEW, _TRASH)
+#: What a folder without any package holds.
+_REST = {*_OURS, os.path.basename(HIDDEN_LOCKFILE)}
 
 
 class Journal(msgspec.Struct, frozen=True):
@@ -115,10 +117,12 @@ class ModulesFolder(msgspec.Struct):
             return Journal(everything=True)
 
     def has_to_be_emptied(self) -> bool:
-        """Something stands in a folder that is built anew: it has to go, even if nothing is to be placed."""
-        if not self.fresh or not os.path.isdir(self.path):
-            return False
-        return any(name not in _OURS and f"node_modules/{name}" != HIDDEN_LOCKFILE for name in os.listdir(self.path))
+        """Something stands in a folder that is built anew: it has to go, even if nothing is to be placed.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return self.fresh and os.path.isdir(self.path) and not _REST.issuperset(os.listdir(self.path))
 
     def begin(self, locations: Iterable[str]) -> None:
         """Make the folder ready to be filled.

@@ -89,6 +89,16 @@ def test_a_fresh_folder_begins_empty_but_for_what_is_ours(modules: Path) -> None
     assert sorted(os.listdir(modules)) == [JOURNAL, ".pmpipe-old"]
 
 
+@pytest.mark.parametrize(
+    ("stands", "fresh", "has_to"),
+    [((), True, False), ((".package-lock.json", JOURNAL), True, False), (("a",), True, True), (("a",), False, False)],
+)
+def test_tells_whether_it_has_to_be_emptied(tmp_path: Path, stands: tuple[str, ...], fresh: bool, has_to: bool) -> None:
+    for name in stands:
+        (tmp_path / name).write_text("")
+    assert ModulesFolder(str(tmp_path), fresh).has_to_be_emptied() is has_to
+
+
 @pytest.mark.parametrize("left", [["1"], ["0", "2"], ["1", "2"]])
 @pytest.mark.parametrize("succeeds", [True, False])
 def test_former_trees_that_a_killed_run_was_removing_are_no_obstacle(

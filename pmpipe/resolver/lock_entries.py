@@ -112,11 +112,9 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
     if node.target is not None:
         return {"resolved": node.target.location, "link": True}
     package = node.package
-    entry = manifest_fields(package)
+    entry = folder_fields(package) if node.parent is None else _manifest_fields(package)
     if package.name and (node.is_project or package.name != node.name or _folder_name(node) != package.name):
         entry["name"] = package.name
-    if node.parent is None:
-        entry.update(development_field(package))
     if package.integrity:
         entry["integrity"] = package.integrity
     if bundler_of(node) is not None:
@@ -134,7 +132,17 @@ def lock_entry(node: Node, tree: Tree, *, omit_registry_resolved: bool = False) 
     return entry
 
 
-def manifest_fields(package: Package) -> dict[str, Any]:
+def folder_fields(package: Package) -> dict[str, Any]:
+    """What an entry has of its manifest if the package lies in nobody's node_modules."""
+    fields = _manifest_fields(package)
+    development: Json = package.manifest.dev_dependencies
+    # npm leaves out all other fields that are empty, but not this one
+    if development or isinstance(development, (dict, list)):
+        fields["devDependencies"] = development
+    return fields
+
+
+def _manifest_fields(package: Package) -> dict[str, Any]:
     """What an entry has of its manifest, wherever the package is."""
     manifest = package.manifest
     entry: dict[str, Any] = {}
@@ -157,13 +165,6 @@ def manifest_fields(package: Package) -> dict[str, Any]:
             entry["bin"] = executables
     _add_license_and_funding(entry, manifest)
     return entry
-
-
-def development_field(package: Package) -> dict[str, Any]:
-    """``devDependencies`` of a package that lies in nobody's node_modules."""
-    development: Json = package.manifest.dev_dependencies
-    # npm leaves out all other fields that are empty, but not this one
-    return {"devDependencies": development} if development or isinstance(development, (dict, list)) else {}
 
 
 def _add_license_and_funding(entry: dict[str, Any], manifest: RawManifest) -> None:

@@ -6,7 +6,7 @@ Nothing is installed differently because of these fields, but npm's `install` br
 from __future__ import annotations
 
 from pmpipe.npm.lock_drift import RESTATED, Unlike
-from pmpipe.resolver.lock_entries import development_field, manifest_fields
+from pmpipe.resolver.lock_entries import folder_fields
 from pmpipe.resolver.package import DependencyPool
 from pmpipe.resolver.source import package_from_json
 
@@ -22,7 +22,7 @@ def is_restated(unlike: Unlike, *, may_be_built: bool) -> bool:
     """
     entry = unlike.entry
     package = package_from_json(unlike.document, DependencyPool())
-    fields = {**manifest_fields(package), **development_field(package)}
+    fields = folder_fields(package)
     if any(fields.get(key) != entry.get(key) for key in RESTATED):
         return False
     if ("devDependencies" in fields) != ("devDependencies" in entry) or not unlike.is_named_rightly:
