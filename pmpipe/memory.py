@@ -22,7 +22,7 @@ from pmpipe.wanted import WantedTree
 _CHECKSUM_BYTES = 4
 
 #: Changes with what is remembered of a tree, and with how it is worked out.
-_FORMAT = 8
+_FORMAT = 9
 
 #: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64
@@ -32,7 +32,8 @@ class Inputs(msgspec.Struct, frozen=True, array_like=True):
     """What a tree depends on beside its key.
 
     Attributes:
-        manifests: path of each package.json that was read, relative to the project -> its digest; empty if absent.
+        manifests: path of each package.json that was read or looked for, relative to the project -> its digest; empty
+            if absent.
         patterns: the root's workspace patterns.
         found: the folders that they found.
     """

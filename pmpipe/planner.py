@@ -132,6 +132,8 @@ class Planner(msgspec.Struct):
     _patched: frozenset[str] = frozenset()
     #: location -> its placement, all and only those planned so far
     _placed: dict[PackagePath, PlacementNumber] = msgspec.field(default_factory=dict)
+    #: locations whose links are made anew
+    _linked: set[PackagePath] = msgspec.field(default_factory=set)
     _links: list[Link] = msgspec.field(default_factory=list)
     #: location -> what is built for it; all and only the topmost locations that change in patched folders
     _units: dict[PackagePath, Exchange] = msgspec.field(default_factory=dict)
@@ -265,6 +267,7 @@ class Planner(msgspec.Struct):
         if not self._is_fresh(path) and path in self.installed.packages and leads_to(link, target):
             self.work.kept += 1
             return
+        self._linked.add(path)
         self._links.append(FolderLink(path, link, target, self._placed_around(package)))
 
     # -- what goes ------------------------------------------------------------------------------------------------
@@ -297,16 +300,17 @@ class Planner(msgspec.Struct):
     def _plan_bins(self, bins: WantedBins) -> None:
         """Link a location's executables where it changes, the ``.bin`` folder has changed, or a link is lost.
 
-        Lost are those whose names have belonged to packages that change or go.
+        Lost are those whose names have belonged to packages that change or go. A linked folder may have got new ones.
         """
         bin_folder = f"{self.wanted.project}/{bins.bin_folder}"
-        changes = bins.location in self._placed or self._is_fresh(bins.location)
+        changes = bins.location in self._placed or bins.location in self._linked or self._is_fresh(bins.location)
         package = f"{self.wanted.project}/{bins.location}"
         links = ((f"{bin_folder}/{name}", os.path.normpath(f"{package}/{target}")) for name, target in bins.bins)
+        may_be_lost = self.work.exchanges or bins.filled_by is None
         if (
             changes
             or bin_folder in self.installed.changed_bins
-            or (self.work.exchanges and not all(leads_to(link, target) for link, target in links))
+            or (may_be_lost and not all(leads_to(link, target) for link, target in links))
         ):
             after = self._placed.get(bins.filled_by) if bins.filled_by is not None else None
             self._links += bin_links(bins, self.wanted.project, after)

@@ -302,11 +302,13 @@ class Session:
 
     def _inputs(self) -> Inputs:
         manifests = self.locked.project.manifests
-        read = [MANIFEST, *map(manifest_path, manifests.folders)]
+        patterns, found = self.locked.workspace_folders
+        # a folder without a package.json may get one, and is a workspace then
+        read = [MANIFEST, *map(manifest_path, dict.fromkeys((*manifests.folders, *found)))]
         read += (manifests.root.patched_dependencies or {}).values()
         if self.locked.project.catalogs is not None:
             read += CATALOG_FILES
-        return Inputs(digests_of(self.folder, read, self.manifests), *self.locked.workspace_folders)
+        return Inputs(digests_of(self.folder, read, self.manifests), patterns, found)
 
     def limit(self, choice: Choice, store: Store, *, fresh: bool) -> Wanted:
         """Go on with what some workspaces need; everything else in node_modules stays as it is.

@@ -287,6 +287,34 @@ def test_a_workspace_that_was_added_joins_the_lock(project: Project) -> None:
     assert "packages/a" in project.lock["packages"]
 
 
+def test_a_folder_becomes_a_workspace_by_its_package_json(project: Project) -> None:
+    project.declare(LEAF, dependencies={"leaf": "1"}, workspaces=["packages/*"])
+    project.write("packages/a/index.js", "")
+    project.succeeds("install")
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.write("packages/a/package.json", '{"name": "a", "version": "1.0.0"}')
+    project.succeeds("install")
+    assert os.readlink(project.folder / "node_modules/a") == "../packages/a"
+
+
+def test_executables_of_workspaces_are_linked_as_they_come(project: Project) -> None:
+    project.declare(LEAF, dependencies={"leaf": "1"}, workspaces=["packages/*"])
+    links = project.folder / "node_modules/.bin"
+    manifest = {"name": "a", "version": "1.0.0", "bin": "cli.js"}
+    project.write("packages/a/package.json", json.dumps(manifest))
+    project.write("packages/a/cli.js", "#!/usr/bin/env node\n")
+    project.succeeds("install")
+    # another workspace, beside a folder of executables that is there already
+    project.write("packages/b/package.json", json.dumps({**manifest, "name": "b"}))
+    project.write("packages/b/cli.js", "#!/usr/bin/env node\n")
+    project.succeeds("install")
+    assert os.readlink(links / "b") == "../b/cli.js"
+    # and another one of a workspace that is linked already
+    project.write("packages/a/package.json", json.dumps({**manifest, "bin": {"a": "cli.js", "more": "cli.js"}}))
+    project.succeeds("install")
+    assert {link.name for link in links.iterdir()} == {"a", "b", "more"}
+
+
 # -- what tarballs bring --------------------------------------------------------------------------------------------
 
 
