@@ -16,8 +16,9 @@ import msgspec
 
 from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.json_layout import JsonLayout
+from pmpipe.npm.lock_flags import FLAGS
 from pmpipe.npm.lock_graph import ProjectManifests
-from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.npm.lock_writer import entry_texts
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.resolver.location import name_from_folder
@@ -25,14 +26,8 @@ from pmpipe.resolver.lock_entries import folder_fields
 from pmpipe.resolver.package import DependencyPool
 from pmpipe.resolver.source import package_from_json
 
-#: What an entry has besides what its package.json says.
-_KEPT = ("extraneous", "peer", "dev", "optional", "devOptional")
 _INSTALL_SCRIPT = "hasInstallScript"
 _entry = msgspec.json.Decoder(dict[str, Any])
-
-
-class _Written(msgspec.Struct):
-    packages: dict[PackagePath, msgspec.Raw]
 
 
 def folder_entries(
@@ -53,11 +48,7 @@ def folder_entries(
         after = _entry_of(manifest, before, os.path.normpath(os.path.join(project.folder, path)))
         if after != before:
             anew[path] = after
-    if not anew:
-        return {}
-    # the texts are cut out of a whole lockfile: so they are laid out as they have to be
-    text = write_lockfile({"packages": anew}, layout)
-    return msgspec.json.decode(text, type=_Written).packages
+    return entry_texts(anew, layout)
 
 
 def _entry_of(manifest: Manifest, before: Mapping[str, Any], folder: str) -> dict[str, Any]:
@@ -70,7 +61,7 @@ def _entry_of(manifest: Manifest, before: Mapping[str, Any], folder: str) -> dic
     may_be_built = before.get(_INSTALL_SCRIPT) and os.path.exists(f"{folder}/binding.gyp")
     if package.has_install_script or may_be_built:
         entry[_INSTALL_SCRIPT] = True
-    entry.update((key, before[key]) for key in _KEPT if key in before)
+    entry.update((key, before[key]) for key in FLAGS if key in before)
     return entry
 
 

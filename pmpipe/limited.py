@@ -9,78 +9,166 @@ Source: npm's ``@npmcli/arborist``, ``lib/diff.js`` (``filterNodes``) and the en
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from pmpipe.folder_entries import folder_entries
 from pmpipe.npm.collation import english_key
 from pmpipe.npm.hidden_lockfile import layout_of_lock, lockfile_of
-from pmpipe.npm.lock_graph import EdgeType, LockGraph, ProjectManifests
+from pmpipe.npm.json_layout import JsonLayout
+from pmpipe.npm.lock_flags import FLAGS, flags_for, is_extraneous, noted_ways, ways_to_entries
+from pmpipe.npm.lock_graph import EdgeType, LockGraph
+from pmpipe.npm.lock_writer import entry_texts
+from pmpipe.npm.lockfile import Entry
 from pmpipe.npm.package_path import ROOT, PackagePath
+from pmpipe.project import read_hidden_lockfile, read_project
+from pmpipe.standing import HIDDEN_LOCKFILE
+
+_members = msgspec.json.Decoder(dict[str, Any])
+_Ways = dict[PackagePath, int]
 
 
 class LimitedLock(msgspec.Struct, frozen=True):
     """What stands in the end.
 
     Attributes:
-        lock: the lockfile of that tree.
-        untouched: the entries that stay as they were installed, whatever the settings leave out this time.
+        lock: the lockfile of that tree, of which all is installed.
+        untouched: the entries that stay as they were installed.
     """
 
     lock: bytes
     untouched: frozenset[PackagePath] = frozenset()
 
 
-def limited_lock(
-    graph: LockGraph,
-    installed: LockGraph | None,
-    workspaces: Iterable[str],
-    *,
-    with_root: bool,
-    before: ProjectManifests | None = None,
-) -> LimitedLock:
-    """The lockfile of the tree that stands in the end.
+def installed_graph(folder: str, *, legacy_peer_deps: bool) -> LockGraph | None:
+    """What stands in node_modules, as the package.json files on the disk make use of it; None if nothing tells.
 
     Args:
-        graph: of the whole lockfile.
-        installed: of the hidden lockfile; None if there is none, or nothing of it is to stay.
+        folder: absolute path of the project.
+        legacy_peer_deps: nothing looks for its peers.
+
+    Raises:
+        PmpipeError: a package.json cannot be used, or a file cannot be read.
+    """
+    hidden = read_hidden_lockfile(folder)
+    if hidden is None:
+        return None
+    project = read_project(folder, HIDDEN_LOCKFILE, hidden.data)
+    return LockGraph(hidden, project.manifests, legacy_peer_deps=legacy_peer_deps)
+
+
+def chosen_entries(
+    graphs: Iterable[LockGraph], workspaces: Iterable[str], *, with_root: bool
+) -> frozenset[PackagePath]:
+    """The workspaces, the links to them, and what the project itself depends on.
+
+    Args:
+        graphs: of the whole lockfile, and of the hidden lockfile if what it lists is to stay.
         workspaces: locations of the chosen ones.
         with_root: what the project itself depends on is chosen, too.
-        before: the package.json files as they are on the disk, if the run changes any.
     """
-    graphs = [graph, *([installed] if installed is not None else [])]
-    chosen = _needed(graphs, {PackagePath(location) for location in workspaces}, with_root=with_root)
-    entries = {path: raw for path, raw in graph.lock.raw_entries().items() if path == ROOT or path in chosen}
-    standing = installed.lock.raw_entries() if installed is not None else {}
-    untouched = {path: raw for path, raw in standing.items() if path != ROOT and path not in chosen}
-    layout = layout_of_lock(graph.lock)
-    # both a lock that `ci` leaves as it is and what was installed before may know an older package.json
-    entries.update(folder_entries(entries, graph.project, layout))
-    # npm has read those of the others before it changes any
-    entries.update({**untouched, **folder_entries(untouched, before or graph.project, layout)})
-    lock = lockfile_of(graph.lock, {path: entries[path] for path in sorted(entries, key=english_key)})
-    return LimitedLock(lock, frozenset(untouched))
-
-
-def _needed(graphs: Iterable[LockGraph], workspaces: set[PackagePath], *, with_root: bool) -> set[PackagePath]:
-    """The workspaces, the links to them, and what they need in any of the graphs."""
-    graphs = list(graphs)
-    found = set(workspaces)
+    found = {PackagePath(location) for location in workspaces}
+    folders = frozenset(found)
     for graph in graphs:
         for edge in graph.edges[ROOT]:
             if edge.target is None:
                 continue
             is_workspace = edge.type is EdgeType.WORKSPACE
-            if graph.target(edge.target) in workspaces if is_workspace else with_root:
+            if graph.target(edge.target) in folders if is_workspace else with_root:
                 found.add(edge.target)
+    return frozenset(found)
+
+
+def limited_lock(
+    graph: LockGraph, listed: Collection[PackagePath], installed: LockGraph | None, chosen: Collection[PackagePath]
+) -> LimitedLock:
+    """The lockfile of the tree that stands in the end.
+
+    Args:
+        graph: of the whole lockfile.
+        listed: its entries that are installed if everything is.
+        installed: of the hidden lockfile; None if there is none, or nothing of it is to stay.
+        chosen: what is to be installed with all that it needs, see `chosen_entries`.
+    """
+    before = ways_to_entries(installed) if installed is not None else {}
+    leftovers = _leftovers(installed, before) if installed is not None else {}
+    needed = _needed([graph, *([installed] if installed is not None else [])], chosen, leftovers)
+    placed = {path for path in graph.lock.entries if path == ROOT or (path in needed and path in listed)}
+    raw = {path: text for path, text in graph.lock.raw_entries().items() if path in placed}
+    layout = layout_of_lock(graph.lock)
+    # both a lock that `ci` leaves as it is and what was installed before may know an older package.json
+    raw.update(folder_entries(raw, graph.project, layout))
+    known = {path: graph.lock.entries[path] for path in raw}
+    untouched: frozenset[PackagePath] = frozenset()
+    if installed is not None:
+        standing = installed.lock.raw_entries()
+        untouched = frozenset(path for path in standing if path != ROOT and path not in needed)
+        staying = {path: standing[path] for path in untouched}
+        # npm has read those of the others before it changes any
+        raw.update({**staying, **folder_entries(staying, installed.project, layout)})
+        known.update((path, installed.lock.entries[path]) for path in untouched)
+    # links are what they lead to: their own entries have no flags
+    ways = {path: noted_ways(graph.lock.entries[graph.target(path)]) for path in placed if graph.target(path) != ROOT}
+    ways.update((path, before.get(path, 0)) for path in untouched)
+    raw.update(_with_flags_anew(graph, known, ways, raw, layout))
+    lock = lockfile_of(graph.lock, {path: raw[path] for path in sorted(raw, key=english_key)})
+    return LimitedLock(lock, untouched)
+
+
+def _leftovers(graph: LockGraph, ways: _Ways) -> Mapping[PackagePath, list[PackagePath]]:
+    """What nothing needs, by the package in whose folder it lies."""
+    found: defaultdict[PackagePath, list[PackagePath]] = defaultdict(list)
+    for path in graph.lock.entries:
+        holder = graph.holder(path)
+        if holder is not None and is_extraneous(ways.get(path, 0)):
+            found[holder].append(path)
+    return found
+
+
+def _needed(
+    graphs: Iterable[LockGraph], chosen: Iterable[PackagePath], leftovers: Mapping[PackagePath, list[PackagePath]]
+) -> set[PackagePath]:
+    """What is chosen and what that needs in any of the graphs, with what is left over in the folders of all that."""
+    found = set(chosen)
     waiting = list(found)
+    extraneous: set[PackagePath] = set()
     while waiting:
         path = waiting.pop()
+        extraneous.update(leftovers.get(path, ()))
         for graph in graphs:
             below = [edge.target for edge in graph.edges.get(path, ())]
             for target in (*below, graph.target(path)):
                 if target is not None and target not in found and target != ROOT:
                     found.add(target)
                     waiting.append(target)
-    return found
+    return found | extraneous
+
+
+def _with_flags_anew(
+    graph: LockGraph,
+    entries: Mapping[PackagePath, Entry],
+    ways: _Ways,
+    raw: Mapping[PackagePath, msgspec.Raw],
+    layout: JsonLayout,
+) -> dict[PackagePath, msgspec.Raw]:
+    """The texts of the entries that have other flags in this tree than where they come from.
+
+    npm does not ask what the chosen workspaces alone would need. What it has installed keeps the flags of the whole
+    tree, what was there before those that it was found with; then what does not hold any more is unset.
+    """
+    lock = msgspec.structs.replace(graph.lock, entries=entries)
+    limited = LockGraph(lock, graph.project, legacy_peer_deps=graph.legacy_peer_deps)
+    anew = {}
+    for path, reached_by in ways_to_entries(limited, ways).items():
+        entry = entries.get(path)
+        if entry is None or entry.link or path == ROOT:
+            continue
+        members = _members.decode(raw[path])
+        rest = {key: value for key, value in members.items() if key not in FLAGS}
+        flagged = {**rest, **flags_for(reached_by)}
+        if flagged != members:
+            anew[path] = flagged
+    return entry_texts(anew, layout)

@@ -79,7 +79,7 @@ class LockSource(msgspec.Struct, frozen=True):
         is_own: it has just been made of the package.json files, and fits them.
         manifests: those of them that are not on the disk yet.
         unavailable: locations of optional packages in it that cannot be installed.
-        untouched: what is omitted does not concern these; see `SelectionOptions`.
+        is_settled: nothing of it is left out; see `SelectionOptions`.
         with_extraneous: what nothing needs is installed, too; see `SelectionOptions`.
     """
 
@@ -88,7 +88,7 @@ class LockSource(msgspec.Struct, frozen=True):
     is_own: bool = False
     manifests: Contents = msgspec.field(default_factory=dict)
     unavailable: tuple[str, ...] = ()
-    untouched: frozenset[PackagePath] = frozenset()
+    is_settled: bool = False
     with_extraneous: bool = False
 
 
@@ -257,7 +257,7 @@ def _selection_options(
         engine_strict=config.engine_strict,
         force=config.force,
         with_extraneous=source.with_extraneous,
-        untouched=source.untouched,
+        is_settled=source.is_settled,
     )
 
 

@@ -69,6 +69,7 @@ class Session:
         self.manifests: Contents = {}
         self._unavailable: tuple[str, ...] = ()
         self.untouched: frozenset[PackagePath] = frozenset()
+        self._is_settled = False
         self._with_extraneous = False
         if not os.path.exists(f"{folder}/{MANIFEST}"):
             if not (may_be_new or self.lock):
@@ -124,7 +125,7 @@ class Session:
             self.is_own_lock,
             self.manifests,
             self._unavailable,
-            self.untouched,
+            self._is_settled,
             self._with_extraneous,
         )
         return read_locked_project(self.folder, self.config, self.environ, source, self._take_fitting)
@@ -139,7 +140,7 @@ class Session:
         manifests: Contents = NO_CONTENTS,
         *,
         unavailable: tuple[str, ...] = (),
-        untouched: frozenset[PackagePath] = frozenset(),
+        is_settled: bool = False,
         is_saved: bool = True,
         with_extraneous: bool = False,
     ) -> None:
@@ -149,13 +150,13 @@ class Session:
             lock: its bytes.
             manifests: the package.json files that this run changes, by path.
             unavailable: locations of optional packages in it that cannot be installed.
-            untouched: locations that stay as they are, whatever is omitted.
+            is_settled: nothing of it is left out, whatever the settings say.
             is_saved: both will be written.
             with_extraneous: this time what nothing needs is installed, too. The next run takes it away again.
         """
         self.lock, self.is_own_lock, self.manifests = lock, True, manifests
         self.is_memorable = is_saved and not with_extraneous
-        self._unavailable, self.untouched, self._with_extraneous = unavailable, untouched, with_extraneous
+        self._unavailable, self._is_settled, self._with_extraneous = unavailable, is_settled, with_extraneous
         for name in ("locked", "tree_key"):
             self.__dict__.pop(name, None)
         self._recalled, self._was_worked_out = None, False
@@ -310,13 +311,14 @@ class Session:
             read += CATALOG_FILES
         return Inputs(digests_of(self.folder, read, self.manifests), patterns, found)
 
-    def limit(self, choice: Choice, store: Store, *, fresh: bool) -> Wanted:
+    def limit(self, choice: Choice, store: Store, *, fresh: bool, prunes: bool = False) -> Wanted:
         """Go on with what some workspaces need; everything else in node_modules stays as it is.
 
         Args:
             choice: which ones.
             store: opened.
             fresh: what stands in node_modules goes anyway.
+            prunes: so does all that is not chosen.
 
         Returns:
             the tree that is to stand at the end.
@@ -324,27 +326,23 @@ class Session:
         Raises:
             PmpipeError: no workspace is meant, or see `wanted`.
         """
-        from pmpipe.limited import limited_lock
-        from pmpipe.npm.lock_graph import LockGraph
-        from pmpipe.project import read_hidden_lockfile, read_project
+        from pmpipe.limited import chosen_entries, installed_graph, limited_lock
         from pmpipe.workspace_choice import chosen_locations
 
-        project = self.locked.project
-        workspaces = project.manifests.workspaces
-        locations = chosen_locations(choice, workspaces, self.folder) if choice.is_made else [""]
-        hidden = None if fresh else read_hidden_lockfile(self.folder)
-        before = None
-        if self.manifests:
-            root = {MANIFEST: self.root_manifest()}
-            before = read_project(self.folder, self.lock_file, self.lock, root).manifests
-        limited = limited_lock(
-            self.locked.graph,
-            LockGraph(hidden, project.manifests) if hidden is not None else None,
-            [location for location in locations if location],
-            with_root="" in locations,
-            before=before,
-        )
-        self.adopt(limited.lock, self.manifests, untouched=limited.untouched, is_saved=False)
+        whole = self.locked
+        locations = [""]
+        if choice.is_made:
+            locations = chosen_locations(choice, whole.project.manifests.workspaces, self.folder)
+        installed = None
+        if not (fresh or prunes):
+            installed = installed_graph(self.folder, legacy_peer_deps=self.config.legacy_peer_deps)
+        graphs = [whole.graph, *([installed] if installed is not None else [])]
+        chosen = chosen_entries(graphs, filter(None, locations), with_root="" in locations)
+        # where nothing is chosen at all npm's limit is none
+        if chosen or prunes:
+            limited = limited_lock(whole.graph, whole.selection.listed(), installed, chosen)
+            self.adopt(limited.lock, self.manifests, is_settled=True, is_saved=False)
+            self.untouched = limited.untouched
         return self.wanted(store)
 
     # -- what the last install left -------------------------------------------------------------------------------

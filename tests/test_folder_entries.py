@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from pmpipe.folder_entries import folder_entries
-from pmpipe.limited import limited_lock
+from pmpipe.limited import chosen_entries, limited_lock
 from pmpipe.npm.hidden_lockfile import layout_of_lock
 from pmpipe.npm.json_layout import JsonLayout
 from pmpipe.npm.lock_graph import LockGraph
 from pmpipe.npm.lock_writer import write_lockfile
 from pmpipe.npm.lockfile import Lockfile, read_lockfile
-from pmpipe.npm.package_path import PackagePath
 from pmpipe.project import read_project
 
 WORKSPACES = ("w", "v")
@@ -91,7 +90,7 @@ def test_what_stays_installed_for_other_workspaces_is_as_it_is_now(folder: Path,
     lock = lockfile(layout)
     project = read_project(str(folder), "package-lock.json", lock.data)
     graph = LockGraph(lock, project.manifests)
-    limited = limited_lock(graph, graph, [PackagePath("v")], with_root=False)
+    limited = limited_lock(graph, graph.lock.entries, graph, chosen_entries([graph], ["v"], with_root=False))
     assert limited.untouched == {"node_modules/w", "w"}
     # laid out like the rest, byte for byte
     after = json.loads(lock.data)
@@ -101,8 +100,8 @@ def test_what_stays_installed_for_other_workspaces_is_as_it_is_now(folder: Path,
 
 def test_what_the_run_changes_elsewhere_is_written_by_the_next_one(folder: Path) -> None:
     lock = lockfile()
-    before = read_project(str(folder), "package-lock.json", lock.data).manifests
+    before = LockGraph(lock, read_project(str(folder), "package-lock.json", lock.data).manifests)
     write(folder, "w", name="w", version="1.1.0")
     graph = LockGraph(lock, read_project(str(folder), "package-lock.json", lock.data).manifests)
-    limited = limited_lock(graph, graph, [PackagePath("v")], with_root=False, before=before)
+    limited = limited_lock(graph, graph.lock.entries, before, chosen_entries([graph], ["v"], with_root=False))
     assert json.loads(limited.lock)["packages"]["w"] == {"version": "1.0.0"}

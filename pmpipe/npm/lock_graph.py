@@ -85,12 +85,13 @@ class LockGraph:
         lock: the lockfile.
         project: the package.json files.
         edges: path -> edges that leave it; links have none, they stand for their target.
+        legacy_peer_deps: nothing looks for its peers.
     """
 
     def __init__(self, lock: Lockfile, project: ProjectManifests, *, legacy_peer_deps: bool = False) -> None:
         self.lock = lock
         self.project = project
-        self._legacy_peer_deps = legacy_peer_deps
+        self.legacy_peer_deps = legacy_peer_deps
         #: name -> path of what is installed in a package's own node_modules, by the package
         self._installed_in: dict[PackagePath, _Folder] = {ROOT: {}}
         #: all and only the entries that lie in the node_modules of a folder that the lock knows, by their path
@@ -236,7 +237,7 @@ class LockGraph:
     def _wanted(self, path: PackagePath, declared: Declared) -> Mapping[str, tuple[EdgeType, str]]:
         """Name -> type and spec; where a name stands in several maps, the later of them counts, as in npm."""
         wanted: dict[str, tuple[EdgeType, str]] = {}
-        if not self._legacy_peer_deps:
+        if not self.legacy_peer_deps:
             meta = declared.peer_dependencies_meta or {}
             for name, spec in (declared.peer_dependencies or _NOTHING).items():
                 is_optional = name in meta and meta[name].optional

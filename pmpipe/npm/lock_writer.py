@@ -19,6 +19,7 @@ import msgspec
 
 from pmpipe.npm.collation import CollationKey, english_key
 from pmpipe.npm.json_layout import JsonLayout
+from pmpipe.npm.package_path import PackagePath
 
 _FIRST_KEYS = {
     key: rank
@@ -32,6 +33,13 @@ _ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 _MAX_ARRAY_INDEX = 2**32 - 2
 _DEFAULT_INDENT = 2
 _MAX_REMEMBERED_KEYS = 16
+
+
+class _Texts(msgspec.Struct):
+    packages: dict[PackagePath, msgspec.Raw]
+
+
+_texts = msgspec.json.Decoder(_Texts)
 #: What is written as it is.
 _SCALARS = frozenset({str, bool, int, type(None)})
 
@@ -44,6 +52,14 @@ def write_lockfile(document: Mapping[str, Any], layout: JsonLayout | None = None
         layout: of the text; npm's own by default.
     """
     return laid_out(msgspec.json.encode(_in_order(document)), layout or JsonLayout())
+
+
+def entry_texts(entries: Mapping[PackagePath, Mapping[str, Any]], layout: JsonLayout) -> dict[PackagePath, msgspec.Raw]:
+    """The texts of single entries as they stand in a lockfile."""
+    if not entries:
+        return {}
+    # they are cut out of a whole lockfile: so they are laid out as they have to be
+    return _texts.decode(write_lockfile({"packages": entries}, layout)).packages
 
 
 def laid_out(text: bytes, layout: JsonLayout) -> bytes:

@@ -41,7 +41,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         force: what does not fit is only warned of.
         with_extraneous: what nothing needs is installed, too, as npm does after making a lock anew: optional peers that
             came along, and their dependencies.
-        untouched: `omit` does not concern these: they were installed before, and the command is about something else.
+        is_settled: the lockfile is of what is to stand in the end; nothing of it is left out.
     """
 
     host: Platform
@@ -52,7 +52,7 @@ class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     engine_strict: bool = False
     force: bool = False
     with_extraneous: bool = False
-    untouched: frozenset[PackagePath] = frozenset()
+    is_settled: bool = False
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -89,6 +89,8 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
         PlatformError: required packages do not support the host; all of them are named.
         EngineError: under `engine_strict`, required packages do not support the engines; all of them are named.
     """
+    if options.is_settled:
+        return _everything(graph)
     kinds = DependencyKinds(graph)
     omit = options.omit - options.include
     entries = graph.lock.entries
@@ -101,7 +103,7 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
     for path in entries:
         if path not in considered or not graph.is_placed(path):
             continue
-        if omit and not (path in left_out or path in options.untouched) and _may_be_omitted(graph, path):
+        if omit and path not in left_out and _may_be_omitted(graph, path):
             kind = kinds.omitted_as(path, omit)
             if kind:
                 left_out[path] = f"{kind} dependencies are omitted"
@@ -111,6 +113,11 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
     folders = frozenset(path for path in graph.reachable if path and graph.holder(path) is None)
     extraneous = frozenset(entries.keys() - considered)
     return Selection(tuple(packages), folders, left_out, extraneous, tuple(warnings))
+
+
+def _everything(graph: LockGraph) -> Selection:
+    placed = tuple(path for path in graph.lock.entries if graph.is_placed(path))
+    return Selection(placed, frozenset(path for path in map(graph.target, placed) if graph.holder(path) is None))
 
 
 # -- platforms and engines ----------------------------------------------------------------------------------------

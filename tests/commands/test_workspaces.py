@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Callable
@@ -20,7 +21,13 @@ CASE = {
     "workspaces": {
         "packages/one": {"name": "one", "version": "1.2.0", **needs(a="^1.0.0", b="2.0.0")},
         "packages/two": {"name": "@s/two", "version": "0.1.0", **needs(t="^1.0.0", one="^1.0.0")},
-        "packages/three": {"name": "three", "version": "0.1.0", **needs(c="^1.0.0", b="2.0.0")},
+        "packages/three": {
+            "name": "three",
+            "version": "0.1.0",
+            **needs(c="^1.0.0", b="2.0.0"),
+            # for development here, in production at two
+            "devDependencies": {"t": "^1.0.0"},
+        },
     },
 }
 LINES = [
@@ -31,6 +38,9 @@ LINES = [
     "install --workspaces",
     "install --no-workspaces",
     "ci -w=three",
+    "ci -w=three --omit=dev",
+    "install -w=three --omit=dev",
+    "ci --no-workspaces --omit=dev",
     "install -w=one t@beta",
     "uninstall -w=three b",
     "update -w=@s/two",
@@ -78,4 +88,26 @@ def test_rest_is_restored_as_the_last_install_left_it(tmp_path: Path, registry: 
     shutil.rmtree(ours.folder / "node_modules/t")
     ours.succeeds("install", "-w=one", alone=False)
     assert without_empty_folders(ours.folder) == before
+    ours.close()
+
+
+@pytest.mark.npm
+def test_prune_without_workspaces_leaves_what_the_project_itself_needs(
+    tmp_path: Path, registry: PackageRegistry
+) -> None:
+    npms = Changing(CASE, registry, tmp_path / "npm" / "app", installs=True)
+    npms.write()
+    ours = Project(tmp_path / "ours", registry)
+    shutil.rmtree(ours.folder)
+    shutil.copytree(npms.folder, ours.folder, symlinks=True)
+    assert not npms.npm("prune", "--no-workspaces")
+    ours.succeeds("prune", "--no-workspaces", alone=False)
+    hidden = "node_modules/.package-lock.json"
+    listed = set(json.loads(text_of(ours.folder / hidden))["packages"])
+    assert {path for path in listed if not (ours.folder / path / "package.json").exists()} == set()
+    # npm's lists what is not there any more
+    for folder in (npms.folder, ours.folder):
+        (folder / hidden).unlink()
+    assert without_empty_folders(ours.folder) == without_empty_folders(npms.folder)
+    assert text_of(ours.folder / "package-lock.json") == text_of(npms.folder / "package-lock.json")
     ours.close()

@@ -45,7 +45,7 @@ def test_flags_that_npm_writes_are_right(entries: dict[str, dict[str, Any]]) -> 
 
 
 @pytest.mark.parametrize("path", [path for path in RIGHT if path != "node_modules/w"])
-@pytest.mark.parametrize("flag", ["dev", "optional", "devOptional", "peer"])
+@pytest.mark.parametrize("flag", ["dev", "optional", "devOptional", "peer", "extraneous"])
 def test_every_other_flag_is_wrong(path: str, flag: str) -> None:
     one = dict(RIGHT[path])
     # both are said of what is needed by either alone, and then the one says nothing

@@ -219,11 +219,13 @@ def test_says_why_something_is_left_out():
     }
 
 
-def test_what_the_command_is_not_about_is_not_omitted():
-    untouched = frozenset(nm("dev"))
-    assert list(KINDS.select(omit=frozenset({"dev"}), untouched=untouched).packages) == nm(
-        "both", "dev", "o", "od", "peer", "peer-dep", "prod", "shared"
+def test_of_a_tree_that_is_settled_nothing_is_left_out():
+    assert list(KINDS.select(omit=frozenset({"dev"}), is_settled=True).packages) == nm(
+        "both", "deep", "dev", "o", "od", "peer", "peer-dep", "prod", "shared"
     )
+    assert list(EXTRANEOUS.select(is_settled=True).packages) == nm("lost", "lost/node_modules/kid", "p", "x")
+    settled = WORKSPACES.select(is_settled=True)
+    assert (settled.packages, settled.folders) == (WORKSPACES.select().packages, WORKSPACES.select().folders)
 
 
 def test_what_lies_in_an_omitted_package_goes_with_it():
