@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 
 from pmpipe.folder_bins import with_folder_bins
+from pmpipe.npm.flagged_entries import flagged_anew
+from pmpipe.npm.hidden_lockfile import layout_of_lock
 from pmpipe.npm.json_layout import JsonLayout
-from pmpipe.npm.lock_flags import FLAGS
-from pmpipe.npm.lock_graph import ProjectManifests
+from pmpipe.npm.lock_flags import FLAGS, ways_as_read
+from pmpipe.npm.lock_graph import LockGraph, ProjectManifests
 from pmpipe.npm.lock_writer import entry_texts
 from pmpipe.npm.manifest import Manifest
 from pmpipe.npm.package_path import PackagePath
@@ -49,6 +51,18 @@ def folder_entries(
         if after != before:
             anew[path] = after
     return entry_texts(anew, layout)
+
+
+def entries_as_read(graph: LockGraph) -> dict[PackagePath, msgspec.Raw]:
+    """The entries that are others once npm has read the lockfile: those of folders, and their flags.
+
+    Args:
+        graph: of the lockfile.
+    """
+    layout = layout_of_lock(graph.lock)
+    raw = graph.lock.raw_entries()
+    folders = folder_entries(raw, graph.project, layout)
+    return {**folders, **flagged_anew({**raw, **folders}, ways_as_read(graph), layout)}
 
 
 def _entry_of(manifest: Manifest, before: Mapping[str, Any], folder: str) -> dict[str, Any]:

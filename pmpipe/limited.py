@@ -11,23 +11,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 import msgspec
 
 from pmpipe.folder_entries import folder_entries
 from pmpipe.npm.collation import english_key
+from pmpipe.npm.flagged_entries import flagged_anew
 from pmpipe.npm.hidden_lockfile import layout_of_lock, lockfile_of
-from pmpipe.npm.json_layout import JsonLayout
-from pmpipe.npm.lock_flags import FLAGS, flags_for, is_extraneous, noted_ways, ways_to_entries
+from pmpipe.npm.lock_flags import is_extraneous, ways_as_read, ways_to_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
-from pmpipe.npm.lock_writer import entry_texts
 from pmpipe.npm.lockfile import Entry
 from pmpipe.npm.package_path import ROOT, PackagePath
 from pmpipe.project import read_hidden_lockfile, read_project
 from pmpipe.standing import HIDDEN_LOCKFILE
 
-_members = msgspec.json.Decoder(dict[str, Any])
 _Ways = dict[PackagePath, int]
 
 
@@ -110,10 +107,9 @@ def limited_lock(
         # npm has read those of the others before it changes any
         raw.update({**staying, **folder_entries(staying, installed.project, layout)})
         known.update((path, installed.lock.entries[path]) for path in untouched)
-    # links are what they lead to: their own entries have no flags
-    ways = {path: noted_ways(graph.lock.entries[graph.target(path)]) for path in placed if graph.target(path) != ROOT}
-    ways.update((path, before.get(path, 0)) for path in untouched)
-    raw.update(_with_flags_anew(graph, known, ways, raw, layout))
+    whole = ways_as_read(graph)
+    ways = {path: before.get(path, 0) if path in untouched else whole.get(path, 0) for path in known}
+    raw.update(flagged_anew(raw, _ways_in_the_end(graph, known, ways), layout))
     lock = lockfile_of(graph.lock, {path: raw[path] for path in sorted(raw, key=english_key)})
     return LimitedLock(lock, untouched)
 
@@ -147,28 +143,11 @@ def _needed(
     return found | extraneous
 
 
-def _with_flags_anew(
-    graph: LockGraph,
-    entries: Mapping[PackagePath, Entry],
-    ways: _Ways,
-    raw: Mapping[PackagePath, msgspec.Raw],
-    layout: JsonLayout,
-) -> dict[PackagePath, msgspec.Raw]:
-    """The texts of the entries that have other flags in this tree than where they come from.
+def _ways_in_the_end(graph: LockGraph, entries: Mapping[PackagePath, Entry], ways: _Ways) -> _Ways:
+    """The kinds of ways to each entry in the tree that stands in the end.
 
     npm does not ask what the chosen workspaces alone would need. What it has installed keeps the flags of the whole
     tree, what was there before those that it was found with; then what does not hold any more is unset.
     """
     lock = msgspec.structs.replace(graph.lock, entries=entries)
-    limited = LockGraph(lock, graph.project, legacy_peer_deps=graph.legacy_peer_deps)
-    anew = {}
-    for path, reached_by in ways_to_entries(limited, ways).items():
-        entry = entries.get(path)
-        if entry is None or entry.link or path == ROOT:
-            continue
-        members = _members.decode(raw[path])
-        rest = {key: value for key, value in members.items() if key not in FLAGS}
-        flagged = {**rest, **flags_for(reached_by)}
-        if flagged != members:
-            anew[path] = flagged
-    return entry_texts(anew, layout)
+    return ways_to_entries(LockGraph(lock, graph.project, legacy_peer_deps=graph.legacy_peer_deps), ways)

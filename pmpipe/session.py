@@ -423,7 +423,7 @@ class Session:
 
     def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
         """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
-        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of, layout_of_lock
+        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of
         from pmpipe.npm.lockfile import read_head
 
         unresolved: frozenset[PackagePath] = frozenset()
@@ -436,9 +436,9 @@ class Session:
         anew = None
         if self._goes_on_with_drifted_lock:
             # loaded only here: hardly any lock is left as it is then
-            from pmpipe.folder_entries import folder_entries
+            from pmpipe.folder_entries import entries_as_read
 
-            anew = folder_entries(lock.raw_entries(), self.locked.project.manifests, layout_of_lock(lock))
+            anew = entries_as_read(self.locked.graph)
         text = hidden_lockfile(lock, installed, unresolved, built, anew)
         return in_layout_of(self.root_manifest(), text)
 

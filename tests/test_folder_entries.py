@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pmpipe.folder_entries import folder_entries
+from pmpipe.folder_entries import entries_as_read, folder_entries
 from pmpipe.limited import chosen_entries, limited_lock
 from pmpipe.npm.hidden_lockfile import layout_of_lock
 from pmpipe.npm.json_layout import JsonLayout
@@ -82,6 +82,17 @@ def test_an_install_script_that_only_node_gyp_has_stays(folder: Path) -> None:
     assert written_anew(folder, lockfile(hasInstallScript=True)) == {"w": {"version": "1.0.0"}}
     (folder / "w/binding.gyp").write_text("{}")
     assert written_anew(folder, lockfile(hasInstallScript=True)) == {}
+
+
+def test_flags_are_written_as_they_are_found(folder: Path) -> None:
+    manifest = {"name": "app", "workspaces": [*WORKSPACES]}
+    lock = lockfile(dev=True)
+    graph = LockGraph(lock, read_project(str(folder), "package-lock.json", lock.data).manifests)
+    # the project asks for what the lock was made for: its flags are believed
+    assert entries_as_read(graph) == {}
+    write(folder, ".", **manifest, dependencies={"more": "1"})
+    graph = LockGraph(lock, read_project(str(folder), "package-lock.json", lock.data).manifests)
+    assert {path: json.loads(bytes(raw)) for path, raw in entries_as_read(graph).items()} == {"w": {"version": "1.0.0"}}
 
 
 @pytest.mark.parametrize("layout", [JsonLayout(), JsonLayout("\t", "\r\n"), JsonLayout("", "")])

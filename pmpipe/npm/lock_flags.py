@@ -8,11 +8,11 @@ Source: npm's ``@npmcli/arborist``, ``lib/calc-dep-flags.js``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lockfile import Entry, link_target
-from pmpipe.npm.package_path import ROOT, PackagePath
+from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
 
 #: Each stands for ways that an entry is reached by: without dependencies for development, without optional ones,
 #: without both of these, without peers, without optional peers.
@@ -91,6 +91,55 @@ def _remains(kind: EdgeType) -> int:
         if kind is one:
             return ways
     return _ALL
+
+
+def ways_as_read(graph: LockGraph) -> dict[PackagePath, int]:
+    """The kinds of ways to each entry as npm has them when it has read a lockfile.
+
+    It takes them from the flags, unless the project asks for something else than what the lockfile was made for.
+
+    Source: npm's ``@npmcli/arborist``, ``lib/arborist/load-virtual.js`` (``#checkRootEdges``).
+    """
+    if _asks_for_other_things(graph):
+        return ways_to_entries(graph)
+    # links are what they lead to: their own entries have no flags
+    targets = {path: graph.lock.entries.get(graph.target(path)) for path in graph.lock.entries}
+    return {path: noted_ways(target) if target is not None else _ALL for path, target in targets.items()}
+
+
+def _asks_for_other_things(graph: LockGraph) -> bool:
+    root = graph.lock.entries.get(ROOT)
+    if root is None:
+        return True
+    asked = {edge.name: edge for edge in graph.edges[ROOT]}
+    for kind, name, requested in _locked_dependencies(root):
+        edge = asked.pop(name, None)
+        if edge is None or edge.type is not kind or edge.requested != requested:
+            return True
+    # what is left must be workspaces that the lockfile has, too
+    return asked.keys() != {
+        name for name, folder in graph.project.workspaces.items() if _is_locked(graph, name, folder)
+    }
+
+
+def _locked_dependencies(root: Entry) -> Iterator[tuple[EdgeType, str, str]]:
+    """Type, name and spec of each dependency that the lockfile was made for; a name may come twice."""
+    optional = root.optional_dependencies or {}
+    meta = root.peer_dependencies_meta or {}
+    for name, spec in (root.dependencies or {}).items():
+        if name not in optional:
+            yield EdgeType.PROD, name, spec
+    for name, spec in optional.items():
+        yield EdgeType.OPTIONAL, name, spec
+    for name, spec in (root.dev_dependencies or {}).items():
+        yield EdgeType.DEV, name, spec
+    for name, spec in (root.peer_dependencies or {}).items():
+        yield EdgeType.PEER_OPTIONAL if name in meta and meta[name].optional else EdgeType.PEER, name, spec
+
+
+def _is_locked(graph: LockGraph, name: str, folder: PackagePath) -> bool:
+    entry = graph.lock.entries.get(folder)
+    return entry is not None and (entry.name or name_from_path(folder)) == name
 
 
 def noted_ways(entry: Entry) -> int:

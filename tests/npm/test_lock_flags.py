@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from lock_making import MadeProject, entry, link
 
-from pmpipe.npm.lock_flags import has_wrong_flags
+from pmpipe.npm.lock_flags import FLAGS, flags_for, has_wrong_flags, ways_as_read, ways_to_entries
+from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.package_path import PackagePath
 
-PROJECT = {
+PROJECT: dict[str, Any] = {
     "dependencies": {"prod": "1"},
     "devDependencies": {"dev": "1"},
     "optionalDependencies": {"opt": "1"},
@@ -52,6 +55,44 @@ def test_every_other_flag_is_wrong(path: str, flag: str) -> None:
     is_same = flag == "devOptional" and (one.get("dev") or one.get("optional"))
     one[flag] = not one.get(flag, False)
     assert has_wrong_flags(made({**RIGHT, path: one}).graph()) == (not is_same)
+
+
+def flags_as_read(made: MadeProject) -> dict[str, set[str]]:
+    ways = ways_as_read(made.graph())
+    return {path: set(flags_for(ways[PackagePath(path)])) for path in noted(made.entries)}
+
+
+def noted(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    return {path: {flag for flag in FLAGS if one.get(flag)} for path, one in entries.items() if not one.get("link")}
+
+
+@pytest.mark.parametrize("entries", [RIGHT, {**RIGHT, **EXTRANEOUS}])
+def test_flags_are_found_as_npm_writes_them(entries: dict[str, dict[str, Any]]) -> None:
+    ways = ways_to_entries(made(entries).graph())
+    assert {path: set(flags_for(ways[PackagePath(path)])) for path in noted(entries)} == noted(entries)
+
+
+def test_flags_are_believed_while_the_project_asks_for_what_the_lock_was_made_for() -> None:
+    wrong = {**RIGHT, "node_modules/dev": {**RIGHT["node_modules/dev"], "dev": False, "peer": True}}
+    assert flags_as_read(made(wrong)) == noted(wrong)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"devDependencies": {"dev": "1 || 2"}},
+        {"devDependencies": {}, "dependencies": {**PROJECT["dependencies"], "dev": "1"}},
+        {"peerDependencies": {"peer": "1"}},
+        {"dependencies": {}},
+    ],
+)
+def test_flags_are_found_anew_where_it_asks_for_something_else(asked: dict[str, Any]) -> None:
+    wrong = {path: {**one, "peer": True} if "version" in one else one for path, one in RIGHT.items()}
+    locked = made(wrong)
+    project = MadeProject({**PROJECT, **asked}, wrong, locked.folders, locked.workspaces)
+    graph = LockGraph(locked.graph().lock, project.graph().project)
+    assert ways_as_read(graph) == ways_to_entries(graph)
+    assert ways_as_read(locked.graph()) != ways_to_entries(locked.graph())
 
 
 def test_peers_count_for_nothing_where_they_are_not_looked_at() -> None:
