@@ -133,7 +133,8 @@ class Install(msgspec.Struct, dict=True):
             self._write_files()
             changed = [folder for folder in self._folders.values() if folder.forget_killed_run()]
             relinked = step is not None and step.relinked
-            if not installed.trusted or installed.doubtful or changed or relinked or self.request.write is not None:
+            is_told_rightly = installed.trusted and not (installed.doubtful or installed.lost)
+            if not is_told_rightly or changed or relinked or self.request.write is not None:
                 self._hidden.write()
             self._settle()
         except BaseException as error:

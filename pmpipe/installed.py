@@ -46,6 +46,7 @@ class Installed(msgspec.Struct):
     Attributes:
         packages: what is believed to be there, by location.
         doubtful: locations whose folder changed since the hidden lockfile was written, and that are still there.
+        lost: locations that the hidden lockfile lists, and where nothing of that kind is.
         extraneous: absolute paths of package folders and links that nothing lists.
         changed_bins: ``.bin`` folders that are missing or changed, by absolute path.
         elsewhere: paths of packages that are known to have been put into other folders than the project's own
@@ -55,6 +56,7 @@ class Installed(msgspec.Struct):
 
     packages: dict[PackagePath, Standing] = msgspec.field(default_factory=dict)
     doubtful: set[PackagePath] = msgspec.field(default_factory=set)
+    lost: set[PackagePath] = msgspec.field(default_factory=set)
     extraneous: list[str] = msgspec.field(default_factory=list)
     changed_bins: set[str] = msgspec.field(default_factory=set)
     elsewhere: list[PackagePath] = msgspec.field(default_factory=list)
@@ -94,6 +96,7 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -
         found.packages[path] = standing
         if state > written_ns and not standing.is_link:
             found.doubtful.add(path)
+    found.lost = claimed.keys() - found.packages.keys()
     _survey_folders(project, found, claimed, folders, written_ns)
     wanted_locations = {package.location for package in wanted.packages}
     # a run that was to remove them was cut off, or somebody has put something else there

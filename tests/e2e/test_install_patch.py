@@ -80,6 +80,14 @@ def test_removes_packages_that_the_lockfile_no_longer_has(installed: Project) ->
     installed.assert_installed()
 
 
+def test_what_was_deleted_by_hand_and_is_not_wanted_any_more_is_not_listed(installed: Project) -> None:
+    shutil.rmtree(installed.folder / "node_modules/beta")
+    installed.want({path: package for path, package in ALL.items() if "beta" not in path})
+    assert "nothing to do" in installed.succeeds("install").stdout
+    hidden = json.loads((installed.folder / "node_modules/.package-lock.json").read_text())
+    assert hidden["packages"].keys() == installed.packages.keys()
+
+
 def test_removes_a_package_that_nothing_lists(installed: Project) -> None:
     installed.write("node_modules/stray/index.js", "stray")
     installed.write("node_modules/@scope/stray/index.js", "stray")
