@@ -9,7 +9,11 @@ Source: npm's ``@npmcli/arborist``, ``lib/calc-dep-flags.js``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+import msgspec
+
+from pmpipe.npm.glob import matches, sort_patterns
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lockfile import Entry, link_target
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
@@ -27,6 +31,12 @@ _REMAINS = (
     (EdgeType.PEER_OPTIONAL, _NOT_DEV),
 )
 
+
+class _LockedRoot(msgspec.Struct, frozen=True):
+    workspaces: Any = None
+
+
+_root_decoder = msgspec.json.Decoder(_LockedRoot)
 #: All keys that an entry can have because of the ways to it.
 FLAGS = ("extraneous", "peer", "dev", "optional", "devOptional")
 
@@ -117,9 +127,8 @@ def _asks_for_other_things(graph: LockGraph) -> bool:
         if edge is None or edge.type is not kind or edge.requested != requested:
             return True
     # what is left must be workspaces that the lockfile has, too
-    return asked.keys() != {
-        name for name, folder in graph.project.workspaces.items() if _is_locked(graph, name, folder)
-    }
+    workspaces = graph.project.workspaces
+    return asked.keys() != workspaces.keys() or _locked_workspaces(graph) != dict(workspaces)
 
 
 def _locked_dependencies(root: Entry) -> Iterator[tuple[EdgeType, str, str]]:
@@ -137,9 +146,21 @@ def _locked_dependencies(root: Entry) -> Iterator[tuple[EdgeType, str, str]]:
         yield EdgeType.PEER_OPTIONAL if name in meta and meta[name].optional else EdgeType.PEER, name, spec
 
 
-def _is_locked(graph: LockGraph, name: str, folder: PackagePath) -> bool:
-    entry = graph.lock.entries.get(folder)
-    return entry is not None and (entry.name or name_from_path(folder)) == name
+def _locked_workspaces(graph: LockGraph) -> dict[str, PackagePath]:
+    """Name -> folder, as the patterns that the lockfile has of the root find them among its entries.
+
+    Source: npm's ``@npmcli/map-workspaces`` (``virtual``).
+    """
+    given = _root_decoder.decode(graph.lock.raw_entries()[ROOT]).workspaces
+    patterns = given.get("packages") if isinstance(given, dict) else given
+    # whatever else it is, it finds nothing
+    chosen = sort_patterns([one for one in patterns if isinstance(one, str)] if isinstance(patterns, list) else ())
+    return {
+        entry.name or name_from_path(path): path
+        for path, entry in graph.lock.entries.items()
+        if any(matches(path, pattern) for pattern in chosen.wanted)
+        and not ("node_modules" in path.split("/") or any(matches(path, one, dot=True) for one in chosen.unwanted))
+    }
 
 
 def noted_ways(entry: Entry) -> int:

@@ -84,12 +84,14 @@ def test_flags_are_believed_while_the_project_asks_for_what_the_lock_was_made_fo
         {"devDependencies": {}, "dependencies": {**PROJECT["dependencies"], "dev": "1"}},
         {"peerDependencies": {"peer": "1"}},
         {"dependencies": {}},
+        {"workspaces": []},
     ],
 )
 def test_flags_are_found_anew_where_it_asks_for_something_else(asked: dict[str, Any]) -> None:
     wrong = {path: {**one, "peer": True} if "version" in one else one for path, one in RIGHT.items()}
     locked = made(wrong)
-    project = MadeProject({**PROJECT, **asked}, wrong, locked.folders, locked.workspaces)
+    workspaces = {} if "workspaces" in asked else locked.workspaces
+    project = MadeProject({**PROJECT, **asked}, wrong, locked.folders, workspaces)
     graph = LockGraph(locked.graph().lock, project.graph().project)
     assert ways_as_read(graph) == ways_to_entries(graph)
     assert ways_as_read(locked.graph()) != ways_to_entries(locked.graph())
