@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # so that a registry and folders do not stay behind
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     adopt_orphans()
+    if options.work_dir:
+        os.makedirs(options.work_dir, exist_ok=True)
     work = os.path.abspath(tempfile.mkdtemp(prefix="kill-", dir=options.work_dir))
     try:
         with _registry(options) as url:

@@ -116,6 +116,7 @@ class Lane:
             location=location(self._head),
             retry_after_s=retry_after_s(self._head, time.time()),
             connect_status=info(pycurl.HTTP_CONNECTCODE),
+            is_proxy_untrusted=info(pycurl.PROXY_SSL_VERIFYRESULT) != 0,
             code=code,
             message=message,
             os_errno=info(pycurl.OS_ERRNO),

@@ -54,8 +54,9 @@ _CLIENT_CERTIFICATE_HINT = (
     "check the settings cert and key, or certfile and keyfile of the registry: they must belong together, and the key "
     "must not be encrypted"
 )
+_PROXY_HINT = "check the settings proxy and https-proxy: kind, host and port, and whether it wants a user and password"
 _TLS_HINT = (
-    "if the registry's certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
+    "if the {}'s certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
     "strict-ssl=false switches the check off"
 )
 
@@ -68,6 +69,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         location: the Location header, or empty.
         retry_after_s: the Retry-After header in seconds, whichever form it had; 0: none.
         connect_status: the proxy's status for CONNECT, or 0.
+        is_proxy_untrusted: it was the proxy's certificate that could not be verified.
         code: libcurl's error code; 0: none.
         message: libcurl's message for it.
         os_errno: the system's error number behind it, or 0.
@@ -80,6 +82,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     location: str = ""
     retry_after_s: int = 0
     connect_status: int = 0
+    is_proxy_untrusted: bool = False
     code: int = 0
     message: str = ""
     os_errno: int = 0
@@ -220,7 +223,7 @@ def _broken(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
     if code == BAD_FUNCTION_ARGUMENT and said.startswith(_BAD_CLIENT_CERTIFICATE):
         return _unusable_client_certificate(said, url)
     down = code in {PROXY, URL_MALFORMAT}
-    hint = _REGISTRY_HINT if down else ""
+    hint = _PROXY_HINT if code == PROXY else _REGISTRY_HINT if down else ""
     return Failure(
         what=f"{said or f'libcurl error {code}'} ({url.netloc})",
         hint=hint,
@@ -232,10 +235,12 @@ def _broken(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
 def _tls(ending: Ending, said: str, url: Url) -> Failure:
     # a peer that hangs up during the handshake is no certificate trouble
     hung_up = ending.code == SSL_CONNECT_ERROR and (ending.os_errno != 0 or "unexpected eof" in said.lower())
+    peer = f"the proxy for {url.netloc}" if ending.is_proxy_untrusted else url.netloc
+    hint = _TLS_HINT.format("proxy" if ending.is_proxy_untrusted else "registry")
     return Failure(
-        what=f"no trusted TLS connection to {url.netloc}: {said}",
-        hint=_REGISTRY_HINT if hung_up else _TLS_HINT,
-        cause=f"TLS failure at {url.netloc}",
+        what=f"no trusted TLS connection to {peer}: {said}",
+        hint=_REGISTRY_HINT if hung_up else hint,
+        cause=f"TLS failure at {peer}",
         host_is_down=True,
         untrusted=not hung_up,
         worth_attempts=_AS_CONFIGURED if hung_up else 1,
@@ -279,7 +284,11 @@ def _not_connected(ending: Ending, said: str, url: Url, *, by_proxy: bool) -> Fa
 
 def _interrupted(what: str, said: str, url: Url) -> Failure:
     return Failure(
-        what=what, details=(said,), cause=f"broken downloads from {url.netloc}", worth_attempts=_AS_CONFIGURED
+        what=what,
+        details=(said,),
+        hint=_BUSY_HINT,
+        cause=f"broken downloads from {url.netloc}",
+        worth_attempts=_AS_CONFIGURED,
     )
 
 

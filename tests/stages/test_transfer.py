@@ -117,11 +117,27 @@ def test_certificate_trouble_is_final_and_concerns_the_host(code):
     assert "cafile" in step.failed.hint
 
 
+def test_a_proxy_that_cannot_be_trusted_is_told_from_the_registry():
+    step = failure_after(transfer_of(), code=60, is_proxy_untrusted=True, message="self-signed certificate")
+    assert "the proxy for registry.example" in step.failed.what
+    assert "proxy's certificate" in step.failed.hint
+
+
+def test_a_proxy_that_refuses_may_want_a_password():
+    step = failure_after(transfer_of(), code=97, message="User was rejected by the SOCKS5 server (2 3).")
+    assert "password" in step.failed.hint
+
+
 @pytest.mark.parametrize("status", [408, 420, 429, 500, 503])
 def test_a_registry_that_cannot_keep_up_is_no_reason_to_blame_the_package(status):
     failed = failure_after(transfer_of(), status=status).failed
     assert "(3 attempts)" in failed.details[0]
     assert "maxsockets" in failed.hint
+
+
+@pytest.mark.parametrize("code", [18, 28, 52, 56])
+def test_a_connection_that_breaks_is_no_reason_to_blame_the_package(code):
+    assert "try again later" in failure_after(transfer_of(), code=code).failed.hint
 
 
 def test_a_refusal_of_another_kind_has_a_hint_at_the_registry():
