@@ -25,7 +25,7 @@ from pmpipe.resolver.location import absolute
 from pmpipe.resolver.node import Edge, EdgeError, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.package import Kind, Package
-from pmpipe.resolver.peer_conflict import explain_endless
+from pmpipe.resolver.peer_conflict import PeerConflictError, explain_endless
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.placing import Placement, Placer
 from pmpipe.resolver.prefetch import Prefetcher
@@ -172,26 +172,23 @@ class Builder:
         """Queue the nodes below the project that lack something, before anything is asked for.
 
         npm does not follow the links to workspaces here: what an old lock lacks there is never added, and nothing says
-        so. Only what it does not solve in a new lock either is let pass, with a warning.
+        so. Only what it does not solve in a new lock either is let pass, with a warning, and peers for which there is
+        no other way than to make the lock anew: it was made so, and must be good enough to go on from.
         """
         needed = self._needed_by_project(follow=True)
+        seen_by_npm = self._needed_by_project(follow=False)
+        self.placer.mended = frozenset(node for node in needed if node not in seen_by_npm and not node.is_top)
         if not self.options.strict_peer_deps:
-            self._let_pass(edge for node in needed for edge in node.edges_out.values() if _is_held_by_workspace(edge))
+            for node in needed:
+                for edge in node.edges_out.values():
+                    if _is_held_by_workspace(edge) and node not in seen_by_npm:
+                        self.placer.overrule(edge)
         for node in needed:
             if any(
                 edge.target is None or (edge.error is not None and not edge.overruled)
                 for edge in node.edges_out.values()
             ):
                 self.queue.push(node)
-
-    def _let_pass(self, edges: Iterable[Edge]) -> None:
-        """Let conflicts of peers be, except those of packages that the project needs without its workspaces."""
-        held = list(edges)
-        of_project = self._needed_by_project(follow=False) if held else ()
-        for edge in held:
-            if edge.origin not in of_project:
-                edge.overruled = True
-                self.placer.overruled.append(edge)
 
     def _needed_by_project(self, *, follow: bool) -> dict[Node, None]:
         """The project and all that it needs.
@@ -205,6 +202,8 @@ class Builder:
             for edge in node.edges_out.values():
                 target = edge.target
                 if target is not None and target.is_link and follow and self._is_followed(target.end):
+                    # what an override makes right is no problem, and what it makes wrong is one
+                    self.tree.pass_rule_to_target(target)
                     target = target.end
                 if target is not None and target not in seen:
                     seen[target] = None
@@ -253,10 +252,8 @@ class Builder:
             yield from self._open_tarball(node)
         if not node.edges_out:
             return
-        candidates: dict[Edge, Node] = {}
-        for edge in self._asked_ahead(self.problem_edges(node)):
-            candidates[edge] = yield from self._candidate(edge)
         # all packages are found before the first one is placed, so that placing cannot change what is found
+        candidates = yield from self._candidates(self._asked_ahead(self.problem_edges(node)))
         for edge in sorted(candidates, key=_by_name):
             for placement in self.placer.place(edge, candidates[edge], explicit=edge in self.explicit).walk():
                 if placement.placed is not None:
@@ -287,16 +284,32 @@ class Builder:
         if refused is not None:
             raise refused
 
-    def _candidate(self, edge: Edge) -> Waiting[Node]:
+    def _candidates(self, edges: Iterable[Edge]) -> Waiting[dict[Edge, Node]]:
+        """What is to be placed, by the edge that is wrong without it."""
+        found: dict[Edge, Node] = {}
+        for edge in edges:
+            candidate = yield from self._candidate(edge)
+            if candidate is not None:
+                found[edge] = candidate
+        return found
+
+    def _candidate(self, edge: Edge) -> Waiting[Node | None]:
+        """What is to be placed; None if peers contradict each other, and that is let pass."""
         found = self.sets.found_before(edge)
         if found is None and edge.dependency.kind is Kind.PEER_OPTIONAL and not self._is_wanted_anew(edge):
             found = self._find_in_tree(edge)
         if found is not None:
             return found
         required = {edge.origin}
-        if edge.dependency.peer:
-            return (yield from self.sets.into_tree(edge, self.sets.tree_for(edge.origin), None, required))
-        return (yield from self.sets.candidate(edge, required))
+        try:
+            if edge.dependency.peer:
+                return (yield from self.sets.into_tree(edge, self.sets.tree_for(edge.origin), None, required))
+            return (yield from self.sets.candidate(edge, required))
+        except PeerConflictError:
+            if not self.placer.may_stay(edge.origin):
+                raise
+            self.placer.overrule(edge)
+            return None
 
     def _is_wanted_anew(self, edge: Edge) -> bool:
         return edge.name in self.options.updates or edge in self.explicit

@@ -68,6 +68,7 @@ class Placer:
     Attributes:
         updates: names that the user wants newer versions of.
         overruled: peer conflicts that were let pass, to be warned about.
+        mended: nodes of an old lock that npm would not look at; their peers stay as they are if there is no better way.
     """
 
     def __init__(self, tree: Tree, options: ResolveOptions, updates: frozenset[str] = frozenset()) -> None:
@@ -75,6 +76,7 @@ class Placer:
         self.options = options
         self.updates = updates
         self.overruled: list[Edge] = []
+        self.mended: frozenset[Node] = frozenset()
 
     def place(
         self, edge: Edge, candidate: Node, *, explicit: bool = False, parent: Placement | None = None
@@ -97,7 +99,7 @@ class Placer:
         verdict = check.own_verdict if check.verdict is Verdict.CONFLICT else check.verdict
         if verdict is Verdict.KEEP:
             if edge.dependency.peer and edge.error is not None:
-                self._overrule(edge)
+                self.overrule(edge)
             self._dedupe_below(check.target, placement)
             return placement
         for node in check.target.ancestry():
@@ -148,14 +150,22 @@ class Placer:
         start = placement.edge.origin if placement.parent is None else self._start(placement.parent)
         return deepest_place(start, placement.edge.dependency.key)
 
+    def may_stay(self, node: Node) -> bool:
+        """Whether what contradicts the peers of a node is let pass, rather than refused."""
+        return node in self.mended and not (self.options.strict_peer_deps or self.options.force)
+
     def _yield_to_conflict(self, placement: Placement) -> None:
+        if self.may_stay(placement.top.edge.origin):
+            self.overrule(placement.edge)
+            return
         if not self.options.force and (self.options.strict_peer_deps or _is_mine(placement)):
             raise explain_conflict(placement.top.edge, placement.top.candidate, placement.self_check)
         if placement.self_check is None:
-            self._overrule(placement.edge)
+            self.overrule(placement.edge)
         placement.check = placement.self_check
 
-    def _overrule(self, edge: Edge) -> None:
+    def overrule(self, edge: Edge) -> None:
+        """Let a conflict of peers pass."""
         edge.overruled = True
         self.overruled.append(edge)
 
@@ -223,7 +233,7 @@ class Placer:
                     )
                 )
             else:
-                self._overrule(edge)
+                self.overrule(edge)
         return moving
 
     def _remove_useless(self, placed: Node, orphaned: list[Node]) -> None:
@@ -252,7 +262,7 @@ class Placer:
         edge, placed = placement.edge, placement.placed
         assert placed is not None
         if edge.dependency.peer and not satisfies(edge, placed):
-            self._overrule(edge)
+            self.overrule(edge)
         if edge.error is None and edge.target is not None and edge.target is not placed:
             self._dedupe(edge.target, placement)
         for node in nodes_from_inside(target, self.tree.by_name.get(edge.name, {})):

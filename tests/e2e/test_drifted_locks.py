@@ -269,3 +269,22 @@ def test_peers_of_workspaces_that_contradict_each_other_are_let_pass_each_time(p
     assert "peer@2, and gets peer@1.0.0" in project.succeeds("install").stderr
     assert project.lock["packages"].keys() == made["packages"].keys()
     assert "peer@1.0.0 does not satisfy peer@2" in project.fails("ci", "--strict-peer-deps").stderr
+
+
+def test_peers_of_a_workspaces_package_that_the_project_contradicts_are_let_pass_each_time(project: Project) -> None:
+    """As npm does: the project's own dependency came later, and the lock is good enough to go on from."""
+    needy = make_package("needy", "1.0.0", peerDependencies={"peer": "2"})
+    workspace = {"name": "w", "version": "1.0.0", "dependencies": {"needy": "1"}}
+    project.write("w/package.json", json.dumps(workspace))
+    project.declare(needy, make_package("peer", "2.0.0"), make_package("peer", "1.0.0"), workspaces=["w"])
+    project.succeeds("install")
+    assert project.lock["packages"]["node_modules/peer"]["version"] == "2.0.0"
+    project.declare(workspaces=["w"], dependencies={"peer": "1"})
+    project.succeeds("install")
+    made = project.lock
+    assert made["packages"]["node_modules/peer"]["version"] == "1.0.0"
+    project.write("w/package.json", json.dumps({**workspace, "version": "1.1.0"}))
+    assert "peer@2, and gets peer@1.0.0" in project.succeeds("install").stderr
+    assert project.lock["packages"].keys() == made["packages"].keys()
+    project.write("w/package.json", json.dumps({**workspace, "version": "1.2.0"}))
+    assert "cannot place peer@2.0.0" in project.fails("install", "--strict-peer-deps").stderr
