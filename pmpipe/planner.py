@@ -300,17 +300,17 @@ class Planner(msgspec.Struct):
     def _plan_bins(self, bins: WantedBins) -> None:
         """Link a location's executables where it changes, the ``.bin`` folder has changed, or a link is lost.
 
-        Lost are those whose names have belonged to packages that change or go. A linked folder may have got new ones.
+        Some are lost with a package that had their name until now, a linked folder may have got new ones, and what was
+        removed right after the last install shows in no folder's time.
         """
         bin_folder = f"{self.wanted.project}/{bins.bin_folder}"
         changes = bins.location in self._placed or bins.location in self._linked or self._is_fresh(bins.location)
         package = f"{self.wanted.project}/{bins.location}"
         links = ((f"{bin_folder}/{name}", os.path.normpath(f"{package}/{target}")) for name, target in bins.bins)
-        may_be_lost = self.work.exchanges or bins.filled_by is None
         if (
             changes
             or bin_folder in self.installed.changed_bins
-            or (may_be_lost and not all(leads_to(link, target) for link, target in links))
+            or not all(leads_to(link, target) for link, target in links)
         ):
             after = self._placed.get(bins.filled_by) if bins.filled_by is not None else None
             self._links += bin_links(bins, self.wanted.project, after)

@@ -268,6 +268,8 @@ def test_executables_are_linked_anew_with_their_package(case: Case) -> None:
 
 def test_executables_of_a_changed_folder_are_linked_anew(case: Case) -> None:
     case.has(A)
+    (case.project / "node_modules/.bin").mkdir(parents=True)
+    (case.project / "node_modules/.bin/a").symlink_to("../a/cli.js")
     assert case.work(A, bins=BINS).is_nothing()
     case.installed.changed_bins.add(f"{case.project}/node_modules/.bin")
     assert len(case.work(A, bins=BINS).late_links) == 1
