@@ -122,7 +122,7 @@ def _given_lock(lock: bytes, name: str) -> Lockfile | None:
 def _read_manifest(folder: str, path: PackagePath, manifests: Contents) -> Manifest | None:
     name = manifest_path(path)
     data = manifests[name] if name in manifests else read_file(folder, name)
-    return read_manifest(data, name) if data is not None else None
+    return read_manifest(data, name, is_root=path == ROOT) if data is not None else None
 
 
 def _read_extensions(folder: str, root: Manifest, manifests: Contents) -> PackageExtensions | None:

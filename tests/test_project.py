@@ -147,6 +147,23 @@ def test_damaged_package_json_of_a_workspace_is_an_error(tmp_path: Path):
         read_project(write(tmp_path, documents))
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"workspaces": {"nohoist": ["react-native"]}},
+        {"workspaces": "packages/*"},
+        {"workspaces": {"packages": {}}},
+        {"overrides": {"b": None}},
+        {"overrides": "b"},
+    ],
+)
+def test_what_only_the_projects_own_package_json_may_say_can_be_anything_in_a_workspace(
+    tmp_path: Path, fields: dict[str, Any]
+):
+    documents = {"package.json": {"workspaces": ["a"]}, "a/package.json": {"name": "a", **fields}}
+    assert read_project(write(tmp_path, documents)).manifests.workspaces == {"a": "a"}
+
+
 def test_reads_package_json_of_folders_that_the_lock_links_to(tmp_path: Path):
     entries = {
         "node_modules/lib": {"link": True, "resolved": "lib"},

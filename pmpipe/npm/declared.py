@@ -32,7 +32,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=Fal
         os: as are `cpu` and `libc`, a list of names, a name with ``!`` in front is excluded.
         bin: a path, which is the executable of the package's own name, or name -> path.
         bundle_dependencies: names, or True for all dependencies.
-        workspaces: patterns, or an object whose ``packages`` are the patterns.
+        workspaces: patterns, or an object whose ``packages`` are the patterns. Only the project's own are looked at;
+            another package's may be anything.
     """
 
     name: str | None = None
@@ -49,7 +50,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=Fal
     os: list[str] | str | None = None
     cpu: list[str] | str | None = None
     libc: list[str] | str | None = None
-    workspaces: list[Any] | dict[str, Any] | None = None
+    workspaces: Any = None
 
     def bundled_names(self) -> Iterable[str]:
         """The names of the dependencies that come in the package's own tarball."""

@@ -51,12 +51,14 @@ class Manifest(Declared, frozen=True, kw_only=True, rename="camel", gc=False):
         return given.get("packages", []) if isinstance(given, dict) else given or []
 
 
-def read_manifest(data: bytes, file: str) -> Manifest:
+def read_manifest(data: bytes, file: str, *, is_root: bool = True) -> Manifest:
     """Read a package.json.
 
     Args:
         data: the file's bytes; a byte order mark does not matter.
         file: the file's name for messages, ``packages/x/package.json`` for example.
+        is_root: it is a project's own. `workspaces` and `overrides` mean nothing in any other, so there they may be
+            anything (yarn's ``nohoist`` stands in workspaces' ``workspaces``).
 
     Raises:
         ManifestError: the text is not JSON, or a field has a type that cannot be used.
@@ -70,20 +72,22 @@ def read_manifest(data: bytes, file: str) -> Manifest:
     except RecursionError as error:
         raise ManifestError(f"cannot read {file}: it is nested too deeply") from error
     try:
-        return _to_manifest(document)
+        return _to_manifest(document, is_root)
     except UnusableFieldError as error:
         subject = " > ".join(error.path) or "the document"
         raise ManifestError(f"cannot use {place_of(data, error.path, file)}: {subject} {error.what}") from error
 
 
-def _to_manifest(document: Any) -> Manifest:
+def _to_manifest(document: Any, is_root: bool) -> Manifest:
     if not isinstance(document, dict):
         raise UnusableFieldError((), "must be an object")
     fields = tolerant_fields(document)
     _refuse_nameless(fields)
     if not (document.get("bundleDependencies") or document.get("bundledDependencies")):
         fields.pop("bundleDependencies", None)
-    fields["overrides"] = _overrides(("overrides",), document.get("overrides") or {})
+    if is_root:
+        _check_workspaces(fields.get("workspaces") or [])
+        fields["overrides"] = _overrides(("overrides",), document.get("overrides") or {})
     resolutions = document.get("resolutions")
     fields["resolutions"] = resolutions if isinstance(resolutions, dict) else None
     fields["catalogs"] = catalogs_of(document) or None
@@ -92,7 +96,6 @@ def _to_manifest(document: Any) -> Manifest:
     fields["binFolder"] = _bin_folder(document)
     fields["scripts"] = _scripts(document)
     fields["document"] = document
-    _check_workspaces(fields.get("workspaces") or [])
     return msgspec.convert(fields, Manifest)
 
 

@@ -116,6 +116,24 @@ def test_workspaces_are_linked_all_the_same(project: Project) -> None:
     assert (project.folder / "node_modules/w").is_symlink()
 
 
+@pytest.mark.npm
+@pytest.mark.parametrize("fields", [{"workspaces": {"nohoist": ["alpha"]}}, {"workspaces": "a/*", "overrides": "x"}])
+def test_workspaces_of_workspaces_and_of_folders_stand_in_the_lock_and_mean_nothing(
+    project: Project, fields: dict[str, Any]
+) -> None:
+    files: Files = {
+        "package.json": root(workspaces=["packages/*"], dependencies={"lib": "file:lib"}),
+        **{
+            f"{path}/package.json": {"name": path[-3:], "version": "1.0.0", "dependencies": {"alpha": "1"}, **fields}
+            for path in ("packages/one", "lib")
+        },
+    }
+    pair = Pair(project, files)
+    pair.run("install")
+    pair.run("ci")
+    pair.run("install", "beta")
+
+
 def test_a_copied_folder_with_a_digest_in_the_lock_is_refused(project: Project) -> None:
     pair = Pair(project, {**FOLDER, "package.json": root(dependencies={"lib": "file:lib"})})
     project.succeeds("install", COPY)
