@@ -3,8 +3,10 @@
 An entry's key lists all requests that it answers: ``"a@npm:^1.0.0, a@npm:^1.1.0"``; ``resolution`` says what it is.
 Every request stands there, so each is pinned by its spec. Peers are none: for what they ask for, the locked version
 with the most dependents is preferred among those that satisfy, or they would bring in a newer one that then serves all.
-The checksums are those of yarn's own archives, not of tarballs, and are of no use here. Patches (``patch:``) are lost:
-npm does not know them.
+The checksums are those of yarn's own archives, not of tarballs, and are of no use here.
+
+Patches (``patch:``) are lost: npm does not know them. Of packages that yarn itself patches
+(``builtin<compat/resolve>``), yarn 2 writes the requests without ``npm:``.
 
 Source: yarn's own locks, versions 3 to 10.
 """
@@ -63,15 +65,25 @@ def _without_registry(spec: str) -> str:
     return spec if "@" in wanted.strip() else wanted
 
 
-def _lock(collector: PinCollector, name: str, spec: str, entry: Any) -> None:
+def _package(entry: Any) -> tuple[str, str] | None:
+    """Name and version of an entry; None if it does not come from a registry."""
+    name, locked = _name_and_reference(entry)
+    version = text_field(entry, "version")
+    return (name, version) if locked.startswith(_REGISTRY) and parse_version(version) is not None else None
+
+
+def _name_and_reference(entry: Any) -> tuple[str, str]:
     resolution = text_field(entry, "resolution")
     at = resolution.find("@", 1)
-    real_name, locked = (resolution[:at], resolution[at + 1 :]) if at > 0 else ("", "")
-    if locked.startswith(_REGISTRY) and spec.startswith(_REGISTRY):
-        version = text_field(entry, "version")
-        if parse_version(version) is not None:
-            collector.lock(name, _without_registry(spec), Pin(version, "" if real_name == name else real_name))
+    return (resolution[:at], resolution[at + 1 :]) if at > 0 else ("", "")
+
+
+def _lock(collector: PinCollector, name: str, spec: str, entry: Any) -> None:
+    package = _package(entry)
+    if package is not None:
+        real_name, version = package
+        collector.lock(name, _without_registry(spec), Pin(version, "" if real_name == name else real_name))
         return
-    commit = _COMMIT.search(locked)
+    commit = _COMMIT.search(_name_and_reference(entry)[1])
     if commit is not None:
         collector.lock(name, spec, Pin("", commit=commit[1]))

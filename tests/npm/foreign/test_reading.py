@@ -350,3 +350,26 @@ assert "yaml" not in sys.modules
 def test_knows_the_versions_of_indirect_dependencies() -> None:
     assert read("bun-2.lock").by_spec[PinKey(("leaf", "^1.0.0"))].version == "1.0.0"
     assert [pin.version for pin in read("pnpm-9.0.yaml").by_name["leaf"]] == ["1.0.0"]
+
+
+def test_yarn_2_leaves_the_protocol_out_where_it_patches_a_package_itself() -> None:
+    text = """__metadata:
+  version: 4
+
+"fsevents@patch:fsevents@~2.3.1#builtin<compat/fsevents>":
+  version: 2.3.2
+  resolution: "fsevents@patch:fsevents@npm%3A2.3.2#builtin<compat/fsevents>::version=2.3.2&hash=11e9ea"
+
+fsevents@~2.3.1:
+  version: 2.3.2
+  resolution: "fsevents@npm:2.3.2"
+
+"resolve@^1.10.0, resolve@^1.12.0":
+  version: 1.20.0
+  resolution: "resolve@npm:1.20.0"
+"""
+    assert by_spec(text, "yarn.lock") == {
+        ("fsevents", "~2.3.1"): "2.3.2",
+        ("resolve", "^1.10.0"): "1.20.0",
+        ("resolve", "^1.12.0"): "1.20.0",
+    }
