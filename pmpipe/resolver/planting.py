@@ -67,7 +67,8 @@ class Planted(msgspec.Struct):
         for location, entry in links.items():
             target = self._target_of(location, entry)
             self._plant_link(location, target)
-            if target.parent is None:
+            # what the project's own package.json is to become counts, not what it is on the disk
+            if target.parent is None and target is not self.tree.root:
                 yield from self._refresh(target, source)
         for node in self.tree.nodes.values():
             if node is not self.tree.root:

@@ -134,6 +134,30 @@ def test_workspaces_of_workspaces_and_of_folders_stand_in_the_lock_and_mean_noth
     pair.run("install", "beta")
 
 
+@pytest.mark.parametrize("spec", ["./", "file:."])
+def test_a_project_that_depends_on_its_own_folder_changes_as_any_other(project: Project, spec: str) -> None:
+    alpha, beta = make_package("alpha", "1.0.0"), make_package("beta", "1.0.0")
+    project.declare(alpha, beta, devDependencies={"app": spec, "alpha": "1"})
+    project.succeeds("install")
+    project.succeeds("install", "beta")
+    assert set(project.lock["packages"]) == {"", "node_modules/alpha", "node_modules/app", "node_modules/beta"}
+    assert project.lock["packages"][""]["dependencies"] == {"beta": "^1.0.0"}
+    project.succeeds("uninstall", "alpha")
+    assert set(project.lock["packages"]) == {"", "node_modules/app", "node_modules/beta"}
+    project.succeeds("ci")
+
+
+@pytest.mark.npm
+def test_a_project_that_depends_on_its_own_folder_changes_as_with_npm(project: Project) -> None:
+    pair = Pair(project, {"package.json": root(devDependencies={"app": "./", "alpha": "1"})})
+    pair.run("install")
+    pair.run("install", "beta", "--no-save")
+    pair.run("install", "beta")
+    pair.run("install", "alpha", "--save-prod")
+    pair.run("uninstall", "beta")
+    pair.run("dedupe")
+
+
 def test_a_copied_folder_with_a_digest_in_the_lock_is_refused(project: Project) -> None:
     pair = Pair(project, {**FOLDER, "package.json": root(dependencies={"lib": "file:lib"})})
     project.succeeds("install", COPY)
