@@ -81,6 +81,10 @@ class PinCollector:
         """Note that somebody depends on this version; `name` is the package's on its registry."""
         self.uses.setdefault(name, Counter())[pin] += 1
 
+    def know(self, name: str, pin: Pin) -> None:
+        """Note that the lock has this version, even if nothing in it says who depends on it; `name` as in `use`."""
+        self.uses.setdefault(name, Counter())[pin] += 0
+
     def use_locked(self, name: str, spec: str) -> None:
         """Note that somebody depends on what the dependency `name` with this spec was locked to, if anything was."""
         key = pin_key(name, spec)

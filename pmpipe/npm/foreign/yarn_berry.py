@@ -5,7 +5,8 @@ Every request stands there, so each is pinned by its spec. Peers are none: for w
 with the most dependents is preferred among those that satisfy, or they would bring in a newer one that then serves all.
 The checksums are those of yarn's own archives, not of tarballs, and are of no use here.
 
-Patches (``patch:``) are lost: npm does not know them. Of packages that yarn itself patches
+Patches (``patch:``) are lost: npm does not know them. What is patched has its own entry, to which no request leads
+if ``resolutions`` ask for the patch; so all versions of the lock are known. Of packages that yarn itself patches
 (``builtin<compat/resolve>``), yarn 2 writes the requests without ``npm:``.
 
 Source: yarn's own locks, versions 3 to 10.
@@ -56,6 +57,10 @@ def read_yarn_berry(data: bytes, file: str = "yarn.lock") -> Pins:
         for name, spec in mapping(entry, "dependencies").items():
             if isinstance(spec, str):
                 collector.use_locked(name, _without_registry(spec))
+    for entry in document.values():
+        package = _package(entry)
+        if package is not None:
+            collector.know(package[0], Pin(package[1]))
     return collector.pins()
 
 

@@ -373,3 +373,37 @@ fsevents@~2.3.1:
         ("resolve", "^1.10.0"): "1.20.0",
         ("resolve", "^1.12.0"): "1.20.0",
     }
+
+
+def test_yarn_knows_the_version_that_somebody_has_patched() -> None:
+    text = """__metadata:
+  version: 8
+
+"a@npm:1.0.0":
+  version: 1.0.0
+  resolution: "a@npm:1.0.0"
+
+"a@patch:a@npm%3A1.0.0#~/.yarn/patches/a.patch":
+  version: 1.0.0
+  resolution: "a@patch:a@npm%3A1.0.0#~/.yarn/patches/a.patch::version=1.0.0&hash=785d00"
+
+"a@npm:^1.1.0":
+  version: 1.2.0
+  resolution: "a@npm:1.2.0"
+
+"app@workspace:.":
+  version: 0.0.0-use.local
+  resolution: "app@workspace:."
+  dependencies:
+    a: "npm:^1.0.0"
+    b: "npm:^1.0.0"
+
+"b@npm:^1.0.0":
+  version: 1.0.0
+  resolution: "b@npm:1.0.0"
+  dependencies:
+    a: "npm:^1.1.0"
+"""
+    pins = read_foreign_lock(text.encode(), "yarn.lock")
+    assert PinKey(("a", "^1.0.0")) not in pins.by_spec
+    assert [pin.version for pin in pins.by_name["a"]] == ["1.2.0", "1.0.0"]
