@@ -4,8 +4,8 @@ Every dependency of the project, of its workspaces and folders and of all packag
 and that entry must be what is asked for. Where npm resolves anew what is off and compares the outcome with the lock,
 this check names the dependency that is off. It is as lenient as npm's `ci` is: extra entries, flags, missing integrity
 or addresses are no matter, nor is an optional peer dependency of the wrong version. Nor are conflicts of peer
-dependencies for which there is no better place, unless the project itself brings them about, or those of workspaces
-that contradict each other.
+dependencies for which there is no better place, unless the project itself brings them about, or those of a workspace's
+packages with what the project or another workspace asks for.
 
 On purpose it differs twice. A missing optional dependency is a warning: registries that mirror only some platforms make
 npm write such locks, and then refuse them. And the packages that a workspace needs are checked like all others, where
@@ -188,7 +188,7 @@ def _is_fatal_mismatch(graph: LockGraph, edge: Edge, satisfaction: Satisfaction,
         return False
     if edge.type is not EdgeType.PEER or options.strict_peer_deps:
         return True
-    if _is_held_by_workspace(graph, edge, satisfaction):
+    if _is_held(graph, edge, satisfaction):
         return False
     if _is_asked_for_by_project(graph, edge.source):
         return True
@@ -200,15 +200,18 @@ def _is_fatal_mismatch(graph: LockGraph, edge: Edge, satisfaction: Satisfaction,
     )
 
 
-def _is_held_by_workspace(graph: LockGraph, edge: Edge, satisfaction: Satisfaction) -> bool:
-    """Whether what a package of a workspace finds for a peer is there because a workspace has just that for a peer.
+def _is_held(graph: LockGraph, edge: Edge, satisfaction: Satisfaction) -> bool:
+    """Whether what a package of a workspace finds for a peer is there because the project or a workspace asks for that.
 
-    npm does so where the peers of workspaces contradict each other, and neither `ci` nor `install` looks there again.
+    npm does so where the peers of workspaces contradict each other, or the project has come to depend on another
+    version, and neither `ci` nor `install` looks there again.
     """
     assert edge.target is not None, "it finds something"
     workspaces = frozenset(graph.project.workspaces.values())
     return not _is_needed_by_root(graph, edge.source, workspaces) and any(
-        other.type is EdgeType.PEER and other.source in workspaces and satisfaction.is_satisfied(other)
+        (other.source == ROOT or other.source in workspaces)
+        and other.type is not EdgeType.PEER_OPTIONAL
+        and satisfaction.is_satisfied(other)
         for other in graph.edges_into.get(edge.target, ())
     )
 

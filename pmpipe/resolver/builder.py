@@ -181,7 +181,7 @@ class Builder:
         if not self.options.strict_peer_deps:
             for node in needed:
                 for edge in node.edges_out.values():
-                    if _is_held_by_workspace(edge) and node not in seen_by_npm:
+                    if _is_held(edge) and node not in seen_by_npm:
                         self.placer.overrule(edge)
         for node in needed:
             if any(
@@ -383,13 +383,13 @@ class Builder:
         return bool(concerned)
 
 
-def _is_held_by_workspace(edge: Edge) -> bool:
-    """Whether a peer is of the wrong version because a workspace has just that one for a peer."""
+def _is_held(edge: Edge) -> bool:
+    """Whether a peer is of the wrong version because the project or a workspace asks for just that one."""
     if edge.error is not EdgeError.INVALID or edge.dependency.kind is not Kind.PEER or edge.origin.is_mine:
         return False
     assert edge.target is not None, "it finds something"
     return any(
-        other.error is None and other.dependency.kind is Kind.PEER and other.origin.is_workspace
+        other.error is None and other.dependency.kind is not Kind.PEER_OPTIONAL and other.origin.is_mine
         for other in edge.target.edges_in
     )
 

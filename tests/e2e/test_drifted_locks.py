@@ -286,5 +286,8 @@ def test_peers_of_a_workspaces_package_that_the_project_contradicts_are_let_pass
     project.write("w/package.json", json.dumps({**workspace, "version": "1.1.0"}))
     assert "peer@2, and gets peer@1.0.0" in project.succeeds("install").stderr
     assert project.lock["packages"].keys() == made["packages"].keys()
+    assert "peer@1.0.0 does not satisfy peer@2" in project.succeeds("ci").stderr
+    assert "nothing to do" in project.succeeds("install").stdout
+    assert "peer@1.0.0 does not satisfy peer@2" in project.fails("ci", "--strict-peer-deps").stderr
     project.write("w/package.json", json.dumps({**workspace, "version": "1.2.0"}))
     assert "cannot place peer@2.0.0" in project.fails("install", "--strict-peer-deps").stderr
