@@ -90,6 +90,7 @@ class Builder:
         explicit: edges that the user asked for by name.
         links: links whose targets have not been looked at.
         changed: whether anything was placed.
+        late: nodes that are looked at when nothing else is left to do.
         turns: how often each package was placed at each location.
         requested: the user asked for a change, so that even optional peers that do not fit are looked at.
         prefetcher: is told what will be needed.
@@ -110,6 +111,7 @@ class Builder:
         self.links: dict[Node, None] = {}
         self.changed = False
         self.turns: dict[tuple[str, Package], int] = {}
+        self.late: list[Node] = []
 
     def build(self, explicit: Mapping[str, frozenset[str]]) -> Waiting[None]:
         """Complete the tree.
@@ -133,7 +135,7 @@ class Builder:
             if queued is not None:
                 yield from self._step(queued)
                 continue
-            if not self._follow_links() and not self._uncover():
+            if not (self._follow_links() or self._uncover() or self._queue_late()):
                 return
 
     def finish(self, *, may_hold_useless: bool) -> None:
@@ -188,7 +190,11 @@ class Builder:
                 edge.target is None or (edge.error is not None and not edge.overruled)
                 for edge in node.edges_out.values()
             ):
-                self.queue.push(node)
+                if node in seen_by_npm:
+                    self.queue.push(node)
+                else:
+                    # after all that npm looks at, so that it has no part in where that is placed
+                    self.late.append(node)
 
     def _needed_by_project(self, *, follow: bool) -> dict[Node, None]:
         """The project and all that it needs.
@@ -372,6 +378,14 @@ class Builder:
     def _is_followed(self, target: Node) -> bool:
         """Whether it is up to the project what the target of a link finds: not what lies outside."""
         return target.up is not None and self.tree.is_inside_project(target)
+
+    def _queue_late(self) -> bool:
+        """Queue what npm would not look at; tell whether there was any."""
+        late, self.late = self.late, []
+        waiting = [node for node in late if node not in self.seen and node.tree is self.tree]
+        for node in waiting:
+            self.queue.push(node)
+        return bool(waiting)
 
     def _uncover(self) -> bool:
         """Queue those from whom the wrong package hid the right one; tell whether there were any."""
