@@ -179,7 +179,6 @@ class Builder:
         """
         needed = self._needed_by_project(follow=True)
         seen_by_npm = self._needed_by_project(follow=False)
-        self.placer.mended = frozenset(node for node in needed if node not in seen_by_npm and not node.is_top)
         if not self.options.strict_peer_deps:
             for node in needed:
                 for edge in node.edges_out.values():
@@ -342,12 +341,16 @@ class Builder:
             if edge is placement.edge or edge.error is None or edge.overruled:
                 continue
             if check.own_verdict in (Verdict.OK, Verdict.REPLACE):
-                self.seen.pop(edge.origin, None)
-                self.queue.push(edge.origin)
+                self._look_again(edge.origin)
         self.queue.push(placed)
         for node in placement.unsettled:
-            self.seen.pop(node, None)
-            self.queue.push(node)
+            self._look_again(node)
+
+    def _look_again(self, node: Node) -> None:
+        # what is at odds with this run's own doing was not so in the old lock
+        self.placer.mended.discard(node)
+        self.seen.pop(node, None)
+        self.queue.push(node)
 
     def _count_turn(self, placement: Placement, placed: Node) -> None:
         """Notice two versions that replace each other for ever; npm itself does not, and never ends."""
@@ -383,6 +386,7 @@ class Builder:
         """Queue what npm would not look at; tell whether there was any."""
         late, self.late = self.late, []
         waiting = [node for node in late if node not in self.seen and node.tree is self.tree]
+        self.placer.mended.update(node for node in waiting if not node.is_top)
         for node in waiting:
             self.queue.push(node)
         return bool(waiting)

@@ -76,7 +76,7 @@ class Placer:
         self.options = options
         self.updates = updates
         self.overruled: list[Edge] = []
-        self.mended: frozenset[Node] = frozenset()
+        self.mended: set[Node] = set()
 
     def place(
         self, edge: Edge, candidate: Node, *, explicit: bool = False, parent: Placement | None = None

@@ -347,6 +347,9 @@ class Tree:
             for edge in list(member.edges_out.values()):
                 self.edges.setdefault(edge.dependency.key, {})[edge] = None
                 self.connect(edge, judge=True)
+        if node.target is not None and node.rule is not None:
+            # the link had it before there were edges that it could be about
+            self._pass_on_rule(node)
 
     def _enter(self, node: Node) -> None:
         node.tree = self

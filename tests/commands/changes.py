@@ -48,6 +48,19 @@ WORKSPACES = {
         "packages/two": {"name": "@s/two", "version": "0.1.0", "private": True},
     },
 }
+#: the workspace comes before b in the order of names, and asks for another version of it than the override says
+OVERRIDDEN = {
+    **PLAIN,
+    "before": {"name": "app", "version": "1.0.0", "workspaces": ["packages/*"]},
+    "project": {
+        "name": "app",
+        "version": "1.0.0",
+        "workspaces": ["packages/*"],
+        **needs(b="^1.0.0"),
+        "overrides": {"b": "$b"},
+    },
+    "workspaces": {"packages/one": {"name": "@s/one", "version": "1.0.0", **needs(b="2.0.0")}},
+}
 #: two copies of b below, where one would do
 DUPLICATES = {
     **PLAIN,
@@ -107,6 +120,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "updated and saved": (OLD, "update --save"),
     "updated by name and saved": (OLD, "update --save a t"),
     "updated in workspaces": ({**WORKSPACES, "before": WORKSPACES["project"]}, "update --save"),
+    "updated under an override": (OVERRIDDEN, "update"),
     "updated without a lock": ({**OLD, "locked": False}, "update"),
     "deduped": (DUPLICATES, "dedupe"),
     "deduped where nothing is twice": (OLD, "dedupe"),
