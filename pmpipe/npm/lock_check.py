@@ -184,8 +184,9 @@ def _is_hidden_peer(graph: LockGraph, edge: Edge) -> bool:
 def _is_fatal_mismatch(graph: LockGraph, edge: Edge, satisfaction: Satisfaction, options: CheckOptions) -> bool:
     """Whether npm would refuse the lock for this dependency of a package that is not the project's own."""
     if edge.type is EdgeType.OPTIONAL:
-        # the entry is another package's, further up: the one that belongs here is missing
-        return False
+        # the entry is another package's, further up: the one that belongs here is missing; unless it is the right one
+        # but for an override that the lock does not know yet
+        return satisfaction.was_satisfied(edge)
     if edge.type is not EdgeType.PEER or options.strict_peer_deps:
         return True
     if _is_held(graph, edge, satisfaction):

@@ -85,6 +85,10 @@ class Satisfaction:
         # what the package itself asks for is right too, unless it is among the versions to be replaced
         return self._accepts(edge, edge.requested, rule) and not self._accepts(edge, rule.key_range, rule)
 
+    def was_satisfied(self, edge: Edge) -> bool:
+        """Whether an edge has what its package itself asks for, so that only an override can make it wrong."""
+        return edge.target is not None and self._accepts(edge, edge.requested, None)
+
     def asks_for_place(self, edge: Edge) -> bool:
         """Whether an edge's spec names a folder or a tarball in the file system."""
         return isinstance(self._read(edge, self.spec(edge), self._overrides.rule(edge)), (DirectorySpec, FileSpec))

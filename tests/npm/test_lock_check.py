@@ -494,6 +494,18 @@ OVERRIDE_CASES = {
 }
 
 
+@pytest.mark.parametrize(("there", "is_fatal"), [("1.0.0", True), ("3.0.0", False)])
+def test_a_new_override_of_an_optional_dependency_is_heeded(there: str, is_fatal: bool):
+    # what a package lacks of optional ones is let pass, and then it may find another package's higher up
+    entries = {
+        "node_modules/w": entry("1.0.0", "w", optionalDependencies={"y": "^1.0.0"}),
+        "node_modules/y": entry(there, "y", optional=True),
+    }
+    made = MadeProject({"dependencies": {"w": "1"}, "overrides": {"y": "2"}}, entries)
+    (problem,) = made.problems()
+    assert problem.is_fatal == is_fatal
+
+
 @pytest.mark.parametrize("case", OVERRIDE_CASES)
 def test_override_holds_where_it_applies(case: str):
     made, is_satisfied = OVERRIDE_CASES[case]
