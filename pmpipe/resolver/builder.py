@@ -199,7 +199,7 @@ class Builder:
         """The project and all that it needs.
 
         Args:
-            follow: what its workspaces and folders need, too.
+            follow: what its workspaces and folders need, too; from then on the overrides hold there.
         """
         seen: dict[Node, None] = {self.tree.root: None}
         pending = [self.tree.root]

@@ -109,7 +109,7 @@ def test_what_a_chosen_workspace_needed_until_now_goes() -> None:
     assert "y" in flags(limited(after, made(), "one"))
 
 
-def test_what_holds_something_needed_is_no_leftover() -> None:
+def test_a_link_to_something_needed_makes_nobody_needed() -> None:
     held = {
         **ENTRIES,
         "node_modules/holder": entry("1.0.0"),

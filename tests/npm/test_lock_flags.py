@@ -97,6 +97,19 @@ def test_flags_are_found_anew_where_it_asks_for_something_else(asked: dict[str, 
     assert ways_as_read(locked.graph()) != ways_to_entries(locked.graph())
 
 
+def test_what_holds_something_needed_is_needed() -> None:
+    held = {
+        **RIGHT,
+        "node_modules/holder": entry("1.0.0", extraneous=True),
+        "node_modules/holder/node_modules/kid": entry("1.0.0"),
+    }
+    graph = made(held).graph()
+    read = ways_as_read(graph)
+    holder = PackagePath("node_modules/holder")
+    assert flags_for(read[holder]) == {"extraneous": True}
+    assert flags_for(ways_to_entries(graph, read)[holder]) == {"peer": True, "dev": True, "optional": True}
+
+
 def test_peers_count_for_nothing_where_they_are_not_looked_at() -> None:
     entries = {path: one for path, one in RIGHT.items() if "peer" not in path}
     assert not has_wrong_flags(made(entries).graph(legacy_peer_deps=True))
