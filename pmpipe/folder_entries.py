@@ -18,7 +18,7 @@ from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.flagged_entries import flagged_anew
 from pmpipe.npm.hidden_lockfile import layout_of_lock
 from pmpipe.npm.json_layout import JsonLayout
-from pmpipe.npm.lock_flags import FLAGS, ways_as_read
+from pmpipe.npm.lock_flags import FLAGS, ways_to_entries
 from pmpipe.npm.lock_graph import LockGraph, ProjectManifests
 from pmpipe.npm.lock_writer import entry_texts
 from pmpipe.npm.manifest import Manifest
@@ -62,7 +62,7 @@ def entries_as_read(graph: LockGraph) -> dict[PackagePath, msgspec.Raw]:
     layout = layout_of_lock(graph.lock)
     raw = graph.lock.raw_entries()
     folders = folder_entries(raw, graph.project, layout)
-    return {**folders, **flagged_anew({**raw, **folders}, ways_as_read(graph), layout)}
+    return {**folders, **flagged_anew({**raw, **folders}, ways_to_entries(graph), layout)}
 
 
 def _entry_of(manifest: Manifest, before: Mapping[str, Any], folder: str) -> dict[str, Any]:

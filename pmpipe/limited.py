@@ -18,7 +18,7 @@ from pmpipe.folder_entries import folder_entries
 from pmpipe.npm.collation import english_key
 from pmpipe.npm.flagged_entries import flagged_anew
 from pmpipe.npm.hidden_lockfile import layout_of_lock, lockfile_of
-from pmpipe.npm.lock_flags import is_extraneous, ways_as_read, ways_to_entries
+from pmpipe.npm.lock_flags import is_extraneous, ways_to_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lockfile import Entry
 from pmpipe.npm.package_path import ROOT, PackagePath
@@ -107,8 +107,9 @@ def limited_lock(
         # npm has read those of the others before it changes any
         raw.update({**staying, **folder_entries(staying, installed.project, layout)})
         known.update((path, installed.lock.entries[path]) for path in untouched)
-    whole = ways_as_read(graph)
-    ways = {path: before.get(path, 0) if path in untouched else whole.get(path, 0) for path in known}
+    whole = ways_to_entries(graph)
+    kept = untouched if installed is None else untouched | _kept(graph, installed, needed, chosen)
+    ways = {path: before.get(path, 0) if path in kept else whole.get(path, 0) for path in known}
     raw.update(flagged_anew(raw, _ways_in_the_end(graph, known, ways), layout))
     lock = lockfile_of(graph.lock, {path: raw[path] for path in sorted(raw, key=english_key)})
     return LimitedLock(lock, untouched)
@@ -141,6 +142,23 @@ def _needed(
                     found.add(target)
                     waiting.append(target)
     return found | extraneous
+
+
+def _kept(
+    graph: LockGraph, installed: LockGraph, needed: Iterable[PackagePath], chosen: Iterable[PackagePath]
+) -> frozenset[PackagePath]:
+    """What npm leaves as it was, flags and all: nothing new needs it, and it is the same."""
+    wanted = set(chosen)
+    for path in needed:
+        for edge in graph.edges.get(path, ()):
+            if edge.target is not None:
+                wanted.update((edge.target, graph.target(edge.target)))
+    now, before = graph.lock.entries, installed.lock.entries
+    return frozenset(path for path in before.keys() & now.keys() - wanted if _is_same(before[path], now[path]))
+
+
+def _is_same(one: Entry, other: Entry) -> bool:
+    return (one.version, one.integrity) == (other.version, other.integrity)
 
 
 def _ways_in_the_end(graph: LockGraph, entries: Mapping[PackagePath, Entry], ways: _Ways) -> _Ways:

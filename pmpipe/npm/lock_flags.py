@@ -8,15 +8,11 @@ Source: npm's ``@npmcli/arborist``, ``lib/calc-dep-flags.js``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-import msgspec
-
-from pmpipe.npm.glob import matches, sort_patterns
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lockfile import Entry, link_target
-from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
+from pmpipe.npm.package_path import ROOT, PackagePath
 
 #: Each stands for ways that an entry is reached by: without dependencies for development, without optional ones,
 #: without both of these, without peers, without optional peers.
@@ -30,13 +26,6 @@ _REMAINS = (
     (EdgeType.DEV, _NOT_OPTIONAL | _NOT_PEER | _NEEDED),
     (EdgeType.PEER_OPTIONAL, _NOT_DEV),
 )
-
-
-class _LockedRoot(msgspec.Struct, frozen=True):
-    workspaces: Any = None
-
-
-_root_decoder = msgspec.json.Decoder(_LockedRoot)
 #: All keys that an entry can have because of the ways to it.
 FLAGS = ("extraneous", "peer", "dev", "optional", "devOptional")
 
@@ -101,66 +90,6 @@ def _remains(kind: EdgeType) -> int:
         if kind is one:
             return ways
     return _ALL
-
-
-def ways_as_read(graph: LockGraph) -> dict[PackagePath, int]:
-    """The kinds of ways to each entry as npm has them when it has read a lockfile.
-
-    It takes them from the flags, unless the project asks for something else than what the lockfile was made for.
-
-    Source: npm's ``@npmcli/arborist``, ``lib/arborist/load-virtual.js`` (``#checkRootEdges``).
-    """
-    if _asks_for_other_things(graph):
-        return ways_to_entries(graph)
-    # links are what they lead to: their own entries have no flags
-    targets = {path: graph.lock.entries.get(graph.target(path)) for path in graph.lock.entries}
-    return {path: noted_ways(target) if target is not None else _ALL for path, target in targets.items()}
-
-
-def _asks_for_other_things(graph: LockGraph) -> bool:
-    root = graph.lock.entries.get(ROOT)
-    if root is None:
-        return True
-    asked = {edge.name: edge for edge in graph.edges[ROOT]}
-    for kind, name, requested in _locked_dependencies(root):
-        edge = asked.pop(name, None)
-        if edge is None or edge.type is not kind or edge.requested != requested:
-            return True
-    # what is left must be workspaces that the lockfile has, too
-    workspaces = graph.project.workspaces
-    return asked.keys() != workspaces.keys() or _locked_workspaces(graph) != dict(workspaces)
-
-
-def _locked_dependencies(root: Entry) -> Iterator[tuple[EdgeType, str, str]]:
-    """Type, name and spec of each dependency that the lockfile was made for; a name may come twice."""
-    optional = root.optional_dependencies or {}
-    meta = root.peer_dependencies_meta or {}
-    for name, spec in (root.dependencies or {}).items():
-        if name not in optional:
-            yield EdgeType.PROD, name, spec
-    for name, spec in optional.items():
-        yield EdgeType.OPTIONAL, name, spec
-    for name, spec in (root.dev_dependencies or {}).items():
-        yield EdgeType.DEV, name, spec
-    for name, spec in (root.peer_dependencies or {}).items():
-        yield EdgeType.PEER_OPTIONAL if name in meta and meta[name].optional else EdgeType.PEER, name, spec
-
-
-def _locked_workspaces(graph: LockGraph) -> dict[str, PackagePath]:
-    """Name -> folder, as the patterns that the lockfile has of the root find them among its entries.
-
-    Source: npm's ``@npmcli/map-workspaces`` (``virtual``).
-    """
-    given = _root_decoder.decode(graph.lock.raw_entries()[ROOT]).workspaces
-    patterns = given.get("packages") if isinstance(given, dict) else given
-    # whatever else it is, it finds nothing
-    chosen = sort_patterns([one for one in patterns if isinstance(one, str)] if isinstance(patterns, list) else ())
-    return {
-        entry.name or name_from_path(path): path
-        for path, entry in graph.lock.entries.items()
-        if any(matches(path, pattern) for pattern in chosen.wanted)
-        and not ("node_modules" in path.split("/") or any(matches(path, one, dot=True) for one in chosen.unwanted))
-    }
 
 
 def noted_ways(entry: Entry) -> int:

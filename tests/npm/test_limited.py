@@ -109,6 +109,14 @@ def test_what_a_chosen_workspace_needed_until_now_goes() -> None:
     assert "y" in flags(limited(after, made(), "one"))
 
 
+def test_what_a_chosen_workspace_needed_until_now_keeps_its_flags_where_another_needs_it() -> None:
+    without = {**_TWO, "dependencies": {"y": "1"}}
+    assert flags(limited(made(two=without), made(), "two"))["tool"] == []
+    # another version of it takes its place
+    newer = {**ENTRIES, "node_modules/tool": entry("1.1.0", dependencies={"of-tool": "1"})}
+    assert flags(limited(made(newer, without), made(), "two"))["tool"] == ["dev"]
+
+
 def test_a_link_to_something_needed_makes_nobody_needed() -> None:
     held = {
         **ENTRIES,

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from lock_making import MadeProject, entry, link
 
-from pmpipe.npm.lock_flags import FLAGS, flags_for, has_wrong_flags, ways_as_read, ways_to_entries
-from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.lock_flags import FLAGS, flags_for, has_wrong_flags, noted_ways, ways_to_entries
 from pmpipe.npm.package_path import PackagePath
 
 PROJECT: dict[str, Any] = {
@@ -57,11 +56,6 @@ def test_every_other_flag_is_wrong(path: str, flag: str) -> None:
     assert has_wrong_flags(made({**RIGHT, path: one}).graph()) == (not is_same)
 
 
-def flags_as_read(made: MadeProject) -> dict[str, set[str]]:
-    ways = ways_as_read(made.graph())
-    return {path: set(flags_for(ways[PackagePath(path)])) for path in noted(made.entries)}
-
-
 def noted(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
     return {path: {flag for flag in FLAGS if one.get(flag)} for path, one in entries.items() if not one.get("link")}
 
@@ -72,31 +66,6 @@ def test_flags_are_found_as_npm_writes_them(entries: dict[str, dict[str, Any]]) 
     assert {path: set(flags_for(ways[PackagePath(path)])) for path in noted(entries)} == noted(entries)
 
 
-def test_flags_are_believed_while_the_project_asks_for_what_the_lock_was_made_for() -> None:
-    wrong = {**RIGHT, "node_modules/dev": {**RIGHT["node_modules/dev"], "dev": False, "peer": True}}
-    assert flags_as_read(made(wrong)) == noted(wrong)
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"devDependencies": {"dev": "1 || 2"}},
-        {"devDependencies": {}, "dependencies": {**PROJECT["dependencies"], "dev": "1"}},
-        {"peerDependencies": {"peer": "1"}},
-        {"dependencies": {}},
-        {"workspaces": []},
-    ],
-)
-def test_flags_are_found_anew_where_it_asks_for_something_else(asked: dict[str, Any]) -> None:
-    wrong = {path: {**one, "peer": True} if "version" in one else one for path, one in RIGHT.items()}
-    locked = made(wrong)
-    workspaces = {} if "workspaces" in asked else locked.workspaces
-    project = MadeProject({**PROJECT, **asked}, wrong, locked.folders, workspaces)
-    graph = LockGraph(locked.graph().lock, project.graph().project)
-    assert ways_as_read(graph) == ways_to_entries(graph)
-    assert ways_as_read(locked.graph()) != ways_to_entries(locked.graph())
-
-
 def test_what_holds_something_needed_is_needed() -> None:
     held = {
         **RIGHT,
@@ -104,7 +73,7 @@ def test_what_holds_something_needed_is_needed() -> None:
         "node_modules/holder/node_modules/kid": entry("1.0.0"),
     }
     graph = made(held).graph()
-    read = ways_as_read(graph)
+    read = {path: noted_ways(one) for path, one in graph.lock.entries.items()}
     holder = PackagePath("node_modules/holder")
     assert flags_for(read[holder]) == {"extraneous": True}
     assert flags_for(ways_to_entries(graph, read)[holder]) == {"peer": True, "dev": True, "optional": True}
