@@ -55,19 +55,19 @@ def require_unfrozen(session: Session, store: Store) -> None:
 
 
 def under_head_of(old: bytes, lock: bytes, file: str) -> bytes:
-    """A completed lock with the project's name and version as the old one states them.
+    """A lock that is not saved, with the project's name and version as the lockfile that stays states them.
 
-    npm's `ci` takes both from the lock, even if package.json has gone on since, and writes them to the hidden lockfile.
+    npm takes both from the lockfile, even if package.json has gone on since, and writes them to the hidden lockfile.
 
     Args:
-        old: the lock of version 1.
+        old: the lockfile that stays; empty if there is none, and then npm has neither.
         lock: what was made of it.
         file: the lock's name, for messages.
     """
     from pmpipe.npm.hidden_lockfile import lockfile_of
     from pmpipe.npm.lockfile import read_head
 
-    before, after = read_head(old, file), read_head(lock, file)
+    before, after = read_head(old or b"{}", file), read_head(lock, file)
     if (before.name, before.version) == (after.name, after.version):
         return lock
     head = msgspec.structs.replace(after, name=before.name, version=before.version)

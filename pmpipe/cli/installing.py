@@ -181,9 +181,10 @@ class _Job(msgspec.Struct):
         if project.locked is None and not project.update_all:
             session.warnings += unread_locks(session.folder)
         made = resolved.made
+        # a lock of version 1 was completed to be installed from, and stays as it is; or there is none, and stays none
+        is_for_now = is_ci or not (old or self._saves_lock(made))
         session.adopt(
-            # a lock of version 1 was completed to be installed from, and stays as it is
-            under_head_of(old, made.lock, session.lock_file) if is_ci else made.lock,
+            under_head_of(old, made.lock, session.lock_file) if is_for_now else made.lock,
             made.manifests,
             unavailable=made.unavailable,
             is_saved=made.is_saved,
@@ -215,11 +216,14 @@ class _Job(msgspec.Struct):
 
         session = self.session
         files = {**made.manifests} if made.saves_manifests else {}
-        if made.saves_lock and session.config.package_lock:
+        if self._saves_lock(made):
             files[session.lock_file] = made.old_lock or made.lock
             if made.yarn_lock:
                 files[YARN_LOCK] = made.yarn_lock
         return ProjectWrite(session.folder, files)
+
+    def _saves_lock(self, made: Made) -> bool:
+        return made.saves_lock and self.session.config.package_lock
 
     def _install(
         self, wanted: Wanted, write: ProjectWrite | None = None, never_built: frozenset[str] = frozenset()

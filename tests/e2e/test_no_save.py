@@ -33,6 +33,16 @@ def test_no_lock_is_made(unlocked: Project) -> None:
     assert "node_modules/alpha" in unlocked.lock["packages"]
 
 
+@pytest.mark.parametrize("flag", ["--no-save", "--no-package-lock"])
+def test_without_a_lock_the_hidden_one_has_no_name(unlocked: Project, flag: str) -> None:
+    # npm has it from the lockfile that it has read or is about to write
+    unlocked.succeeds("install", flag)
+    hidden = unlocked.folder / "node_modules/.package-lock.json"
+    assert [*json.loads(hidden.read_text())] == ["lockfileVersion", "requires", "packages"]
+    unlocked.succeeds("install")
+    assert [*json.loads(hidden.read_text())] == ["name", "version", "lockfileVersion", "requires", "packages"]
+
+
 @pytest.mark.parametrize("command", ["install", "prune"])
 def test_a_lock_that_does_not_fit_stays_as_it_is(unlocked: Project, command: str) -> None:
     unlocked.succeeds("install")
