@@ -192,6 +192,21 @@ class Session:
         return not has_version(self.lock, chosen)
 
     @property
+    def lock_says_where_packages_are(self) -> bool:
+        """Whether the lock has URLs of registry packages, which ``omit-lockfile-registry-resolved`` leaves out."""
+        if not self._may_say_where_packages_are:
+            return False
+        from pmpipe.npm.lock_origin import from_registry
+
+        graph = self.locked.graph
+        return any(graph.lock.entries[path].resolved for path in from_registry(graph))
+
+    @property
+    def _may_say_where_packages_are(self) -> bool:
+        # seldom both: a lock that npm made under this setting has none
+        return self.config.omit_lockfile_registry_resolved and _RESOLVED_URL.search(self.lock) is not None
+
+    @property
     def lock_can_be_mended(self) -> bool:
         """Whether the lock is of a kind that only resolving can read: of version 1, or with merge conflicts."""
         from pmpipe.npm.lock_conflict import without_conflicts
@@ -350,7 +365,7 @@ class Session:
     def is_done(self) -> bool:
         """Everything is as the last install left it, and nothing that it followed from has changed."""
         config = self.config
-        if not self.lock or self.lock_has_other_version:
+        if not self.lock or self.lock_has_other_version or self._may_say_where_packages_are:
             return False
         return stands(f"{config.store_dir}/{STORE_VERSION}", self.folder, self.tree_key, with_bins=config.bin_links)
 
@@ -427,8 +442,7 @@ class Session:
         from pmpipe.npm.lockfile import read_head
 
         unresolved: frozenset[PackagePath] = frozenset()
-        # seldom both: a lock that npm made under this setting has none
-        if self.config.omit_lockfile_registry_resolved and _RESOLVED_URL.search(self.lock):
+        if self._may_say_where_packages_are:
             from pmpipe.npm.lock_origin import from_registry
 
             unresolved = from_registry(self.locked.graph)

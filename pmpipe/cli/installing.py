@@ -144,8 +144,12 @@ class _Job(msgspec.Struct):
         config = session.config
         if not (config.package_lock and config.save) or self._is_frozen():
             return False
-        # another version can be had without asking any registry
-        return session.lock_has_other_version or (not config.offline and session.lock_has_drifted(self.store))
+        # the first two can be had without asking any registry
+        return (
+            session.lock_has_other_version
+            or session.lock_says_where_packages_are
+            or (not config.offline and session.lock_has_drifted(self.store))
+        )
 
     def _is_frozen(self) -> bool:
         from pmpipe.frozen import is_frozen

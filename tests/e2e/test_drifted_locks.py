@@ -291,3 +291,15 @@ def test_peers_of_a_workspaces_package_that_the_project_contradicts_are_let_pass
     assert "peer@1.0.0 does not satisfy peer@2" in project.fails("ci", "--strict-peer-deps").stderr
     project.write("w/package.json", json.dumps({**workspace, "version": "1.2.0"}))
     assert "cannot place peer@2.0.0" in project.fails("install", "--strict-peer-deps").stderr
+
+
+def test_a_lock_loses_its_urls_when_they_are_not_wanted(project: Project) -> None:
+    project.want({"node_modules/alpha": make_package("alpha", "1.0.0")}, dependencies={"alpha": "1"})
+    project.succeeds("install")
+    assert "resolved" in project.lock["packages"]["node_modules/alpha"]
+    project.write(".npmrc", "omit-lockfile-registry-resolved=true\n")
+    project.succeeds("ci")
+    assert "resolved" in project.lock["packages"]["node_modules/alpha"]
+    project.succeeds("install", "--offline")
+    assert "resolved" not in project.lock["packages"]["node_modules/alpha"]
+    assert "nothing to do" in project.succeeds("install").stdout
