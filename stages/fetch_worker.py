@@ -57,6 +57,7 @@ from stages.messages import (
 )
 from stages.name_gate import NameGate
 from stages.pace import Pace
+from stages.response_head import GZIP_CODINGS
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
 from stages.transfer_failure import OPERATION_TIMEDOUT, Failure, no_authorities
 from stages.worker import IDLE, JobBoard, chunked
@@ -429,6 +430,14 @@ class FetchWorker:
         return slot.pace.slow_for_s(self._loop.time(), received_bytes) >= self._settings.timeout_s
 
     def _complete(self, slot: _Slot, step: Completed | NotModified) -> None:
+        encoding = slot.lane.encoding
+        if slot.is_document and encoding and encoding not in GZIP_CODINGS:
+            # loaded only here: no registry does so by itself
+            from stages.content_coding import unreadable_document
+
+            slot.sink.rewind()
+            self._give_up(slot.transfer.give_up(unreadable_document(encoding, slot.transfer.url)))
+            return
         source = slot.sink.finish() if isinstance(step, Completed) else None
         if source is not None:
             self._unreleased[source.offset] = slot.sink.space
@@ -436,6 +445,8 @@ class FetchWorker:
             self._outbox.append(_document_result(slot, step, source))
             return
         assert source is not None, "a tarball's request is not conditional"
+        if encoding:
+            source = msgspec.structs.replace(source, encoding=encoding)
         self._held_tarballs.add(source.offset)
         self._outbox.append(Fetched(slot.transfer.job, source, step.wire_bytes, step.attempts))
 

@@ -63,6 +63,8 @@ class Lane:
         self._head: list[bytes] = []
         self._sink: Sink | None = None
         self._begun = False
+        #: the content coding of the body that has come last, see `ResponseHead`
+        self.encoding = ""
         self._refused: _RefusedBody | None = None
         self._too_long = 0
         #: where to keep the lane while it carries nothing: it is for requests with this certificate only
@@ -87,6 +89,7 @@ class Lane:
             sink: gets the body of a successful response.
         """
         self._head.clear()
+        self.encoding = ""
         self._sink, self._begun, self._refused, self._too_long = sink, False, None, 0
         proxy = proxy_for(url, self._settings)
         target = url.request_target
@@ -160,6 +163,7 @@ class Lane:
         head = read_head(self._head)
         if 200 <= head.status < 300:
             sink.begin(head.length)
+            self.encoding = head.encoding
         else:
             self._refused = _RefusedBody()
         self._begun = True

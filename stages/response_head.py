@@ -15,11 +15,22 @@ _LONGEST_VALIDATOR = 1_000
 _LONGEST_FRESH_S = 1 << 31
 
 
+#: The names of gzip as a content coding.
+GZIP_CODINGS = ("gzip", "x-gzip")
+
+
 class ResponseHead(msgspec.Struct, frozen=True):
-    """Status and body length in bytes, None where the length is not known before the body's end."""
+    """What is read of every response.
+
+    Attributes:
+        status: the status code.
+        length: of the body in bytes; None: not known before the body's end.
+        encoding: the body's content coding in lower case, empty where there is none.
+    """
 
     status: int
     length: int | None
+    encoding: str = ""
 
 
 def read_head(lines: Sequence[bytes]) -> ResponseHead:
@@ -29,7 +40,7 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
         ValueError: there is none.
     """
     length: int | None = None
-    chunked = False
+    chunked, encoding = False, b""
     for line in reversed(lines):
         # most lines are about something else, and this is done for every download
         first = line[:1]
@@ -40,9 +51,16 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
                 length = _number(value.strip())
             elif name == b"transfer-encoding":
                 chunked = chunked or bool(value)
+            elif name == b"content-encoding":
+                encoding = value.strip()
         elif first == b"H" and line[:5] == b"HTTP/":
-            return ResponseHead(int(line.split(None, 2)[1]), None if chunked else length)
+            return ResponseHead(int(line.split(None, 2)[1]), None if chunked else length, _coding(encoding))
     raise ValueError("header lines without a status line")
+
+
+def _coding(value: bytes) -> str:
+    coding = value.lower().decode("latin-1")
+    return "" if coding == "identity" else coding
 
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
@@ -57,13 +75,11 @@ class DocumentHead(msgspec.Struct, frozen=True):
 
     Attributes:
         gzipped: the body is under gzip.
-        encoding: another content coding that nobody asked for, or empty.
         etag, last_modified: validators, as received; empty where there are none.
         fresh_s: so long (seconds) it need not be asked for again; -1: it must not be kept.
     """
 
     gzipped: bool
-    encoding: str
     etag: str
     last_modified: str
     fresh_s: int
@@ -79,10 +95,8 @@ def read_document_head(lines: Sequence[bytes]) -> DocumentHead:
     found = [(name.lower(), value) for name, value in _DOCUMENT_FIELDS.findall(head, max(0, head.rfind(b"\nHTTP/")))]
     # of a field that comes several times, the first line counts
     fields = dict(reversed(found))
-    encoding = fields.get(b"content-encoding", b"").lower().decode("latin-1")
     return DocumentHead(
-        gzipped=encoding in ("gzip", "x-gzip"),
-        encoding="" if encoding in ("gzip", "x-gzip", "identity", "") else encoding,
+        gzipped=_coding(fields.get(b"content-encoding", b"")) in GZIP_CODINGS,
         etag=_validator(fields.get(b"etag", b"")),
         last_modified=_validator(fields.get(b"last-modified", b"")),
         fresh_s=_fresh_s(b",".join([value for name, value in found if name == b"cache-control"])),

@@ -21,11 +21,13 @@ class SharedBytes(Message, frozen=True):
     """A tarball in the shared arena.
 
     `offset` and `length` are bytes. Whoever receives it from fetch owns it until the supervisor has sent a `Release`
-    with the same offset back, or the arena fills up and the run stands still.
+    with the same offset back, or the arena fills up and the run stands still. `encoding` is the content coding that the
+    server says it is under; nobody has asked for one, so it is nearly always empty.
     """
 
     offset: int
     length: int
+    encoding: str = ""
 
 
 class TarballFile(Message, frozen=True):
