@@ -9,6 +9,15 @@ from pmpipe.npm.foreign.files import FOREIGN_LOCKS
 _BINARY = "bun.lockb"
 
 
+def first_lock(folder: str) -> str:
+    """The name of the foreign lock that a resolution without npm's lock keeps the versions of; empty: there is none.
+
+    Args:
+        folder: absolute path of the project.
+    """
+    return next((name for name in FOREIGN_LOCKS if _has_content(f"{folder}/{name}")), "")
+
+
 def unread_locks(folder: str) -> list[str]:
     """One line for the foreign locks that have no say in a resolution that starts without npm's lock.
 

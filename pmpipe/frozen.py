@@ -50,8 +50,16 @@ def require_unfrozen(session: Session, store: Store) -> None:
             session.wanted(store)
     except LockfileError as out_of_sync:
         error = out_of_sync
-    error.hint = "the lockfile is frozen, as is the default where CI is set; --no-frozen-lockfile lets it change"
+    change = "change" if session.lock else _making(session.folder)
+    error.hint = f"the lockfile is frozen, as is the default where CI is set; --no-frozen-lockfile lets it {change}"
     raise error
+
+
+def _making(folder: str) -> str:
+    from pmpipe.foreign_locks import first_lock
+
+    foreign = first_lock(folder)
+    return f"be made, with the versions of {foreign}" if foreign else "be made"
 
 
 def under_head_of(old: bytes, lock: bytes, file: str) -> bytes:

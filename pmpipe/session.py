@@ -503,8 +503,12 @@ def require_local(session: Session) -> None:
 
 def no_lock(folder: str) -> LockfileError:
     """The error that a project has no lockfile."""
+    from pmpipe.foreign_locks import first_lock
+
+    foreign = first_lock(folder)
+    origin = f" with the versions of {foreign}" if foreign else ""
     return LockfileError(
-        f"there is no {LOCKFILES[-1]} in {folder}", hint="`pmpipe install` makes one and installs from it"
+        f"there is no {LOCKFILES[-1]} in {folder}", hint=f"`pmpipe install` makes one{origin} and installs from it"
     )
 
 

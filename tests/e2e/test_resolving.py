@@ -258,6 +258,13 @@ def test_a_frozen_lock_that_is_not_there_is_an_error(mid: Project, ci: str) -> N
     assert "--no-frozen-lockfile" in run.stderr
 
 
+def test_the_lock_of_another_manager_is_named_where_a_lock_is_missing(mid: Project) -> None:
+    mid.write("pnpm-lock.yaml", "lockfileVersion: '9.0'\n")
+    frozen = mid.fails("install", "--frozen-lockfile").stderr
+    assert "--no-frozen-lockfile lets it be made, with the versions of pnpm-lock.yaml" in frozen
+    assert "`pmpipe install` makes one with the versions of pnpm-lock.yaml" in mid.fails("ci").stderr
+
+
 def test_a_frozen_lock_that_is_current_is_installed(mid: Project) -> None:
     mid.succeeds("install", "--package-lock-only")
     mid.environment["CI"] = "true"
