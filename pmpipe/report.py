@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pmpipe import errors
 from pmpipe.errors import PmpipeError, ProblemsError, ScriptError, WorkerCrashError
+from pmpipe.host import memory_limit_bytes
 from pmpipe.npm.text import plural, printable
 from pmpipe.orders import Failure
 from pmpipe.supervisor import CrashReport
@@ -103,5 +104,13 @@ def crash_error(report: CrashReport) -> WorkerCrashError:
     return WorkerCrashError(
         f"the {report.stage} stage's worker {report.cause}{in_hand}",
         details=details,
-        hint=f"nothing was changed; {_UNLOADABLE_HINT if unloadable else _CRASH_HINT}",
+        hint=f"nothing was changed; {_UNLOADABLE_HINT if unloadable else _crash_hint(report.cause)}",
     )
+
+
+def _crash_hint(cause: str) -> str:
+    if "SIGKILL" not in cause:
+        return _CRASH_HINT
+    # what the system does in a container that has too little
+    usable = f"{memory_limit_bytes() // 1_000_000:,} MB may be used here"
+    return f"this is how the system ends what needs more memory than there is ({usable}); {_CRASH_HINT}"

@@ -94,6 +94,12 @@ def test_a_crash_names_stage_job_and_cause() -> None:
     assert error.status == EXIT_CRASH
 
 
+def test_a_kill_may_be_for_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmpipe.report.memory_limit_bytes", lambda: 268_435_456)
+    assert "(268 MB may be used here)" in crash_error(CrashReport("resolve", "", "was killed by SIGKILL", "")).hint
+    assert "268 MB" not in crash_error(CrashReport("resolve", "", "was killed by SIGSEGV", "")).hint
+
+
 def test_a_library_that_cannot_be_loaded_is_no_bug() -> None:
     trouble = "Traceback\nImportError: Error loading shared library libcurl.so.4: No such file or directory\n"
     hint = crash_error(CrashReport("fetch", "", "raised", trouble)).hint
