@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import msgspec
 
+from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
@@ -42,6 +44,17 @@ class HiddenLockfile(msgspec.Struct):
         """Make the text for the whole tree, while there is time."""
         if not self._content:
             self._content = self.make(self.tree.listed(), ())
+
+    def is_current(self) -> bool:
+        """Whether the one that stands there says the same; of what node-gyp builds a former run may know more.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        self.make_ahead()
+        with open(self.path, "rb") as file:
+            there = file.read()
+        return there == self._content or _without_scripts(there) == _without_scripts(self._content)
 
     def set_aside(self) -> None:
         """Make room for the new one; a failure puts the former one back."""
@@ -88,6 +101,13 @@ class HiddenLockfile(msgspec.Struct):
                 return
         # the filesystem may be one that keeps whole seconds
         os.utime(path)
+
+
+def _without_scripts(text: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.json.decode(without_bom(text))
+    for entry in document["packages"].values():
+        entry.pop("hasInstallScript", None)
+    return document
 
 
 def _lies_in(path: str, locations: Collection[str]) -> bool:

@@ -134,7 +134,8 @@ class Install(msgspec.Struct, dict=True):
             changed = [folder for folder in self._folders.values() if folder.forget_killed_run()]
             relinked = step is not None and step.relinked
             is_told_rightly = installed.trusted and not (installed.doubtful or installed.lost)
-            if not is_told_rightly or changed or relinked or self.request.write is not None:
+            rewrites = not is_told_rightly or changed or relinked or self.request.write is not None
+            if rewrites or not self._hidden.is_current():
                 self._hidden.write()
             self._settle()
         except BaseException as error:

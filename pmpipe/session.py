@@ -454,7 +454,8 @@ class Session:
 
             anew = entries_as_read(self.locked.graph)
         text = hidden_lockfile(lock, installed, unresolved, built, anew)
-        return in_layout_of(self.root_manifest(), text)
+        # what a run has changed without saving it has no layout
+        return in_layout_of(read_file(self.folder, MANIFEST) or b"", text)
 
     @property
     def _goes_on_with_drifted_lock(self) -> bool:

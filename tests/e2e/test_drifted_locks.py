@@ -303,3 +303,13 @@ def test_a_lock_loses_its_urls_when_they_are_not_wanted(project: Project) -> Non
     project.succeeds("install", "--offline")
     assert "resolved" not in project.lock["packages"]["node_modules/alpha"]
     assert "nothing to do" in project.succeeds("install").stdout
+
+
+def test_stale_flags_in_the_hidden_lockfile_are_put_right(project: Project) -> None:
+    project.declare(make_package("alpha", "1.0.0"), devDependencies={"alpha": "1"})
+    project.succeeds("install")
+    hidden = project.folder / "node_modules/.package-lock.json"
+    right = hidden.read_text()
+    hidden.write_text(right.replace('      "dev": true,\n', ""))
+    assert "nothing to do" in project.succeeds("install").stdout
+    assert hidden.read_text() == right

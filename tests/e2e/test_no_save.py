@@ -57,3 +57,16 @@ def test_a_lock_that_does_not_fit_stays_as_it_is(unlocked: Project, command: str
 def test_with_package_lock_only_nothing_is_written(unlocked: Project) -> None:
     unlocked.succeeds("install", "--no-save", "--package-lock-only")
     assert sorted(path.name for path in unlocked.folder.iterdir()) == ["package.json"]
+
+
+@pytest.mark.parametrize("words", [("install", "beta"), ("uninstall", "alpha")])
+@pytest.mark.parametrize(("indent", "newline"), [("\t", "\n"), ("  ", "\r\n")])
+def test_the_hidden_lockfile_is_laid_out_like_package_json(
+    unlocked: Project, words: tuple[str, ...], indent: str, newline: str
+) -> None:
+    text = json.dumps(json.loads((unlocked.folder / "package.json").read_text()), indent=indent)
+    unlocked.write("package.json", text.replace("\n", newline).encode())
+    unlocked.succeeds("install")
+    unlocked.succeeds(*words, "--no-save")
+    hidden = (unlocked.folder / "node_modules/.package-lock.json").read_bytes()
+    assert hidden.startswith(f'{{{newline}{indent}"'.encode())
