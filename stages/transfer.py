@@ -153,7 +153,7 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             return NotModified(self._wire_bytes, self._attempts)
         if ending.status in _REDIRECTS and ending.location:
             return self._redirect(ending.location)
-        failure = failure_of(ending, self.url, by_proxy=bool(proxy_for(self.url, self.settings)))
+        failure = failure_of(ending, self.url, proxy=proxy_for(self.url, self.settings))
         allowed = min(self.settings.retries + 1, failure.worth_attempts)
         if self._attempts >= allowed:
             return self.give_up(failure)

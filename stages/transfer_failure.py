@@ -48,13 +48,16 @@ _BAD_CLIENT_CERTIFICATE = ("unable to set private key", "unable to set client ce
 
 _USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
 
-_REGISTRY_HINT = "check that the registry is up, and the settings registry, proxy and https-proxy"
+_PROXY_SETTINGS = "the settings proxy and https-proxy, and the variables HTTPS_PROXY, HTTP_PROXY and PROXY"
+_REGISTRY_HINT = f"check that the registry is up, the setting registry, and for a proxy {_PROXY_SETTINGS}"
+_EXCLUDED_HOSTS = "noproxy and NO_PROXY name the hosts that need none"
+_NO_PROXY_HINT = f"check that the proxy is up, and {_PROXY_SETTINGS}; {_EXCLUDED_HOSTS}"
 _BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
 _CLIENT_CERTIFICATE_HINT = (
     "check the settings cert and key, or certfile and keyfile of the registry: they must belong together, and the key "
     "must not be encrypted"
 )
-_PROXY_HINT = "check the settings proxy and https-proxy: kind, host and port, and whether it wants a user and password"
+_PROXY_HINT = f"check {_PROXY_SETTINGS}: the proxy's kind, host and port, and whether it wants a user and password"
 _TLS_HINT = (
     "if the {}'s certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
     "strict-ssl=false switches the check off"
@@ -132,22 +135,22 @@ def shown_url(url: str) -> str:
     return f"{parsed.origin}{printable(parsed.path)}{'?…' if parsed.suffix.startswith('?') else ''}"
 
 
-def failure_of(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
+def failure_of(ending: Ending, url: Url, *, proxy: str) -> Failure:
     """Classify an attempt that was no success and no redirect.
 
     Args:
         ending: what libcurl said.
         url: what was asked for.
-        by_proxy: whether a proxy is configured for it.
+        proxy: URL of the proxy that is configured for it, or empty.
     """
     if ending.too_long:
         return too_long(ending.too_long, url)
     if ending.connect_status >= 400:
         return _refused_by_proxy(ending.connect_status, url)
     if ending.status and not 200 <= ending.status < 300:
-        return _refused_by_status(ending, url, by_proxy=by_proxy)
+        return _refused_by_status(ending, url, by_proxy=bool(proxy))
     if ending.code:
-        return _broken(ending, url, by_proxy=by_proxy)
+        return _broken(ending, url, _netloc(proxy))
     return Failure(what=f"unexpected status {ending.status}", cause=f"{ending.status} from {url.netloc}")
 
 
@@ -169,7 +172,7 @@ def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
     elif status == 404:
         hint = f"check the name and version, and that {url.netloc} has it; a private package may need a login"
     elif status == 407:
-        hint = "put the proxy's user and password into the settings proxy and https-proxy"
+        hint = "put the proxy's user and password into the setting https-proxy, or the variable that names the proxy"
     elif _worth_attempts(status) > 1:
         # without a hint of its own the package that was asked for would be blamed
         hint = _BUSY_HINT
@@ -189,31 +192,22 @@ def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
 def _refused_by_proxy(status: int, url: Url) -> Failure:
     return Failure(
         what=f"the proxy refused the connection to {url.netloc}: {_reason(status)}",
-        hint="check the settings https-proxy and noproxy, and the proxy's user and password",
+        hint=f"check the proxy's user and password in {_PROXY_SETTINGS}; {_EXCLUDED_HOSTS}",
         cause=f"{status} from the proxy for {url.netloc}",
         host_is_down=True,
         worth_attempts=_worth_attempts(status),
     )
 
 
-def _broken(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
+def _broken(ending: Ending, url: Url, proxy: str) -> Failure:
     code = ending.code
     said = printable(_USER_IN_TEXT.sub("", ending.message), 300)
     if code in _TLS:
         return _tls(ending, said, url)
     if ending.is_nameless:
-        kind = "proxy" if code == COULDNT_RESOLVE_PROXY else "host"
-        return Failure(
-            what=f"the {kind} name cannot be resolved (for {url.netloc})",
-            details=(said,),
-            hint=_REGISTRY_HINT,
-            cause=f"name of {url.netloc} cannot be resolved",
-            host_is_down=True,
-            worth_attempts=2,
-            retry_after_s=_NAME_RETRY_S,
-        )
+        return _nameless(said, url, proxy if code == COULDNT_RESOLVE_PROXY else "")
     if code == COULDNT_CONNECT:
-        return _not_connected(ending, said, url, by_proxy=by_proxy)
+        return _not_connected(ending, said, url, proxy)
     if code == PARTIAL_FILE:
         return _interrupted(f"{url.netloc} sent less than it had announced", said, url)
     if code == OPERATION_TIMEDOUT:
@@ -268,18 +262,42 @@ def no_authorities(problem: str, url: Url) -> Failure:
     )
 
 
-def _not_connected(ending: Ending, said: str, url: Url, *, by_proxy: bool) -> Failure:
-    what = f"{url.netloc} cannot be reached" + (" through the proxy" if by_proxy else "")
+def _nameless(said: str, url: Url, proxy: str) -> Failure:
+    what = f"the name of the proxy {proxy}" if proxy else "the host name"
+    return Failure(
+        what=f"{what} cannot be resolved (for {url.netloc})",
+        details=(said,),
+        hint=_NO_PROXY_HINT if proxy else _REGISTRY_HINT,
+        cause=f"name of {_way_to(url, proxy)} cannot be resolved",
+        host_is_down=True,
+        worth_attempts=2,
+        retry_after_s=_NAME_RETRY_S,
+    )
+
+
+def _not_connected(ending: Ending, said: str, url: Url, proxy: str) -> Failure:
+    peer = _way_to(url, proxy)
     reason = errno.errorcode.get(ending.os_errno, "")
     return Failure(
-        what=f"{what} ({reason})" if reason else what,
-        details=(said,),
-        hint=_REGISTRY_HINT,
-        cause=f"no connection to {url.netloc}",
+        what=f"{peer} cannot be reached ({reason})" if reason else f"{peer} cannot be reached",
+        # with a proxy libcurl's words are that it cannot connect to the registry
+        details=() if proxy and reason else (said,),
+        hint=_NO_PROXY_HINT if proxy else _REGISTRY_HINT,
+        cause=f"no connection to {peer}",
         # too many open files are our own shortage, not the host's
         host_is_down=ending.os_errno not in {errno.EMFILE, errno.ENFILE},
         worth_attempts=_AS_CONFIGURED,
     )
+
+
+def _way_to(url: Url, proxy: str) -> str:
+    """Who is connected to for a URL: the proxy, if there is one (its host and port), else the URL's own host."""
+    return f"the proxy {proxy} for {url.netloc}" if proxy else url.netloc
+
+
+def _netloc(proxy: str) -> str:
+    """Host and port of a proxy's URL, without its user."""
+    return printable(proxy.rpartition("@")[2].rpartition("//")[2], 200)
 
 
 def _interrupted(what: str, said: str, url: Url) -> Failure:

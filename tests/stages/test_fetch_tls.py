@@ -212,11 +212,15 @@ def test_a_proxy_that_asks_for_a_password_is_named_for_http(registry):
         assert "407" in failed.what
 
 
-def test_a_proxy_that_cannot_be_reached_is_named():
-    with FetchProcess(impatient(https_proxy="http://user:passw0rd@127.0.0.1:1")) as fetch:
-        failed = fetch.fail("https://registry.example/a.tgz")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_cannot_be_reached_is_named(scheme):
+    proxy = "http://user:passw0rd@127.0.0.1:1"
+    with FetchProcess(impatient(https_proxy=proxy, http_proxy=proxy)) as fetch:
+        failed = fetch.fail(f"{scheme}://registry.example/a.tgz")
     assert failed.host_is_down
-    assert "through the proxy" in failed.what
+    assert "the proxy 127.0.0.1:1 for registry.example cannot be reached (ECONNREFUSED)" in failed.what
+    # libcurl's words say that it was the registry
+    assert "registry.example over proxy" not in texts_of(failed)
     assert "passw0rd" not in texts_of(failed)
 
 

@@ -128,6 +128,26 @@ def test_a_proxy_that_refuses_may_want_a_password():
     assert "password" in step.failed.hint
 
 
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        (7, "the proxy proxy.example:3128 for registry.example cannot be reached"),
+        (5, "the name of the proxy proxy.example:3128 cannot be resolved (for registry.example)"),
+    ],
+)
+def test_a_proxy_that_cannot_be_had_is_named_with_all_places_that_may_name_one(code, what):
+    step = failure_after(transfer_of(https_proxy="http://me:p@ssw0rd@proxy.example:3128"), code=code)
+    assert what in step.failed.what
+    assert all(place in step.failed.hint for place in ("proxy", "https-proxy", "HTTPS_PROXY", "HTTP_PROXY", "noproxy"))
+    assert "ssw0rd" not in "".join((step.failed.what, *step.failed.details, step.failed.cause))
+
+
+def test_a_registry_that_cannot_be_reached_may_need_a_proxy():
+    step = failure_after(transfer_of(), code=7, os_errno=errno.ECONNREFUSED)
+    assert step.failed.what.endswith("registry.example cannot be reached (ECONNREFUSED)")
+    assert "HTTPS_PROXY" in step.failed.hint
+
+
 @pytest.mark.parametrize("status", [408, 420, 429, 500, 503])
 def test_a_registry_that_cannot_keep_up_is_no_reason_to_blame_the_package(status):
     failed = failure_after(transfer_of(), status=status).failed
