@@ -130,11 +130,16 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         """Whose name has to be known for the next request: the proxy's URL, or the origin."""
         return proxy_for(self.url, self.settings) or self.url.origin
 
+    @property
+    def _has_left(self) -> bool:
+        """Whether the next request goes to another origin than the one that the credentials are for."""
+        return self.url.origin != self.first.origin
+
     def next_request(self) -> Request:
         """The request that comes next; to be called once for each."""
         if not self._redirects:
             self._attempts += 1
-        if self.url.origin != self.first.origin:
+        if self._has_left:
             return Request(self.url, self.headers, None)
         authorization = (f"Authorization: {self.authorization}",) if self.authorization else ()
         return Request(self.url, (*self.headers, *authorization), self.certificate)
@@ -153,7 +158,8 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             return NotModified(self._wire_bytes, self._attempts)
         if ending.status in _REDIRECTS and ending.location:
             return self._redirect(ending.location)
-        failure = failure_of(ending, self.url, proxy=proxy_for(self.url, self.settings))
+        proxy = proxy_for(self.url, self.settings)
+        failure = failure_of(ending, self.url, proxy=proxy, redirected_by=self.first if self._has_left else None)
         allowed = min(self.settings.retries + 1, failure.worth_attempts)
         if self._attempts >= allowed:
             return self.give_up(failure)

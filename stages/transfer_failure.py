@@ -135,20 +135,21 @@ def shown_url(url: str) -> str:
     return f"{parsed.origin}{printable(parsed.path)}{'?…' if parsed.suffix.startswith('?') else ''}"
 
 
-def failure_of(ending: Ending, url: Url, *, proxy: str) -> Failure:
+def failure_of(ending: Ending, url: Url, *, proxy: str, redirected_by: Url | None = None) -> Failure:
     """Classify an attempt that was no success and no redirect.
 
     Args:
         ending: what libcurl said.
         url: what was asked for.
         proxy: URL of the proxy that is configured for it, or empty.
+        redirected_by: where the attempt began, if `url` has another origin, for which there are no credentials.
     """
     if ending.too_long:
         return too_long(ending.too_long, url)
     if ending.connect_status >= 400:
         return _refused_by_proxy(ending.connect_status, url)
     if ending.status and not 200 <= ending.status < 300:
-        return _refused_by_status(ending, url, by_proxy=bool(proxy))
+        return _refused_by_status(ending, url, by_proxy=bool(proxy), redirected_by=redirected_by)
     if ending.code:
         return _broken(ending, url, _netloc(proxy))
     return Failure(what=f"unexpected status {ending.status}", cause=f"{ending.status} from {url.netloc}")
@@ -163,14 +164,11 @@ def too_long(length: int, url: Url) -> Failure:
     )
 
 
-def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
+def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool, redirected_by: Url | None) -> Failure:
     status = ending.status
-    reason = _reason(status)
     said = _said(ending.excerpt)
-    if status in {401, 403}:
-        hint = f"log in to {url.netloc} (npm login), or put its _authToken into .npmrc; check which registry is meant"
-    elif status == 404:
-        hint = f"check the name and version, and that {url.netloc} has it; a private package may need a login"
+    if status in {401, 403, 404}:
+        hint = _login_hint(status, url) if redirected_by is None else _redirect_hint(status, url, redirected_by)
     elif status == 407:
         hint = "put the proxy's user and password into the setting https-proxy, or the variable that names the proxy"
     elif _worth_attempts(status) > 1:
@@ -179,7 +177,7 @@ def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
     else:
         hint = f"check that {url.netloc} is the registry that is meant, and whether it wants a client certificate"
     return Failure(
-        what=f"{reason} from {'the proxy for ' if status == 407 and by_proxy else ''}{url.netloc}",
+        what=f"{_reason(status)} from {'the proxy for ' if status == 407 and by_proxy else ''}{url.netloc}",
         details=(f"server says: {said}",) if said else (),
         hint=hint,
         cause=f"{status} from {url.netloc}",
@@ -187,6 +185,20 @@ def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool) -> Failure:
         worth_attempts=_worth_attempts(status),
         retry_after_s=ending.retry_after_s,
     )
+
+
+def _login_hint(status: int, url: Url) -> str:
+    if status == 404:
+        return f"check the name and version, and that {url.netloc} has it; a private package may need a login"
+    return f"log in to {url.netloc} (npm login), or put its _authToken into .npmrc; check which registry is meant"
+
+
+def _redirect_hint(status: int, url: Url, redirected_by: Url) -> str:
+    # a login changes nothing where no credentials are sent
+    unsent = f"{redirected_by.origin} redirects to {url.origin}, where no token is sent, whatever .npmrc has for it"
+    if status == 404:
+        return f"check the name and version; {unsent}"
+    return f"{unsent}: the registry has to sign the address that it redirects to, or answer itself"
 
 
 def _refused_by_proxy(status: int, url: Url) -> Failure:

@@ -104,6 +104,19 @@ def test_the_token_does_not_follow_a_redirect_to_another_port(guarded: Project, 
         assert private.requests_for("*.tgz")[0].header("authorization") == f"Bearer {TOKEN}"
 
 
+def test_who_sees_no_token_behind_a_redirect_is_not_to_be_logged_in_to(
+    project: Project, registry: PackageRegistry, private: PackageRegistry
+) -> None:
+    private.publish(ALPHA)
+    project.want({"node_modules/alpha": ALPHA})
+    registry.misbehave("*.tgz", faults.redirect(private.tarball_url(ALPHA)))
+    with_token(project, private)
+    run = project.fails("ci")
+    assert f"hint: {registry.url} redirects to {private.url}, where no token is sent" in run.stderr
+    assert "log in" not in run.stderr
+    assert [one.header("authorization") for one in private.requests] == [None]
+
+
 def test_a_scope_is_asked_of_its_own_registry_only(project: Project, registry: PackageRegistry) -> None:
     with PackageRegistry() as corporate:
         corporate.publish(SCOPED)

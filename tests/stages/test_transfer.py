@@ -289,6 +289,22 @@ def test_names_where_a_redirect_led():
     assert failed.cause == "403 from cdn.example"
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_behind_a_redirect_is_no_reason_to_log_in_there(status):
+    transfer = transfer_of(authorization="Bearer t0ken")
+    ended(transfer, status=302, location="https://cdn.example/a.tgz")
+    hint = failure_after(transfer, status=status).failed.hint
+    assert "https://registry.example redirects to https://cdn.example, where no token is sent" in hint
+    assert "log in" not in hint
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_behind_a_redirect_that_stays_at_the_registry_wants_a_login(status):
+    transfer = transfer_of(authorization="Bearer t0ken")
+    ended(transfer, status=302, location="https://registry.example/other.tgz")
+    assert "log in to registry.example" in failure_after(transfer, status=status).failed.hint
+
+
 def test_a_host_behind_a_redirect_is_the_one_that_is_down():
     transfer = transfer_of(retries=0)
     ended(transfer, status=302, location="https://cdn.example/a.tgz")
