@@ -12,6 +12,7 @@ that has failed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 EXIT_FAILURE = 1
@@ -28,6 +29,10 @@ class PmpipeError(Exception):
         what: one line, without a full stop: what went wrong, with the package and file concerned.
         details: further lines, for example ``expected: …   got: …`` or ``required by: app > react-dom@19.1.0``.
         hint: what the user can do, or an empty string where there is nothing useful to say.
+
+    Attributes:
+        cause: groups like failures, for example ``401 from registry.example``; empty: on its own.
+        problems: what this one sums up, each told by itself, for programs that read the JSON document.
     """
 
     code: ClassVar[str] = "PM_INTERNAL"
@@ -38,6 +43,8 @@ class PmpipeError(Exception):
         self.what = what
         self.details = tuple(details)
         self.hint = hint
+        self.cause = ""
+        self.problems: tuple[PmpipeError, ...] = ()
 
     @property
     def status(self) -> int:
@@ -204,7 +211,12 @@ class ProblemsError(PmpipeError):
         return max((problem.status for problem in self.problems), default=EXIT_FAILURE)
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.problems), *([f"hint: {self.hint}"] if self.hint else [])])
+        lines = [str(problem) for problem in self.problems]
+        for index, (problem, following) in enumerate(pairwise(self.problems)):
+            # what holds for several in a row is said once, below the last of them
+            if problem.hint and problem.hint == following.hint:
+                lines[index] = lines[index].removesuffix(f"\nhint: {problem.hint}")
+        return "\n".join([*lines, *([f"hint: {self.hint}"] if self.hint else [])])
 
 
 class WorkerCrashError(PmpipeError):

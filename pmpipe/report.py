@@ -6,19 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from pmpipe import errors
+from pmpipe.alike import IN_FULL, alike_details, alike_what
 from pmpipe.errors import PmpipeError, ProblemsError, ScriptError, WorkerCrashError
 from pmpipe.host import memory_limit_bytes
 from pmpipe.npm.text import plural, printable
 from pmpipe.orders import Failure
 from pmpipe.supervisor import CrashReport
 
-#: More failures of one cause than this are listed by name only.
-_IN_FULL = 3
-
 #: Of failures that share a code and no cause, so many are shown in full.
 _ON_THEIR_OWN = 10
 
-#: Names listed of a larger group.
+#: Names listed of those that are not.
 _NAMED = 10
 
 _CRASH_HINT = "if the machine was not out of memory, this is a bug of pmpipe: please report it"
@@ -69,13 +67,11 @@ def _of_one_cause(group: Sequence[Failure], required_by: Callable[[str], str]) -
     for failure in group:
         firsts.setdefault(failure.failed.what, failure)
     distinct = list(firsts.values())
-    if len(distinct) <= _IN_FULL:
+    if len(distinct) <= IN_FULL:
         return [_in_full(failure, group, required_by) for failure in distinct]
     first = distinct[0].failed
-    named = [printable(failure.failed.what) for failure in distinct[:_NAMED]]
-    rest = len(distinct) - len(named)
-    details = [*named, *([f"… and {rest} more"] if rest else []), *(printable(line) for line in first.details)]
-    what = f"{len(distinct)} packages failed alike: {printable(first.cause)}"
+    details = alike_details([failure.failed.what for failure in distinct], first.details)
+    what = alike_what(len(distinct), first.cause)
     return [_class_of(first.code)(what, details=details, hint=printable(first.hint))]
 
 

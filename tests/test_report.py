@@ -113,6 +113,17 @@ def test_a_crash_without_a_job_names_none() -> None:
     assert error.details == ("Traceback", "  \\x1b[1mfile", "ValueError: x")
 
 
+def test_a_hint_that_several_problems_in_a_row_have_is_told_once() -> None:
+    problems = [
+        RegistryError("a", hint="x"),
+        RegistryError("b", hint="x"),
+        RegistryError("c"),
+        UsageError("d", hint="x"),
+    ]
+    lines = str(ProblemsError(problems)).splitlines()
+    assert [line[-1] for line in lines] == ["a", "b", "x", "c", "d", "x"]
+
+
 def test_problems_have_the_worst_status_of_all() -> None:
     assert ProblemsError([RegistryError("a"), WorkerCrashError("b"), UsageError("c")]).status == EXIT_CRASH
     assert ProblemsError([ProblemsError([UsageError("c")]), RegistryError("a")]).status == 2

@@ -21,6 +21,15 @@ def test_an_error_has_its_class_again() -> None:
     assert (error.what, error.details, error.hint) == ("what", ("detail",), "hint")
 
 
+def test_what_an_error_sums_up_comes_along() -> None:
+    one = Failed(JobId(-1), "PM_REGISTRY", "a\x1b[2J", ("required by the project",))
+    error = errors_of([Failed(JobId(-1), "PM_REGISTRY", "2 packages failed alike", problems=(one,))])
+    assert type(error) is RegistryError
+    assert [(problem.what, problem.details) for problem in error.problems] == [
+        ("a\\x1b[2J", ("required by the project",))
+    ]
+
+
 def test_several_problems_are_one_error_and_none_moves_a_cursor() -> None:
     one, two = (Failed(JobId(-1), "PM_REGISTRY", f"{name}\x1b[2J", (f"{name}\r",)) for name in "ab")
     single = errors_of([one])

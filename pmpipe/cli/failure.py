@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmpipe.cli.output import Output
-from pmpipe.errors import PmpipeError, ProblemsError
+from pmpipe.errors import PmpipeError
 from pmpipe.npm.text import printable
 
 
@@ -32,7 +32,7 @@ def _described(error: PmpipeError) -> dict[str, Any]:
         "detail": "\n".join(map(_plain, error.details)),
         "hint": _plain(error.hint),
     }
-    if isinstance(error, ProblemsError):
+    if error.problems:
         described["problems"] = [_described(problem) for problem in error.problems]
     return described
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pmpipe.alike import IN_FULL, alike_details, alike_what
 from pmpipe.errors import PmpipeError, ProblemsError, RegistryError
 from pmpipe.npm.text import plural, printable
 from pmpipe.resolver.node import Node
@@ -11,6 +12,9 @@ from pmpipe.resolver.peer_conflict import chain
 
 #: So many failures are told in full, of the others so many by name.
 _MAX_FAILURES, _MAX_NAMED = 10, 8
+
+#: Of failures that are told as one, so many are told to programs that read JSON.
+_MAX_ALIKE = 150
 
 _MAX_DEPENDENTS = 5
 _SHOWN_CHARACTERS = 200
@@ -25,11 +29,42 @@ def error_for(nodes: Iterable[Node]) -> PmpipeError:
     by_reason: dict[str, list[Node]] = {}
     for node in nodes:
         by_reason.setdefault(str(node.failure), []).append(node)
-    groups = list(by_reason.values())
-    errors = [_told(same) for same in groups[:_MAX_FAILURES]]
+    errors, groups = [], []
+    for alike in _by_cause(by_reason.values()):
+        if len(alike) > IN_FULL:
+            errors.append(_told_alike(alike))
+        else:
+            groups += alike
+    errors += [_told(same) for same in groups[:_MAX_FAILURES]]
     if len(groups) > _MAX_FAILURES:
         errors.append(_in_short(groups[_MAX_FAILURES:]))
     return errors[0] if len(errors) == 1 else ProblemsError(errors)
+
+
+def _by_cause(groups: Iterable[list[Node]]) -> Iterable[list[list[Node]]]:
+    by_cause: dict[str, list[list[Node]]] = {}
+    for group in groups:
+        failure = group[0].failure
+        assert failure is not None
+        by_cause.setdefault(f"{failure.code} {failure.cause}" if failure.cause else str(failure), []).append(group)
+    return by_cause.values()
+
+
+def _told_alike(groups: list[list[Node]]) -> PmpipeError:
+    """The failures of these groups as one: most often a registry that is down."""
+    failure = groups[0][0].failure
+    assert failure is not None
+    problems = [_told(group) for group in groups[:_MAX_ALIKE]]
+    hint = failure.hint or _hint([node for group in groups for node in group])
+    for problem in problems:
+        # of hundreds of failures each must be short to fit in a message
+        problem.hint = ""
+    named = [f"{group[0].failure.what}, {_dependents(group)[0]}" for group in groups if group[0].failure]
+    error = type(failure)(
+        alike_what(len(groups), failure.cause), details=alike_details(named, failure.details), hint=hint
+    )
+    error.problems = tuple(problems)
+    return error
 
 
 def _in_short(groups: list[list[Node]]) -> PmpipeError:

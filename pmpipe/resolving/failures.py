@@ -21,18 +21,24 @@ def bounded(lines: Iterable[str]) -> list[str]:
     return [*shown, f"and {len(given) - _LINES:,} more"] if len(given) > _LINES else shown
 
 
-def error_of(code: str, what: str, details: Sequence[str] = (), hint: str = "") -> PmpipeError:
+def error_of(code: str, what: str, details: Sequence[str] = (), hint: str = "", cause: str = "") -> PmpipeError:
     """The error that was sent as texts; its class is found by its code."""
-    return _classes()[code](what, details=details, hint=hint)
+    error = _classes()[code](what, details=details, hint=hint)
+    error.cause = cause
+    return error
 
 
 def errors_of(problems: Sequence[Failed]) -> PmpipeError:
     """One error for all problems of a resolution."""
-    errors = [
-        error_of(one.code, printable(one.what), [printable(line) for line in one.details], printable(one.hint))
-        for one in problems
-    ]
+    errors = [_printable_error(one) for one in problems]
     return errors[0] if len(errors) == 1 else ProblemsError(errors)
+
+
+def _printable_error(failed: Failed) -> PmpipeError:
+    details = [printable(line) for line in failed.details]
+    error = error_of(failed.code, printable(failed.what), details, printable(failed.hint))
+    error.problems = tuple(_printable_error(one) for one in failed.problems)
+    return error
 
 
 @cache

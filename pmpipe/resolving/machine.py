@@ -359,7 +359,7 @@ class ResolveRun(msgspec.Struct):
             self._answers.append(Answer(answer, tarball.label))
 
     def _answer_failure(self, number: int, label: str, failed: Failed) -> None:
-        answer = AnswerFailure(_NO_JOB, number, failed.code, failed.what, failed.details, failed.hint)
+        answer = AnswerFailure(_NO_JOB, number, failed.code, failed.what, failed.details, failed.hint, failed.cause)
         self._answers.append(Answer(answer, label))
 
     # -- orders ---------------------------------------------------------------------------------------------------

@@ -200,7 +200,9 @@ class ResolveWorker:
             except DamagedEntryError as error:
                 self._mend(ask, error, outcome)
         elif isinstance(job, AnswerFailure):
-            self._feed(self._asked.pop(job.want), error_of(job.code, job.what, job.details, job.hint), outcome)
+            self._feed(
+                self._asked.pop(job.want), error_of(job.code, job.what, job.details, job.hint, job.cause), outcome
+            )
         else:
             raise TypeError(f"resolve got a job of another stage: {job!r}")
         yield from self._results(job.job, outcome)
@@ -452,6 +454,11 @@ def _lacks_version(error: PmpipeError) -> bool:
 def _failure(job: JobId, error: PmpipeError) -> ResolveFailed:
     problems = error.problems if isinstance(error, ProblemsError) else (error,)
     result = ResolveFailed(job, tuple(_failed(job, one) for one in problems))
+    while any(one.problems for one in result.problems) and len(encode([result])) > _STEP_BYTES:
+        fewer = (
+            msgspec.structs.replace(one, problems=one.problems[: len(one.problems) // 2]) for one in result.problems
+        )
+        result = ResolveFailed(job, tuple(fewer))
     while len(result.problems) > 1 and len(encode([result])) > _STEP_BYTES:
         result = ResolveFailed(job, result.problems[: len(result.problems) // 2])
     return result
@@ -459,4 +466,5 @@ def _failure(job: JobId, error: PmpipeError) -> ResolveFailed:
 
 def _failed(job: JobId, error: PmpipeError) -> Failed:
     (what,) = bounded([error.what])
-    return Failed(job, error.code, what, tuple(bounded(error.details)), error.hint[:_HINT_CHARACTERS])
+    details, problems = tuple(bounded(error.details)), tuple(_failed(job, one) for one in error.problems)
+    return Failed(job, error.code, what, details, error.hint[:_HINT_CHARACTERS], problems=problems)

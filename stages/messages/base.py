@@ -72,6 +72,7 @@ class Failed(Message, frozen=True):
         cause: groups like failures in the report, for example ``401 registry.example``; empty: on its own.
         host_is_down: every further job for the same host would fail the same way.
         status: exit status of a script that has failed, which is the program's then; 0: the one of `code`.
+        problems: failures that this one sums up.
     """
 
     job: JobId
@@ -82,6 +83,7 @@ class Failed(Message, frozen=True):
     cause: str = ""
     host_is_down: bool = False
     status: int = 0
+    problems: tuple[Failed, ...] = ()
 
 
 class Crashed(Message, frozen=True):

@@ -42,7 +42,7 @@ class AnswerEntry(Message, frozen=True):
 
 
 class AnswerFailure(Message, frozen=True):
-    """What was wanted could not be had; `code`, `what`, `details` and `hint` are those of the `Failed` result."""
+    """What was wanted could not be had; `code` and what comes after it are those of the `Failed` result."""
 
     job: JobId
     want: int
@@ -50,6 +50,7 @@ class AnswerFailure(Message, frozen=True):
     what: str
     details: tuple[str, ...]
     hint: str
+    cause: str = ""
 
 
 class WantDocument(Message, frozen=True):

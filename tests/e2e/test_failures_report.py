@@ -187,7 +187,56 @@ def test_everything_that_cannot_be_resolved_is_told_at_once_with_who_requires_it
 
 
 def test_hundreds_of_packages_that_cannot_be_resolved_are_one_readable_report(project: Project) -> None:
-    project.declare(dependencies={f"p{number}": "1" for number in range(300)})
+    wanted = {f"p{number}": "1" for number in range(300)}
+    project.declare(dependencies=wanted)
+    run = project.fails("install")
+    assert "300 packages failed alike: 404" in run.stderr
+    assert len(run.stderr.splitlines()) < 25
+    project.declare(*(make_package(name, "2.0.0") for name in wanted), dependencies=wanted)
     run = project.fails("install")
     assert "290 more dependencies cannot be had" in run.stderr
     assert len(run.stderr.splitlines()) < 80
+
+
+@pytest.fixture
+def without_registry(project: Project) -> Project:
+    """A project whose registry is down."""
+    with PackageRegistry() as down:
+        project.registry = down
+    return project
+
+
+def test_packuments_that_fail_alike_are_one_error_with_who_requires_them(without_registry: Project) -> None:
+    without_registry.declare(dependencies={f"p{number}": f"^{number}.1.0" for number in range(5)})
+    run = without_registry.fails("install")
+    address = without_registry.registry.url.removeprefix("http://")
+    assert f"error[PM_REGISTRY]: 5 packages failed alike: no connection to {address}\n" in run.stderr
+    assert run.stderr.count("error[") == run.stderr.count("hint: ") == 1
+    for number in range(5):
+        assert f"  p{number} could not be fetched: {address} cannot be reached (ECONNREFUSED), " in run.stderr
+        assert f", required by the project, as p{number}@^{number}.1.0\n" in run.stderr
+
+
+def test_in_json_each_packument_that_fails_is_told_in_full(without_registry: Project) -> None:
+    without_registry.declare(dependencies={f"p{number}": "1" for number in range(100)})
+    error = without_registry.fails("install", "--json").report["error"]
+    assert error["code"] == "PM_REGISTRY"
+    assert "registry" in error["hint"]
+    summaries = {problem["summary"].partition(" ")[0]: problem["detail"] for problem in error["problems"]}
+    assert summaries.keys() == {f"p{number}" for number in range(100)}
+    assert all(f"required by the project, as {name}@1" in detail for name, detail in summaries.items())
+
+
+def test_more_than_a_message_holds_is_told_as_far_as_it_goes(without_registry: Project) -> None:
+    without_registry.declare(dependencies={f"{'p' * 200}{number}": "1" for number in range(200)})
+    error = without_registry.fails("install", "--json").report["error"]
+    assert error["summary"].startswith("200 packages failed alike")
+    assert "… and 190 more" in error["detail"]
+    assert 20 < len(error["problems"]) < 150
+
+
+def test_a_few_packuments_that_fail_alike_have_one_hint(without_registry: Project) -> None:
+    without_registry.declare(dependencies={"alpha": "1", "beta": "1"})
+    run = without_registry.fails("install")
+    assert run.stderr.count("error[") == 2
+    assert run.stderr.count("hint: ") == 1
