@@ -52,7 +52,9 @@ def origin_of(package: WantedPackage, registries: Registries, project: str) -> O
         request = registries.request_for(url, package.name)
     except InvalidUrlError as error:
         what = f"{package.location} is resolved to {package.resolved[:200]!r}, which is no address: {error}"
-        raise LockfileError(what) from error
+        raise LockfileError(
+            what, hint="correct it in package-lock.json, or remove the entry and install again"
+        ) from error
     if len(request.url) > _LONGEST_URL:
         raise LockfileError(f"{package.location} is resolved to a URL of {len(request.url)} characters")
     return RemoteTarball(request.url, request.credential.authorization, request.credential.certificate)

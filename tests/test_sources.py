@@ -97,6 +97,12 @@ def test_what_is_no_address_is_refused(registries: Registries, resolved: str) ->
         origin_of(package(resolved), registries, "/app")
 
 
+def test_an_address_in_a_lock_that_could_be_misread_is_refused_with_what_to_do(registries: Registries) -> None:
+    with pytest.raises(LockfileError, match="which is no address") as refusal:
+        origin_of(package("https://registry.example\\@other.example/a.tgz"), registries, "/app")
+    assert "package-lock.json" in refusal.value.hint
+
+
 def test_neither_address_nor_version_is_refused(registries: Registries) -> None:
     with pytest.raises(LockfileError, match="neither resolved nor version"):
         origin_of(wanted_package("node_modules/a", ""), registries, "/app")

@@ -21,6 +21,7 @@ from pmpipe.npm.declared import Declared, UnusableFieldError, tolerant_fields
 from pmpipe.npm.json_text import Place, explain, place_of, without_bom
 from pmpipe.npm.package_path import ROOT, PackagePath, fault_in_path, is_installed, name_from_path, split_installed
 from pmpipe.npm.patch_record import PatchRecord
+from pmpipe.npm.url import InvalidUrlError, parse_tarball_url
 
 _OLDEST_VERSION = 2
 _NEWEST_VERSION = 4
@@ -293,7 +294,18 @@ def _fault_in_resolved(path: PackagePath, resolved: str) -> str | None:
         if _FULL_COMMIT.fullmatch(git["commit"]) is None:
             return f"{path} is resolved to {resolved!r}, which does not end in a full commit hash"
         return None
+    if _is_web_address(resolved):
+        return None
     if (resolved.startswith("file:") and len(resolved) > len("file:")) or not is_installed(path):
         # where a file may lie depends on who asks for it, see lock_check; for folders of the project nothing is fetched
         return None
     return f"{path} is resolved to {resolved!r}, which is no http, git or file address"
+
+
+def _is_web_address(resolved: str) -> bool:
+    # npm writes an address as the registry has it, blanks and backslashes included
+    try:
+        parse_tarball_url(resolved)
+    except InvalidUrlError:
+        return False
+    return True

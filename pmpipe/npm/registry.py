@@ -11,7 +11,7 @@ import msgspec
 from pmpipe.errors import ConfigError, InvalidSpecError
 from pmpipe.npm.auth import NO_CREDENTIAL, Credential, basic, credential_at, find_key, may_be_told
 from pmpipe.npm.text import printable
-from pmpipe.npm.url import InvalidUrlError, Url, parse_url
+from pmpipe.npm.url import InvalidUrlError, Url, parse_tarball_url, parse_url
 
 #: parsing costs microseconds, and the same few registries are asked for with every package of a lockfile
 _parse_registry = functools.lru_cache(maxsize=64)(parse_url)
@@ -115,7 +115,7 @@ class Registries(msgspec.Struct, frozen=True):
 
         Source: ``replace-registry-host`` in arborist's reify, and again in pacote's remote fetcher.
         """
-        url = parse_url(resolved)
+        url = parse_tarball_url(resolved)
         if self.replace_host == "never":
             return url.href
         prefix = _host_and_path(self.replace_host)

@@ -3,6 +3,7 @@
 The result agrees with the URL standard that Node.js follows (host in lower case, default port left out, dot segments
 resolved), but what that standard repairs in silence is refused: backslashes, control characters, blanks, missing
 slashes and percent-encoded hosts. libcurl reads some of those differently, and then a token would go to the wrong host.
+Only `parse_tarball_url` repairs some of it, where it cannot mislead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import msgspec
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_SPACE_OR_BACKSLASH = re.compile(r"[\s\\]")
+#: what is no blank and no tab
+_ODD_SPACE = re.compile(r"[^\S \t]")
 _HOST = re.compile(r"[a-z0-9._~-]+|\[[0-9a-f:]*:[0-9a-f:.]*\]")
 #: a registry's URLs: no user, no dot segment, nothing to be encoded, neither query nor fragment
 _PLAIN = re.compile(r"(https?)://([a-z0-9.:-]+)((?:/(?:[A-Za-z0-9@_~-]|%2[fF])(?:[A-Za-z0-9@._~-]|%2[fF])*)+)")
@@ -112,6 +116,30 @@ def parse_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> Url:
     )
 
 
+def parse_tarball_url(text: str) -> Url:
+    """Cut the URL of a tarball as a registry or a lockfile has it.
+
+    Behind the host it is repaired as the URL standard does it, since npm asks for what comes out: in the path a
+    backslash is a slash, a blank is encoded, a tab left out. There it cannot mislead about who is asked, and whoever
+    looks for credentials and whoever makes the request get the same repaired path.
+
+    Args:
+        text: the URL; blanks behind it are ignored.
+
+    Raises:
+        InvalidUrlError: as `parse_url`; also for line breaks and spaces of other kinds.
+    """
+    if _SPACE_OR_BACKSLASH.search(text) is None:
+        return parse_url(text)
+    end_of_authority = _end_of_authority(text)
+    authority, rest = text[:end_of_authority], text[end_of_authority:].rstrip(" \t")
+    if _SPACE_OR_BACKSLASH.search(authority) or _ODD_SPACE.search(rest):
+        raise InvalidUrlError("it contains blanks, line breaks or backslashes that can be read in more than one way")
+    end_of_path = _first_of(rest, "?#")
+    path, suffix = rest[:end_of_path].replace("\\", "/"), rest[end_of_path:]
+    return parse_url(authority + f"{path}{suffix}".replace("\t", "").replace(" ", "%20"))
+
+
 def resolve_location(location: str, base: Url) -> Url:
     """Where a redirect leads.
 
@@ -127,8 +155,14 @@ def resolve_location(location: str, base: Url) -> Url:
     text = location.strip()
     if _SCHEME.match(text) is None:
         text = _absolute(text, base)
-    end_of_authority = _first_of(text.partition("://")[2], "/?#") + text.find("://") + 3
+    end_of_authority = _end_of_authority(text)
     return parse_url(text[:end_of_authority] + text[end_of_authority:].replace(" ", "%20"))
+
+
+def _end_of_authority(text: str) -> int:
+    """Where user, host and port of an absolute URL end, as long as nothing in it has to be repaired before."""
+    before, mark, rest = text.partition("://")
+    return len(before) + len(mark) + _first_of(rest, "/?#")
 
 
 def _absolute(reference: str, base: Url) -> str:

@@ -20,6 +20,7 @@ from pmpipe.npm.registry import redacted
 from pmpipe.npm.semver import parse_version
 from pmpipe.npm.source_policy import SourcePolicy
 from pmpipe.npm.text import printable
+from pmpipe.npm.url import InvalidUrlError, parse_tarball_url
 from pmpipe.resolver.package import DependencyPool, Package
 from pmpipe.resolver.pinning import Pinned, merged_integrity, pinned
 from pmpipe.resolver.request import Request, RequestKind
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from pmpipe.resolver.repairs import Repairs
 
 _SHOWN_CHARACTERS = 200
+
+_NO_VERSIONS_HINT = (
+    "the registry's data has no version of it at all: it may have been unpublished, or the registry or a mirror serves "
+    "incomplete data"
+)
 
 
 class AskPackument(msgspec.Struct, frozen=True):
@@ -299,8 +305,8 @@ class Source:
             dist = manifest.dist
             tarball = dist.tarball if dist is not None and isinstance(dist.tarball, str) else ""
             version = manifest.version
-            if tarball and not tarball[:8].lower().startswith(("https://", "http://")):
-                return _no_web_address(request.name, version, tarball)
+            if tarball and (fault := _fault_in_address(tarball)):
+                return _unusable_address(f"{request.name}@{version}", tarball, fault)
             package = self._made_of(
                 manifest, lambda: fed.document(version), resolved=tarball, integrity=_integrity(manifest)
             )
@@ -355,11 +361,23 @@ def _integrity(manifest: RawManifest) -> str:
     return ""
 
 
-def _no_web_address(name: str, version: str, tarball: str) -> TarballAddressError:
-    # a path would have a file of this machine opened, which npm does
+def _fault_in_address(tarball: str) -> str:
+    """Why a tarball cannot be asked for at the address that a registry gives; empty if it can."""
+    if not tarball[:8].lower().startswith(("https://", "http://")):
+        # a path would have a file of this machine opened, which npm does
+        return "is not http or https"
+    try:
+        parse_tarball_url(tarball)
+    except InvalidUrlError as error:
+        return f"cannot be used: {error}"
+    return ""
+
+
+def _unusable_address(label: str, tarball: str, fault: str) -> TarballAddressError:
     return TarballAddressError(
-        f"the registry's data for {name}@{version} has an address for its tarball that is not http or https",
+        f"the registry's data for {label} has an address for its tarball that {fault}",
         details=(f"dist.tarball: {printable(redacted(tarball), _SHOWN_CHARACTERS)}",),
+        hint="the registry is at fault: whoever runs it has to correct dist.tarball; other versions may be usable",
     )
 
 
@@ -370,8 +388,10 @@ def no_matching_version(packument: Packument, request: Request) -> NoMatchingVer
     details = [f"tags: {tags}"] if tags else []
     if nearest:
         details.append(f"nearest: {', '.join(nearest)}")
+    # nothing that package.json could ask for would be found
+    hint = "" if packument.versions else _NO_VERSIONS_HINT
     return NoMatchingVersionError(
-        f"no version of {packument.name} matches {request.wanted or '*'}", details=tuple(details)
+        f"no version of {packument.name} matches {request.wanted or '*'}", details=tuple(details), hint=hint
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,18 @@ def test_no_such_tag(project: Project) -> None:
     refused(project, "no version of leaf matches nightly", "tags: latest: 1.0.0", "required by the project")
 
 
-def test_a_package_without_versions(project: Project, registry: PackageRegistry) -> None:
-    serve(registry, "leaf", packument(registry, versions={}, **{"dist-tags": {}}))
+@pytest.mark.parametrize("document", [{}, {"name": "leaf", "versions": {}}, {"versions": {}, "dist-tags": {}}])
+def test_a_package_without_versions_is_the_registrys_matter(
+    project: Project, registry: PackageRegistry, document: dict[str, Any]
+) -> None:
+    serve(registry, "leaf", document)
     project.declare(dependencies={"leaf": "1"})
-    refused(project, "leaf", "required by the project")
+    refused(
+        project,
+        "no version of leaf matches 1",
+        "required by the project",
+        "hint: the registry's data has no version of it at all",
+    )
 
 
 # -- specs and manifests --------------------------------------------------------------------------------------------
@@ -374,7 +383,53 @@ def test_a_registry_names_tarballs_by_http_and_https_only(
     manifest = {"name": "leaf", "version": "1.0.0", "dist": dist, "bundleDependencies": ["x"]}
     serve(registry, "leaf", packument(registry, versions={"1.0.0": manifest}))
     project.declare(dependencies={"leaf": "1"})
-    refused(project, "error[PM_TARBALL_ADDRESS]", "required by the project, as leaf@1")
+    refused(
+        project,
+        "error[PM_TARBALL_ADDRESS]",
+        "required by the project, as leaf@1",
+        "hint: the registry is at fault: whoever runs it has to correct dist.tarball",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/leaf/-/leaf 1.0.0.tgz", "/leaf/-/leaf%201.0.0.tgz"),
+        ("/leaf\\-\\leaf.tgz", "/leaf/-/leaf.tgz"),
+        ("/leaf/-/le\taf.tgz?a b", "/leaf/-/leaf.tgz?a%20b"),
+    ],
+)
+def test_a_tarball_is_asked_for_as_npm_repairs_its_address_and_locked_as_it_is(
+    project: Project, registry: PackageRegistry, path: str, target: str
+) -> None:
+    dist = {"tarball": registry.url + path, "integrity": LEAF.integrity}
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": {"name": "leaf", "version": "1.0.0", "dist": dist}}))
+    registry.misbehave("/leaf/-/*", faults.body(LEAF.tarball, content_type="application/octet-stream"))
+    project.declare(dependencies={"leaf": "1"})
+    project.succeeds("install")
+    project.assert_installed({"node_modules/leaf": LEAF})
+    assert project.lock["packages"]["node_modules/leaf"]["resolved"] == registry.url + path
+    shutil.rmtree(project.store)
+    project.succeeds("ci")
+    project.assert_installed({"node_modules/leaf": LEAF})
+    assert [one.target for one in registry.requests if one.path != "/leaf"] == [target] * 2
+
+
+@pytest.mark.parametrize("address", ["{0}\\leaf.tgz", "{0}/leaf\n.tgz", "{0}/leaf.tgz?a\\b", "http://a b/leaf.tgz"])
+def test_an_address_that_could_be_misread_is_the_registrys_fault(
+    project: Project, registry: PackageRegistry, address: str
+) -> None:
+    dist = {"tarball": address.format(registry.url), "integrity": LEAF.integrity}
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": {"name": "leaf", "version": "1.0.0", "dist": dist}}))
+    project.declare(dependencies={"leaf": "1"})
+    run = refused(
+        project,
+        "error[PM_TARBALL_ADDRESS]: the registry's data for leaf@1.0.0 has an address for its tarball that cannot be",
+        "dist.tarball: http://",
+        "required by the project, as leaf@1",
+        "hint: the registry is at fault",
+    )
+    assert "package-lock.json" not in run.stderr
 
 
 def test_an_optional_package_whose_tarball_is_said_to_be_on_this_machine_is_left_out(

@@ -268,6 +268,14 @@ def test_name_of_folder_has_the_scope_of_the_folder_above():
         "file:",
         "//x/y",
         "http://a b/c",
+        "http://a\tb/c",
+        "http://a b\\c",
+        " http://registry.example/c",
+        "http://registry.example/c\n.tgz",
+        "http://registry.example/c.tgz\n",
+        "http://registry.example/a b\r\nX: y",
+        "http://registry.example/a\u2028b",
+        "http://registry.example/a b?c\\d",
     ],
 )
 def test_refuses_address_that_nothing_can_be_fetched_from(resolved: str):
@@ -286,6 +294,9 @@ def test_refuses_git_address_without_full_commit(commit: str):
     [
         "http://registry.example/x.tgz",
         "HTTPS://registry.example/x.tgz?y#z",
+        "http://registry.example/x 1.tgz",
+        "http://registry.example/x\\-\\x.tgz",
+        "http://registry.example/x\t1.tgz?y z ",
         "file:x-1.0.0.tgz",
         "git+https://git.example/a/b.git#" + "a" * 40,
         "git+ssh://git@git.example/a/b.git#" + "0" * 64,

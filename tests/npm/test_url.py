@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.url import InvalidUrlError, parse_url, resolve_location
+from pmpipe.npm.url import InvalidUrlError, parse_tarball_url, parse_url, resolve_location
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,66 @@ def test_where_a_redirect_leads(location, resolved):
             resolve_location(location, parse_url(BASE))
     else:
         assert resolve_location(location, parse_url(BASE)).href == resolved
+
+
+@pytest.mark.parametrize(
+    ("text", "href"),
+    [
+        ("https://registry.example/a/-/a 1.tgz", "https://registry.example/a/-/a%201.tgz"),
+        ("https://registry.example/a\\-\\a-1.tgz", "https://registry.example/a/-/a-1.tgz"),
+        ("https://registry.example/a/-/a\t1.tgz", "https://registry.example/a/-/a1.tgz"),
+        ("https://registry.example/a/-/a-1.tgz \t", "https://registry.example/a/-/a-1.tgz"),
+        ("https://registry.example/private/.\t.\\a b?c d\te#f g", "https://registry.example/a%20b?c%20de#f%20g"),
+    ],
+)
+def test_a_tarballs_url_is_repaired_behind_the_host(text, href):
+    assert parse_tarball_url(text).href == href
+    with pytest.raises(InvalidUrlError):
+        parse_url(text.rstrip() + " x\\")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://registry.example\\@other.example/a.tgz",
+        "https://registry.example\\a.tgz",
+        "https:\\\\registry.example/a.tgz",
+        "https://registry .example/a.tgz",
+        "https://registry.exa\tmple/a.tgz",
+        "https://registry.example /a.tgz",
+        " https://registry.example/a.tgz",
+        "https://registry.example/a\n.tgz",
+        "https://registry.example/a.tgz\n",
+        "https://registry.example/a.tgz\r\nX: y",
+        "https://registry.example/a\u2028.tgz",
+        "https://registry.example/a.tgz?b\\c",
+        "https://registry.example/a \x00.tgz",
+        "registry.example/a b",
+        "file:///a b",
+    ],
+)
+def test_no_more_of_a_tarballs_url_is_repaired(text):
+    with pytest.raises(InvalidUrlError):
+        parse_tarball_url(text)
+
+
+@pytest.mark.npm
+def test_a_tarballs_url_is_asked_for_as_node_asks_for_it():
+    random = Random(5)
+    pieces = [*"aB1./?#@%\\-_~ \t", "..", "%2e", "/", "\\", " ", "\t", "x/y", "http://"]
+    texts = ["https://registry.example/" + "".join(random.choices(pieces, k=random.randint(1, 9))) for _ in range(4000)]
+    answers = ask_npm("ask_url.cjs", [{"text": text, "base": None} for text in texts])
+    accepted = 0
+    for text, answer in zip(texts, answers, strict=True):
+        try:
+            url = parse_tarball_url(text)
+        except InvalidUrlError:
+            continue
+        accepted += 1
+        assert answer is not None, text
+        assert ["https:", url.host, url.path] == [answer[1], answer[4], answer[6]], text
+        assert url.href.partition("#")[0] == answer[7], text
+    assert accepted > 3000
 
 
 @pytest.mark.npm
