@@ -18,6 +18,7 @@ from stages.messages import ArchiveLimits
 from stages.response_head import GZIP_CODINGS
 from stages.transfer_failure import Failure
 
+#: For failures of which a coding is the likely cause.
 HINT = "the registry, or a cache before it, answers with a Content-Encoding that was not asked for: mend it there"
 
 

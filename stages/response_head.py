@@ -14,7 +14,6 @@ _LONGEST_VALIDATOR = 1_000
 #: The longest that RFC 9111 (1.2.2) has every cache understand: some 68 years.
 _LONGEST_FRESH_S = 1 << 31
 
-
 #: The names of gzip as a content coding.
 GZIP_CODINGS = ("gzip", "x-gzip")
 

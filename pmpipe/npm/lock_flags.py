@@ -26,6 +26,7 @@ _REMAINS = (
     (EdgeType.DEV, _NOT_OPTIONAL | _NOT_PEER | _NEEDED),
     (EdgeType.PEER_OPTIONAL, _NOT_DEV),
 )
+
 #: All keys that an entry can have because of the ways to it.
 FLAGS = ("extraneous", "peer", "dev", "optional", "devOptional")
 
