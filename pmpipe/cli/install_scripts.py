@@ -18,10 +18,11 @@ from pmpipe.find_project import find_root
 from pmpipe.lifecycle.gate import ScriptGate
 from pmpipe.lifecycle.review import Subject, called, grouped, subjects, unreviewed
 from pmpipe.lifecycle.standing_tree import known_tree
+from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.manifest_text import ManifestText, read_manifest_text
 from pmpipe.npm.script_approval import Candidate, Changed, Unused, approve, deny, unused
 from pmpipe.npm.text import plural, printable
-from pmpipe.project_files import MANIFEST
+from pmpipe.project_files import MANIFEST, read_file
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import ProjectWrite, recover
 from pmpipe.session import Session, no_manifest
@@ -94,9 +95,11 @@ class _Job(msgspec.Struct, dict=True):
 
     def __post_init__(self) -> None:
         self._home = self.session.environ.get("HOME", "")
-        if not self.session.root_manifest():
+        manifest = read_file(self.session.folder, MANIFEST)
+        if manifest is None:
             raise no_manifest(self.session.folder)
-        self._text: ManifestText = read_manifest_text(self.session.root_manifest(), MANIFEST)
+        read_manifest(manifest, MANIFEST)
+        self._text: ManifestText = read_manifest_text(manifest, MANIFEST)
         field = self._text.document.get(_FIELD)
         self._entries: dict[str, object] = dict(field) if isinstance(field, Mapping) else {}
 

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         BrokenPipeError: nobody reads our output any more.
         OutputError: it cannot be written.
     """
-    from pmpipe.cli.output import OutputError
+    from pmpipe.cli.output import Output, OutputError
     from pmpipe.interrupts import CancelledError, cancel_on_signals
 
     try:
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
         # whatever texts of a lockfile or registry are in it, none may steer the terminal
         print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
-        if _wants_document(arguments, environ):
+        if Output.is_asked or _wants_document(arguments, environ):
             from pmpipe.cli.failure import tell_failure
 
             tell_failure(error)
@@ -106,7 +106,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _wants_document(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Whether ``--json`` was asked for, be it on a line that cannot be read, or by a variable."""
+    """Whether ``--json`` was asked for, be it on a line that cannot be read, or by a variable.
+
+    This is for failures from before the settings are known.
+    """
     for argument in reversed(arguments):
         if argument in ("--json", "--json=true", "--no-json", "--json=false"):
             return argument in ("--json", "--json=true")

@@ -26,12 +26,15 @@ class Output:
         json: print one JSON document instead of a summary.
     """
 
+    #: the settings, an .npmrc among them, want a document
+    is_asked: ClassVar[bool] = False
     #: the one document of this run has been printed
     has_answered: ClassVar[bool] = False
 
     def __init__(self, loglevel: str, *, json: bool) -> None:
         self._level = _LEVELS.index(loglevel)
         self.json = json
+        Output.is_asked |= json
 
     def shows(self, level: str) -> bool:
         """Whether messages of a level are shown."""

@@ -93,6 +93,23 @@ def test_the_document_of_several_errors_has_them_all(project: Project) -> None:
     assert {problem["code"] for problem in error["problems"]} == {"PM_REGISTRY"}
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["ci"], "PM_LOCKFILE"),
+        (["verify"], "PM_LOCKFILE"),
+        (["install"], "PM_MANIFEST"),
+        (["remove", "left"], "PM_MANIFEST"),
+        (["install-scripts", "ls"], "PM_MANIFEST"),
+    ],
+)
+def test_an_error_is_a_document_if_an_npmrc_wants_one(project: Project, command: list[str], code: str) -> None:
+    project.write(".npmrc", "json=true")
+    project.write("package.json", "{")
+    assert project.fails(*command).report["error"]["code"] == code
+    assert project.fails(*command, "--no-json").stdout == ""
+
+
 def test_wrong_usage_with_json_is_a_document_too(finished: Project) -> None:
     assert finished.fails("ci", "--no-such-flag", "--json", status=2).report["error"]["code"] == "PM_USAGE"
 

@@ -104,6 +104,21 @@ def test_neither_lockfile_nor_tree_is_not_enough(locked: Project) -> None:
     assert "pmpipe install" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"allowScripts":\n[}', "package.json:2:2: the file is not valid JSON"),
+        ("[]", "the document must be an object"),
+        ("", "package.json:1:1: the file is empty"),
+    ],
+)
+def test_a_package_json_that_cannot_be_read_is_told_with_its_place(locked: Project, text: str, problem: str) -> None:
+    locked.write("package.json", text)
+    run = locked.fails("install-scripts", "ls")
+    assert "error[PM_MANIFEST]" in run.stderr
+    assert problem in run.stderr
+
+
 def test_a_tree_that_package_json_has_outgrown_will_do(installed: Project) -> None:
     document = manifest(installed)
     document["dependencies"]["new"] = "^1.0.0"
