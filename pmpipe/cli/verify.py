@@ -12,12 +12,16 @@ from pmpipe.cli.wording import some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
 from pmpipe.find_project import find_root
 from pmpipe.lifecycle.gate import ScriptGate, built_packages
+from pmpipe.lifecycle.standing_tree import standing_tree
 from pmpipe.lifecycle.unrun import read_waiting
+from pmpipe.npm.lock_version import is_version_1
 from pmpipe.npm.text import plural, printable
+from pmpipe.project import read_hidden_lockfile
 from pmpipe.project_lock import project_lock
 from pmpipe.repair import Diagnosis, diagnose
 from pmpipe.session import Session
 from pmpipe.sizing import pipeline_sizes
+from pmpipe.store import Store
 
 
 def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -35,6 +39,7 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
         store = session.store()
         store.open()
         try:
+            session = _with_readable_lock(session, store)
             choice = Choice.of(session.config, os.getcwd(), workspace)
             # of the others nothing need be there
             wanted = session.limit(choice, store, fresh=True) if choice.limits else session.wanted(store)
@@ -44,6 +49,17 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
             store.close()
     _show(diagnosis, output)
     return 0 if diagnosis.is_healthy() else EXIT_FAILURE
+
+
+def _with_readable_lock(session: Session, store: Store) -> Session:
+    """The project, with the hidden lockfile for its lock where there is none that says what is installed.
+
+    What a lock of version 1 leads to only resolving would tell.
+    """
+    is_clear = session.lock and session.config.package_lock and not is_version_1(session.lock)
+    if is_clear or read_hidden_lockfile(session.folder) is None:
+        return session
+    return standing_tree(session, store).session
 
 
 def _show(diagnosis: Diagnosis, output: Output) -> None:

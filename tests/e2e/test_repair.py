@@ -48,6 +48,19 @@ def test_an_undamaged_tree_verifies(installed: Project) -> None:
     assert "verified 3 packages: every file is as it was unpacked" in installed.succeeds("verify").stdout
 
 
+@pytest.mark.parametrize("settings", ["lockfile-version=1", "package-lock=false"])
+def test_a_tree_is_verified_where_the_lockfile_does_not_tell_it(project: Project, settings: str) -> None:
+    project.want(PACKAGES)
+    (project.folder / "package-lock.json").unlink()
+    project.write(".npmrc", f"{settings}\nclone-method=copy\n")
+    project.succeeds("install")
+    assert "verified 3 packages" in project.succeeds("verify").stdout
+    project.write("node_modules/alpha/lib/a.js", "edited")
+    assert "changed: node_modules/alpha/lib/a.js" in project.fails("verify").stdout
+    project.succeeds("install", "--repair")
+    assert "verified 3 packages" in project.succeeds("verify").stdout
+
+
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_file_is_found_and_exactly_that_file_restored(installed: Project, how: str) -> None:
     kind, damage = DAMAGE[how]
