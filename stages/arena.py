@@ -86,6 +86,23 @@ def write_into(arena: mmap.mmap, position: int, data: bytes | memoryview) -> Non
         written += os.pwrite(arena.file, memoryview(data)[written:], position + written)
 
 
+def copy_to(fd: int, arena: mmap.mmap, offset: int, length: int) -> None:
+    """Write a block of the arena to a file, without mapping it into this process where there is a way.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    written = 0
+    if isinstance(arena, Arena) and arena.file >= 0:
+        while written < length and (count := os.sendfile(fd, arena.file, offset + written, length - written)):
+            written += count
+    else:
+        with memoryview(arena) as shared, shared[offset : offset + length] as block:
+            written = os.write(fd, block)
+    if written != length:
+        raise OSError(0, "the disk is full")
+
+
 def unmap_here(arena: mmap.mmap, offset: int, length: int) -> None:
     """Let this process's page table forget a long block that it will not touch again; the bytes stay in the arena.
 

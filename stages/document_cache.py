@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stages.arena import copy_to
 from stages.messages import CachedDocument, CacheDocument, Job, Result
 
 if TYPE_CHECKING:
@@ -89,9 +90,11 @@ def read_document(path: str) -> KeptDocument | None:
         OSError: there is one, and it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read()
-            checked_s = os.fstat(file.fileno()).st_mtime
+        with open(path, "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            # libdeflate is given addresses, which Python has of writable memory only
+            content = bytearray(status.st_size)
+            is_whole = file.readinto(content) == len(content)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         # another user of a shared store keeps its documents for itself: they are asked for again
         return None
@@ -101,9 +104,9 @@ def read_document(path: str) -> KeptDocument | None:
         head = _head_decoder.decode(content[start:end])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    if not content.startswith(_MAGIC) or len(content) - end != head.length:
+    if not (is_whole and content.startswith(_MAGIC)) or len(content) - end != head.length:
         return None
-    return KeptDocument(head, memoryview(content)[end:], checked_s)
+    return KeptDocument(head, memoryview(content)[end:], status.st_mtime)
 
 
 def still_current(path: str) -> None:
@@ -120,12 +123,11 @@ def make_handler(arena: mmap.mmap) -> Handler:
     Args:
         arena: where the bodies lie. It is only read.
     """
-    shared = memoryview(arena)
 
     def handle(job: Job) -> Iterator[Result]:
         assert isinstance(job, CacheDocument), job
         try:
-            _write(job, shared)
+            _write(job, arena)
         except OSError as error:
             yield CachedDocument(
                 job.job, job.source.offset, f"cannot keep the packument of {job.label}: {error.strerror or error}"
@@ -136,16 +138,15 @@ def make_handler(arena: mmap.mmap) -> Handler:
     return handle
 
 
-def _write(job: CacheDocument, shared: memoryview) -> None:
+def _write(job: CacheDocument, arena: mmap.mmap) -> None:
     partial = f"{job.staging}/document-{os.getpid()}-{os.urandom(6).hex()}"
     source = job.source
     try:
         fd = os.open(partial, _CREATE, _FILE_MODE)
         try:
-            with shared[source.offset : source.offset + source.length] as body:
-                length = len(job.head) + len(body)
-                if os.writev(fd, [job.head, body]) != length:
-                    raise OSError(0, "the disk is full")
+            if os.write(fd, job.head) != len(job.head):
+                raise OSError(0, "the disk is full")
+            copy_to(fd, arena, source.offset, source.length)
         finally:
             os.close(fd)
         _publish(partial, job.path)

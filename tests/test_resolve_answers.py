@@ -32,10 +32,14 @@ def entry(tmp_path: Path, **files: Any) -> str:
 # -- documents ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("stays", [True, False])
 @pytest.mark.parametrize("gzipped", [True, False])
-def test_a_packument_is_read_as_it_was_received_and_read_again(gzipped: bool) -> None:
-    packument = PackumentReader().read(gzip.compress(PACKUMENT) if gzipped else PACKUMENT, "a", gzipped=gzipped)
+def test_a_packument_is_read_as_it_was_received_and_read_again(gzipped: bool, stays: bool) -> None:
+    body = bytearray(gzip.compress(PACKUMENT) if gzipped else PACKUMENT)
+    packument = PackumentReader().read(body, "a", gzipped=gzipped, stays=stays)
     packument.compact()
+    if not stays:
+        body[:] = bytes(len(body))
     manifest = packument.manifest("1.0.0")
     assert manifest is not None
     assert manifest.version == "1.0.0"

@@ -83,6 +83,7 @@ def make_run(
     offline: bool = False,
     stored: Iterable[str] = (),
     large: int = 1 << 30,
+    staying_bytes: int = 1 << 20,
 ) -> ResolveRun:
     slots = {
         StageName.FETCH: documents + tarballs,
@@ -94,7 +95,7 @@ def make_run(
     }
     run_settings = Settings(slots, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
     warming = Warming("/s", frozenset(stored).__contains__)
-    resolve_slots = ResolveSlots(documents, tarballs, kept_bytes)
+    resolve_slots = ResolveSlots(documents, tarballs, kept_bytes, staying_bytes)
     return ResolveRun(run_settings, warming, resolve_slots, keeps_documents=keeps_documents, goes_on=goes_on)
 
 
@@ -161,14 +162,53 @@ def test_a_packument_is_fetched_answered_and_kept() -> None:
 
 
 @pytest.mark.parametrize("kept_first", [True, False])
-def test_a_documents_space_is_released_when_resolver_and_cache_have_read_it(kept_first: bool) -> None:
-    run = make_run()
+def test_the_space_of_a_document_that_does_not_stay_is_released_when_it_is_read_and_kept(kept_first: bool) -> None:
+    run = make_run(staying_bytes=0)
     (fetch,) = begin(run, document(0))
     keep, answer = jobs(run.handle(fetched_document(fetch)))
+    assert isinstance(answer, AnswerDocument)
+    assert not answer.stays
     kept, answered = cached(keep), ResolveStep(answer.job, (document(1, "b"),), (), 1)
     first, second = (kept, answered) if kept_first else (answered, kept)
     assert not releases(run.handle(first))
     assert releases(run.handle(second)) == [ReleaseTarball(4096 * (1 + fetch.job))]
+
+
+@pytest.mark.parametrize("kept_first", [True, False])
+def test_a_document_stays_until_the_resolver_has_said_its_last_word(kept_first: bool) -> None:
+    run = make_run()
+    (fetch,) = begin(run, document(0))
+    keep, answer = jobs(run.handle(fetched_document(fetch)))
+    assert isinstance(answer, AnswerDocument)
+    assert answer.stays
+    space = ReleaseTarball(4096 * (1 + fetch.job))
+    if kept_first:
+        assert space not in run.handle(cached(keep))
+        assert space in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
+    else:
+        assert space not in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
+        # nothing waits for the cache: the supervisor releases the space when it has written
+        assert run.finished
+    run.validate()
+
+
+def test_no_more_documents_stay_than_there_is_room_for() -> None:
+    run = make_run(staying_bytes=25, answers=9)
+    fetches = begin(run, *(document(number, f"p{number}") for number in range(3)))
+    answers = [job for fetch in fetches for job in jobs(run.handle(fetched_document(fetch)))]
+    assert [job.stays for job in answers if isinstance(job, AnswerDocument)] == [True, True, False]
+    run.validate()
+
+
+def test_what_stays_is_left_to_the_end_of_the_processes_where_nothing_follows() -> None:
+    run = make_run(goes_on=False)
+    (fetch,) = begin(run, document(0))
+    keep, answer = jobs(run.handle(fetched_document(fetch)))
+    run.handle(cached(keep))
+    orders = run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
+    assert orders[-1] == Finish()
+    assert not releases(orders)
+    run.validate()
 
 
 def test_a_document_that_only_the_cache_still_reads_holds_up_no_other() -> None:

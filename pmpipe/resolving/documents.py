@@ -1,9 +1,10 @@
 """Reading packuments, one after the other, in memory that is used again and again.
 
 All packuments of a large project are hundreds of megabytes of JSON, of which a hundredth is ever looked at. So each is
-inflated into the same room, lives there until the next one comes, and afterwards keeps its compressed body, a tenth of
-it, to be read again for a version that nobody had asked for before. That happens in a second room, so that neither
-takes fresh memory, whose page faults cost half as much as the inflating.
+inflated into the same room, lives there until the next one comes, and afterwards keeps its body as it was received,
+most often a tenth of it, to be read again for a version that nobody had asked for before. That happens in a second
+room, so that neither takes fresh memory, whose page faults cost half as much as the inflating. For the same reason a
+body that stays where it is, in the arena for example, is not copied.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ class PackumentReader:
     def __init__(self) -> None:
         self._new, self._old = _Room(), _Room()
 
-    def read(self, body: bytes | memoryview, name: str, *, gzipped: bool) -> Packument:
+    def read(self, body: bytes | memoryview, name: str, *, gzipped: bool, stays: bool = False) -> Packument:
         """The packument in a document's body; the one read before it forgets its text (`Packument.compact`).
 
         Args:
-            body: as received; it is copied.
+            body: as received.
             name: of the package that was asked for.
             gzipped: the body is under gzip.
+            stays: the body will be there for as long as the packument is; otherwise it is copied.
 
         Raises:
             RegistryError: the body is no packument.
         """
         # libdeflate is given addresses, which Python has of writable memory only
-        kept = bytearray(body)
+        kept = body if stays else bytearray(body)
 
-        def again() -> bytearray | memoryview:
+        def again() -> bytes | bytearray | memoryview:
             text = self._old.text(kept, name, gzipped=gzipped)
             self._old.holder = packument
             return text
@@ -57,7 +59,7 @@ class _Room:
         self._inflater = Inflater()
         self.holder: Packument | None = None
 
-    def text(self, body: bytearray, name: str, *, gzipped: bool) -> bytearray | memoryview:
+    def text(self, body: bytes | bytearray | memoryview, name: str, *, gzipped: bool) -> bytes | bytearray | memoryview:
         """The text in a document's body; the holder, if there is one, forgets its own.
 
         Raises:

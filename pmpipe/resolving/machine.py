@@ -9,7 +9,9 @@
                    cache is in flight: Finish
 
 Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free slots. A document's
-space in the arena is released when the resolver has read it and the cache has written it, or had no room to.
+space in the arena is released when the resolver has read it and the cache has written it, or had no room to. As long
+as the arena has room for all of them they stay until the end, so that the resolver need not copy what it may have to
+read again.
 
 The cache is never waited for. As soon as it is the only one that reads a document, that document holds up no other
 (`ReleaseTarball.is_still_read`), and what it has not written at the end is left to it: the supervisor releases the
@@ -96,6 +98,9 @@ _NO_JOB = JobId(-1)
 #: Of the first write to the cache.
 _FIRST_KEEP = 1 << 32
 
+#: The arena has room for four times as many.
+_STAYING_BYTES = 1 << 30
+
 
 class ResolveSlots(msgspec.Struct, frozen=True):
     """What may be in flight beside the stages' slots.
@@ -104,11 +109,13 @@ class ResolveSlots(msgspec.Struct, frozen=True):
         documents: in the fetch stage.
         tarballs: in the fetch stage, git jobs included.
         kept_bytes: of documents in the cache stage.
+        staying_bytes: of documents that stay in the arena although nobody reads them at present.
     """
 
     documents: int
     tarballs: int
     kept_bytes: int
+    staying_bytes: int = _STAYING_BYTES
 
 
 class ResolveRun(msgspec.Struct):
@@ -148,6 +155,9 @@ class ResolveRun(msgspec.Struct):
     _answers: deque[Answer] = msgspec.field(default_factory=deque)
     #: arena offset of a document -> how many still read it: the resolver, the cache
     _readers: dict[int, int] = msgspec.field(default_factory=dict)
+    #: arena offsets of documents that the resolver may read again until the end; it counts as their reader
+    _staying: list[int] = msgspec.field(default_factory=list)
+    _staying_bytes: int = 0
     #: SRI of tarballs that may be on their way, and that will not be installed
     _unneeded: set[str] = msgspec.field(default_factory=set)
     #: all and only jobs that a stage has and has not answered
@@ -212,9 +222,11 @@ class ResolveRun(msgspec.Struct):
         assert self._documents_in_flight <= self.slots.documents
         kept = [task.source.length for task in self._in_flight.values() if isinstance(task, KeepTask)]
         assert self._kept_bytes == sum(kept) <= self.slots.kept_bytes
+        assert self._staying_bytes <= self.slots.staying_bytes
         assert all(readers > 0 for readers in self._readers.values())
         if self.finished and not self._in_flight and not self._answers:
-            assert not self._readers, "space in the arena was not released"
+            left = set() if self.goes_on and not self.result.problems else set(self._staying)
+            assert self._readers.keys() <= left, "space in the arena was not released"
 
     # -- what each result means -----------------------------------------------------------------------------------
 
@@ -226,18 +238,18 @@ class ResolveRun(msgspec.Struct):
             if isinstance(task, KeepTask):
                 self._kept_bytes -= task.source.length
             if task.source is not None:
-                self._read_once(task.source, by_resolver=isinstance(task, ResolveTask))
+                self._read_once(task.source.offset, by_resolver=isinstance(task, ResolveTask))
         elif isinstance(task, ExtractTask) and isinstance(task.source, SharedBytes):
             self._large_in_flight -= self._is_large(task.source)
             self._orders.append(ReleaseTarball(task.source.offset))
 
-    def _read_once(self, source: SharedBytes, *, by_resolver: bool) -> None:
-        self._readers[source.offset] -= 1
-        if not self._readers[source.offset]:
-            del self._readers[source.offset]
-            self._orders.append(ReleaseTarball(source.offset))
+    def _read_once(self, offset: int, *, by_resolver: bool) -> None:
+        self._readers[offset] -= 1
+        if not self._readers[offset]:
+            del self._readers[offset]
+            self._orders.append(ReleaseTarball(offset))
         elif by_resolver:
-            self._orders.append(ReleaseTarball(source.offset, is_still_read=True))
+            self._orders.append(ReleaseTarball(offset, is_still_read=True))
 
     def _take_in(self, task: Task, result: Result) -> None:
         match task, result:
@@ -311,11 +323,26 @@ class ResolveRun(msgspec.Struct):
         self.documents += 1
         self.counts.wire_bytes += result.wire_bytes
         source = result.source
+        stays = source is not None and self._may_stay(source)
         if source is not None:
             self._readers[source.offset] = 1
+            if stays:
+                self._readers[source.offset] += 1
+                self._staying.append(source.offset)
+                self._staying_bytes += source.length
             if self.keeps_documents and result.fresh_s >= 0:
                 self._keep(want, result, source)
-        self._answers.append(Answer(AnswerDocument(_NO_JOB, want.want, source, result.gzipped), want.label, source))
+        answer = AnswerDocument(_NO_JOB, want.want, source, result.gzipped, stays)
+        self._answers.append(Answer(answer, want.label, source))
+
+    def _may_stay(self, source: SharedBytes) -> bool:
+        return self._staying_bytes + source.length <= self.slots.staying_bytes
+
+    def _let_go(self) -> None:
+        """Give back the space of what the resolver cannot read again any more."""
+        for offset in self._staying:
+            self._read_once(offset, by_resolver=False)
+        self._staying.clear()
 
     def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> None:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
@@ -381,6 +408,7 @@ class ResolveRun(msgspec.Struct):
             return
         else:
             self._drop_answers()
+            self._let_go()
             self._dismiss()
             self._withdraw()
         if self.warming.has_to_extract:
@@ -410,7 +438,7 @@ class ResolveRun(msgspec.Struct):
         while self._answers:
             source = self._answers.popleft().source
             if source is not None:
-                self._read_once(source, by_resolver=True)
+                self._read_once(source.offset, by_resolver=True)
 
     def _fetch_wants(self) -> None:
         while self._wants and self._documents_in_flight < self.slots.documents and self._has_slot(StageName.FETCH):

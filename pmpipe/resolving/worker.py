@@ -278,7 +278,7 @@ class ResolveWorker:
         kept = self._kept_document(self._inputs.wants.packument(ask).cache_path)
         if kept is not None and self._is_believed(kept):
             try:
-                packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped)
+                packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped, stays=True)
             except PmpipeError:
                 kept = None  # torn by a power cut: it is asked for again
             else:
@@ -331,14 +331,15 @@ class ResolveWorker:
         kept = self._kept.pop(job.want, None)
         if job.source is not None:
             start = job.source.offset
+            # what stays is looked into as long as the packument is there
+            body = self._shared[start : start + job.source.length]
             try:
-                with self._shared[start : start + job.source.length] as body:
-                    return self._reader.read(body, ask.name, gzipped=job.gzipped)
+                return self._reader.read(body, ask.name, gzipped=job.gzipped, stays=job.stays)
             except PmpipeError as error:
                 return error
         assert kept is not None, "only a kept document can be current"
         try:
-            packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped)
+            packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped, stays=True)
         except PmpipeError:
             return None
         still_current(self._kept_paths[job.want])

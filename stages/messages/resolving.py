@@ -15,12 +15,21 @@ class Resolve(Message, frozen=True):
 
 
 class AnswerDocument(Message, frozen=True):
-    """The answer to a `WantDocument`: its document is in the arena, or the kept copy is current (no `source`)."""
+    """The answer to a `WantDocument`.
+
+    Attributes:
+        job: this job's number.
+        want: which one.
+        source: where the document is; None: the kept copy is current.
+        gzipped: it is under gzip.
+        stays: the document stays where it is until the resolution has ended.
+    """
 
     job: JobId
     want: int
     source: SharedBytes | None
     gzipped: bool
+    stays: bool = False
 
 
 class AnswerEntry(Message, frozen=True):

@@ -6,13 +6,15 @@ import mmap
 import multiprocessing
 import os
 import resource
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.arena import ARENA_BYTES, Arena, ArenaAllocator, ArenaFullError, create_arena, write_into
+from stages.arena import ARENA_BYTES, Arena, ArenaAllocator, ArenaFullError, copy_to, create_arena, write_into
 
 PAGE = mmap.PAGESIZE
 
@@ -107,6 +109,17 @@ def test_a_limit_on_the_size_of_files_leaves_an_arena_without_descriptor() -> No
     assert len(arena) == ARENA_BYTES
     write_into(arena, 10, b"here")
     assert arena[10:14] == b"here"
+    arena.close()
+
+
+@pytest.mark.parametrize("make", [create_arena, lambda: mmap.mmap(-1, 1 << 20)], ids=["a file", "a mapping alone"])
+def test_a_block_is_copied_to_a_file(make: Callable[[], mmap.mmap], tmp_path: Path) -> None:
+    arena, block = make(), os.urandom(3 * PAGE + 7)
+    write_into(arena, PAGE, block)
+    with open(tmp_path / "copy", "wb", buffering=0) as file:
+        file.write(b"head")
+        copy_to(file.fileno(), arena, PAGE, len(block))
+    assert (tmp_path / "copy").read_bytes() == b"head" + block
     arena.close()
 
 

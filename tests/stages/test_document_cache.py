@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.permissions import let_others_reach
 
+from stages.arena import create_arena
 from stages.document_cache import (
     KeptHead,
     document_name,
@@ -29,11 +30,11 @@ HEAD = KeptHead("https://registry.example/a", '"abc"', "Wed, 01 Jan 2020 00:00:0
 class Cache:
     """A cache below a folder, written through the stage's handler."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, arena: mmap.mmap | None = None) -> None:
         self.path = str(folder / "packuments" / document_name(HEAD.url, "application/json"))
         self.staging = folder / "staging"
         self.staging.mkdir()
-        self.arena = mmap.mmap(-1, 1 << 16)
+        self.arena = arena or create_arena()
         self.handle = make_handler(self.arena)
 
     def keep(self, body: bytes = BODY, head: KeptHead = HEAD) -> CachedDocument:
@@ -46,9 +47,9 @@ class Cache:
         return result
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path)
+@pytest.fixture(params=[create_arena, lambda: mmap.mmap(-1, 1 << 16)], ids=["a file", "a mapping alone"])
+def cache(tmp_path: Path, request: pytest.FixtureRequest) -> Cache:
+    return Cache(tmp_path, request.param())
 
 
 def test_gives_back_what_was_written(cache: Cache) -> None:
