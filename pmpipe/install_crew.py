@@ -19,6 +19,7 @@ from stages.document_cache import FOLDER_NAME
 
 if TYPE_CHECKING:
     from pmpipe.ahead import Ahead
+    from pmpipe.resolving.machine import ResolveRun
     from pmpipe.resolving.worker import ResolveInputs
     from pmpipe.session import Session
     from pmpipe.store import Store
@@ -35,6 +36,7 @@ class InstallCrew:
         sizes: processes and queues.
         crew: the processes.
         resolve_inputs: what the resolve process is to do; to be set before it starts.
+        resolve_run: a resolution of which the first documents are asked for already.
         ahead: what has been begun before there was a plan.
         came_damaged: SRI of tarballs that were fetched while resolving, and damaged.
     """
@@ -42,8 +44,11 @@ class InstallCrew:
     def __init__(self, session: Session) -> None:
         self.sizes = pipeline_sizes(session.config)
         self.resolve_inputs: ResolveInputs | None = None
+        self.resolve_run: ResolveRun | None = None
         self.ahead: Ahead | None = None
         self.came_damaged: frozenset[str] = frozenset()
+        #: there is no lock, and no packument is kept
+        self._asks_for_all = False
         #: there is a lock, and nothing was installed from it
         self._is_cold = False
         network = fetch_settings(session.config, self.sizes, session.environ)
@@ -65,9 +70,30 @@ class InstallCrew:
         if not session.lock:
             if not os.path.isdir(f"{session.store().folder}/{FOLDER_NAME}"):
                 self.crew.prepare(StageName.FETCH)
+                self._asks_for_all = True
         elif not (config.package_lock_only or os.path.lexists(f"{session.folder}/node_modules")):
             self.crew.prepare(StageName.FETCH, StageName.EXTRACT)
             self._is_cold = True
+
+    def begin_before_resolver(self, session: Session) -> None:
+        """Ask for the packuments that a resolution from nothing wants first, before it is loaded.
+
+        Raises:
+            PmpipeError, CancelledError: see `Crew.drive`.
+        """
+        from pmpipe.frozen import is_frozen
+
+        # what is installed would be taken for a lock
+        if not self._asks_for_all or is_frozen(session) or os.path.lexists(f"{session.folder}/node_modules"):
+            return
+        from pmpipe.resolving.beginning import first_wants, make_run
+
+        store = session.store()
+        wants = first_wants(session.root_manifest(), session.config.registries, store)
+        if wants:
+            self.resolve_run = make_run(store, self.sizes, offline=False, goes_on=not session.config.package_lock_only)
+            self.resolve_run.foresee(wants)
+            self.crew.turn(self.resolve_run)
 
     def begin_while_working_out(self, session: Session, store: Store, *, durable: bool) -> None:
         """While it is being found out what tree is wanted, fetch and unpack what is sure to be part of it.

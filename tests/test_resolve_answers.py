@@ -13,7 +13,8 @@ from support.entries import make_entry
 from pmpipe.errors import ArchiveError, ManifestError, RegistryError
 from pmpipe.resolver import FedContents, FedManifest
 from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from
-from pmpipe.resolving.documents import LONGEST_DOCUMENT, PackumentReader
+from pmpipe.resolving.documents import PackumentReader
+from pmpipe.resolving.packument_requests import LONGEST_DOCUMENT
 from stages.opened_entry import DamagedEntryError
 
 PACKUMENT = json.dumps({"name": "a", "versions": {"1.0.0": {"version": "1.0.0"}}}).encode()

@@ -25,7 +25,7 @@ from pmpipe.orders import (
     WithdrawJob,
     WorkerDied,
 )
-from pmpipe.resolving.machine import ResolveRun, ResolveSlots
+from pmpipe.resolving.machine import FORESEEN, ResolveRun, ResolveSlots
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
 from stages.entry import digest_entry_path
@@ -292,6 +292,98 @@ def test_no_more_documents_are_under_way_than_there_are_slots() -> None:
     fetches = begin(run, *(document(number, f"p{number}") for number in range(9)))
     assert len(fetches) == 3
     assert any(isinstance(job, FetchDocument) for job in jobs(run.handle(fetched_document(fetches[0]))))
+
+
+# -- documents that are foreseen ------------------------------------------------------------------------------------
+
+
+def foresee(run: ResolveRun, *names: str) -> list[Job]:
+    """Have these fetched before the resolver is there."""
+    run.is_ready = False
+    run.foresee(document(FORESEEN, name) for name in names)
+    return jobs(run.start())
+
+
+def begin_late(run: ResolveRun, *wants: Want) -> list[Order]:
+    """Start the resolver after all, and let it want this."""
+    run.is_ready = True
+    (first,) = jobs(run.start())
+    assert isinstance(first, Resolve)
+    return run.handle(ResolveStep(first.job, wants, (), 1))
+
+
+def test_a_document_is_foreseen_before_the_resolver_begins() -> None:
+    run = make_run()
+    (fetch,) = foresee(run, "a")
+    assert isinstance(fetch, FetchDocument)
+    assert not jobs(run.handle(fetched_document(fetch)))
+    assert run.documents == 0
+    run.validate()
+    keep, answer = jobs(begin_late(run, document(7)))
+    assert isinstance(keep, CacheDocument)
+    assert isinstance(answer, AnswerDocument)
+    assert (answer.want, answer.source, run.documents) == (7, keep.source, 1)
+    run.validate()
+
+
+def test_a_foreseen_document_that_is_under_way_is_not_asked_for_again() -> None:
+    run = make_run()
+    (fetch,) = foresee(run, "a")
+    assert not jobs(begin_late(run, document(7)))
+    _, answer = jobs(run.handle(fetched_document(fetch)))
+    assert isinstance(answer, AnswerDocument)
+    assert answer.want == 7
+
+
+def test_a_document_that_is_wanted_for_the_second_time_is_asked_for_again() -> None:
+    run = make_run()
+    foresee(run, "a")
+    (again,) = jobs(begin_late(run, document(7), document(8)))
+    assert isinstance(again, FetchDocument)
+
+
+def test_another_form_of_a_foreseen_document_is_another_document() -> None:
+    run = make_run()
+    foresee(run, "a")
+    other = msgspec.structs.replace(document(7), accept="application/vnd.npm.install-v1+json")
+    (fetch,) = jobs(begin_late(run, other))
+    assert isinstance(fetch, FetchDocument)
+    assert fetch.accept == other.accept
+
+
+@pytest.mark.parametrize("fails_first", [True, False])
+def test_why_a_foreseen_document_cannot_be_had_is_told_to_whoever_wants_it(fails_first: bool) -> None:
+    run = make_run()
+    (fetch,) = foresee(run, "a")
+    failed = Failed(fetch.job, "PM_REGISTRY", "404")
+    if fails_first:
+        assert not run.handle(failed)
+        (answer,) = jobs(begin_late(run, document(7)))
+    else:
+        begin_late(run, document(7))
+        (answer,) = jobs(run.handle(failed))
+    assert answer == AnswerFailure(answer.job, 7, "PM_REGISTRY", "404", (), "")
+
+
+def test_a_foreseen_document_that_nobody_wants_yet_holds_up_no_other_and_goes_in_the_end() -> None:
+    run = make_run()
+    (fetch,) = foresee(run, "never")
+    space = 4096 * (1 + fetch.job)
+    assert run.handle(fetched_document(fetch)) == [ReleaseTarball(space, is_still_read=True)]
+    (other,) = jobs(begin_late(run, document(0)))
+    _, answer = jobs(run.handle(fetched_document(other)))
+    assert ReleaseTarball(space) in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
+    run.validate()
+
+
+def test_a_foreseen_document_that_comes_when_all_is_resolved_is_given_back() -> None:
+    run = make_run()
+    never, other = foresee(run, "never", "a")
+    run.handle(fetched_document(other))
+    *_, answer = jobs(begin_late(run, document(0)))
+    assert WithdrawJob(never.job) in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
+    assert ReleaseTarball(4096 * (1 + never.job)) in run.handle(fetched_document(never))
+    run.validate()
 
 
 def test_a_long_list_of_wants_comes_in_several_results() -> None:
@@ -739,7 +831,12 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(data: s
         keeps_documents=data.draw(st.booleans()),
         offline=data.draw(st.integers(0, 5)) == 0,
         large=100,
+        staying_bytes=data.draw(st.sampled_from([0, 25, 1 << 20])),
     )
+    if not run.settings.offline:
+        run.is_ready = False
+        names = data.draw(st.sets(st.sampled_from(["p0", "p1", "p2", "p3", "never wanted"])))
+        run.foresee(document(FORESEEN, name) for name in sorted(names))
     resolver = MadeUpResolver(data, data.draw(st.integers(0, 12)))
     waiting: list[Job] = []
     begun: set[JobId] = set()
@@ -767,6 +864,10 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(data: s
                     dismissed = True
         if any(isinstance(order, Finish | Stop) for order in orders):
             break
+        if not run.is_ready and (not waiting or data.draw(st.booleans())):
+            run.is_ready = True
+            orders = run.start()
+            continue
         assert waiting, "the run stands still"
         results: list[Result] = []
         # several may have come by the time that the supervisor looks

@@ -8,7 +8,8 @@ from pmpipe.errors import ConfigError, InvalidSpecError, LockfileError
 from pmpipe.npm.registry import Registries, ScopeRegistry
 from pmpipe.resolver import AskContents, AskManifest, AskPackument, Resolved
 from pmpipe.resolver.request import read_request
-from pmpipe.resolving.wants import LONGEST_ADDRESS, Wants, escaped_name
+from pmpipe.resolving.packument_requests import escaped_name
+from pmpipe.resolving.wants import LONGEST_ADDRESS, Wants
 from stages.document_cache import KeptHead
 from stages.messages import WantCommit, WantDocument, WantTarball
 
@@ -17,7 +18,7 @@ DIGEST = f"sha512-{'a' * 86}=="
 
 
 def wants(**registries: object) -> Wants:
-    return Wants(Registries(**{"configured": REGISTRY, **registries}), "/cache")
+    return Wants.of(Registries(**{"configured": REGISTRY, **registries}), "/cache")
 
 
 def document(name: str, **registries: object) -> WantDocument:

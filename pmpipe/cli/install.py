@@ -104,6 +104,8 @@ def _install(line: CommandLine, session: Session, output: Output, started: float
 
         crew = ending.enter_context(InstallCrew(session))
         crew.get_ready(session)
+        if line.command == "install":
+            crew.begin_before_resolver(session)
         # a third of all there is to import
         from pmpipe.choice import Choice
         from pmpipe.cli.installing import Extent, install

@@ -160,6 +160,7 @@ class _Job(msgspec.Struct):
         from pmpipe.foreign_locks import unread_locks
         from pmpipe.frozen import require_same_versions, under_head_of
         from pmpipe.pnpm_settings import unheeded_settings
+        from pmpipe.resolving.beginning import make_run
         from pmpipe.resolving.inputs import is_global
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
@@ -171,14 +172,10 @@ class _Job(msgspec.Struct):
         crew.resolve_inputs = resolve_inputs(
             session, self.store, self.extent.order, self.extent.choice, goes_on=not only_lock, runs_code=not is_ci
         )
-        resolved = resolve(
-            self.store,
-            crew.sizes,
-            crew.crew,
-            self.progress.show_resolving,
-            offline=session.config.offline,
-            goes_on=not only_lock,
+        run = crew.resolve_run or make_run(
+            self.store, crew.sizes, offline=session.config.offline, goes_on=not only_lock
         )
+        resolved = resolve(run, self.store, crew.crew, self.progress.show_resolving)
         crew.came_damaged = resolved.came_damaged
         session.warnings += [*resolved.warnings, *unheeded_settings(session.folder)]
         project = crew.resolve_inputs.order.project

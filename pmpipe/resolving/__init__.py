@@ -8,10 +8,12 @@
         ^                  │  <── documents, store entries ──┘
         └──── answers ─────┘
 
-`inputs` gathers what a resolution depends on, `worker` is the process that holds the `pmpipe.resolver.Resolver`,
-`wants` turns what that asks for into URLs, `documents` reads the packuments that come, and `answers` store entries.
-`machine` is the state machine in the main process that the supervisor drives: it knows nothing of dependencies, only
-what is in flight. `warming` is its part for tarballs: those that the resolver looks into, and those that it announces.
+`beginning` asks for the first packuments while the resolver is being loaded, and makes the state machine. `inputs`
+gathers what a resolution depends on, `worker` is the process that holds the `pmpipe.resolver.Resolver`, `wants` and
+`packument_requests` turn what that asks for into URLs, `documents` reads the packuments that come, and `answers` store
+entries. `machine` is the state machine in the main process that the supervisor drives: it knows nothing of
+dependencies, only what is in flight. `warming` is its part for tarballs: those that the resolver looks into, and those
+that it announces.
 
 The resolver has a process of its own for three reasons: it and the fetch stage are busy at the same time, the main
 process stays free to give out work, and all that a resolution needs (more than a hundred megabytes in large projects)

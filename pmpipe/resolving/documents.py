@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from pmpipe.errors import ArchiveError, RegistryError
 from pmpipe.npm.packument import Packument, decode_packument
+from pmpipe.resolving.packument_requests import LONGEST_DOCUMENT
 from stages.inflate import Inflater
 from stages.messages import ArchiveLimits
-
-#: Bytes of a packument, unpacked; the largest there are have some thirty million.
-LONGEST_DOCUMENT = 128 << 20
 
 #: JSON with thousands of like versions shrinks to a fiftieth; what shrinks more is made to fill memory.
 _LIMITS = ArchiveLimits(entries=0, one_file=LONGEST_DOCUMENT, all_files=LONGEST_DOCUMENT, ratio=2_000)

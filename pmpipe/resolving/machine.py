@@ -17,6 +17,9 @@ The cache is never waited for. As soon as it is the only one that reads a docume
 (`ReleaseTarball.is_still_read`), and what it has not written at the end is left to it: the supervisor releases the
 space when it is told. Their jobs have numbers of their own, for the numbers of the others are used again.
 
+What the resolver will want first is known before it is there (`pmpipe.resolving.beginning`): such documents are fetched
+meanwhile, and wait here until they are wanted.
+
 A failure to fetch is the resolver's to judge: it may be about something optional, or about a guess. What the resolver
 itself gives up with ends the run.
 """
@@ -44,7 +47,7 @@ from pmpipe.orders import (
     WithdrawJob,
     WorkerDied,
 )
-from pmpipe.resolving.documents import LONGEST_DOCUMENT
+from pmpipe.resolving.packument_requests import LONGEST_DOCUMENT
 from pmpipe.resolving.tasks import (
     STAGE_OF_TASK,
     Answer,
@@ -92,6 +95,9 @@ from stages.messages import (
     WantTarball,
 )
 
+#: The number of a want that is not the resolver's.
+FORESEEN = -1
+
 #: Of an answer that has no job yet.
 _NO_JOB = JobId(-1)
 
@@ -118,6 +124,18 @@ class ResolveSlots(msgspec.Struct, frozen=True):
     staying_bytes: int = _STAYING_BYTES
 
 
+class _Foreseen(msgspec.Struct):
+    """A document that was asked for before the resolver was there.
+
+    Attributes:
+        want: the resolver's, once there is one.
+        result: what came of it, until the resolver wants it.
+    """
+
+    want: WantDocument | None = None
+    result: FetchedDocument | Failed | None = None
+
+
 class ResolveRun(msgspec.Struct):
     """One resolution; `start` and `handle` are the only mutators.
 
@@ -128,6 +146,7 @@ class ResolveRun(msgspec.Struct):
         keeps_documents: documents are to be written to the cache.
         goes_on: an install follows that uses the same processes: what is in flight at the end is waited for, but for
             writes to the cache.
+        is_ready: the resolver may begin; before, only what is foreseen is fetched.
     """
 
     settings: Settings
@@ -135,6 +154,7 @@ class ResolveRun(msgspec.Struct):
     slots: ResolveSlots
     keeps_documents: bool
     goes_on: bool
+    is_ready: bool = True
     counts: Counts = msgspec.field(default_factory=Counts)
     result: Resolution = msgspec.field(default_factory=Resolution)
     #: packages that the resolver has found so far
@@ -143,6 +163,8 @@ class ResolveRun(msgspec.Struct):
     documents: int = 0
     #: no further orders will come
     finished: bool = False
+    #: the resolver has been told to begin
+    _begun: bool = False
     #: the resolver has said its last word
     _settled: bool = False
     #: fetch was told what is not needed any more
@@ -151,6 +173,8 @@ class ResolveRun(msgspec.Struct):
     _dismissed: bool = False
     #: what the resolver wants and fetch has no slot for yet
     _wants: deque[WantDocument | WantCommit] = msgspec.field(default_factory=deque)
+    #: by URL and form: what is foreseen, and not wanted or not there yet
+    _foreseen: dict[tuple[str, str], _Foreseen] = msgspec.field(default_factory=dict)
     #: what the resolver has no slot for yet
     _answers: deque[Answer] = msgspec.field(default_factory=deque)
     #: arena offset of a document -> how many still read it: the resolver, the cache
@@ -173,9 +197,24 @@ class ResolveRun(msgspec.Struct):
 
     # -- the supervisor's calls -----------------------------------------------------------------------------------
 
+    def foresee(self, wants: Iterable[WantDocument]) -> None:
+        """Have documents fetched that the resolver is going to want.
+
+        Args:
+            wants: each of another document; their numbers are `FORESEEN`.
+        """
+        for want in wants:
+            self._foreseen[want.url, want.accept] = _Foreseen()
+            self._wants.append(want)
+
     def start(self) -> list[Order]:
-        """The first order: begin."""
-        return [Start(StageName.RESOLVE, Resolve(self._begin(ResolveTask("the project", None))))]
+        """The first orders: begin, if it is ready, and fetch what is foreseen."""
+        self._orders = []
+        if self.is_ready and not self._begun:
+            self._begun = True
+            self._orders.append(Start(StageName.RESOLVE, Resolve(self._begin(ResolveTask("the project", None)))))
+        self._fetch_wants()
+        return self._orders
 
     def handle(self, *events: Event) -> list[Order]:
         """Take in what has happened and return what is to be done now."""
@@ -227,6 +266,8 @@ class ResolveRun(msgspec.Struct):
         if self.finished and not self._in_flight and not self._answers:
             left = set() if self.goes_on and not self.result.problems else set(self._staying)
             assert self._readers.keys() <= left, "space in the arena was not released"
+            if self.goes_on and not self.result.problems:
+                assert not any(foreseen.result for foreseen in self._foreseen.values())
 
     # -- what each result means -----------------------------------------------------------------------------------
 
@@ -257,6 +298,8 @@ class ResolveRun(msgspec.Struct):
                 self._take_step(result)
             case ResolveTask(), ResolveDone() | ResolveFailed():
                 self._settle(result)
+            case DocumentTask(want=want), FetchedDocument() | Failed() if want.want == FORESEEN:
+                self._take_foreseen(want, result)
             case DocumentTask(want=want), FetchedDocument():
                 self._take_document(want, result)
             case CommitTask(want=want), FoundGitCommit(commit=commit):
@@ -309,11 +352,42 @@ class ResolveRun(msgspec.Struct):
         for want in step.wants:
             if isinstance(want, WantTarball):
                 self._answer_if_stored(self.warming.want(want))
-            else:
+            elif isinstance(want, WantCommit) or not self._is_foreseen(want):
                 self._wants.append(want)
         for one in step.announced:
             self.warming.announce(one)
         self._unneeded.update(step.unneeded)
+
+    def _is_foreseen(self, want: WantDocument) -> bool:
+        """Whether this document is there or on its way, and answers the want."""
+        foreseen = self._foreseen.get((want.url, want.accept))
+        if foreseen is None or foreseen.want is not None:
+            return False
+        foreseen.want = want
+        if foreseen.result is not None:
+            self._take_foreseen(want, foreseen.result)
+        return True
+
+    def _take_foreseen(self, asked: WantDocument, result: FetchedDocument | Failed) -> None:
+        foreseen = self._foreseen[asked.url, asked.accept]
+        want = foreseen.want
+        if want is None:
+            self._hold(foreseen, result)
+            return
+        del self._foreseen[asked.url, asked.accept]
+        if isinstance(result, Failed):
+            self._answer_failure(want.want, want.label, result)
+        else:
+            self._take_document(want, result)
+
+    def _hold(self, foreseen: _Foreseen, result: FetchedDocument | Failed) -> None:
+        """Keep what nobody has wanted yet, if somebody still may."""
+        source = None if isinstance(result, Failed) else result.source
+        if not self._settled:
+            foreseen.result = result
+        if source is not None:
+            # the resolver may never want it: it must not hold up what it waits for
+            self._orders.append(ReleaseTarball(source.offset, is_still_read=not self._settled))
 
     def _answer_if_stored(self, tarball: Tarball) -> None:
         if tarball.state is TarballState.STORED:
@@ -339,10 +413,14 @@ class ResolveRun(msgspec.Struct):
         return self._staying_bytes + source.length <= self.slots.staying_bytes
 
     def _let_go(self) -> None:
-        """Give back the space of what the resolver cannot read again any more."""
+        """Give back the space of what the resolver cannot read again any more, and of what it has not wanted."""
         for offset in self._staying:
             self._read_once(offset, by_resolver=False)
         self._staying.clear()
+        results = [foreseen.result for foreseen in self._foreseen.values()]
+        self._release_all(result.source for result in results if isinstance(result, FetchedDocument) and result.source)
+        for foreseen in self._foreseen.values():
+            foreseen.result = None
 
     def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> None:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
@@ -413,6 +491,8 @@ class ResolveRun(msgspec.Struct):
             self._withdraw()
         if self.warming.has_to_extract:
             self._extract()
+        if not self._begun:
+            return
         if len(self._in_flight) == self._used[StageName.CACHE] and (self._settled or not self._in_flight):
             assert self._settled, "the resolver waits for something that nobody fetches"
             self.finished = True

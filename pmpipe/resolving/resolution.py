@@ -18,18 +18,15 @@ from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
 from pmpipe.npm.text import plural
 from pmpipe.orders import Counts
 from pmpipe.patched_dependencies import Patches
-from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
 from pmpipe.project import read_project
 from pmpipe.project_files import YARN_LOCK, read_file
 from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
-from pmpipe.resolving.machine import ResolveRun, ResolveSlots
+from pmpipe.resolving.machine import ResolveRun
 from pmpipe.resolving.made import Made, take_made
 from pmpipe.resolving.tasks import Resolution
 from pmpipe.resolving.wants import Wants
-from pmpipe.resolving.warming import Warming
 from pmpipe.resolving.worker import ResolveInputs
-from pmpipe.tasks import Settings
 from pmpipe.workspace_choice import chosen_locations
 from stages.document_cache import FOLDER_NAME
 
@@ -107,7 +104,7 @@ def resolve_inputs(
     return ResolveInputs(
         order=order,
         options=lambda: resolve_options(config, session.environ, order.project.manifest),
-        wants=Wants(config.registries, folder),
+        wants=Wants.of(config.registries, folder),
         cache=CachePolicy(folder, config.offline, config.prefer_offline, config.prefer_online),
         style=lock_style(
             config,
@@ -166,41 +163,21 @@ def _keeps_yarn_lock(folder: str) -> bool:
     return data is not None and is_kept_up_to_date(data, YARN_LOCK)
 
 
-def resolve(
-    store: Store, sizes: Sizes, crew: Crew, watch: Callable[[ResolveRun], None], *, offline: bool, goes_on: bool
-) -> Resolved:
+def resolve(run: ResolveRun, store: Store, crew: Crew, watch: Callable[[ResolveRun], None]) -> Resolved:
     """Resolve the project that the crew was made for.
 
     Args:
+        run: its state machine; the resolver has not begun.
         store: opened.
-        sizes: processes and queues.
         crew: its resolve stage has the inputs.
         watch: called with the state machine at every wake-up.
-        offline: nothing may be fetched.
-        goes_on: an install in the same processes follows.
 
     Raises:
         PmpipeError: the project's dependencies cannot be resolved.
         CancelledError: a signal ended it.
     """
-    settings = Settings(
-        sizes.slots_with_documents,
-        store.folder,
-        store.staging,
-        LIMITS,
-        large_tarball_bytes=LARGE_TARBALL_BYTES,
-        large_at_once=sizes.large_at_once,
-        offline=offline,
-        run=run_name(),
-    )
-    run = ResolveRun(
-        settings,
-        Warming(store.folder, store.has),
-        ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes),
-        keeps_documents=store.writable,
-        goes_on=goes_on,
-    )
-    stage_s = crew.drive(run, lambda: watch(run), is_last=not goes_on)
+    run.is_ready, run.keeps_documents = True, store.writable
+    stage_s = crew.drive(run, lambda: watch(run), is_last=not run.goes_on)
     result = run.result
     if result.problems:
         raise errors_of(result.problems)

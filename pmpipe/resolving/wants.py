@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 
 import msgspec
 
-from pmpipe.errors import InvalidSpecError, LockfileError
-from pmpipe.npm.auth import NO_CREDENTIAL, ClientCertificate
+from pmpipe.errors import LockfileError
 from pmpipe.npm.hosted_git import parse_hosted_git
-from pmpipe.npm.registry import Registries, RegistryUrl
+from pmpipe.npm.registry import Registries
 from pmpipe.npm.url import InvalidUrlError
 from pmpipe.resolver import Ask, AskContents, AskManifest, AskPackument, Resolved
 from pmpipe.resolver.request import RequestKind
+from pmpipe.resolving.packument_requests import ACCEPT, ACCEPT_ABBREVIATED, PackumentAddress, PackumentRequests
 from pmpipe.sources import git_origin, repositories_of
-from stages.document_cache import KeptHead, document_name
-from stages.messages import Announced, Want, WantCommit, WantDocument, WantTarball
-
-#: npm's for a resolution: the abbreviated form lacks the license that a lockfile names.
-ACCEPT = "application/json"
-
-#: npm's where it completes a lock of version 1.
-ACCEPT_ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
+from stages.document_cache import KeptHead
+from stages.messages import COMMIT, Announced, Want, WantCommit, WantTarball
 
 #: A tarball's URL with its digests in characters; a longer one is none, and would not fit in a message.
 LONGEST_ADDRESS = 8192
-
-#: Stands in `WantCommit.resolved` for the commit that is still to be found.
-COMMIT = "{commit}"
-
-_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
-_NO_HEAD = KeptHead("", "", "", 0, gzipped=False, length=0)
-
-
-class PackumentAddress(msgspec.Struct, frozen=True):
-    """Where a packument is asked for, and where it is kept."""
-
-    url: str
-    authorization: str
-    accept: str
-    cache_path: str
-    certificate: ClientCertificate | None = None
 
 
 class Wants(msgspec.Struct, frozen=True):
@@ -50,14 +26,16 @@ class Wants(msgspec.Struct, frozen=True):
 
     Args:
         registries: which registry serves which name, and with which credentials.
-        cache_folder: absolute path of the folder of kept documents.
+        packuments: of these.
     """
 
     registries: Registries
-    cache_folder: str
-    #: per registry what to put in front of a name, where no credentials are configured that could differ by name
-    _bases: dict[RegistryUrl, str] = msgspec.field(default_factory=dict)
-    _addresses: dict[AskPackument, PackumentAddress] = msgspec.field(default_factory=dict)
+    packuments: PackumentRequests
+
+    @classmethod
+    def of(cls, registries: Registries, cache_folder: str) -> Wants:
+        """For these registries; `cache_folder` is the absolute path of the folder of kept documents."""
+        return cls(registries, PackumentRequests(registries, cache_folder))
 
     def packument(self, ask: AskPackument) -> PackumentAddress:
         """Where the packument of a package is.
@@ -65,26 +43,7 @@ class Wants(msgspec.Struct, frozen=True):
         Raises:
             ConfigError: the scope's registry cannot be used.
         """
-        found = self._addresses.get(ask)
-        if found is None:
-            accept = ACCEPT_ABBREVIATED if ask.abbreviated else ACCEPT
-            found = self._addresses[ask] = self._address(ask.name, accept)
-        return found
-
-    def _address(self, name: str, accept: str) -> PackumentAddress:
-        registry = self.registries.for_package(name)
-        escaped = escaped_name(name)
-        base = self._bases.get(registry)
-        credential = NO_CREDENTIAL
-        if base is not None:
-            url = f"{base}{escaped}"
-        else:
-            request = self.registries.request_for(f"{registry}{escaped}", name)
-            url, credential = request.url, request.credential
-            if not self.registries.auth and not credential.authorization and url.endswith(escaped):
-                self._bases[registry] = url.removesuffix(escaped)
-        cache_path = f"{self.cache_folder}/{document_name(url, accept)}"
-        return PackumentAddress(url, credential.authorization, accept, cache_path, credential.certificate)
+        return self.packuments.address(ask.name, _form(ask))
 
     def want(self, number: int, ask: Ask, head: KeptHead | None = None) -> Want:
         """The want for an ask that is about something on the network, or about a tarball on disk.
@@ -98,19 +57,7 @@ class Wants(msgspec.Struct, frozen=True):
             PmpipeError: nothing can be asked for: a URL or a setting cannot be used.
         """
         if isinstance(ask, AskPackument):
-            address = self.packument(ask)
-            known = head or _NO_HEAD
-            return WantDocument(
-                number,
-                ask.name,
-                address.url,
-                address.authorization,
-                address.accept,
-                known.etag,
-                known.last_modified,
-                address.cache_path,
-                address.certificate,
-            )
+            return self.packuments.want(number, ask.name, _form(ask), head)
         if isinstance(ask, AskContents):
             commit = git_origin(ask.resolved)
             if commit is not None:
@@ -181,17 +128,8 @@ def _on_disk(number: int, label: str, where: str, integrity: str) -> WantTarball
     return WantTarball(number, label, "", "", path, integrity)
 
 
-def escaped_name(name: str) -> str:
-    """A package's name as it stands in the URL of its packument.
-
-    Raises:
-        InvalidSpecError: it cannot stand in a URL.
-    """
-    if _PLAIN_NAME.fullmatch(name):
-        return name
-    if any(part in ("", ".", "..") for part in name.split("/")):
-        raise InvalidSpecError(f"{name!r} is no name of a package")
-    return re.sub(r"[^A-Za-z0-9@._~!'()*+-]", lambda match: "".join(f"%{b:02x}" for b in match[0].encode()), name)
+def _form(ask: AskPackument) -> str:
+    return ACCEPT_ABBREVIATED if ask.abbreviated else ACCEPT
 
 
 def _commit(number: int, ask: AskManifest) -> WantCommit:

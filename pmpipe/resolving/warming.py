@@ -17,10 +17,9 @@ from pmpipe.errors import IntegrityError
 from pmpipe.npm.auth import ClientCertificate
 from pmpipe.npm.integrity import strongest
 from pmpipe.npm.spec import names_tarball
-from pmpipe.resolving.wants import COMMIT
 from pmpipe.sources import git_key
 from stages.entry import digest_entry_path, git_entry_path
-from stages.messages import Announced, Source, TarballFile, UsersFolder, WantCommit, WantTarball
+from stages.messages import COMMIT, Announced, Source, TarballFile, UsersFolder, WantCommit, WantTarball
 
 
 class TarballState(enum.Enum):

@@ -39,11 +39,12 @@ from pmpipe.resolving.documents import PackumentReader
 from pmpipe.resolving.failures import bounded, error_of
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.made import Made, write_made
-from pmpipe.resolving.wants import COMMIT, Wants
+from pmpipe.resolving.wants import Wants
 from pmpipe.resolving.wording import warnings_of
 from stages.channel import MAXIMUM_DATAGRAM_BYTES
 from stages.document_cache import KeptDocument, read_document, still_current
 from stages.messages import (
+    COMMIT,
     Announced,
     AnswerDocument,
     AnswerEntry,

@@ -66,6 +66,7 @@ from stages.messages.linking import (
     Symlink,
 )
 from stages.messages.resolving import (
+    COMMIT,
     Announced,
     AnswerDocument,
     AnswerEntry,
@@ -85,6 +86,7 @@ from stages.messages.scripting import (
 )
 
 __all__ = [
+    "COMMIT",
     "Announced",
     "AnswerDocument",
     "AnswerEntry",

@@ -99,10 +99,14 @@ class WantTarball(Message, frozen=True):
     replace: bool = False
 
 
+#: Stands in `WantCommit.resolved` for the commit that is still to be found.
+COMMIT = "{commit}"
+
+
 class WantCommit(Message, frozen=True):
     """The resolver has to look into a git repository; fields as in `FindGitCommit`.
 
-    `resolved` is what a lockfile says of it, with ``{commit}`` in place of the commit's id; `subfolder` the path of the
+    `resolved` is what a lockfile says of it, with `COMMIT` in place of the commit's id; `subfolder` the path of the
     package within the repository, or empty. With `replace` the store has it, but damaged.
     """
 

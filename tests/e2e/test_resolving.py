@@ -251,11 +251,12 @@ def test_a_frozen_lock_that_is_stale_is_an_error_that_says_what_is_off(mid: Proj
 
 
 @pytest.mark.parametrize("ci", ["", "1"])
-def test_a_frozen_lock_that_is_not_there_is_an_error(mid: Project, ci: str) -> None:
+def test_a_frozen_lock_that_is_not_there_is_an_error(mid: Project, registry: PackageRegistry, ci: str) -> None:
     mid.environment["CI"] = ci
     run = mid.fails("install", *([] if ci else ["--frozen-lockfile"]))
     assert "there is no package-lock.json" in run.stderr
     assert "--no-frozen-lockfile" in run.stderr
+    assert asked(registry) == []
 
 
 def test_the_lock_of_another_manager_is_named_where_a_lock_is_missing(mid: Project) -> None:

@@ -1,0 +1,91 @@
+"""How a resolution begins: its state machine, and what can be asked for before the resolver is loaded.
+
+Loading the resolver takes as long as two or three answers of a registry. A project that has neither a lockfile nor
+anything installed needs the packuments of its own dependencies whatever comes of them, so they are asked for meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pmpipe.errors import PmpipeError
+from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.spec import parse_spec
+from pmpipe.npm.spec_types import RangeSpec, TagSpec, VersionSpec
+from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
+from pmpipe.resolving.machine import FORESEEN, ResolveRun, ResolveSlots
+from pmpipe.resolving.packument_requests import PackumentRequests
+from pmpipe.resolving.warming import Warming
+from pmpipe.tasks import Settings
+from stages.document_cache import FOLDER_NAME
+from stages.messages import WantDocument
+
+if TYPE_CHECKING:
+    from pmpipe.npm.registry import Registries
+    from pmpipe.store import Store
+
+#: Fields of package.json with which a dependency may come from elsewhere than its spec says.
+_DIVERTING = ("workspaces", "overrides", "resolutions", "packageExtensions", "patchedDependencies")
+
+_DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies")
+
+
+def make_run(store: Store, sizes: Sizes, *, offline: bool, goes_on: bool) -> ResolveRun:
+    """The state machine of a resolution.
+
+    Args:
+        store: need not be open; whether it can be written is to be told before the resolver begins.
+        sizes: processes and queues.
+        offline: nothing may be fetched.
+        goes_on: an install in the same processes follows.
+    """
+    settings = Settings(
+        sizes.slots_with_documents,
+        store.folder,
+        store.staging,
+        LIMITS,
+        large_tarball_bytes=LARGE_TARBALL_BYTES,
+        large_at_once=sizes.large_at_once,
+        offline=offline,
+        run=run_name(),
+    )
+    slots = ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes)
+    warming = Warming(store.folder, store.has)
+    return ResolveRun(settings, warming, slots, keeps_documents=store.writable, goes_on=goes_on, is_ready=False)
+
+
+def first_wants(manifest: bytes, registries: Registries, store: Store) -> list[WantDocument]:
+    """The packuments that a resolution from nothing asks for first; empty if that is not certain.
+
+    Args:
+        manifest: the text of the project's package.json. Whoever resolves it says what is wrong with it.
+        registries: which registry serves which name.
+        store: need not be open.
+    """
+    try:
+        document = msgspec.json.decode(without_bom(manifest), type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    if any(field in document for field in _DIVERTING):
+        return []
+    requests = PackumentRequests(registries, f"{store.folder}/{FOLDER_NAME}")
+    try:
+        return [requests.want(FORESEEN, name) for name in dict.fromkeys(_names(document))]
+    except PmpipeError:
+        return []
+
+
+def _names(document: dict[str, object]) -> Iterator[str]:
+    for field in _DEPENDENCIES:
+        specs = document.get(field)
+        for name, spec in specs.items() if isinstance(specs, dict) else ():
+            if isinstance(spec, str) and _is_from_registry(name, spec):
+                yield name
+
+
+def _is_from_registry(name: str, spec: str) -> bool:
+    # where a path leads does not matter here
+    return isinstance(parse_spec(name, spec, "/"), VersionSpec | RangeSpec | TagSpec)
