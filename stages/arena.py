@@ -9,6 +9,7 @@ processor time, and what it has mapped would count as its own memory.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from bisect import bisect_left
@@ -92,15 +93,26 @@ def copy_to(fd: int, arena: mmap.mmap, offset: int, length: int) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    written = 0
-    if isinstance(arena, Arena) and arena.file >= 0:
-        while written < length and (count := os.sendfile(fd, arena.file, offset + written, length - written)):
-            written += count
-    else:
+    written = _send(fd, arena, offset, length)
+    if not written:
         with memoryview(arena) as shared, shared[offset : offset + length] as block:
             written = os.write(fd, block)
     if written != length:
         raise OSError(0, "the disk is full")
+
+
+def _send(fd: int, arena: mmap.mmap, offset: int, length: int) -> int:
+    """How much of a block the kernel has copied to a file by itself; 0 where it does not do that."""
+    sent = 0
+    if not isinstance(arena, Arena) or arena.file < 0:
+        return sent
+    try:
+        while sent < length and (count := os.sendfile(fd, arena.file, offset + sent, length - sent)):
+            sent += count
+    except OSError as error:
+        if sent or error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+    return sent
 
 
 def unmap_here(arena: mmap.mmap, offset: int, length: int) -> None:

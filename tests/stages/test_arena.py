@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import multiprocessing
 import os
@@ -120,6 +121,19 @@ def test_a_block_is_copied_to_a_file(make: Callable[[], mmap.mmap], tmp_path: Pa
         file.write(b"head")
         copy_to(file.fileno(), arena, PAGE, len(block))
     assert (tmp_path / "copy").read_bytes() == b"head" + block
+    arena.close()
+
+
+def test_a_block_is_copied_where_the_kernel_does_not_do_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "sendfile", refuse)
+    arena = create_arena()
+    write_into(arena, PAGE, b"block")
+    with open(tmp_path / "copy", "wb", buffering=0) as file:
+        copy_to(file.fileno(), arena, PAGE, 5)
+    assert (tmp_path / "copy").read_bytes() == b"block"
     arena.close()
 
 
