@@ -94,6 +94,7 @@ class ModulesFolder(msgspec.Struct):
     _done: list[_Step] = msgspec.field(default_factory=list)
     _staged: int = 0
     _began: bool = False
+    #: it was there before, as a folder of its own
     _existed: bool = False
     #: where the former entries of a fresh folder are; empty while there are none
     _old: str = ""
@@ -136,8 +137,12 @@ class ModulesFolder(msgspec.Struct):
         """
         if os.path.lexists(self.path) and not (os.path.isdir(self.path) or os.path.islink(self.path)):
             raise FilesystemError(f"{self.path} is no folder", hint="remove it, or rename it, and try again")
-        self._began = True
+        # all before the change counts as begun: what `roll_back` does not know to have been there, it takes for new
         self._before = self.journal()
+        if self.fresh and os.path.islink(self.path):
+            self.link = os.readlink(self.path)
+        self._existed = not self.link and os.path.isdir(self.path)
+        self._began = True
         if self.fresh:
             self._begin_fresh()
             return
@@ -148,18 +153,15 @@ class ModulesFolder(msgspec.Struct):
         os.mkdir(f"{self.path}/{_TRASH}")
 
     def _begin_fresh(self) -> None:
-        if os.path.islink(self.path):
+        if self.link:
             # the link goes, its target is not ours to touch
-            self.link = os.readlink(self.path)
             os.unlink(self.path)
-        try:
-            os.makedirs(self.path)
-        except FileExistsError:
-            self._existed = True
+        os.makedirs(self.path, exist_ok=True)
         self._write_journal(Journal(everything=True))
         if self._existed:
             former = [name for name in os.listdir(self.path) if name not in _OURS]
-            self._old = self._make_old()
+            self._old = self._free_old()
+            os.makedirs(self._old)
             for name in former:
                 try:
                     self._move_or_delete(f"{self.path}/{name}", f"{self._old}/{name}")
@@ -170,13 +172,9 @@ class ModulesFolder(msgspec.Struct):
                     self._mounted.add(name)
         self._emptied = True
 
-    def _make_old(self) -> str:
-        """A new folder for the former entries, beside those of killed runs, some of which may be gone already."""
-        os.makedirs(f"{self.path}/{_OLD}", exist_ok=True)
-        taken = os.listdir(f"{self.path}/{_OLD}")
-        number = next(number for number in count() if str(number) not in taken)
-        os.mkdir(f"{self.path}/{_OLD}/{number}")
-        return f"{self.path}/{_OLD}/{number}"
+    def _free_old(self) -> str:
+        """A free place for the former entries, beside those of killed runs, some of which may be gone already."""
+        return next(path for number in count() if not os.path.lexists(path := f"{self.path}/{_OLD}/{number}"))
 
     def mark(self, locations: Iterable[str]) -> None:
         """Have the next run place packages anew, unless `unmark` follows: their files are about to change in place.

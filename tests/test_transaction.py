@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -404,6 +406,50 @@ def test_a_folder_that_did_not_begin_is_left_alone(tmp_path: Path, modules: Path
         folder.roll_back(staging)
         folder.finish()
     assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_journal_that_cannot_be_read_costs_nothing(modules: Path, staging: str, fresh: bool) -> None:
+    (modules / JOURNAL).mkdir()
+    before = snapshot(modules)
+    folder = ModulesFolder(str(modules), fresh=fresh)
+    with pytest.raises(IsADirectoryError):
+        folder.begin([])
+    folder.roll_back(staging)
+    assert snapshot(modules) == before
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+@pytest.mark.parametrize("step", range(20))
+def test_an_interruption_while_a_fresh_folder_begins_loses_nothing(
+    modules: Path, staging: str, monkeypatch: pytest.MonkeyPatch, step: int, is_link: bool
+) -> None:
+    place = modules
+    if is_link:
+        place = modules.parent / "link"
+        place.symlink_to(modules)
+    before = snapshot(modules.parent)
+    folder = ModulesFolder(str(place), fresh=True)
+    steps = count()
+
+    def interrupting(operation: Callable[..., object], *, before: bool) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            if before and next(steps) == step:
+                raise KeyboardInterrupt
+            result = operation(*arguments, **options)
+            if not before and next(steps) == step:
+                raise KeyboardInterrupt
+            return result
+
+        return call
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(ModulesFolder, "journal", interrupting(ModulesFolder.journal, before=True))
+        for name in ("readlink", "unlink", "makedirs", "mkdir", "listdir", "rename"):
+            patched.setattr(os, name, interrupting(getattr(os, name), before=False))
+        folder.begin([])
+    folder.roll_back(staging)
+    assert snapshot(modules.parent) == before
 
 
 def test_what_was_exchanged_and_then_discarded_is_as_before_after_a_failure(modules: Path, staging: str) -> None:
