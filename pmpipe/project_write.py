@@ -21,7 +21,7 @@ import msgspec
 
 from pmpipe.errors import FilesystemError
 from pmpipe.project_files import LOCKFILES, MANIFEST, YARN_LOCK
-from pmpipe.whole_file import write_whole
+from pmpipe.whole_file import new_file, write_whole
 
 JOURNAL = ".pmpipe-files"
 _SUFFIX = ".pmpipe-new"
@@ -219,7 +219,7 @@ def _not_put_back(paths: Iterable[str], error: OSError, cause: BaseException | N
 
 def _write_beside(target: str, content: bytes) -> None:
     """Write what a file is to hold into a new one beside it, with the same owner and mode."""
-    with open(target + _SUFFIX, "wb") as file:
+    with new_file(target + _SUFFIX) as file:
         file.write(content)
     with suppress(FileNotFoundError):
         _keep_owner_and_mode(target + _SUFFIX, os.stat(target))

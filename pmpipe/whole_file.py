@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import BufferedWriter
 
 
 def write_whole(path: str, content: bytes) -> None:
@@ -13,10 +14,23 @@ def write_whole(path: str, content: bytes) -> None:
     """
     partial = f"{path}.partial"
     try:
-        with open(partial, "wb") as file:
+        with new_file(partial) as file:
             file.write(content)
         os.rename(partial, path)
     except BaseException:
         if os.path.lexists(partial):
             os.unlink(partial)
         raise
+
+
+def new_file(path: str) -> BufferedWriter:
+    """Open a file that is new, whatever a killed run has left there, or a project has brought along.
+
+    A link in its place would have something else overwritten, anywhere on this machine.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if os.path.lexists(path):
+        os.unlink(path)
+    return open(path, "xb")

@@ -126,7 +126,7 @@ def _full(monkeypatch):
     """From now on nothing can be written."""
 
     def refuse(path, mode="r", *arguments, **options):
-        if "w" in mode:
+        if not mode.startswith("r"):
             raise OSError(errno.ENOSPC, "No space left on device", path)
         return opened(path, mode, *arguments, **options)
 
@@ -195,6 +195,17 @@ def test_kill_at_any_step_is_followed_by_all_or_nothing(folder, steps, monkeypat
     assert files(folder) in (BEFORE, AFTER)
     recover(str(folder))
     assert files(folder) in (BEFORE, AFTER)
+
+
+def test_a_link_that_a_project_brings_has_nothing_else_overwritten(folder):
+    project = folder / "packages/a"
+    (folder / "theirs").write_bytes(b"theirs")
+    for name in ("package.json.pmpipe-new", "package-lock.json.pmpipe-new", ".pmpipe-files.partial"):
+        (project / name).symlink_to("../../theirs")
+    ProjectWrite(str(project), {"package.json": b"new", "package-lock.json": b"lock"}).apply()
+    assert files(project) == {"package.json": b"new", "package-lock.json": b"lock"}
+    assert not (project / "package-lock.json").is_symlink()
+    assert (folder / "theirs").read_bytes() == b"theirs"
 
 
 @pytest.mark.parametrize("journal", [b"{", b'{"paths": ["../x/.bashrc"], "committed": true}'])
