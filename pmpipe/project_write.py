@@ -7,7 +7,9 @@ They are the last thing that a command changes::
 
 `prepare` writes every new content beside its file, where a full disk or a folder that cannot be written shows;
 `commit` has nothing left to do but renames. A journal in the project's folder tells the next run what a killed one had
-in hand: before the commit the new contents are thrown away, from then on they are put in place.
+in hand: before the commit the new contents are thrown away, from then on they are put in place. Going back after a
+commit has begun is a change of the same kind: the former contents lie beside the files before the journal says that
+they count.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from pmpipe.whole_file import new_file, write_whole
 
 JOURNAL = ".pmpipe-files"
 _SUFFIX = ".pmpipe-new"
+#: of what a file held before, while a commit that has failed is taken back
+_FORMER_SUFFIX = ".pmpipe-former"
 
 
 class _Journal(msgspec.Struct, frozen=True):
@@ -33,10 +37,14 @@ class _Journal(msgspec.Struct, frozen=True):
     Attributes:
         paths: of the files, relative to the project; the new content of each lies beside it.
         committed: the new contents count.
+        gone: those of `paths` that are to be removed, once that counts.
+        goes_back: the former contents are what counts; those of files that have changed lie beside them, too.
     """
 
     paths: tuple[str, ...] = ()
     committed: bool = False
+    gone: tuple[str, ...] = ()
+    goes_back: bool = False
 
 
 class ProjectWrite:
@@ -44,10 +52,10 @@ class ProjectWrite:
 
     Args:
         folder: absolute path of the project.
-        files: the new contents, by path relative to the project.
+        files: the new contents, by path relative to the project; None for a file that is to be removed.
     """
 
-    def __init__(self, folder: str, files: Mapping[str, bytes]) -> None:
+    def __init__(self, folder: str, files: Mapping[str, bytes | None]) -> None:
         self.folder = folder
         self.files = dict(files)
         #: what the files held that have been exchanged; None where there was none
@@ -73,7 +81,8 @@ class ProjectWrite:
         self._began = True
         _write_journal(self.folder, _Journal(tuple(self.files)))
         for path, content in self.files.items():
-            _write_beside(_target(self.folder, path), content)
+            if content is not None:
+                _write_beside(_target(self.folder, path), _SUFFIX, content)
 
     def commit(self) -> None:
         """Put the new contents in place.
@@ -85,10 +94,14 @@ class ProjectWrite:
             return
         for path in self.files:
             self._before[path] = _content(_target(self.folder, path))
-        _write_journal(self.folder, _Journal(tuple(self.files), committed=True))
-        for path in self.files:
+        gone = tuple(path for path, content in self.files.items() if content is None)
+        _write_journal(self.folder, _Journal(tuple(self.files), committed=True, gone=gone))
+        for path, content in self.files.items():
             target = _target(self.folder, path)
-            os.rename(target + _SUFFIX, target)
+            if content is None:
+                os.unlink(target)
+            else:
+                os.rename(target + _SUFFIX, target)
 
     def roll_back(self) -> None:
         """After a failure: the files are as they were.
@@ -98,17 +111,24 @@ class ProjectWrite:
         """
         if not self._began:
             return
+        if self._before:
+            self._go_back()
+        _discard(self.folder, tuple(self.files))
+        self._began = False
+
+    def _go_back(self) -> None:
+        gone = []
         for path, content in self._before.items():
             target = _target(self.folder, path)
             if _content(target) == content:
                 continue
             if content is None:
-                os.unlink(target)
+                gone.append(path)
             else:
-                _write_beside(target, content)
-                os.rename(target + _SUFFIX, target)
-        _discard(self.folder, tuple(self.files))
-        self._began = False
+                _write_beside(target, _FORMER_SUFFIX, content)
+        journal = _Journal(tuple(self.files), committed=True, gone=tuple(gone), goes_back=True)
+        _write_journal(self.folder, journal)
+        _put_in_place(self.folder, journal)
 
     def finish(self) -> None:
         """After success: the journal goes."""
@@ -156,11 +176,8 @@ class ProjectWrite:
             FilesystemError: a file cannot be put back.
         """
         before, self._before = self._before, {}
-        former = {path: content for path, content in before.items() if content is not None}
         try:
-            ProjectWrite(self.folder, former).exchange()
-            for path in before.keys() - former.keys():
-                os.unlink(_target(self.folder, path))
+            ProjectWrite(self.folder, before).exchange()
         except OSError as error:
             raise _not_put_back(before, error) from error
 
@@ -181,12 +198,10 @@ def recover(folder: str) -> None:
         data = b"{}"
     except OSError as error:
         raise FilesystemError(f"cannot read {folder}/{JOURNAL}: {error.strerror}") from error
-    journal = _read_journal(data)
+    journal = _read_journal(data, folder)
     try:
-        for path in journal.paths if journal.committed else ():
-            target = _target(folder, path)
-            with suppress(FileNotFoundError):
-                os.rename(target + _SUFFIX, target)
+        if journal.committed:
+            _put_in_place(folder, journal)
         _discard(folder, journal.paths)
     except OSError as error:
         raise FilesystemError(
@@ -194,14 +209,29 @@ def recover(folder: str) -> None:
         ) from error
 
 
-def _read_journal(data: bytes) -> _Journal:
+def _read_journal(data: bytes, folder: str) -> _Journal:
     """A journal; an empty one if this is none, or none of ours: it may have come with the project."""
     try:
         journal = msgspec.json.decode(data, type=_Journal)
     except msgspec.MsgspecError:
         return _Journal()
-    ours = all(os.path.basename(path) in (MANIFEST, *LOCKFILES, YARN_LOCK) for path in journal.paths)
+    names = (MANIFEST, *LOCKFILES, YARN_LOCK)
+    ours = all(os.path.basename(path) in names for path in journal.paths)
+    # what a run makes, and takes away again, lies in the project's own folder; what a link leads to, nobody knows where
+    ours = ours and all(path in names and not os.path.islink(f"{folder}/{path}") for path in journal.gone)
     return journal if ours else _Journal()
+
+
+def _put_in_place(folder: str, journal: _Journal) -> None:
+    """Have what counts by a journal stand in place, whatever of it does already."""
+    suffix = _FORMER_SUFFIX if journal.goes_back else _SUFFIX
+    for path in journal.paths:
+        target = _target(folder, path)
+        if os.path.lexists(target + suffix):
+            os.rename(target + suffix, target)
+    for path in journal.gone:
+        with suppress(FileNotFoundError):
+            os.unlink(_target(folder, path))
 
 
 def _target(folder: str, path: str) -> str:
@@ -217,12 +247,12 @@ def _not_put_back(paths: Iterable[str], error: OSError, cause: BaseException | N
     )
 
 
-def _write_beside(target: str, content: bytes) -> None:
+def _write_beside(target: str, suffix: str, content: bytes) -> None:
     """Write what a file is to hold into a new one beside it, with the same owner and mode."""
-    with new_file(target + _SUFFIX) as file:
+    with new_file(target + suffix) as file:
         file.write(content)
     with suppress(FileNotFoundError):
-        _keep_owner_and_mode(target + _SUFFIX, os.stat(target))
+        _keep_owner_and_mode(target + suffix, os.stat(target))
 
 
 def _keep_owner_and_mode(path: str, before: os.stat_result) -> None:
@@ -249,7 +279,8 @@ def _write_journal(folder: str, journal: _Journal) -> None:
 
 
 def _discard(folder: str, paths: tuple[str, ...]) -> None:
-    leftovers = [*(_target(folder, path) + _SUFFIX for path in paths), f"{folder}/{JOURNAL}.partial"]
+    beside = [_target(folder, path) + suffix for path in paths for suffix in (_SUFFIX, _FORMER_SUFFIX)]
+    leftovers = [*beside, f"{folder}/{JOURNAL}.partial"]
     # the journal last: without it nobody would know of the others
     for path in (*leftovers, f"{folder}/{JOURNAL}"):
         # on a read-only filesystem even the removal of what is not there fails

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -167,8 +168,9 @@ class Killed(BaseException):
     """What a SIGKILL would end."""
 
 
-@pytest.mark.parametrize("steps", range(12))
-def test_kill_at_any_step_is_followed_by_all_or_nothing(folder, steps, monkeypatch):
+@contextmanager
+def _killed_after(steps, monkeypatch):
+    """A SIGKILL after so many changes of the disk; a file that was being written then is cut off."""
     done = 0
 
     def counted(operation):
@@ -181,18 +183,57 @@ def test_kill_at_any_step_is_followed_by_all_or_nothing(folder, steps, monkeypat
 
         return step
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, suppress(Killed):
         for name in ("rename", "chmod", "unlink"):
             patched.setattr(os, name, counted(getattr(os, name)))
+        patched.setattr("builtins.open", counted(open))
+        yield
+
+
+@pytest.mark.parametrize("steps", range(24))
+def test_kill_at_any_step_is_followed_by_all_or_nothing(folder, steps, monkeypatch):
+    with _killed_after(steps, monkeypatch):
         write = ProjectWrite(str(folder), AFTER)
-        try:
-            write.prepare()
-            write.commit()
-            write.finish()
-        except Killed:
-            pass
+        write.prepare()
+        write.commit()
+        write.finish()
     recover(str(folder))
     assert files(folder) in (BEFORE, AFTER)
+    recover(str(folder))
+    assert files(folder) in (BEFORE, AFTER)
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize("steps", range(28))
+def test_kill_at_any_step_of_going_back_is_followed_by_all_or_nothing(folder, steps, is_finished, monkeypatch):
+    write = ProjectWrite(str(folder), AFTER)
+    write.prepare()
+    write.commit()
+    if is_finished:
+        write.finish()
+    with _killed_after(steps, monkeypatch):
+        (write.undo if is_finished else write.roll_back)()
+    recover(str(folder))
+    assert files(folder) in (BEFORE, AFTER)
+
+
+@pytest.mark.parametrize("steps", range(28))
+def test_kill_while_renames_are_taken_back_is_followed_by_all_or_nothing(folder, steps, monkeypatch):
+    write = ProjectWrite(str(folder), AFTER)
+    write.prepare()
+    rename = os.rename
+
+    def refuse(source, target):
+        if target.endswith("package-lock.json"):
+            raise OSError(errno.EIO, "Input/output error", source)
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refuse)
+        with pytest.raises(OSError, match="Input/output"):
+            write.commit()
+    with _killed_after(steps, monkeypatch):
+        write.roll_back()
     recover(str(folder))
     assert files(folder) in (BEFORE, AFTER)
 
@@ -206,6 +247,16 @@ def test_a_link_that_a_project_brings_has_nothing_else_overwritten(folder):
     assert files(project) == {"package.json": b"new", "package-lock.json": b"lock"}
     assert not (project / "package-lock.json").is_symlink()
     assert (folder / "theirs").read_bytes() == b"theirs"
+
+
+def test_a_journal_that_a_project_brings_removes_nothing_elsewhere(folder):
+    project = folder / "packages"
+    (project / "package-lock.json").symlink_to("../package.json")
+    before = files(folder)
+    for gone in ("../package.json", "package-lock.json"):
+        (project / ".pmpipe-files").write_text(f'{{"paths": ["{gone}"], "committed": true, "gone": ["{gone}"]}}')
+        recover(str(project))
+        assert files(folder) == before
 
 
 @pytest.mark.parametrize("journal", [b"{", b'{"paths": ["../x/.bashrc"], "committed": true}'])
