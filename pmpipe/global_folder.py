@@ -80,8 +80,8 @@ class GlobalFolder(msgspec.Struct):
         return [name for name in _packages(f"{self.top}/node_modules") if not os.path.islink(self._place(name))]
 
     def has(self, name: str) -> bool:
-        """Whether there is a package of this name, or a link."""
-        return os.path.lexists(self._place(name))
+        """Whether there is a package of this name, or a link; whatever else a word leads to is none."""
+        return name in _packages(f"{self.top}/node_modules")
 
     def _place(self, name: str) -> str:
         return f"{self.top}/node_modules/{name}"
@@ -304,12 +304,16 @@ def _missing_above(path: str) -> list[str]:
 def _packages(folder: str) -> list[str]:
     """The names of the packages in a node_modules folder."""
     found = []
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+    for name in _entries(folder):
         if name.startswith("@"):
-            found += [f"{name}/{one}" for one in sorted(os.listdir(f"{folder}/{name}")) if not one.startswith(".")]
+            found += [f"{name}/{one}" for one in _entries(f"{folder}/{name}") if not one.startswith(".")]
         elif not name.startswith("."):
             found.append(name)
     return found
+
+
+def _entries(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def _unwritable(error: OSError) -> FilesystemError:

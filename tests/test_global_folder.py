@@ -50,6 +50,30 @@ def test_what_was_settled_stays(prefix: Path) -> None:
     assert sorted(snapshot(prefix)) == ["lib", "lib/node_modules", "lib/node_modules/a", "lib/node_modules/a/index.js"]
 
 
+@pytest.mark.parametrize("word", ["", ".", "..", "../../bin", "@scope", "@scope/", "a/", "./a", "a/index.js", ".bin"])
+def test_a_word_that_names_no_package_removes_nothing(prefix: Path, word: str) -> None:
+    for name in ("a", "@scope/b"):
+        former = install(prefix, name, "")
+        former.settle()
+        former.end()
+    (prefix / "bin").mkdir()
+    (prefix / "lib/node_modules/.bin").mkdir()
+    before = snapshot(prefix)
+    folder = GlobalFolder(str(prefix))
+    assert not folder.has(word)
+    folder.begin()
+    folder.exchange([word])
+    folder.settle()
+    folder.end()
+    assert snapshot(prefix) == before
+
+
+def test_a_file_in_the_place_of_a_scope_is_no_package(prefix: Path) -> None:
+    (prefix / "lib/node_modules").mkdir()
+    (prefix / "lib/node_modules/@scope").write_text("")
+    assert GlobalFolder(str(prefix)).names() == []
+
+
 def test_what_takes_the_place_of_something_that_could_only_be_deleted_goes_with_the_next_run(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
