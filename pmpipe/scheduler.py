@@ -133,6 +133,9 @@ class Scheduler:
             if isinstance(event, WorkerDied | Interrupted | Crashed):
                 self.finished = True
                 return [Stop(event)]
+            if isinstance(event, Cloned) and event.more:
+                self._note_gyp(self._in_flight[event.job], event)
+                continue
             task = self._in_flight.pop(event.job)
             self._used[STAGE_OF[type(task)]] -= 1
             if isinstance(task, Extracting) and isinstance(task.source, SharedBytes):
@@ -176,6 +179,7 @@ class Scheduler:
             case Extracting(package), Damaged():
                 self._unpatched_damaged(package, result)
             case Cloning(placement), Cloned():
+                self._note_gyp(task, result)
                 self._cloned(placement, result)
             case Cloning(), Damaged():
                 self._damaged(task, result)
@@ -210,10 +214,12 @@ class Scheduler:
         self.counts.hardlinked += result.hardlinked
         self.counts.copied += result.copied
         self.counts.placed_bytes += result.bytes
-        for folder in result.gyp:
-            location = self.plan.placements[placement].location
-            self.gyp.append(f"{location}/{folder}" if folder else location)
         self.placements.placed(placement)
+
+    def _note_gyp(self, task: Task, result: Cloned) -> None:
+        assert isinstance(task, Cloning), f"Cloned answers no {type(task).__name__}"
+        location = self.plan.placements[task.placement].location
+        self.gyp += [f"{location}/{folder}" if folder else location for folder in result.gyp]
 
     def _damaged(self, task: Cloning, result: Damaged) -> None:
         placement = self.plan.placements[task.placement]

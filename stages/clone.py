@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -25,6 +25,12 @@ from stages.worker import Handler
 
 _FOLDER_MODE = 0o755
 
+#: Paths in one result have about this many bytes together, so that it fits in a datagram.
+_RESULT_BYTES = 16 << 10
+
+#: Of what could not be deleted, so many lines are passed on; the rest is only counted.
+_MAXIMUM_LEFT = 20
+
 
 def make_handler() -> Handler:
     """The clone stage's handler of `Clone`, `Check` and `Remove` jobs.
@@ -37,7 +43,7 @@ def make_handler() -> Handler:
 
     def handle(job: Job) -> Iterable[Result]:
         if isinstance(job, Clone):
-            return (clone(job, probes),)
+            return _in_parts(clone(job, probes))
         if isinstance(job, Check):
             return check(job)
         if isinstance(job, Remove):
@@ -205,6 +211,19 @@ def _cloned(job: Clone, placing: Placing, gyp: tuple[str, ...] = ()) -> Cloned:
     return Cloned(job.job, placing.reflinked, placing.hardlinked, placing.copied, sum(placing.sizes), gyp)
 
 
+def _in_parts(result: Cloned | Damaged | Failed) -> Iterator[Cloned | Damaged | Failed]:
+    """A result in as many as fit in a datagram each: nothing limits how many packages are bundled with one."""
+    if isinstance(result, Cloned) and result.gyp:
+        start = size = 0
+        for position, folder in enumerate(result.gyp):
+            size += len(folder.encode())
+            if size > _RESULT_BYTES:
+                yield Cloned(result.job, 0, 0, 0, 0, result.gyp[start : position + 1], more=True)
+                start, size = position + 1, 0
+        result = msgspec.structs.replace(result, gyp=result.gyp[start:])
+    yield result
+
+
 def _cannot_write(job: Clone, path: str | bytes) -> str:
     below = f"/{printable(path)}" if path else ""
     return f"{job.label}: cannot write {printable(job.destination)}{below}"
@@ -224,6 +243,8 @@ def _undo(job: Clone, placing: Placing, created: _Created) -> tuple[str, ...]:
     _delete(os.rmdir, created.folders[::-1], placing.destination, left)
     if created.package:
         _delete(os.rmdir, (os.fsencode(job.destination),), None, left)
+    if len(left) > _MAXIMUM_LEFT:
+        left[_MAXIMUM_LEFT:] = [f"and {len(left) - _MAXIMUM_LEFT:,} more"]
     return tuple(left)
 
 

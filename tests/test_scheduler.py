@@ -151,6 +151,16 @@ def test_nested_package_waits_for_its_parents_folder() -> None:
     ]
 
 
+def test_packages_that_are_built_with_node_gyp_may_be_told_in_parts() -> None:
+    scheduler = make_scheduler(Plan([remote("a", stored=True)], [place(0, "node_modules/a")]))
+    (clone,) = jobs(scheduler.start())
+    assert scheduler.handle(Cloned(clone.job, 0, 0, 0, 0, ("", "node_modules/b"), more=True)) == []
+    scheduler.validate()
+    assert scheduler.handle(Cloned(clone.job, 0, 1, 0, 10, ("node_modules/c",))) == [Finish()]
+    assert scheduler.gyp == [f"node_modules/a{path}" for path in ("", "/node_modules/b", "/node_modules/c")]
+    assert scheduler.counts.placed == 1
+
+
 def test_bins_are_linked_after_their_package() -> None:
     link = BinLinks("a", "/app/node_modules/a", "/app/node_modules/.bin", (("a", "a.js"),), PlacementNumber(0))
     plan = Plan([remote("a", stored=True)], [place(0, "node_modules/a")], [link])

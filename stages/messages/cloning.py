@@ -31,7 +31,8 @@ class Clone(Message, frozen=True):
 class Cloned(Message, frozen=True):
     """The package folder is complete. The three counts are files by the method that worked.
 
-    `gyp` has the folders in it of packages with a ``binding.gyp``: empty for itself, paths for those bundled with it.
+    `gyp` has the folders in it of packages with a ``binding.gyp``: empty for itself, paths for those bundled with it. A
+    long list comes in several results; `more` is set in all but the last, which has the counts.
     """
 
     job: JobId
@@ -40,6 +41,7 @@ class Cloned(Message, frozen=True):
     copied: int
     bytes: int
     gyp: tuple[str, ...] = ()
+    more: bool = False
 
 
 class Check(Message, frozen=True):

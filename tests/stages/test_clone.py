@@ -15,9 +15,10 @@ from support.packages import PackedFile
 from support.permissions import let_others_reach
 
 from pmpipe.npm.text import printable
+from stages.channel import MAXIMUM_DATAGRAM_BYTES
 from stages.clone import make_handler
 from stages.entry import INDEX_NAME
-from stages.messages import Clone, Cloned, Damaged, Failed, JobId, Symlink
+from stages.messages import Clone, Cloned, Damaged, Failed, JobId, Symlink, encode
 
 FILES = {
     "package.json": b"{}",
@@ -77,6 +78,40 @@ def test_modes_are_755_and_644_whatever_the_umask(handle, entry, package, method
     expected = dict.fromkeys(modes(package), 0o755) | dict.fromkeys(FILES, 0o644) | {"bin/cli.js": 0o755}
     assert modes(package) == expected
     assert (package.parent.stat().st_mode & 0o777, package.stat().st_mode & 0o777) == (0o755, 0o755)
+
+
+def test_tells_any_number_of_packages_with_a_binding_gyp(handle, tmp_path, package):
+    folders = [f"node_modules/{'bundled-' * 9}{number:04}" for number in range(2_000)]
+    entry = make_entry(tmp_path / "store/many", {f"{folder}/binding.gyp": b"" for folder in folders})
+    results = list(handle(job(entry, package)))
+    assert all(isinstance(result, Cloned) and len(encode([result])) < MAXIMUM_DATAGRAM_BYTES for result in results)
+    assert [result.more for result in results] == [True] * (len(results) - 1) + [False]
+    assert sorted(folder for result in results for folder in result.gyp) == folders
+    assert sum(result.hardlinked + result.copied for result in results) == len(folders)
+
+
+def test_of_what_cannot_be_taken_away_again_some_is_named(handle, tmp_path, package, monkeypatch):
+    paths = [f"{'a' * 200}-{number:04}" for number in range(1_000)]
+    entry = make_entry(tmp_path / "store/many", dict.fromkeys(paths, b"") | {"last": b""})
+
+    def refuse(path, **options):
+        raise OSError(errno.EIO, "Input/output error", path)
+
+    linked = os.link
+
+    def link(source, target, **options):
+        if source == b"last":
+            raise OSError(errno.ENOSPC, "No space left on device", source)
+        linked(source, target, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        patched.setattr(os, "link", link)
+        result = clone(handle, entry, package, "hardlink")
+    assert isinstance(result, Failed)
+    assert len(encode([result])) < MAXIMUM_DATAGRAM_BYTES
+    assert result.details[0].startswith("left behind: ")
+    assert result.details[-1] == "and 981 more"
 
 
 def test_tells_the_packages_with_a_binding_gyp(handle, tmp_path, package):
