@@ -33,6 +33,9 @@ class PlacementState(enum.Enum):
 
 _GONE = (PlacementState.REMOVING, PlacementState.LEFT_OUT)
 
+#: A process is at work in the folder, or will be.
+_BUSY = (PlacementState.CLONING, PlacementState.REMOVING)
+
 
 class Placements(msgspec.Struct):
     """Which folders can be filled now, which links can be made now."""
@@ -48,6 +51,8 @@ class Placements(msgspec.Struct):
     _to_remove: deque[PlacementNumber] = msgspec.field(default_factory=deque)
     #: links whose placement is complete and whose job is not given out yet
     _to_link: deque[LinkNumber] = msgspec.field(default_factory=deque)
+    #: the same where the placement is optional
+    _to_link_last: deque[LinkNumber] = msgspec.field(default_factory=deque)
     #: placements that lie in this one's folder
     _within: dict[PlacementNumber, list[PlacementNumber]] = msgspec.field(default_factory=dict)
     #: links that wait for this placement
@@ -88,13 +93,27 @@ class Placements(msgspec.Struct):
         return len(self._to_clone)
 
     def next_to_remove(self) -> PlacementNumber | None:
-        """Take the next folder that is to go again; None when there is none."""
-        return self._to_remove.popleft() if self._to_remove else None
+        """Take the next folder that is to go again; None when there is none that can go now.
 
-    def next_to_link(self) -> LinkNumber | None:
-        """Take the next link whose placement is complete; None when there is none."""
-        while self._to_link:
-            number = self._to_link.popleft()
+        What lies in it comes first: a process that fills or removes that would find the ground gone, or make it anew.
+        """
+        for position, number in enumerate(self._to_remove):
+            if not any(self.states[inner] in _BUSY for inner in self._within.get(number, ())):
+                del self._to_remove[position]
+                return number
+        return None
+
+    def next_to_link(self, *, is_last: bool) -> LinkNumber | None:
+        """Take the next link whose placement is complete; None when there is none.
+
+        Args:
+            is_last: no placement will be left out any more. What is optional has no links before: nothing takes away
+                those of what is left out.
+        """
+        if self._to_link:
+            return self._to_link.popleft()
+        while is_last and self._to_link_last:
+            number = self._to_link_last.popleft()
             after = self.plan.links[number].after
             if after is None or self.states[after] is PlacementState.PLACED:
                 return number
@@ -133,7 +152,8 @@ class Placements(msgspec.Struct):
         self.states[number] = PlacementState.PLACED
         for inner in self._within.get(number, ()):
             self._unblock(inner)
-        self._to_link.extend(self._links_after.get(number, ()))
+        optional = self.plan.placements[number].optional
+        (self._to_link_last if optional else self._to_link).extend(self._links_after.get(number, ()))
 
     def not_placed(self, number: PlacementNumber) -> None:
         """CLONING -> BLOCKED, and READY if everything is there; or, left out meanwhile, what was begun is to go."""

@@ -391,7 +391,9 @@ class Scheduler:
         return free >= min(self.placements.ready_count(), self.settings.clone_lot)
 
     def _start_links(self) -> Iterator[Order]:
-        while self._has_slot(StageName.LINK) and (number := self.placements.next_to_link()) is not None:
+        # all that could be given out before has been
+        is_last = not any(self._used[stage] for stage in (StageName.FETCH, StageName.EXTRACT, StageName.CLONE))
+        while self._has_slot(StageName.LINK) and (number := self.placements.next_to_link(is_last=is_last)) is not None:
             link = self.plan.links[number]
             job = self._begin(Linking(number))
             if isinstance(link, FolderLink):

@@ -315,6 +315,45 @@ def test_a_link_that_waits_for_a_slot_when_its_package_is_left_out_is_not_made()
     assert scheduler.handle(succeed(remove)) == [Finish()]
 
 
+def test_an_executable_of_what_may_be_left_out_is_linked_when_that_cannot_be_any_more() -> None:
+    links = [BinLinks(name, "", "", (("x", "x"),), PlacementNumber(number)) for number, name in [(0, "a"), (2, "c")]]
+    scheduler = make_scheduler(with_optional_b(*links))
+    waiting = {job.label: job for job in jobs(scheduler.start())}
+    assert jobs(scheduler.handle(succeed(waiting["node_modules/a"]))) == []
+    (link,) = jobs(scheduler.handle(succeed(waiting["node_modules/c"])))
+    assert link.label == "c"
+    scheduler.handle(succeed(link))
+    (extract,) = jobs(scheduler.handle(succeed(waiting["b@1.0.0"])))
+    (clone,) = jobs(scheduler.handle(succeed(extract)))
+    (link,) = jobs(scheduler.handle(succeed(clone)))
+    assert link.label == "a"
+    assert scheduler.handle(succeed(link)) == [Finish()]
+
+
+@pytest.mark.parametrize("is_placed", [True, False])
+def test_a_folder_goes_after_what_lies_in_it(is_placed: bool) -> None:
+    inner = "node_modules/a/node_modules/inner"
+    plan = Plan(
+        [remote("a", stored=True), remote("inner", stored=True), remote("b")],
+        [
+            place(0, "node_modules/a", optional=True),
+            place(1, inner, parent=0, optional=True),
+            place(2, "node_modules/b", optional=True),
+        ],
+        left_out_with=lambda _: frozenset({"node_modules/a", inner, "node_modules/b"}),
+    )
+    scheduler = make_scheduler(plan)
+    waiting = {job.label: job for job in jobs(scheduler.start())}
+    (clone,) = jobs(scheduler.handle(succeed(waiting["node_modules/a"])))
+    fetch_failed = Failed(waiting["b@1.0.0"].job, "PM_REGISTRY", "404")
+    events = [succeed(clone), fetch_failed] if is_placed else [fetch_failed, succeed(clone)]
+    given_out = [job for event in events for job in jobs(scheduler.handle(event))]
+    assert given_out == [Remove(given_out[0].job, f"/app/{inner}")]
+    (outer,) = jobs(scheduler.handle(succeed(given_out[0])))
+    assert outer == Remove(outer.job, "/app/node_modules/a")
+    assert scheduler.handle(succeed(outer)) == [Finish()]
+
+
 def test_folders_are_given_out_in_lots() -> None:
     packages = [remote(f"p{n}", stored=True) for n in range(7)]
     plan = Plan(packages, [place(n, f"node_modules/p{n}") for n in range(7)], origin_of=origin_of)
@@ -530,9 +569,13 @@ def plans(draw: st.DrawFn) -> Plan:
         if draw(st.booleans())
     ]
 
+    optional = [placement.location for placement in placements if placement.optional]
+    needed_by = {location: draw(st.sampled_from(optional)) for location in optional}
+
     def left_out_with(location: str) -> frozenset[str]:
-        inside = (p.location for p in placements if p.optional and p.location.startswith(location + "/"))
-        return frozenset((location, *inside))
+        gone = (location, needed_by.get(location, location))
+        inside = (p for p in optional if any(p.startswith(f"{one}/") for one in gone))
+        return frozenset((*gone, *inside))
 
     return Plan(packages, placements, list(links), left_out_with=left_out_with)
 
@@ -565,12 +608,15 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: P
     waiting: list[Job] = []
     answered: set[JobId] = set()
     held: set[int] = set()
+    linked: set[str] = set()
     while True:
         scheduler.validate()
         for order in orders:
             match order:
                 case Start(_, job):
                     assert job.job not in answered, "a job's number is used once"
+                    if isinstance(job, Remove):
+                        assert not any(lies_in(other, job.path) for other in waiting), "nobody else is at work in there"
                     waiting.append(job)
                 case ReleaseTarball(offset):
                     held.remove(offset)
@@ -590,6 +636,8 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: P
             result = answer(job, data.draw(KINDS))
             if isinstance(result, Fetched) and isinstance(result.source, SharedBytes):
                 held.add(result.source.offset)
+            if isinstance(result, Linked):
+                linked.add(job.label)
             answered.add(job.job)
             results.append(result)
         if data.draw(st.integers(0, 60)) == 0:
@@ -599,16 +647,24 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: P
         orders = scheduler.handle(*results)
     assert scheduler.finished
     if not isinstance(orders[-1], Stop):
-        check_end(scheduler, waiting, held)
+        check_end(scheduler, waiting, held, linked)
 
 
-def check_end(scheduler: Scheduler, waiting: list[Job], held: set[int]) -> None:
+def lies_in(job: Job, folder: str) -> bool:
+    """Whether a job fills or removes something within a folder."""
+    path = job.path if isinstance(job, Remove) else job.destination if isinstance(job, Clone) else ""
+    return path.startswith(f"{folder}/")
+
+
+def check_end(scheduler: Scheduler, waiting: list[Job], held: set[int], linked: set[str]) -> None:
     assert not waiting
     assert not held, "every tarball's space was released"
     assert all(scheduler.in_flight(stage) == 0 for stage in StageName)
     if not scheduler.failures:
         for placement, state in zip(scheduler.plan.placements, scheduler.placements.states, strict=True):
             assert state is PlacementState.PLACED or (placement.optional and state is PlacementState.LEFT_OUT)
+        there = {number for number, state in enumerate(scheduler.placements.states) if state is PlacementState.PLACED}
+        assert linked == {link.label for link in scheduler.plan.links if link.after in there}, "what is there is linked"
     assert not any(state is PackageState.FETCHING for state in scheduler.downloads.states)
 
 
