@@ -1,7 +1,8 @@
 """Signals that ask for the end, as an exception, so that whatever was begun is put back before the program ends.
 
 While the pipeline runs, the supervisor takes the signals itself (see `pmpipe.supervisor`); at all other times they
-raise `CancelledError` where the main process is.
+raise `CancelledError` where the main process is. Whoever has taken the first one, none that follows may cut off what
+puts things back.
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ def signals_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def ignore_further_signals() -> None:
+    """Ignore those that follow, where `cancel_on_signals` is in force, and the first was taken in another way."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is _cancel:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _cancel(number: int, _frame: FrameType | None) -> None:

@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from pmpipe.interrupts import signals_held_back
+from pmpipe.interrupts import ignore_further_signals, signals_held_back
 from pmpipe.orders import (
     Dismiss,
     Event,
@@ -160,6 +160,9 @@ class Supervisor(msgspec.Struct):
                 # a signal that came since the last event
                 if (outcome is None or isinstance(outcome, Finished)) and (number := _received(wake_up)) is not None:
                     outcome = Cancelled(number)
+                if isinstance(outcome, Cancelled):
+                    # when the former handlers are back, and before they can be called
+                    at_the_end.callback(ignore_further_signals)
                 if isinstance(outcome, CrashReport | Cancelled):
                     self.workers.stop()
                 self.workers.unwatch(wake_up.fileno())

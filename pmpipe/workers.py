@@ -148,12 +148,13 @@ class Workers:
             name=f"pmpipe-{name.value}-{self._started[name]}",
             daemon=True,
         )
+        # until it is known, a signal's exception would leave it behind
         with signals_held_back():
             process.start()
-        self._sentinels.add(process.sentinel)
-        self._poll.register(process.sentinel, select.EPOLLIN)
-        self._alive.append(_Worker(process, name, board))
-        self._started[name] += 1
+            self._alive.append(_Worker(process, name, board))
+            self._started[name] += 1
+            self._sentinels.add(process.sentinel)
+            self._poll.register(process.sentinel, select.EPOLLIN)
 
     def dismiss(self, stage: StageName) -> None:
         """Let a stage's processes end by themselves: no more work comes, and their end is no death any more."""

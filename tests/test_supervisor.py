@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import pytest
@@ -395,6 +396,24 @@ def test_a_signal_while_waiting_wakes_the_supervisor() -> None:
     timer.join()
 
 
+@pytest.mark.parametrize("is_in_between", [True, False])
+def test_signals_that_follow_the_first_do_not_cut_off_what_puts_things_back(is_in_between: bool) -> None:
+    def progress() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop() -> None:
+        if is_in_between:
+            os.kill(os.getpid(), signal.SIGINT)
+        stopped()
+
+    workers = Workers([stage_of(never_ends)])
+    stopped, workers.stop = workers.stop, stop  # type: ignore[method-assign]
+    with cancel_on_signals():
+        assert Supervisor(Removals(["a"]), workers, progress).run() == Cancelled(signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+
+
 def test_a_signal_behind_the_last_look_is_the_former_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     def look(wake_up: socket.socket) -> int | None:
         number = received(wake_up)
@@ -619,6 +638,25 @@ def test_a_crash_during_a_turn_ends_the_crew() -> None:
         with pytest.raises(WorkerCrashError, match="exited with status 3"):
             turn_again_and_again()
         assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_a_signal_finds_just_started_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(process: ForkProcess) -> None:
+        started(process)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def outlives_its_channel(_jobs: Channel, _results: Channel, _board: JobBoard) -> None:
+        signal.pause()
+
+    started = ForkProcess.start
+    monkeypatch.setattr(ForkProcess, "start", start)
+    with (
+        cancel_on_signals(),
+        pytest.raises(CancelledError),
+        Crew([Stage(StageName.CLONE, 1, 4, outlives_its_channel)]) as crew,
+    ):
+        crew.prepare(StageName.CLONE)
+    assert multiprocessing.active_children() == []
 
 
 def test_a_signal_right_behind_the_fork_ends_the_worker_without_a_word(
