@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,10 +38,10 @@ _LINE = "{desc} [{elapsed}]"
 
 
 class Progress(msgspec.Struct):
-    """Shows how far a run is.
+    """Shows how far a run is. Where it cannot be shown any more, the run goes on without.
 
     Attributes:
-        enabled: the user wants to see progress at all.
+        enabled: the user wants to see progress at all, and can.
         live: standard error is a terminal.
     """
 
@@ -63,13 +64,14 @@ class Progress(msgspec.Struct):
             return
         if now < self._started + _PATIENCE_S:
             return
-        if self.live:
-            self._show_live(scheduler)
-            self._next = now + _REFRESH_S
-        else:
-            if self._next:
-                self._show_plain(scheduler, now)
-            self._next = now + _PLAIN_S
+        with self._as_long_as_it_can_be_seen():
+            if self.live:
+                self._show_live(scheduler)
+                self._next = now + _REFRESH_S
+            else:
+                if self._next:
+                    self._show_plain(scheduler, now)
+                self._next = now + _PLAIN_S
 
     def show_resolving(self, run: ResolveRun) -> None:
         """The same while dependencies are resolved."""
@@ -91,21 +93,35 @@ class Progress(msgspec.Struct):
 
     def _tell(self, text: str) -> None:
         now = time.monotonic()
-        if self.live:
-            if self._bar is None:
-                self._bar = self._make_bar(None)
-            self._bar.set_description_str(text, refresh=True)
-            self._next = now + _REFRESH_S
-        else:
-            if self._next:
-                print(f"pmpipe: {now - self._started:.0f} s: {text}", file=sys.stderr)
-            self._next = now + _PLAIN_S
+        with self._as_long_as_it_can_be_seen():
+            if self.live:
+                if self._bar is None:
+                    self._bar = self._make_bar(None)
+                self._bar.set_description_str(text, refresh=True)
+                self._next = now + _REFRESH_S
+            else:
+                if self._next:
+                    print(f"pmpipe: {now - self._started:.0f} s: {text}", file=sys.stderr)
+                self._next = now + _PLAIN_S
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        with self._as_long_as_it_can_be_seen():
+            if self._bar is not None:
+                self._bar.close()
+                self._bar = None
+
+    @contextmanager
+    def _as_long_as_it_can_be_seen(self) -> Iterator[None]:
+        """A full disk, or a reader that has gone, is told when what counts cannot be written: at the end."""
+        try:
+            yield
+        except OSError:
+            self.enabled = False
+            if self._bar is not None:
+                # so that it leaves without another word
+                self._bar.disable = True
+                self._bar = None
 
     def _show_live(self, scheduler: Scheduler) -> None:
         counts, total = scheduler.counts, len(scheduler.plan.placements)
