@@ -25,7 +25,8 @@ _FULL_COMMIT = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 #: Hosts whose public repositories can be had over https without a key, whatever the lockfile's URL says.
 _SSH_USER = re.compile(r"ssh://git@(?P<host>github\.com|gitlab\.com|bitbucket\.org)[:/](?P<path>.+)")
 
-#: A URL longer than this is no URL, and would not fit in a datagram of the queues.
+#: A URL longer than this is no URL, and would not fit in a datagram of the queues; nor would a package that has more
+#: than so many characters in its name, address and digests together.
 _LONGEST_URL = 8192
 
 
@@ -41,6 +42,10 @@ def origin_of(package: WantedPackage, registries: Registries, project: str) -> O
         LockfileError: neither ``resolved`` nor name and version say where it is.
         ConfigError: the registry of its scope is not usable.
     """
+    length = len(package.label) + len(package.resolved) + len(package.integrity)
+    if length > _LONGEST_URL:
+        endless = f"an address that has, with its name and digests, {length:,} characters"
+        raise LockfileError(f"{package.location} is resolved to {endless}")
     if package.resolved.startswith("file:"):
         path = os.path.normpath(os.path.join(project, package.resolved[len("file:") :]))
         return LocalTarball(path) if names_tarball(path) else LocalFolder(path)

@@ -50,6 +50,22 @@ def test_a_token_goes_to_no_other_host(registries: Registries) -> None:
     assert origin == RemoteTarball("https://other.example/a.tgz", "")
 
 
+@pytest.mark.parametrize(
+    "endless",
+    [
+        package(f"https://other.example/{'x' * 8192}"),
+        package(f"https://other.example/{'ü' * 4096}"),
+        package(f"git+https://git.example/{'x' * 8192}.git#{COMMIT}"),
+        package(f"file:{'x/' * 4096}a.tgz"),
+        package("https://other.example/a.tgz", integrity=" ".join(integrity(bytes([n])) for n in range(90))),
+        wanted_package("node_modules/a", name="y" * 8192),
+    ],
+)
+def test_what_fits_in_no_message_between_processes_is_refused(registries: Registries, endless: WantedPackage) -> None:
+    with pytest.raises(LockfileError, match=r"node_modules/a is resolved to .* characters"):
+        origin_of(endless, registries, "/app")
+
+
 def test_a_file_is_read_where_it_lies(registries: Registries) -> None:
     origin = origin_of(package("file:vendor/../a.tgz"), registries, "/app")
     assert origin == LocalTarball("/app/a.tgz")
