@@ -19,6 +19,7 @@ import msgspec
 from pmpipe.errors import InvalidSpecError, LockfileError
 from pmpipe.npm.json_text import explain, without_bom
 from pmpipe.npm.local_path import relative_path
+from pmpipe.npm.lock_version import stated_version
 from pmpipe.npm.package_path import split_installed
 from pmpipe.npm.spec import parse_spec
 from pmpipe.npm.spec_types import (
@@ -42,19 +43,13 @@ _NO_ADDRESS = (VersionSpec, RangeSpec, TagSpec, AliasSpec)
 _Entry = dict[str, Any]
 
 
-class _Document(msgspec.Struct, frozen=True, rename="camel"):
-    lockfile_version: Any = None
-    packages: Any = None
-    dependencies: Any = None
-
-
 def needs_inflating(data: bytes) -> bool:
     """Whether npm asks registries for what the entries of a lockfile may lack: it may be of version 1.
 
     Args:
         data: the file's bytes, JSON.
     """
-    version = msgspec.json.decode(without_bom(data), type=_Document).lockfile_version
+    version = stated_version(data)
     return not (isinstance(version, (int, float)) and version >= 2)
 
 

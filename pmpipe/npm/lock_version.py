@@ -101,9 +101,12 @@ def is_version_1(data: bytes) -> bool:
         data: the file's bytes, without merge conflicts.
     """
     try:
-        sections = msgspec.json.decode(without_bom(data), type=_Sections)
+        return _is_version_1(msgspec.json.decode(without_bom(data), type=_Sections))
     except (msgspec.MsgspecError, RecursionError):
         return False
+
+
+def _is_version_1(sections: _Sections) -> bool:
     if not _FILLED.match(bytes(sections.dependencies)):
         # that of a project without dependencies
         version = sections.lockfile_version

@@ -136,3 +136,10 @@ def test_fields_of_odd_types_are_passed_over() -> None:
 def test_tells_which_locks_are_old(document: dict[str, Any], expected: tuple[bool, bool]) -> None:
     data = json.dumps(document).encode()
     assert (is_version_1(data), needs_inflating(data)) == expected
+
+
+def test_a_number_that_is_out_of_range_is_no_obstacle_to_telling() -> None:
+    in_an_entry = b'{"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"odd": 1e999}}}'
+    assert (is_version_1(in_an_entry), needs_inflating(in_an_entry)) == (False, False)
+    in_place_of_all = b'{"lockfileVersion": 3, "packages": 1e999, "dependencies": {"a": {}}}'
+    assert (is_version_1(in_place_of_all), needs_inflating(in_place_of_all)) == (False, False)
