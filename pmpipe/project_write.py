@@ -23,7 +23,7 @@ import msgspec
 
 from pmpipe.errors import FilesystemError
 from pmpipe.project_files import LOCKFILES, MANIFEST, YARN_LOCK
-from pmpipe.whole_file import new_file, write_whole
+from pmpipe.whole_file import PARTIAL, new_file, write_whole
 
 JOURNAL = ".pmpipe-files"
 _SUFFIX = ".pmpipe-new"
@@ -280,7 +280,7 @@ def _write_journal(folder: str, journal: _Journal) -> None:
 
 def _discard(folder: str, paths: tuple[str, ...]) -> None:
     beside = [_target(folder, path) + suffix for path in paths for suffix in (_SUFFIX, _FORMER_SUFFIX)]
-    leftovers = [*beside, f"{folder}/{JOURNAL}.partial"]
+    leftovers = [*beside, f"{folder}/{JOURNAL}{PARTIAL}"]
     # the journal last: without it nobody would know of the others
     for path in (*leftovers, f"{folder}/{JOURNAL}"):
         # on a read-only filesystem even the removal of what is not there fails

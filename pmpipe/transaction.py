@@ -33,14 +33,15 @@ import msgspec
 
 from pmpipe.errors import FilesystemError
 from pmpipe.standing import HIDDEN_LOCKFILE
-from pmpipe.whole_file import write_whole
+from pmpipe.whole_file import PARTIAL, write_whole
 from stages.remove import remove_tree
 
 JOURNAL = ".pmpipe-journal"
 _OLD = ".pmpipe-old"
 _NEW = ".pmpipe-new"
 _TRASH = ".pmpipe-trash"
-_OURS = (JOURNAL, _OLD, _NEW, _TRASH)
+_UNFINISHED = f"{JOURNAL}{PARTIAL}"
+_OURS = (JOURNAL, _UNFINISHED, _OLD, _NEW, _TRASH)
 #: What a folder without any package holds.
 _REST = {*_OURS, os.path.basename(HIDDEN_LOCKFILE)}
 
@@ -336,6 +337,8 @@ class ModulesFolder(msgspec.Struct):
             Whether a run had been killed here.
         """
         if self.journal() is None:
+            # the run had changed nothing yet
+            self._clear(_UNFINISHED)
             return False
         self._clear(_OLD, _NEW, _TRASH, JOURNAL)
         return True

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from io import BufferedWriter
 
+#: What a file is called while it is being written.
+PARTIAL = ".partial"
+
 
 def write_whole(path: str, content: bytes) -> None:
     """Write a file by one rename: whoever reads `path` sees what was there before, or all of `content`.
@@ -12,7 +15,7 @@ def write_whole(path: str, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; what was there before still is.
     """
-    partial = f"{path}.partial"
+    partial = f"{path}{PARTIAL}"
     try:
         with new_file(partial) as file:
             file.write(content)

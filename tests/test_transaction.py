@@ -599,6 +599,20 @@ def test_without_a_killed_run_there_is_no_journal(modules: Path) -> None:
     assert ModulesFolder(f"{modules}/a/index.js", fresh=False).journal() is None
 
 
+def test_a_journal_that_was_not_finished_goes_with_the_next_run(modules: Path) -> None:
+    before = snapshot(modules)
+    for fresh in (False, True):
+        (modules / f"{JOURNAL}.partial").write_text("{")
+        folder = ModulesFolder(str(modules), fresh=False)
+        assert not folder.forget_killed_run()
+        assert snapshot(modules) == before
+        (modules / f"{JOURNAL}.partial").write_text("{")
+        folder = ModulesFolder(str(modules), fresh=fresh)
+        folder.begin([])
+        assert ours(modules) == [JOURNAL, *([".pmpipe-old"] if fresh else [".pmpipe-new", ".pmpipe-trash"])]
+        folder.finish()
+
+
 def test_a_journal_names_what_was_being_changed(modules: Path) -> None:
     ModulesFolder(str(modules), fresh=False).begin(["node_modules/a", "node_modules/@s/c"])
     journal = ModulesFolder(str(modules), fresh=False).journal()
