@@ -19,6 +19,7 @@ from pmpipe.errors import LockfileError
 from pmpipe.install import Install
 from pmpipe.install_crew import InstallCrew
 from pmpipe.install_request import Arrival, Request, Summary
+from pmpipe.interrupts import CancelledError
 from pmpipe.npm.text import plural
 from pmpipe.planner import Wanted
 from pmpipe.repair import diagnose
@@ -70,22 +71,29 @@ def install(
         PmpipeError: it could not be done, and the project is as it was.
     """
     extent = extent or Extent()
-    store = session.store()
-    store.open()
+    summary: Summary | None = None
     try:
-        with crew or InstallCrew(session) as all_crew:
-            all_crew.get_ready(session)
-            summary = _install(line, session, store, output, extent, all_crew)
-        for note in all_crew.crew.notes:
-            output.debug(note)
-        if not (session.config.dry_run or extent.arrival) and not (
-            summary.left_out or summary.recorded or summary.built
-        ):
-            session.note_done(store)
-    finally:
-        store.close()
-    summary.warnings[:0] = session.warnings
-    show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
+        store = session.store()
+        store.open()
+        try:
+            with crew or InstallCrew(session) as all_crew:
+                all_crew.get_ready(session)
+                summary = _install(line, session, store, output, extent, all_crew)
+            for note in all_crew.crew.notes:
+                output.debug(note)
+            if not (session.config.dry_run or extent.arrival) and not (
+                summary.left_out or summary.recorded or summary.built
+            ):
+                session.note_done(store)
+        finally:
+            store.close()
+        summary.warnings[:0] = session.warnings
+        show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
+    except CancelledError as cancelled:
+        if summary is not None and not session.config.dry_run:
+            # what is left then is to keep packuments, to record how things are, and to tell
+            cancelled.state = "all that was to be done is done"
+        raise
     return summary
 
 
