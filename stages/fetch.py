@@ -106,8 +106,9 @@ def run_fetch(settings: FetchSettings, arena: mmap, jobs: Channel, results: Chan
     Args:
         settings: how the network is used.
         arena: the shared mapping; this process is the only one that writes to it.
-        jobs: batches of `FetchTarball`, `FetchGit` and `Release`.
-        results: gets `Fetched` and `Failed`.
+        jobs: batches of what is to be fetched (`FetchTarball`, `FetchDocument`, `FetchGit`, `FindGitCommit`), and of
+            `Release` and `Withdraw`, which have no answer.
+        results: gets `Fetched`, `FetchedDocument`, `FoundGitCommit` and `Failed`.
         board: is told which job is in hand.
     """
     try:
