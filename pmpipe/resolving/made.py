@@ -58,8 +58,15 @@ def write_made(made: Made, staging: str) -> str:
 
 
 def take_made(path: str) -> Made:
-    """Read it, and remove the file."""
-    with open(path, "rb") as file:
-        made = msgspec.msgpack.decode(file.read(), type=Made)
-    os.unlink(path)
-    return made
+    """Read it, and remove the file.
+
+    Raises:
+        StoreError: it cannot be read or removed.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        os.unlink(path)
+    except OSError as error:
+        raise store_error(path, error, "take up") from error
+    return msgspec.msgpack.decode(data, type=Made)
