@@ -97,7 +97,10 @@ class Install(msgspec.Struct, dict=True):
             for path in self.request.scripts.due(self.wanted.tree):
                 # what its scripts begin with is what was unpacked
                 installed.packages.pop(path, None)
-        work = self._planner(installed).make()
+        try:
+            work = self._planner(installed).make()
+        except OSError as error:
+            raise _unreadable(error) from error
         self.summary.kept = work.kept
         self.summary.removed = work.removed
         if self.request.dry_run:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from pmpipe import __version__
-from pmpipe.project_files import NO_CONTENTS, Contents
+from pmpipe.project_files import NO_CONTENTS, Contents, read_file
 from pmpipe.wanted import WantedTree
 
 _CHECKSUM_BYTES = 4
@@ -117,6 +117,9 @@ def recall(store: str, key: str, project: str, contents: Contents = NO_CONTENTS)
         key: from `tree_key`.
         project: absolute path of the project.
         contents: of package.json files that are to be written yet.
+
+    Raises:
+        FilesystemError: a package.json cannot be read.
     """
     path = f"{store}/trees/{key}"
     try:
@@ -156,12 +159,13 @@ def _forget_oldest(folder: str) -> None:
 
 
 def digest_of_file(path: str) -> str:
-    """A digest of the file's content; empty if there is no such file."""
-    try:
-        with open(path, "rb") as file:
-            return _digest(file.read())
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+    """A digest of the file's content; empty if there is no such file.
+
+    Raises:
+        FilesystemError: it exists, but cannot be read.
+    """
+    content = read_file("", path)
+    return "" if content is None else _digest(content)
 
 
 def digests_of(project: str, paths: Iterable[str], contents: Contents = NO_CONTENTS) -> dict[str, str]:

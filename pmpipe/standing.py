@@ -64,6 +64,9 @@ def stands(store: str, project: str, key: str, *, with_bins: bool) -> bool:
         project: absolute path of the project.
         key: from `pmpipe.memory.tree_key`.
         with_bins: executables are to be linked.
+
+    Raises:
+        FilesystemError: a package.json cannot be read.
     """
     try:
         record = _decoder.decode(read_sealed(project_file(store, project)))

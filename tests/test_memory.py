@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.trees import wanted_package, wanted_tree
 
+from pmpipe.errors import FilesystemError
 from pmpipe.memory import Inputs, Remembered, digest_of_file, digests_of, recall, remember, tree_key
 
 TREE = wanted_tree(wanted_package("node_modules/a"), wanted_package("node_modules/b", in_bundle=True))
@@ -153,3 +154,11 @@ def test_the_digest_of_no_file_is_empty(tmp_path: Path) -> None:
     assert digest_of_file(f"{tmp_path}/none") == ""
     assert digest_of_file(f"{tmp_path}/file/none") == ""
     assert len(digest_of_file(f"{tmp_path}/file")) == 64
+
+
+def test_an_input_that_cannot_be_read_is_named(store: str, project: Path) -> None:
+    remember(store, "key", Remembered(inputs_of(project), TREE))
+    (project / "packages/x/package.json").unlink()
+    (project / "packages/x/package.json").mkdir()
+    with pytest.raises(FilesystemError, match=r"cannot read .*/packages/x/package\.json"):
+        recall(store, "key", str(project))

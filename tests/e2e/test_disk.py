@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,6 +169,20 @@ def test_a_read_only_project_fails_cleanly(project: Project, read_only: Callable
     run = project.fails(command)
     assert "error[PM_FILESYSTEM]: cannot change" in run.stderr
     assert "Read-only file system" in run.stderr
+
+
+@pytest.mark.root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="nothing takes root's privileges away")
+def test_a_folder_of_executables_that_is_closed_is_named(project: Project) -> None:
+    project.want(PACKAGES)
+    project.succeeds("ci")
+    project.want(FORMER)
+    bin_folder = project.folder / "node_modules/.bin"
+    bin_folder.chmod(0)
+    project.prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+    run = project.fails("install")
+    bin_folder.chmod(0o755)
+    assert f"error[PM_FILESYSTEM]: cannot read {bin_folder}: Permission denied" in run.stderr
 
 
 @pytest.mark.root
