@@ -92,11 +92,14 @@ class Store:
             return  # a read-only place without a store: nothing to lock, and every package is missing
         except OSError as error:
             raise self.unusable(error) from error
-        if self.writable and self._is_alone():
-            self._clean_staging()
-        # without locks nobody ever knows that he is alone, and nobody cleans up
-        with suppress(NoLocksError):
-            flock(self._lock_fd, fcntl.LOCK_SH)
+        try:
+            if self.writable and self._is_alone():
+                self._clean_staging()
+            # without locks nobody ever knows that he is alone, and nobody cleans up
+            with suppress(NoLocksError):
+                flock(self._lock_fd, fcntl.LOCK_SH)
+        except OSError as error:
+            raise self.unusable(error) from error
 
     def close(self) -> None:
         """Give the lock back."""

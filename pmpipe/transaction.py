@@ -161,6 +161,9 @@ class ModulesFolder(msgspec.Struct):
         self._write_journal(Journal(everything=True))
         if self._existed:
             former = [name for name in os.listdir(self.path) if name not in _OURS]
+            if os.path.islink(f"{self.path}/{_OLD}"):
+                # it has come with the project: nothing is to go wherever it leads
+                self._clear(_OLD)
             self._old = self._free_old()
             os.makedirs(self._old)
             for name in former:

@@ -127,6 +127,15 @@ def test_without_locks_nobody_is_alone(store: Store, monkeypatch: pytest.MonkeyP
         pass
 
 
+def test_a_lock_that_the_system_refuses_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(fd: int, operation: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StoreError, match="cannot be used: Input/output error"):
+        store.open()
+
+
 def test_closing_twice_is_harmless(store: Store) -> None:
     store.open()
     store.close()

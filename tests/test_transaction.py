@@ -125,6 +125,24 @@ def test_former_trees_that_a_killed_run_was_removing_are_no_obstacle(
     }
 
 
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_what_stood_there_does_not_go_where_a_link_of_the_project_leads(
+    modules: Path, staging: str, tmp_path: Path, succeeds: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (modules / ".pmpipe-old").symlink_to(elsewhere)
+    folder = ModulesFolder(str(modules), fresh=True)
+    folder.begin([])
+    assert os.listdir(elsewhere) == []
+    if succeeds:
+        folder.finish()
+    else:
+        folder.roll_back(staging)
+        assert {name for name in os.listdir(modules) if name != ".pmpipe-old"} == {path.split("/")[0] for path in TREE}
+    assert os.listdir(elsewhere) == []
+
+
 def test_a_fresh_folder_ends_with_what_was_built(modules: Path) -> None:
     folder = ModulesFolder(str(modules), fresh=True)
     folder.begin([])
