@@ -5,8 +5,8 @@
     <store>/v1/packuments/<hex>  magic, length of the head (4 bytes), head (msgpack), body as received
 
 The body is never decoded or compressed anew: what libcurl put into the arena is what ``sendfile`` takes out of it. A
-file appears by one rename. Its modification time is when the registry last said that the document is current. A file that
-is torn or of another format is as good as none.
+file appears by one rename. Its modification time is when the registry last said that the document is current. A file
+that is torn or of another format is as good as none.
 
 Writing is a courtesy to the next run. It happens in a process of its own, which gets work only while its bounded queue
 has room (see `pmpipe.resolving.machine`); a disk that is slow or full costs nothing but the copy.
