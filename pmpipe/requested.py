@@ -150,7 +150,7 @@ def additions_for(specs: Sequence[NamedSpec], folder: str) -> list[Addition]:
 def _tagged(packument: Packument, spec: TagSpec, pick: PickOptions) -> str:
     manifest = pick_manifest(packument, spec.fetch_spec, pick)
     if manifest is None or not isinstance(manifest.version, str):
-        raise no_matching_version(packument, request_from_spec(packument.name, spec.raw_spec, spec))
+        raise no_matching_version(packument, request_from_spec(packument.name, spec.raw_spec, spec), pick)
     return manifest.version
 
 

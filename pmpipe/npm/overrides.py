@@ -16,6 +16,7 @@ from pmpipe.errors import InvalidSpecError, ManifestError
 from pmpipe.npm.declared import Declared, DependencyMap
 from pmpipe.npm.lock_graph import Edge, LockGraph
 from pmpipe.npm.manifest import Manifest
+from pmpipe.npm.override_key import split_override_key
 from pmpipe.npm.package_path import ROOT, PackagePath
 from pmpipe.npm.resolutions import with_resolutions
 from pmpipe.npm.semver import intersects, valid_range
@@ -41,7 +42,7 @@ class OverrideSet:
         own = rules if isinstance(rules, str) else rules.get(".", "" if "." in rules else None)
         self.key = key
         self.parent = parent
-        self.name, self.key_range = _split_key(key) if parent is not None else ("", "")
+        self.name, self.key_range = split_override_key(key) if parent is not None else ("", "")
         # an empty spec means any version, no spec means the range of the key itself
         self.spec = (own or ANY) if isinstance(own, str) else self.key_range
         self.children: dict[str, OverrideSet] = {}
@@ -210,19 +211,6 @@ def _maps_of(package: Declared) -> tuple[DependencyMap | None, ...]:
         package.dependencies,
         package.peer_dependencies,
     )
-
-
-def _split_key(key: str) -> tuple[str, str]:
-    """Name and range of a rule's key, ``foo@^1`` or ``@scope/foo``."""
-    name, _, wanted = key.partition("@") if not key.startswith("@") else _scoped_partition(key)
-    if not name:
-        raise ManifestError(f"package.json: overrides > {key!r} names no package")
-    return name, wanted or ANY
-
-
-def _scoped_partition(key: str) -> tuple[str, str, str]:
-    name, at, wanted = key[1:].partition("@")
-    return f"@{name}", at, wanted
 
 
 def _overlaps(edge: Edge, key_range: str) -> bool:

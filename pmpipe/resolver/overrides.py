@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pmpipe.errors import InvalidSpecError, ManifestError
+from pmpipe.npm.override_key import split_override_key
 from pmpipe.npm.semver import intersects, parse_range, parse_version
 from pmpipe.resolver.request import Request, RequestKind, read_request
 
@@ -49,7 +50,7 @@ class OverrideRule:
         if own is not None and not isinstance(own, str):
             raise ManifestError(f"overrides: the value for {key} is neither a text nor an object")
         if parent is not None:
-            self.name, self.key_spec = _split_key(key)
+            self.name, self.key_spec = split_override_key(key)
             self.value = ("*" if own == "" else own) or self.key_spec
         self.children = {
             child_key: OverrideRule(value, child_key, self) for child_key, value in members.items() if child_key != "."
@@ -213,12 +214,3 @@ def _overlap(first: str, second: str) -> bool:
 def _contains(range_text: str, version: str) -> bool:
     parsed_range, parsed_version = parse_range(range_text), parse_version(version)
     return parsed_range is not None and parsed_version is not None and parsed_range.test(parsed_version)
-
-
-def _split_key(key: str) -> tuple[str, str]:
-    at = key.find("@", 1)
-    if at < 0:
-        return key, "*"
-    if at == 0 or not key[:at]:
-        raise ManifestError(f"overrides: {key} names no package")
-    return key[:at], key[at + 1 :].strip() or "*"

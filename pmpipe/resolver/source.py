@@ -6,6 +6,7 @@ known when the tree is finished.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -33,6 +34,10 @@ _SHOWN_CHARACTERS = 200
 _NO_VERSIONS_HINT = (
     "the registry's data has no version of it at all: it may have been unpublished, or the registry or a mirror serves "
     "incomplete data"
+)
+
+_TOO_LATE_HINT = (
+    "before or min-release-age leaves out newer versions; min-release-age-exclude names packages of any age"
 )
 
 
@@ -283,13 +288,13 @@ class Source:
         assert isinstance(fed, Packument)
         pick = self.pick
         if pick.before is not None and self._is_excluded(request.name):
-            pick = PickOptions(pick.default_tag, None, pick.node_version, pick.npm_version)
+            pick = msgspec.structs.replace(pick, before=None)
         try:
             manifest = pick_manifest(fed, request.wanted, pick)
         except PmpipeError as error:
             return error
         if manifest is None:
-            return no_matching_version(fed, request)
+            return no_matching_version(fed, request, pick)
         return self._registry_package(request, fed, manifest)
 
     def _registry_package(self, request: Request, fed: Packument, manifest: RawManifest) -> Package | PmpipeError:
@@ -381,18 +386,39 @@ def _unusable_address(label: str, tarball: str, fault: str) -> TarballAddressErr
     )
 
 
-def no_matching_version(packument: Packument, request: Request) -> NoMatchingVersionError:
-    """The error for a request that none of a package's versions meets: it names the tags and the nearest versions."""
+def no_matching_version(packument: Packument, request: Request, pick: PickOptions) -> NoMatchingVersionError:
+    """The error for a request that none of a package's versions meets: it names the tags and the nearest versions.
+
+    Where a version is left out only because it was published too late, the error says so.
+    """
+    wanted = request.wanted or "*"
     tags = ", ".join(f"{tag}: {version}" for tag, version in list(packument.dist_tags.items())[:5])
-    nearest = nearest_versions(packument, request)
     details = [f"tags: {tags}"] if tags else []
+    later = _published_later(packument, request, pick)
+    if later:
+        limit = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(pick.before))
+        return NoMatchingVersionError(
+            f"no version of {packument.name} matches {wanted} and was published until {limit}",
+            details=(*details, f"published later: {later}"),
+            hint=_TOO_LATE_HINT,
+        )
+    nearest = nearest_versions(packument, request)
     if nearest:
         details.append(f"nearest: {', '.join(nearest)}")
     # nothing that package.json could ask for would be found
     hint = "" if packument.versions else _NO_VERSIONS_HINT
-    return NoMatchingVersionError(
-        f"no version of {packument.name} matches {request.wanted or '*'}", details=tuple(details), hint=hint
-    )
+    return NoMatchingVersionError(f"no version of {packument.name} matches {wanted}", details=tuple(details), hint=hint)
+
+
+def _published_later(packument: Packument, request: Request, pick: PickOptions) -> str:
+    """The version that would be taken if any date would do; empty where there is none."""
+    if pick.before is None:
+        return ""
+    try:
+        manifest = pick_manifest(packument, request.wanted, msgspec.structs.replace(pick, before=None))
+    except PmpipeError:
+        return ""
+    return manifest.version if manifest is not None and isinstance(manifest.version, str) else ""
 
 
 def nearest_versions(packument: Packument, request: Request) -> list[str]:

@@ -91,6 +91,32 @@ def test_no_matching_version_further_down_hints_at_overrides(project: Project) -
     refused(project, "no version of leaf matches 9", "the project > user@1.0.0, as leaf@9", "overrides in package.json")
 
 
+@pytest.mark.parametrize("wanted", ["^1.0.0", "1.0.0", "latest", "*"])
+def test_a_version_that_is_too_new_is_told_with_what_leaves_it_out(
+    project: Project, registry: PackageRegistry, wanted: str
+) -> None:
+    serve(registry, "leaf", packument(registry, time={"1.0.0": "2026-05-04T03:02:01.000Z"}))
+    project.declare(dependencies={"leaf": wanted})
+    project.write(".npmrc", "before=2026-01-31\n")
+    run = refused(
+        project,
+        f"error[PM_NO_MATCHING_VERSION]: no version of leaf matches {wanted} and was published until 2026-01-31T00:00",
+        "published later: 1.0.0",
+        "required by the project",
+        "hint: before or min-release-age leaves out newer versions",
+    )
+    assert "correct what package.json asks for" not in run.stderr
+
+
+def test_a_version_that_there_never_was_is_told_as_such_whatever_its_date(
+    project: Project, registry: PackageRegistry
+) -> None:
+    serve(registry, "leaf", packument(registry, time={"1.0.0": "2026-05-04T03:02:01.000Z"}))
+    project.declare(dependencies={"leaf": "9"})
+    project.write(".npmrc", "before=2026-01-31\n")
+    refused(project, "no version of leaf matches 9\n", "nearest: 1.0.0", "hint: correct what package.json asks for")
+
+
 def test_no_such_tag(project: Project) -> None:
     project.declare(LEAF, dependencies={"leaf": "nightly"})
     refused(project, "no version of leaf matches nightly", "tags: latest: 1.0.0", "required by the project")
@@ -157,6 +183,14 @@ def test_no_package_json(project: Project) -> None:
 def test_an_override_of_a_direct_dependency(project: Project) -> None:
     project.declare(LEAF, dependencies={"leaf": "^1.0.0"}, overrides={"leaf": "2.0.0"})
     refused(project, "override", "leaf", "hint:")
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"mid>leaf": "1"}, {"mid/leaf": "1"}, {"**/leaf": "1"}, {"mid": {"a leaf": "1"}}, {"@scope": "1"}]
+)
+def test_an_override_for_what_is_no_package_name(project: Project, overrides: dict[str, Any]) -> None:
+    project.declare(LEAF, MID, dependencies={"mid": "1"}, overrides=overrides)
+    refused(project, "error[PM_MANIFEST]", "overrides > ", "names no package", "hint: a rule that holds only below")
 
 
 def test_a_wrong_install_strategy(project: Project) -> None:

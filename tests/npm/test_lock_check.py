@@ -530,6 +530,12 @@ def test_override_that_refers_to_no_dependency_is_an_error():
         overridden({"y": "$z"}).problems()
 
 
+@pytest.mark.parametrize("key", ["w>y", "w/y", "**/y", "@scope", "y ", ".y"])
+def test_override_for_what_is_no_package_name_is_an_error(key: str):
+    with pytest.raises(ManifestError, match="names no package"):
+        overridden({key: "2"}).problems()
+
+
 def test_override_does_not_concern_bundled_packages():
     entries = {
         "node_modules/w": entry("1.0.0", "w", dependencies={"v": "1"}, bundleDependencies=["v", "y"]),
