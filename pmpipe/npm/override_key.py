@@ -5,8 +5,9 @@ Source: npm's ``@npmcli/arborist``, ``lib/override-set.js``, which reads a key a
 
 from __future__ import annotations
 
-from pmpipe.errors import ManifestError
+from pmpipe.errors import InvalidSpecError, ManifestError
 from pmpipe.npm.names import is_valid_name
+from pmpipe.npm.spec import parse_spec
 from pmpipe.npm.text import printable
 
 _ANY = "*"
@@ -17,13 +18,33 @@ def split_override_key(key: str) -> tuple[str, str]:
     """Name and range of a rule's key, ``foo@^1`` or ``@scope/foo``; the range is ``*`` where there is none.
 
     Raises:
-        ManifestError: the key names no package, as ``foo>bar`` (pnpm's) and ``foo/bar`` (yarn's) do not.
+        ManifestError: the key is no package's name with or without a spec, as ``foo>bar``, ``foo@1>bar`` (pnpm's) and
+            ``foo/bar`` (yarn's) are not.
     """
     at = key.find("@", 1)
     name, wanted = (key[:at], key[at + 1 :].strip()) if at > 0 else (key, "")
+    wanted = wanted or _ANY
     if not is_valid_name(name):
-        raise ManifestError(
-            f"package.json: overrides > {printable(key, _SHOWN_CHARACTERS)} names no package",
-            hint='a rule that holds only below another package is written inside: {"above": {"below": "1.0.0"}}',
-        )
-    return name, wanted or _ANY
+        raise _wrong(key, "names no package")
+    try:
+        # only whether it can be read counts here, so that any folder will do
+        parse_spec(name, wanted, "/", home="/")
+    except InvalidSpecError as error:
+        raise _wrong(key, "names no range of versions") from error
+    return name, wanted
+
+
+def is_override_key(key: str) -> bool:
+    """Whether overrides may have this key."""
+    try:
+        split_override_key(key)
+    except ManifestError:
+        return False
+    return True
+
+
+def _wrong(key: str, why: str) -> ManifestError:
+    return ManifestError(
+        f"package.json: overrides > {printable(key, _SHOWN_CHARACTERS)} {why}",
+        hint='a rule that holds only below another package is written inside: {"above": {"below": "1.0.0"}}',
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from pmpipe.npm.names import is_valid_name
+from pmpipe.npm.override_key import is_override_key
 
 #: yarn's kinds of specs that nothing else has.
 _YARNS_OWN = ("patch:", "portal:", "exec:")
@@ -84,7 +84,7 @@ def _path(key: str) -> list[str] | None:
     if scope or not parts:
         return None
     cleaned = [_descriptor(part) for part in parts]
-    return cleaned if all(is_valid_name(_name(part)) for part in cleaned) else None
+    return cleaned if all(map(is_override_key, cleaned)) else None
 
 
 def _descriptor(part: str) -> str:

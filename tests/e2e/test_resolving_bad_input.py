@@ -193,6 +193,19 @@ def test_an_override_for_what_is_no_package_name(project: Project, overrides: di
     refused(project, "error[PM_MANIFEST]", "overrides > ", "names no package", "hint: a rule that holds only below")
 
 
+@pytest.mark.parametrize("key", ["mid@1>leaf", "mid@1>leaf@1", "leaf@a b", "leaf@^1.x.y"])
+def test_an_override_for_what_is_no_range(project: Project, key: str) -> None:
+    project.declare(LEAF, MID, dependencies={"mid": "1"}, overrides={key: "1"})
+    refused(project, f"error[PM_MANIFEST]: package.json: overrides > {key} names no range", "hint: a rule that holds")
+
+
+def test_an_override_for_a_tag_or_an_alias_is_passed_over(project: Project) -> None:
+    overrides = {"leaf@latest": "2", "leaf@npm:mid@1": "2", "leaf@file:x": "2"}
+    project.declare(LEAF, MID, dependencies={"mid": "1"}, overrides=overrides)
+    project.succeeds("install")
+    assert project.lock["packages"]["node_modules/leaf"]["version"] == "1.0.0"
+
+
 def test_a_wrong_install_strategy(project: Project) -> None:
     project.declare(LEAF, dependencies={"leaf": "1"})
     project.write(".npmrc", "install-strategy=linked\n")

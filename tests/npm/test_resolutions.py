@@ -44,6 +44,8 @@ def test_a_resolution_is_an_override(resolutions: dict[str, str], overrides: dic
         {"@types/*": "1"},
         {"": "1"},
         {"@s": "1"},
+        {"a@patch:x": "1"},
+        {"a@b c": "1"},
     ],
 )
 def test_what_cannot_be_said_is_named_and_ignored(resolutions: dict[str, Any]) -> None:
