@@ -45,7 +45,9 @@ def who(node: Node) -> str:
         return "the project"
     if real.failure is not None and not real.version:
         return real.name
-    label = real.package.label if real.package.name == real.name else f"{real.name}@npm:{real.package.label}"
+    # a folder outside of node_modules is called as it is called on the disk, which makes no alias of its package
+    is_alias = real.parent is not None and real.package.name != real.name
+    label = f"{real.name}@npm:{real.package.label}" if is_alias else real.package.label
     return f"workspace {label}" if real.is_workspace else label
 
 

@@ -283,6 +283,14 @@ def test_a_workspaces_dependency_that_is_not_there_is_told_with_the_workspace(pr
     refused(project, "nowhere could not be fetched", "workspace a@1.0.0", "as nowhere@1")
 
 
+@pytest.mark.parametrize("top", [{"workspaces": ["packages/*"]}, {"dependencies": {"@scope/one": "file:packages/a"}}])
+def test_a_folder_is_told_by_its_packages_name(project: Project, top: dict[str, Any]) -> None:
+    project.declare(**top)
+    workspace(project, "packages/a", "@scope/one", dependencies={"nowhere": "1"})
+    run = refused(project, "nowhere could not be fetched", "@scope/one@1.0.0, as nowhere@1")
+    assert "npm:" not in run.stderr
+
+
 # -- packuments -----------------------------------------------------------------------------------------------------
 
 
