@@ -171,7 +171,7 @@ class PeerSets:
         lenient = self.options.force or not (mine or self.options.strict_peer_deps)
         if edge.target is None:
             if rival is None:
-                if not (self._later_npm and self._can_do_without(edge, source)):
+                if not (self._looks_up_less(edge) and self._can_do_without(edge, source)):
                     yield from self.into_tree(edge, tree, None, required)
                 return
             # what the node itself asks for comes first; the peer's wish narrows it where it can
@@ -194,6 +194,16 @@ class PeerSets:
         raise explain_set_conflict(edge, rival)
 
     # --- where npm 12 decides otherwise
+
+    def _looks_up_less(self, edge: Edge) -> bool:
+        """Whether an optional peer may be left alone: npm 12 does so, and a foreign lock shows that it was.
+
+        What is looked up for it would be the newest version, whose own peers might contradict those that are locked.
+        """
+        if self._later_npm or edge.dependency.kind is not Kind.PEER_OPTIONAL:
+            return self._later_npm
+        request = self._read_request(edge)
+        return isinstance(request, Request) and self.source.is_unanswered(request)
 
     def _can_do_without(self, edge: Edge, source: Node | None) -> bool:
         """Whether nothing has to be looked up for an optional peer: there is none, or one that fits."""

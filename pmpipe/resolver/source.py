@@ -191,6 +191,13 @@ class Source:
         was = self._pinned_by(request) if self.pins is not None else None
         return request if was is None else was.request
 
+    def is_unanswered(self, request: Request) -> bool:
+        """Whether there is a foreign lock that has all packages, and none of them is for this request.
+
+        A yarn.lock of yarn 1 is none: it is used as npm uses it.
+        """
+        return self.pins is not None and bool(self.pins.by_name) and self._pinned_by(request) is None
+
     def _package(self, request: Request) -> Package | PmpipeError | Ask:
         if request.is_registry:
             line = (request.name, request.wanted)

@@ -97,6 +97,56 @@ def test_peers_that_a_lock_does_not_answer_get_the_version_that_most_depend_on(l
     assert {version for path, version in found.items() if "host" in path} == {"1.1.0"}
 
 
+#: as Angular's packages are: one release needs its other packages in exactly that version
+RELEASES: dict[str, Any] = {
+    "registry": {
+        "core": {"1.0.0": {}, "1.1.0": {}},
+        "cli": {v: {"peerDependencies": {"core": v}} for v in ("1.0.0", "1.1.0")},
+        "extra": {v: {"peerDependencies": {"core": v, "cli": v}} for v in ("1.0.0", "1.1.0")},
+        "zone": {v: {"peerDependencies": {"core": v}} for v in ("1.0.0", "1.1.0")},
+        "build": {
+            "1.0.0": {
+                "peerDependencies": {"cli": "^1.0.0 || ^1.0.0-next", "extra": "^1.0.0"},
+                "peerDependenciesMeta": {"extra": {"optional": True}},
+            }
+        },
+    },
+    "project": {
+        "name": "app",
+        "version": "1.0.0",
+        "dependencies": dict.fromkeys(("build", "cli", "core", "zone"), "^1.0.0"),
+    },
+}
+RELEASES_BERRY = "__metadata: {version: 8}\n" + "".join(
+    f'"{name}@npm:^1.0.0": {{version: 1.0.0, resolution: "{name}@npm:1.0.0"}}\n'
+    for name in ("build", "cli", "core", "zone")
+)
+RELEASES_PNPM = "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n" + "".join(
+    f"      {name}: {{specifier: ^1.0.0, version: 1.0.0}}\n" for name in ("build", "cli", "core", "zone")
+)
+RELEASES_BUN = """{"lockfileVersion": 1, "packages": {
+  "build": ["build@1.0.0", "", {"peerDependencies": {"cli": "^1.0.0 || ^1.0.0-next", "extra": "^1.0.0"}}, ""],
+  "cli": ["cli@1.0.0", "", {"peerDependencies": {"core": "1.0.0"}}, ""], "core": ["core@1.0.0", "", {}, ""],
+  "zone": ["zone@1.0.0", "", {"peerDependencies": {"core": "1.0.0"}}, ""] },
+  "workspaces": {"": {"dependencies": {"build": "^1.0.0", "cli": "^1.0.0", "core": "^1.0.0", "zone": "^1.0.0"}}} }"""
+
+
+@pytest.mark.parametrize(
+    ("lock", "file"), [(RELEASES_BERRY, "yarn.lock"), (RELEASES_PNPM, "pnpm-lock.yaml"), (RELEASES_BUN, "bun.lock")]
+)
+def test_an_optional_peer_that_a_lock_does_not_have_contradicts_nothing(lock: str, file: str) -> None:
+    found = versions(resolve_pinned(RELEASES, URL, pins=read_foreign_lock(lock.encode(), file)))
+    assert found == {f"node_modules/{name}": "1.0.0" for name in ("build", "cli", "core", "zone")}
+
+
+def test_an_optional_peer_that_a_lock_has_keeps_its_version() -> None:
+    project = {**RELEASES["project"], "devDependencies": {"extra": "^1.0.0"}}
+    berry = RELEASES_BERRY + '"extra@npm:^1.0.0": {version: 1.0.0, resolution: "extra@npm:1.0.0"}\n'
+    pinned = read_foreign_lock(berry.encode(), "yarn.lock")
+    found = versions(resolve_pinned({**RELEASES, "project": project}, URL, pins=pinned))
+    assert found == {f"node_modules/{name}": "1.0.0" for name in ("build", "cli", "core", "extra", "zone")}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_order_of_answers_changes_nothing(seed: int) -> None:
     given = pins(b="^1.0.0=1.0.0", c="*=1.0.0")
