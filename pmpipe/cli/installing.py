@@ -15,7 +15,7 @@ from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
 from pmpipe.cli.wording import some_of
-from pmpipe.errors import LockfileError
+from pmpipe.errors import LockfileError, PmpipeError
 from pmpipe.install import Install
 from pmpipe.install_crew import InstallCrew
 from pmpipe.install_request import Arrival, Request, Summary
@@ -183,9 +183,14 @@ class _Job(msgspec.Struct):
         run = crew.resolve_run or make_run(
             self.store, crew.sizes, offline=session.config.offline, goes_on=not only_lock
         )
-        resolved = resolve(run, self.store, crew.crew, self.progress.show_resolving)
+        try:
+            resolved = resolve(run, self.store, crew.crew, self.progress.show_resolving)
+        except PmpipeError:
+            # it may be why something could not be had
+            self.output.warn(self._unheeded_registries())
+            raise
         crew.came_damaged = resolved.came_damaged
-        session.warnings += [*resolved.warnings, *unheeded_settings(session.folder)]
+        session.warnings += [*self._unheeded_registries(), *resolved.warnings, *unheeded_settings(session.folder)]
         project = crew.resolve_inputs.order.project
         if project.locked is None and not project.update_all:
             session.warnings += unread_locks(session.folder)
@@ -218,6 +223,11 @@ class _Job(msgspec.Struct):
         summary.resolved, summary.documents = resolved.packages, resolved.documents
         summary.counts.add(resolved.counts)
         return summary
+
+    def _unheeded_registries(self) -> list[str]:
+        from pmpipe.foreign_registries import unheeded_registries
+
+        return unheeded_registries(self.session.folder, self.session.config.registries)
 
     def _write(self, made: Made) -> ProjectWrite:
         from pmpipe.project_files import YARN_LOCK

@@ -321,3 +321,14 @@ def test_a_lock_that_cannot_be_read_is_told_while_there_is_no_other(project: Pro
     assert "bun.lockb is not read" in project.succeeds("install").stderr
     (project.folder / "node_modules").rename(project.base / "gone")
     assert project.succeeds("install").stderr == ""
+
+
+def test_registries_that_only_others_know_are_told(project: Project) -> None:
+    project.write(".yarnrc.yml", "npmScopes: {acme: {npmRegistryServer: https://acme.example}}\n")
+    project.declare(ONE, dependencies={"lib": "1"})
+    said = project.succeeds("install").stderr
+    assert "warning: .yarnrc.yml names registries that npm does not look for there" in said
+    assert "@acme:registry=https://acme.example" in said
+    project.declare(dependencies={"lib": "1", "@acme/none": "1"})
+    refused = project.fails("install").stderr
+    assert refused.index("@acme:registry=https://acme.example") < refused.index("error[")
