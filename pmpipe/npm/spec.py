@@ -39,6 +39,12 @@ _PATH = re.compile("[.]|~?/|[a-zA-Z]:")
 _NEEDS_A_CLOSER_LOOK = re.compile(r"[/:@]|\A\.")
 _CHANGED_IN_URLS = re.compile(r"[^A-Za-z0-9\-_.!~*'()]")
 
+#: what npm has for a protocol of yarn's or pnpm's
+_INSTEAD = {
+    "patch": "use the version that is patched, and name the patch under patchedDependencies in package.json",
+    "portal": "use file: and the folder, which links to it, too",
+}
+
 
 def parse_argument(text: str, where: str | None = None, *, home: str | None = None) -> Spec:
     """Read an argument of the command line: a name, a spec, or both.
@@ -193,7 +199,7 @@ def _read_url(name: PackageName | None, raw_spec: str, raw: str) -> Spec:
     if url.scheme not in ("http", "https"):
         raise InvalidSpecError(
             f"{shown(raw)} has a scheme that is not supported: {url.scheme}:",
-            hint="use https:, file:, npm:, workspace:, or one of git's with git+ in front",
+            hint=_INSTEAD.get(url.scheme, "use https:, file:, npm:, workspace:, or one of git's with git+ in front"),
         )
     return RemoteSpec(name=name, raw=raw, raw_spec=raw_spec, fetch_spec=raw_spec)
 

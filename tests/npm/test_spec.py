@@ -102,6 +102,19 @@ def test_contradicting_fragment_is_refused():
         parse_spec("x", "user/project#v1::semver:^1", WHERE)
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("patch:a@npm%3A1.0.0#./a.patch", "patchedDependencies"),
+        ("portal:./a", "use file:"),
+    ],
+)
+def test_says_what_to_use_in_place_of_what_only_yarn_or_pnpm_know(spec: str, words: str) -> None:
+    with pytest.raises(InvalidSpecError, match="has a scheme that is not supported") as refused:
+        parse_spec("a", spec, WHERE)
+    assert words in refused.value.hint
+
+
 def test_hosted_repository_knows_its_addresses():
     hosted = parse_spec("x", "gitlab:group/sub/project#v1", WHERE).hosted
     assert hosted.ssh_url == "git+ssh://git@gitlab.com/group/sub/project.git#v1"
