@@ -56,6 +56,20 @@ def place_at(data: bytes, offset: int, file: str) -> Place:
     return Place(file, data.count(b"\n", 0, offset) + 1, column)
 
 
+def conflict_in(data: bytes, file: str) -> JsonFault | None:
+    """What to say of a text in which git has left a merge conflict; None if it has not.
+
+    Args:
+        data: the text without a byte order mark.
+        file: the file's name for the message.
+    """
+    conflict = _CONFLICT.search(data)
+    if conflict is None:
+        return None
+    where = place_at(data, conflict.start(), file)
+    return JsonFault("the file holds unresolved merge conflicts", where, "resolve the conflicts, or restore the file")
+
+
 def explain(data: bytes, error: msgspec.DecodeError, file: str) -> JsonFault:
     """Say what is wrong with a text that msgspec could not decode.
 
@@ -66,12 +80,9 @@ def explain(data: bytes, error: msgspec.DecodeError, file: str) -> JsonFault:
     """
     if data.startswith(_UTF16_BOMS) or b"\0" in data[:4]:
         return JsonFault("the file is UTF-16, not UTF-8", Place(file, 1, 1), "save it as UTF-8")
-    conflict = _CONFLICT.search(data)
+    conflict = conflict_in(data, file)
     if conflict is not None:
-        where = place_at(data, conflict.start(), file)
-        return JsonFault(
-            "the file holds unresolved merge conflicts", where, "resolve the conflicts, or restore the file"
-        )
+        return conflict
     if not data.strip():
         return JsonFault("the file is empty", Place(file, 1, 1))
     at = _DECODE_ERROR_BYTE.search(str(error))

@@ -46,6 +46,8 @@ def read_bun_lock(data: bytes, file: str = "bun.lock") -> Pins:
     if not isinstance(document, dict):
         raise LockfileError(f"cannot use {file}: it must be an object", hint=_HINT)
     version = document.get("lockfileVersion")
+    if version is None:
+        raise LockfileError(f"cannot use {file}: it has no lockfileVersion", hint=_HINT)
     if not isinstance(version, int) or not 0 <= version <= _NEWEST:
         raise LockfileError(
             f"cannot use {file}: lockfileVersion {str(version)[:40]} is not known, only 0 to {_NEWEST} are",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.foreign.limits import MAX_DEPTH, checked_size
-from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.json_text import conflict_in, without_bom
 
 if TYPE_CHECKING:
     import yaml
@@ -54,6 +54,9 @@ def read_plain_yaml(data: bytes, file: str, hint: str) -> list[Plain]:
             else:
                 builder.take(event)
     except yaml.YAMLError as error:
+        conflict = conflict_in(text, file)
+        if conflict is not None:
+            raise LockfileError(f"cannot read {conflict.place}: {conflict.what}", hint=conflict.hint) from error
         raise _no_yaml(error, file, hint) from error
     return documents
 
@@ -113,7 +116,7 @@ class _Builder:
         if event.anchor is not None or event.tag is not None:
             raise self._refused(event, "an anchor or a tag")
         if len(self._open) >= MAX_DEPTH:
-            raise self._refused(event, "too many levels")
+            raise self._refused(event, "a value that is nested too deeply")
         if self._open and self._keys[-1] is _NO_KEY and isinstance(self._open[-1], dict):
             raise self._refused(event, "a key that is no text")
         self._put(value)

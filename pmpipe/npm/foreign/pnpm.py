@@ -54,9 +54,11 @@ def _version_of(document: Mapping[str, Plain], file: str) -> int:
     text = text_field(document, "lockfileVersion")
     # pnpm 7 could be asked for specifiers beside the versions, as later locks have them
     number = re.match(r"(\d{1,4})(?:\.\d+)?(?:-inlineSpecifiers)?$", text)
+    if not text:
+        raise LockfileError(f"cannot use {file}: it has no lockfileVersion", hint=_HINT)
     if number is None or not _OLDEST <= int(number[1]) <= _NEWEST:
         raise LockfileError(
-            f"cannot use {file}: lockfileVersion {text[:40] or 'is missing, it'} is not known, only 5 to 9 are",
+            f"cannot use {file}: lockfileVersion {text[:40]} is not known, only 5 to 9 are",
             hint="a newer pmpipe may read it; pnpm 9 and 10 write one that this reads",
         )
     return int(number[1])

@@ -27,7 +27,7 @@ import msgspec
 from pmpipe.errors import LockfileError
 from pmpipe.npm.foreign.limits import checked_size
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
-from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.json_text import conflict_in, without_bom
 from pmpipe.npm.semver import parse_version
 from pmpipe.npm.tarball_name import named_by_tarball
 
@@ -60,6 +60,16 @@ def parse_yarn_classic(data: bytes, file: str) -> list[YarnEntry]:
         LockfileError: a line is none that yarn would write, or the file is larger than any real one.
     """
     checked_size(data, file)
+    try:
+        return _entries(data, file)
+    except LockfileError as error:
+        conflict = conflict_in(without_bom(data), file)
+        if conflict is None:
+            raise
+        raise LockfileError(f"cannot read {conflict.place}: {conflict.what}", hint=conflict.hint) from error
+
+
+def _entries(data: bytes, file: str) -> list[YarnEntry]:
     entries: list[YarnEntry] = []
     in_object = False
     for number, line in _lines(data):

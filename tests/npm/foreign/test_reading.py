@@ -254,7 +254,7 @@ def test_what_links_to_a_folder_is_not_pinned() -> None:
     [
         ("pnpm-lock.yaml", "", "must be a mapping"),
         ("pnpm-lock.yaml", "- a\n", "must be a mapping"),
-        ("pnpm-lock.yaml", "importers: {}\n", "lockfileVersion is missing"),
+        ("pnpm-lock.yaml", "importers: {}\n", "it has no lockfileVersion"),
         ("pnpm-lock.yaml", "lockfileVersion: 10.0\n", "lockfileVersion 10.0 is not known"),
         ("pnpm-lock.yaml", "lockfileVersion: 9\na: [\n", "pnpm-lock.yaml:3:1"),
         ("pnpm-lock.yaml", "lockfileVersion: 9\na: &x 1\n", "pnpm-lock.yaml:2:4: there is an anchor"),
@@ -263,12 +263,23 @@ def test_what_links_to_a_folder_is_not_pinned() -> None:
         ("pnpm-lock.yaml", "a: !!map {}\n", "there is an anchor or a tag"),
         ("pnpm-lock.yaml", "a: 1\na: 2\n", "pnpm-lock.yaml:2:1: there is a second 'a'"),
         ("pnpm-lock.yaml", "? [a]\n: 1\n", "a key that is no text"),
-        ("pnpm-lock.yaml", "<<<<<<< ours\na: 1\n=======\na: 2\n>>>>>>> theirs\n", "not valid YAML"),
+        ("pnpm-lock.yaml", "<<<<<<< ours\na: 1\n=======\na: 2\n>>>>>>> theirs\n", ":1:1: the file holds unresolved"),
+        (
+            "pnpm-lock.yaml",
+            "a:\n<<<<<<< ours\n  b: 1\n=======\n",
+            "pnpm-lock.yaml:2:1: the file holds unresolved merge",
+        ),
+        ("yarn.lock", "__metadata:\n  version: 8\n\n<<<<<<< ours\n", "yarn.lock:4:1: the file holds unresolved merge"),
+        (
+            "yarn.lock",
+            'a@1:\n  version "1"\n<<<<<<< ours\n',
+            "yarn.lock:3:1: the file holds unresolved merge conflicts",
+        ),
         ("yarn.lock", "__metadata:\n  version: 8\n  <<: *x\n", "an alias"),
         ("bun.lock", "", "bun.lock:1:1"),
         ("bun.lock", "[]", "must be an object"),
         ("bun.lock", '{"lockfileVersion": 99}', "lockfileVersion 99 is not known"),
-        ("bun.lock", "{}", "lockfileVersion None is not known"),
+        ("bun.lock", "{}", "it has no lockfileVersion"),
     ],
 )
 def test_says_why_and_where_a_lock_cannot_be_read(file: str, text: str, words: str) -> None:
