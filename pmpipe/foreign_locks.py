@@ -37,5 +37,19 @@ def unread_locks(folder: str) -> list[str]:
     ]
 
 
+def overruled_locks(folder: str) -> list[str]:
+    """One line for a foreign lock that has no say because something is installed already, and npm begins with that.
+
+    Args:
+        folder: absolute path of the project.
+    """
+    foreign = first_lock(folder)
+    if not foreign:
+        return []
+    return [
+        f"versions are kept from node_modules, and not from {foreign}; without node_modules they are kept from that"
+    ]
+
+
 def _has_content(path: str) -> bool:
     return os.path.isfile(path) and os.path.getsize(path) > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pmpipe.foreign_locks import unread_locks
+from pmpipe.foreign_locks import overruled_locks, unread_locks
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,11 @@ def test_locks_that_are_not_read_are_named(tmp_path: Path, files: list[str], sai
     lines = unread_locks(str(tmp_path))
     assert len(lines) == (1 if said else 0)
     assert all(part in lines[0] for part in said)
+
+
+def test_a_lock_that_what_is_installed_overrules_is_named(tmp_path: Path) -> None:
+    assert overruled_locks(str(tmp_path)) == []
+    (tmp_path / "yarn.lock").write_text("")
+    (tmp_path / "bun.lock").write_text("x")
+    (line,) = overruled_locks(str(tmp_path))
+    assert line.startswith("versions are kept from node_modules, and not from bun.lock;")

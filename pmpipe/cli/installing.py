@@ -165,7 +165,7 @@ class _Job(msgspec.Struct):
         return is_frozen(self.session)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
-        from pmpipe.foreign_locks import unread_locks
+        from pmpipe.foreign_locks import overruled_locks, unread_locks
         from pmpipe.frozen import require_same_versions, under_head_of
         from pmpipe.pnpm_settings import unheeded_settings
         from pmpipe.resolving.beginning import make_run
@@ -194,6 +194,8 @@ class _Job(msgspec.Struct):
         project = crew.resolve_inputs.order.project
         if project.locked is None and not project.update_all:
             session.warnings += unread_locks(session.folder)
+        elif not old and session.config.package_lock and not project.update_all:
+            session.warnings += overruled_locks(session.folder)
         made = resolved.made
         # a lock of version 1 was completed to be installed from, and stays as it is; or there is none, and stays none
         is_for_now = is_ci or not (old or self._saves_lock(made))

@@ -332,3 +332,13 @@ def test_registries_that_only_others_know_are_told(project: Project) -> None:
     project.declare(dependencies={"lib": "1", "@acme/none": "1"})
     refused = project.fails("install").stderr
     assert refused.index("@acme:registry=https://acme.example") < refused.index("error[")
+
+
+def test_a_lock_that_what_is_installed_overrules_is_told(project: Project) -> None:
+    project.write("pnpm-lock.yaml", "lockfileVersion: '9.0'\n")
+    project.declare(ONE, dependencies={"lib": "1"})
+    overruled = "versions are kept from node_modules, and not from pnpm-lock.yaml"
+    assert overruled not in project.succeeds("install").stderr
+    assert overruled not in project.succeeds("install").stderr
+    (project.folder / "package-lock.json").unlink()
+    assert overruled in project.succeeds("install").stderr
