@@ -8,6 +8,9 @@ from pmpipe.npm.foreign.files import FOREIGN_LOCKS
 
 _BINARY = "bun.lockb"
 
+#: in search of something that is no blank
+_LOOKED_AT = 4096
+
 
 def first_lock(folder: str) -> str:
     """The name of the foreign lock that a resolution without npm's lock keeps the versions of; empty: there is none.
@@ -52,4 +55,11 @@ def overruled_locks(folder: str) -> list[str]:
 
 
 def _has_content(path: str) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) > 0
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            # a blank one is passed over when it comes to the versions, too
+            return bool(file.read(_LOOKED_AT).strip()) or os.path.getsize(path) > _LOOKED_AT
+    except OSError:
+        return True  # whoever wants to use it is told that it cannot be read

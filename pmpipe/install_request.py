@@ -88,6 +88,7 @@ class Summary(msgspec.Struct):
         recorded: location -> sha512 that was computed because the lockfile has no digest.
         built: locations of new packages that node-gyp builds, while the lockfile knows of no install script.
         resolved: packages that were found by resolving; 0 if the lockfile was up to date.
+        kept_from: the lock of another package manager whose versions were kept then, or empty.
         documents: packuments that came from the registry.
         written: package.json files and lockfiles that were written, relative to the project.
     """
@@ -104,6 +105,7 @@ class Summary(msgspec.Struct):
     recorded: dict[PackagePath, str] = msgspec.field(default_factory=dict)
     built: list[PackagePath] = msgspec.field(default_factory=list)
     resolved: int = 0
+    kept_from: str = ""
     documents: int = 0
     written: tuple[str, ...] = ()
 

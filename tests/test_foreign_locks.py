@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pmpipe.foreign_locks import overruled_locks, unread_locks
+from pmpipe.foreign_locks import first_lock, overruled_locks, unread_locks
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_locks_that_are_not_read_are_named(tmp_path: Path, files: list[str], sai
     lines = unread_locks(str(tmp_path))
     assert len(lines) == (1 if said else 0)
     assert all(part in lines[0] for part in said)
+
+
+def test_a_blank_lock_is_none(tmp_path: Path) -> None:
+    (tmp_path / "yarn.lock").write_text(" \n\n")
+    (tmp_path / "pnpm-lock.yaml").write_text("\n" * 5000 + "x")
+    assert first_lock(str(tmp_path)) == "pnpm-lock.yaml"
+    assert unread_locks(str(tmp_path)) == []
 
 
 def test_a_lock_that_what_is_installed_overrules_is_named(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ class _Job(msgspec.Struct):
         return is_frozen(self.session)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
-        from pmpipe.foreign_locks import overruled_locks, unread_locks
+        from pmpipe.foreign_locks import first_lock, overruled_locks, unread_locks
         from pmpipe.frozen import require_same_versions, under_head_of
         from pmpipe.pnpm_settings import unheeded_settings
         from pmpipe.resolving.beginning import make_run
@@ -192,7 +192,9 @@ class _Job(msgspec.Struct):
         crew.came_damaged = resolved.came_damaged
         session.warnings += [*self._unheeded_registries(), *resolved.warnings, *unheeded_settings(session.folder)]
         project = crew.resolve_inputs.order.project
+        kept_from = ""
         if project.locked is None and not project.update_all:
+            kept_from = first_lock(session.folder)
             session.warnings += unread_locks(session.folder)
         elif not old and session.config.package_lock and not project.update_all:
             session.warnings += overruled_locks(session.folder)
@@ -223,6 +225,7 @@ class _Job(msgspec.Struct):
         summary.written = write.changed if write is not None else ()
         summary.add_stages(resolved.stage_s)
         summary.resolved, summary.documents = resolved.packages, resolved.documents
+        summary.kept_from = kept_from
         summary.counts.add(resolved.counts)
         return summary
 

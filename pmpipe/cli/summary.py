@@ -31,8 +31,9 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
         output.document(_document(summary, seconds))
         return
     written = f"wrote {' and '.join(summary.written)}" if summary.written else ""
+    origin = f" with the versions of {summary.kept_from}" if summary.kept_from else ""
     if written and not (summary.placed or summary.removed or summary.counts.linked):
-        resolved = f", resolved {plural(summary.resolved, 'package')}" if summary.resolved else ""
+        resolved = f", resolved {plural(summary.resolved, 'package')}{origin}" if summary.resolved else ""
         output.say(f"{written}{resolved} in {seconds:.2f} s")
         return
     if not (summary.placed or summary.removed or summary.counts.linked):
@@ -53,7 +54,7 @@ def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> 
         if count
     ]
     fetched = f"{' and '.join(things)} fetched ({megabytes(counts.wire_bytes)})" if things else ""
-    resolved = f"{summary.resolved:,} resolved" if summary.resolved else ""
+    resolved = f"{summary.resolved:,} resolved{origin}" if summary.resolved else ""
     links = plural(counts.linked, "link") if counts.linked else ""
     built = f"{plural(summary.scripts_run, 'package')} built" if summary.scripts_run else ""
     details = "; ".join(part for part in (resolved, fetched, files, links, built, written) if part)
@@ -67,6 +68,7 @@ def _document(summary: Summary, seconds: float) -> dict[str, Any]:
         "kept": summary.kept,
         "removed": summary.removed,
         "resolved": summary.resolved,
+        "versionsOf": summary.kept_from,
         "packuments": summary.documents,
         "written": list(summary.written),
         "leftOut": summary.left_out,

@@ -342,3 +342,16 @@ def test_a_lock_that_what_is_installed_overrules_is_told(project: Project) -> No
     assert overruled not in project.succeeds("install").stderr
     (project.folder / "package-lock.json").unlink()
     assert overruled in project.succeeds("install").stderr
+
+
+def test_says_which_lock_the_versions_are_of(project: Project) -> None:
+    lock = "lockfileVersion: '9.0'\nimporters: {.: {dependencies: {lib: {specifier: '*', version: 1.0.0}}}}\n"
+    project.write("pnpm-lock.yaml", lock)
+    project.declare(ONE, TWO, dependencies={"lib": "*"})
+    only = project.succeeds("install", "--package-lock-only").stdout
+    assert "resolved 1 package with the versions of pnpm-lock.yaml in" in only
+    (project.folder / "package-lock.json").unlink()
+    assert "1 resolved with the versions of pnpm-lock.yaml; " in project.succeeds("install").stdout
+    assert version_of(project, "node_modules/lib") == "1.0.0"
+    project.declare(dependencies={"lib": "2"})
+    assert "with the versions of" not in project.succeeds("install").stdout
