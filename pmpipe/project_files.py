@@ -39,12 +39,18 @@ def read_file(folder: str, name: str) -> bytes | None:
     """
     path = os.path.join(folder, name)
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        with open(path, "rb", opener=_open_at_once) as file:
+            # what is no file, and has nothing to say at present, is as good as empty
+            return file.read() or b""
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise FilesystemError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # a pipe of that name would have the run wait for somebody who writes to it
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def extension_files(folder: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from pmpipe.errors import FilesystemError, LockfileError, ManifestError
 from pmpipe.npm.glob import expand_braces, matches
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.project import find_folders, read_hidden_lockfile, read_project
+from pmpipe.project_files import read_file
 
 
 def write(folder: Path, documents: dict[str, Any]) -> str:
@@ -333,3 +334,15 @@ def test_hidden_lockfile_that_cannot_be_used_is_none(tmp_path: Path, text: str |
     if text is not None:
         write(tmp_path, {"node_modules/.package-lock.json": text})
     assert read_hidden_lockfile(str(tmp_path)) is None
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_nobody_waits_for_a_pipe_that_has_the_name_of_a_file(tmp_path: Path, is_open: bool) -> None:
+    os.mkfifo(tmp_path / "yarn.lock")
+    writer = os.open(tmp_path / "yarn.lock", os.O_RDWR) if is_open else -1
+    assert read_file(str(tmp_path), "yarn.lock") == b""
+    if is_open:
+        os.close(writer)
