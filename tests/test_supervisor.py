@@ -643,7 +643,8 @@ def test_a_crash_during_a_turn_ends_the_crew() -> None:
 def test_a_process_that_a_signal_finds_just_started_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(process: ForkProcess) -> None:
         started(process)
-        os.kill(os.getpid(), signal.SIGTERM)
+        # to this thread, which the product's only one is: a process's signal may go to another of the test runner's
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
     def outlives_its_channel(_jobs: Channel, _results: Channel, _board: JobBoard) -> None:
         signal.pause()
