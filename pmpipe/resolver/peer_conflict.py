@@ -15,8 +15,6 @@ from pmpipe.resolver.package import Package
 _MAX_DEPENDENTS = 3
 _MAX_STEPS = 8
 
-#: Failures that are told in full.
-
 _HINT = (
     "change one of these ranges so that one version satisfies all, or override it in package.json; "
     "--legacy-peer-deps installs without looking at peer dependencies, --force takes a version that does not fit"
@@ -86,7 +84,9 @@ def explain_conflict(edge: Edge, candidate: Node, check: Check | None) -> PeerCo
             details.append(f"{describe(conflict.edge)}, and would get {who(conflict.candidate)}")
     details.extend(_what_is_there(current, blocked or edge))
     return PeerConflictError(
-        f"cannot place {who(candidate)} for {chain(edge.origin)}", details=tuple(details), hint=_HINT
+        f"cannot place {who(candidate)} for {chain(edge.origin)}",
+        details=tuple(details),
+        hint=_hint(_failure_of(current)),
     )
 
 
@@ -101,8 +101,10 @@ def explain_set_conflict(edge: Edge, rival: Edge | None) -> PeerConflictError:
     if rival is not None:
         details.append(describe(rival))
     details.extend(_what_is_there(edge.target, edge))
+    missing = _failure_of(edge.target)
+    wrong = "contradict each other" if missing is None else "cannot be had"
     return PeerConflictError(
-        f"the peer dependencies of {chain(edge.origin)} contradict each other", details=tuple(details), hint=_HINT
+        f"the peer dependencies of {chain(edge.origin)} {wrong}", details=tuple(details), hint=_hint(missing)
     )
 
 
@@ -125,9 +127,23 @@ def explain_endless(edge: Edge, placed: Node, rivals: Sequence[Package]) -> Peer
 def _what_is_there(current: Node | None, wanted: Edge) -> list[str]:
     if current is None:
         return []
+    failure = _failure_of(current)
+    if failure is not None:
+        # npm calls it a version that is undefined
+        return [f"but {current.name} cannot be had: {failure.what}", *(f"  {line}" for line in failure.details)]
     lines = [f"but {who(current)} is there already"]
     others = [edge for edge in current.edges_in if edge is not wanted and edge.error is None]
     lines += [f"  because {describe(edge)}" for edge in others[:_MAX_DEPENDENTS]]
     if len(others) > _MAX_DEPENDENTS:
         lines.append(f"  and {len(others) - _MAX_DEPENDENTS} more")
     return lines
+
+
+def _failure_of(node: Node | None) -> PmpipeError | None:
+    """Why there is no package where one is in the way."""
+    real = None if node is None else node.stands_for or node
+    return None if real is None or real.version else real.failure
+
+
+def _hint(failure: PmpipeError | None) -> str:
+    return (failure.hint if failure is not None else "") or _HINT

@@ -224,6 +224,21 @@ def test_a_circle_of_peers_is_installed(project: Project) -> None:
     project.assert_installed({f"node_modules/{package.name}": package for package in (one, two, three)})
 
 
+def test_a_peer_that_cannot_be_had_is_told_with_the_reason(project: Project, registry: PackageRegistry) -> None:
+    user = make_package("user", "1.0.0", peerDependencies={"gone": ">=1"})
+    project.declare(user, dependencies={"user": "1", "gone": "^1.0.0"})
+    run = refused(
+        project,
+        "error[PM_PEER_CONFLICT]: the peer dependencies of the project > user@1.0.0 cannot be had",
+        "user@1.0.0 needs peer gone@>=1",
+        "the project needs gone@^1.0.0",
+        "but gone cannot be had: gone could not be fetched: 404 Not Found",
+        f"url: {registry.url}/gone",
+        "hint: check the name and version",
+    )
+    assert "there already" not in run.stderr
+
+
 def test_a_circle_of_peers_that_displace_each_other_is_refused(project: Project) -> None:
     project.declare(
         *(make_package("one", f"{n}.0.0", peerDependencies={"two": f"{3 - n}"}) for n in (1, 2)),
