@@ -329,7 +329,8 @@ def test_a_worker_that_is_killed_fails_the_run(slow: Project) -> None:
     run = running.wait()
     assert run.status == 70
     assert "slow@1.0.0 (install)" in run.stderr
-    assert not _is_alive(pid)
+    # the kernel ends it with the worker, but nobody waits for that
+    wait_until(lambda: not _is_alive(pid), "the script has ended with its worker")
     os.killpg(pid, signal.SIGKILL)
 
 
