@@ -78,8 +78,8 @@ def test_passwords_are_not_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[install]\n" + "scopes = {" * 90_000, "a={" * 300_000, '"@' * 500_000])
 def test_hostile_files_end_quickly(tmp_path: Path, text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for file in ("bunfig.toml", ".yarnrc"):
         (tmp_path / file).write_text(text)
     assert unheeded_registries(str(tmp_path), Registries()) == []
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10

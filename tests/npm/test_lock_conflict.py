@@ -94,10 +94,10 @@ def test_a_hostile_text_ends_quickly() -> None:
     deep = '{"a":' * 600 + "1" + "}" * 600
     long = "[" + "1," * 300_000 + "1]"
     text = f'{{\n"w": {deep},\n<<<<<<< a\n"x": {long},\n=======\n"x": [1],\n>>>>>>> b\n"z": 1}}'
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(LockfileError):
         without_conflicts(text.encode(), FILE)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def invented(chance: random.Random, depth: int = 0) -> Any:

@@ -23,10 +23,10 @@ def by_spec(text: str, file: str) -> dict[tuple[str, str], str]:
 
 
 def refusal(data: bytes, file: str) -> str:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(LockfileError) as refused:
         read_foreign_lock(data, file)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     return str(refused.value)
 
 

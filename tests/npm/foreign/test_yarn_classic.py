@@ -99,7 +99,7 @@ def test_a_file_too_large_is_refused_at_once() -> None:
 
 @pytest.mark.parametrize("text", ['"' * 3_000_000, "a," * 2_000_000 + ":", 'a@1:\n  b "' + "\\" * 3_000_000])
 def test_hostile_input_ends_quickly(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(LockfileError):
         read_yarn_classic(text.encode(), FILE)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
