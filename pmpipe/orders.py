@@ -63,7 +63,7 @@ class Start(msgspec.Struct, frozen=True, gc=False):
     job: Job
 
 
-class ReleaseTarball(msgspec.Struct, frozen=True, gc=False):
+class ReleaseSpace(msgspec.Struct, frozen=True, gc=False):
     """Tell fetch that the arena's space at `offset` is free; or, `is_still_read`, that nobody waits for its reader."""
 
     offset: int
@@ -92,7 +92,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: WorkerDied | Interrupted | Crashed
 
 
-Order: TypeAlias = Start | ReleaseTarball | WithdrawJob | Dismiss | Finish | Stop
+Order: TypeAlias = Start | ReleaseSpace | WithdrawJob | Dismiss | Finish | Stop
 
 
 # -- what a run leaves to be told -------------------------------------------------------------------------------------

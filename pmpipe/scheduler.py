@@ -6,7 +6,7 @@ bounds, and what each result means for the two::
 
     Start(fetch) ─ Fetched ─> Start(extract) ─ Extracted ─> Start(clone) ─ Cloned ─> Start(link) ─ Linked ─> Finish
                                 │ always                      │ Damaged
-                                └> ReleaseTarball             └> Start(fetch), once a package
+                                └> ReleaseSpace               └> Start(fetch), once a package
 
 `Damaged` says that what the store has of a package is incomplete; extract answers so, too, where it makes a patched
 package of one that the store has. What extract finds damaged although it has just come over the network is asked for
@@ -36,7 +36,7 @@ from pmpipe.orders import (
     Finish,
     Interrupted,
     Order,
-    ReleaseTarball,
+    ReleaseSpace,
     StageName,
     Start,
     Stop,
@@ -140,7 +140,7 @@ class Scheduler:
             self._used[STAGE_OF[type(task)]] -= 1
             if isinstance(task, Extracting) and isinstance(task.source, SharedBytes):
                 # extract is done with the shared bytes, whatever came of them
-                orders.append(ReleaseTarball(task.source.offset))
+                orders.append(ReleaseSpace(task.source.offset))
                 self._large_in_flight -= self._is_large(task.source)
             self._take_in(task, event)
         orders.extend(self._give_out())
@@ -309,27 +309,17 @@ class Scheduler:
                 )
                 self._package_lost(number, offline)
             else:
-                job = self._begin(Fetching(number))
-                origin = self.downloads.origin(number)
-                if isinstance(origin, GitCommit):
-                    folder = f"{self.settings.staging}/git-{self.settings.run}-{job}"
-                    git = FetchGit(
-                        job,
-                        package.label,
-                        origin.repositories,
-                        origin.commit,
-                        origin.subfolder,
-                        folder,
-                        self.plan.preparation if origin.is_prepared else None,
-                    )
-                    yield Start(StageName.FETCH, git)
-                else:
-                    assert isinstance(origin, RemoteTarball), "a tarball on disk is not fetched"
-                    limit = self.settings.limits.all_files
-                    tarball = FetchTarball(
-                        job, package.label, origin.url, origin.authorization, limit, origin.certificate
-                    )
-                    yield Start(StageName.FETCH, tarball)
+                yield Start(StageName.FETCH, self._fetch_job(self._begin(Fetching(number)), number))
+
+    def _fetch_job(self, job: JobId, number: PackageNumber) -> FetchTarball | FetchGit:
+        label, origin = self.plan.packages[number].label, self.downloads.origin(number)
+        if isinstance(origin, GitCommit):
+            folder = f"{self.settings.staging}/git-{self.settings.run}-{job}"
+            preparation = self.plan.preparation if origin.is_prepared else None
+            return FetchGit(job, label, origin.repositories, origin.commit, origin.subfolder, folder, preparation)
+        assert isinstance(origin, RemoteTarball), "a tarball on disk is not fetched"
+        limit = self.settings.limits.all_files
+        return FetchTarball(job, label, origin.url, origin.authorization, limit, origin.certificate)
 
     def _start_extracts(self) -> Iterator[Order]:
         while self._has_slot(StageName.EXTRACT):

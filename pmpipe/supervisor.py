@@ -26,7 +26,7 @@ from pmpipe.orders import (
     Finish,
     Interrupted,
     Order,
-    ReleaseTarball,
+    ReleaseSpace,
     StageName,
     Start,
     Stop,
@@ -211,7 +211,7 @@ class Supervisor(msgspec.Struct):
         for result in late:
             results.remove(result)
         self.workers.notes += [result.problem for result in late if result.problem]
-        return [ReleaseTarball(result.offset) for result in late]
+        return [ReleaseSpace(result.offset) for result in late]
 
     def _carry_out(self, orders: Iterable[Order]) -> Outcome | None:
         """Send jobs to their stages; the outcome if the run is over."""
@@ -222,7 +222,7 @@ class Supervisor(msgspec.Struct):
             match order:
                 case Start(stage, job):
                     batches.setdefault(stage, []).append(job)
-                case ReleaseTarball(offset, is_still_read):
+                case ReleaseSpace(offset, is_still_read):
                     batches.setdefault(StageName.FETCH, []).append(Release(JobId(-1), offset, is_still_read))
                 case WithdrawJob(job_id):
                     batches.setdefault(StageName.FETCH, []).append(Withdraw(job_id))

@@ -11,7 +11,7 @@ from support.loaded_modules import modules_loaded_by
 from pmpipe.npm.registry import Registries, ScopeRegistry
 from pmpipe.resolver import AskPackument
 from pmpipe.resolving.beginning import first_wants
-from pmpipe.resolving.machine import FORESEEN
+from pmpipe.resolving.foreseen import FORESEEN
 from pmpipe.resolving.wants import Wants
 from pmpipe.store import Store
 from stages.document_cache import FOLDER_NAME

@@ -18,14 +18,15 @@ from pmpipe.orders import (
     Finish,
     Interrupted,
     Order,
-    ReleaseTarball,
+    ReleaseSpace,
     StageName,
     Start,
     Stop,
     WithdrawJob,
     WorkerDied,
 )
-from pmpipe.resolving.machine import FORESEEN, ResolveRun, ResolveSlots
+from pmpipe.resolving.foreseen import FORESEEN
+from pmpipe.resolving.machine import ResolveRun, ResolveSlots
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
 from stages.entry import digest_entry_path
@@ -139,7 +140,7 @@ def cached(job: Job, problem: str = "") -> CachedDocument:
 
 def releases(orders: list[Order]) -> list[Order]:
     """The space that is given back."""
-    return [order for order in orders if isinstance(order, ReleaseTarball) and not order.is_still_read]
+    return [order for order in orders if isinstance(order, ReleaseSpace) and not order.is_still_read]
 
 
 def extracted(job: Job, integrity: str = DIGESTS[7]) -> Extracted:
@@ -171,7 +172,7 @@ def test_the_space_of_a_document_that_does_not_stay_is_released_when_it_is_read_
     kept, answered = cached(keep), ResolveStep(answer.job, (document(1, "b"),), (), 1)
     first, second = (kept, answered) if kept_first else (answered, kept)
     assert not releases(run.handle(first))
-    assert releases(run.handle(second)) == [ReleaseTarball(4096 * (1 + fetch.job))]
+    assert releases(run.handle(second)) == [ReleaseSpace(4096 * (1 + fetch.job))]
 
 
 @pytest.mark.parametrize("kept_first", [True, False])
@@ -181,7 +182,7 @@ def test_a_document_stays_until_the_resolver_has_said_its_last_word(kept_first: 
     keep, answer = jobs(run.handle(fetched_document(fetch)))
     assert isinstance(answer, AnswerDocument)
     assert answer.stays
-    space = ReleaseTarball(4096 * (1 + fetch.job))
+    space = ReleaseSpace(4096 * (1 + fetch.job))
     if kept_first:
         assert space not in run.handle(cached(keep))
         assert space in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
@@ -216,7 +217,7 @@ def test_a_document_that_only_the_cache_still_reads_holds_up_no_other() -> None:
     (fetch,) = begin(run, document(0))
     _, answer = jobs(run.handle(fetched_document(fetch)))
     orders = run.handle(ResolveStep(answer.job, (document(1, "b"),), (), 1))
-    assert ReleaseTarball(4096 * (1 + fetch.job), is_still_read=True) in orders
+    assert ReleaseSpace(4096 * (1 + fetch.job), is_still_read=True) in orders
 
 
 def test_a_document_that_has_not_changed_takes_no_space_and_is_not_written() -> None:
@@ -369,10 +370,10 @@ def test_a_foreseen_document_that_nobody_wants_yet_holds_up_no_other_and_goes_in
     run = make_run()
     (fetch,) = foresee(run, "never")
     space = 4096 * (1 + fetch.job)
-    assert run.handle(fetched_document(fetch)) == [ReleaseTarball(space, is_still_read=True)]
+    assert run.handle(fetched_document(fetch)) == [ReleaseSpace(space, is_still_read=True)]
     (other,) = jobs(begin_late(run, document(0)))
     _, answer = jobs(run.handle(fetched_document(other)))
-    assert ReleaseTarball(space) in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
+    assert ReleaseSpace(space) in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
     run.validate()
 
 
@@ -382,7 +383,7 @@ def test_a_foreseen_document_that_comes_when_all_is_resolved_is_given_back() -> 
     run.handle(fetched_document(other))
     *_, answer = jobs(begin_late(run, document(0)))
     assert WithdrawJob(never.job) in run.handle(ResolveDone(answer.job, "/s/staging/made", ()))
-    assert ReleaseTarball(4096 * (1 + never.job)) in run.handle(fetched_document(never))
+    assert ReleaseSpace(4096 * (1 + never.job)) in run.handle(fetched_document(never))
     run.validate()
 
 
@@ -405,7 +406,7 @@ def test_a_tarball_is_fetched_extracted_and_answered() -> None:
     (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
     assert isinstance(extract, Extract)
     orders = run.handle(extracted(extract, DIGESTS[0]))
-    assert ReleaseTarball(0) in orders
+    assert ReleaseSpace(0) in orders
     (answer,) = jobs(orders)
     assert answer == AnswerEntry(answer.job, 3, f"/s/entry-{extract.job}", DIGESTS[0], "")
 
@@ -478,7 +479,7 @@ def test_what_the_network_has_damaged_is_asked_for_again_once(code: str) -> None
         assert isinstance(fetch, FetchTarball)
         (extract,) = jobs(run.handle(Fetched(fetch.job, SharedBytes(0, 10), 10, 1)))
         orders = run.handle(Failed(extract.job, code, "damaged"))
-        assert ReleaseTarball(0) in orders
+        assert ReleaseSpace(0) in orders
         (fetch,) = jobs(orders)
     assert fetch == AnswerFailure(fetch.job, 3, code, "damaged", (), "")
 
@@ -643,7 +644,7 @@ def test_what_the_tree_does_not_need_is_withdrawn_and_not_extracted() -> None:
     assert [order for order in orders if isinstance(order, WithdrawJob)] == [WithdrawJob(one.job), WithdrawJob(two.job)]
     # one was complete when the word came
     orders = run.handle(Failed(one.job, "PM_REGISTRY", "withdrawn"), Fetched(two.job, SharedBytes(4096, 1), 1, 1))
-    assert orders == [ReleaseTarball(4096)]
+    assert orders == [ReleaseSpace(4096)]
     (extract,) = jobs(run.handle(Fetched(wanted.job, SharedBytes(0, 1), 1, 1)))
     assert run.handle(extracted(extract))[-1] == Finish()
 
@@ -659,7 +660,7 @@ def test_of_what_was_fetched_only_that_is_extracted_which_the_tree_needs() -> No
     begun = jobs(run.handle(*results))
     unneeded = ResolveStep(answer.job, (), (), 1, more=True, unneeded=tuple(digests[2:]))
     orders = run.handle(unneeded, ResolveDone(answer.job, "/s/lock", ()))
-    assert {ReleaseTarball(place.offset) for place in places[2:]} <= set(releases(orders))
+    assert {ReleaseSpace(place.offset) for place in places[2:]} <= set(releases(orders))
     assert run.handle(*map(extracted, begun))[-1] == Finish()
 
 
@@ -697,9 +698,9 @@ def test_what_comes_too_late_is_released() -> None:
     (answer,) = jobs(run.handle(fetched_document(first, fresh_s=-1)))
     run.handle(fetched_document(second, fresh_s=-1))
     orders = run.handle(ResolveDone(answer.job, "/s/lock", ()))
-    assert ReleaseTarball(4096 * (1 + second.job)) in orders
+    assert ReleaseSpace(4096 * (1 + second.job)) in orders
     orders = run.handle(fetched_document(third, fresh_s=-1))
-    assert ReleaseTarball(4096 * (1 + third.job)) in orders
+    assert ReleaseSpace(4096 * (1 + third.job)) in orders
     assert orders[-1] == Finish()
 
 
@@ -852,7 +853,7 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(data: s
                     assert not (dismissed and stage is StageName.RESOLVE), "a stage that was let go gets no work"
                     begun.add(job.job)
                     waiting.append(job)
-                case ReleaseTarball(offset, is_still_read):
+                case ReleaseSpace(offset, is_still_read):
                     assert offset in held
                     if not is_still_read:
                         held.remove(offset)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.loaded_modules import modules_loaded_by
 
 from pmpipe.downloads import PackageState
-from pmpipe.orders import Finish, Order, ReleaseTarball, StageName, Start, Stop, WorkerDied
+from pmpipe.orders import Finish, Order, ReleaseSpace, StageName, Start, Stop, WorkerDied
 from pmpipe.placements import PlacementState
 from pmpipe.plan import (
     BinLinks,
@@ -198,7 +198,7 @@ def test_shared_bytes_are_released_when_extract_fails() -> None:
     fetch = jobs(scheduler.start())[0]
     extract = jobs(scheduler.handle(succeed(fetch)))[0]
     orders = scheduler.handle(Failed(extract.job, "PM_FILESYSTEM", "the disk is full"))
-    assert ReleaseTarball(4096 * fetch.job) in orders
+    assert ReleaseSpace(4096 * fetch.job) in orders
     assert [failure.location for failure in scheduler.failures] == ["node_modules/a"]
 
 
@@ -211,7 +211,7 @@ def test_what_the_network_has_damaged_is_asked_for_again_once(code: str) -> None
         extract = jobs(scheduler.handle(succeed(fetch)))[0]
         orders = scheduler.handle(Failed(extract.job, code, "damaged"))
         scheduler.validate()
-        assert ReleaseTarball(4096 * fetch.job) in orders
+        assert ReleaseSpace(4096 * fetch.job) in orders
         fetch = next((job for job in jobs(orders) if isinstance(job, FetchTarball)), fetch)
     assert orders[-1] == Finish()
     assert [failure.failed.code for failure in scheduler.failures] == [code]
@@ -496,7 +496,7 @@ def test_what_was_fetched_before_the_plan_was_complete_is_not_fetched_again() ->
     scheduler = make_scheduler(Plan([stored, on_its_way]), is_complete=False)
     fetch_a, fetch_b = jobs(scheduler.start())
     (extract_a,) = jobs(scheduler.handle(succeed(fetch_a)))
-    assert scheduler.handle(succeed(extract_a)) == [ReleaseTarball(4096 * fetch_a.job)]
+    assert scheduler.handle(succeed(extract_a)) == [ReleaseSpace(4096 * fetch_a.job)]
     placements = [place(n, f"node_modules/{name}") for n, name in enumerate("abc")]
     scheduler.complete(Plan([stored, on_its_way, later], placements, origin_of=origin_of))
     waiting = jobs(scheduler.start())
@@ -618,7 +618,7 @@ def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: P
                     if isinstance(job, Remove):
                         assert not any(lies_in(other, job.path) for other in waiting), "nobody else is at work in there"
                     waiting.append(job)
-                case ReleaseTarball(offset):
+                case ReleaseSpace(offset):
                     held.remove(offset)
         if any(isinstance(order, Finish | Stop) for order in orders):
             assert is_complete or isinstance(orders[-1], Stop), "there is more to come"

@@ -12,8 +12,9 @@
 gathers what a resolution depends on, `worker` is the process that holds the `pmpipe.resolver.Resolver`, `wants` and
 `packument_requests` turn what that asks for into URLs, `documents` reads the packuments that come, and `answers` store
 entries. `machine` is the state machine in the main process that the supervisor drives: it knows nothing of
-dependencies, only what is in flight. `warming` is its part for tarballs: those that the resolver looks into, and those
-that it announces.
+dependencies, only what is in flight. Its parts are `warming` for tarballs (those that the resolver looks into, and
+those that it announces), `foreseen` for the first packuments, `document_space` for all packuments' place in the arena,
+and `jobs`.
 
 The resolver has a process of its own for three reasons: it and the fetch stage are busy at the same time, the main
 process stays free to give out work, and all that a resolution needs (more than a hundred megabytes in large projects)

@@ -16,7 +16,8 @@ from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.spec import parse_spec
 from pmpipe.npm.spec_types import RangeSpec, TagSpec, VersionSpec
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
-from pmpipe.resolving.machine import FORESEEN, ResolveRun, ResolveSlots
+from pmpipe.resolving.foreseen import FORESEEN
+from pmpipe.resolving.machine import ResolveRun, ResolveSlots
 from pmpipe.resolving.packument_requests import PackumentRequests
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings

@@ -8,13 +8,11 @@
     ResolveDone ─> nothing new is fetched, and what the tree does not need is withdrawn; when nothing but writes to the
                    cache is in flight: Finish
 
-Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free slots. A document's
-space in the arena is released when the resolver has read it and the cache has written it, or had no room to. As long
-as the arena has room for all of them they stay until the end, so that the resolver need not copy what it may have to
-read again.
+Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free slots. Tarballs are
+in `pmpipe.resolving.warming`, the documents' space in the arena in `pmpipe.resolving.document_space`.
 
 The cache is never waited for. As soon as it is the only one that reads a document, that document holds up no other
-(`ReleaseTarball.is_still_read`), and what it has not written at the end is left to it: the supervisor releases the
+(`ReleaseSpace.is_still_read`), and what it has not written at the end is left to it: the supervisor releases the
 space when it is told. Their jobs have numbers of their own, for the numbers of the others are used again.
 
 What the resolver will want first is known before it is there (`pmpipe.resolving.beginning`): such documents are fetched
@@ -40,14 +38,16 @@ from pmpipe.orders import (
     Finish,
     Interrupted,
     Order,
-    ReleaseTarball,
+    ReleaseSpace,
     StageName,
     Start,
     Stop,
     WithdrawJob,
     WorkerDied,
 )
-from pmpipe.resolving.packument_requests import LONGEST_DOCUMENT
+from pmpipe.resolving import jobs
+from pmpipe.resolving.document_space import DocumentSpace
+from pmpipe.resolving.foreseen import FORESEEN, Foreseen
 from pmpipe.resolving.tasks import (
     STAGE_OF_TASK,
     Answer,
@@ -63,25 +63,17 @@ from pmpipe.resolving.tasks import (
 from pmpipe.resolving.warming import Tarball, TarballState, Warming
 from pmpipe.sources import is_full_commit
 from pmpipe.tasks import ANY_SIZE, DAMAGED_ON_THE_WAY, Settings
-from stages.document_cache import KeptHead, encode_head
 from stages.messages import (
     AnswerDocument,
     AnswerEntry,
     AnswerFailure,
     CachedDocument,
-    CacheDocument,
     Crashed,
-    Extract,
     Extracted,
     Failed,
-    FetchDocument,
     Fetched,
     FetchedDocument,
-    FetchGit,
-    FetchTarball,
-    FindGitCommit,
     FoundGitCommit,
-    IntegrityText,
     JobId,
     Resolve,
     ResolveDone,
@@ -94,9 +86,6 @@ from stages.messages import (
     WantDocument,
     WantTarball,
 )
-
-#: The number of a want that is not the resolver's.
-FORESEEN = -1
 
 #: Of an answer that has no job yet.
 _NO_JOB = JobId(-1)
@@ -122,18 +111,6 @@ class ResolveSlots(msgspec.Struct, frozen=True):
     tarballs: int
     kept_bytes: int
     staying_bytes: int = _STAYING_BYTES
-
-
-class _Foreseen(msgspec.Struct):
-    """A document that was asked for before the resolver was there.
-
-    Attributes:
-        want: the resolver's, once there is one.
-        result: what came of it, until the resolver wants it.
-    """
-
-    want: WantDocument | None = None
-    result: FetchedDocument | Failed | None = None
 
 
 class ResolveRun(msgspec.Struct):
@@ -173,15 +150,10 @@ class ResolveRun(msgspec.Struct):
     _dismissed: bool = False
     #: what the resolver wants and fetch has no slot for yet
     _wants: deque[WantDocument | WantCommit] = msgspec.field(default_factory=deque)
-    #: by URL and form: what is foreseen, and not wanted or not there yet
-    _foreseen: dict[tuple[str, str], _Foreseen] = msgspec.field(default_factory=dict)
+    #: what was asked for before the resolver was there
+    _foreseen: Foreseen = msgspec.field(default_factory=Foreseen)
     #: what the resolver has no slot for yet
     _answers: deque[Answer] = msgspec.field(default_factory=deque)
-    #: arena offset of a document -> how many still read it: the resolver, the cache
-    _readers: dict[int, int] = msgspec.field(default_factory=dict)
-    #: arena offsets of documents that the resolver may read again until the end; it counts as their reader
-    _staying: list[int] = msgspec.field(default_factory=list)
-    _staying_bytes: int = 0
     #: SRI of tarballs that may be on their way, and that will not be installed
     _unneeded: set[str] = msgspec.field(default_factory=set)
     #: all and only jobs that a stage has and has not answered
@@ -194,6 +166,8 @@ class ResolveRun(msgspec.Struct):
     _large_in_flight: int = 0
     _next_job: int = 0
     _keep_numbers: count[int] = msgspec.field(default_factory=lambda: count(_FIRST_KEEP))
+    #: the documents' space in the arena
+    _space: DocumentSpace = msgspec.field(default_factory=DocumentSpace)
 
     # -- the supervisor's calls -----------------------------------------------------------------------------------
 
@@ -204,7 +178,7 @@ class ResolveRun(msgspec.Struct):
             wants: each of another document; their numbers are `FORESEEN`.
         """
         for want in wants:
-            self._foreseen[want.url, want.accept] = _Foreseen()
+            self._foreseen.expect(want)
             self._wants.append(want)
 
     def start(self) -> list[Order]:
@@ -261,13 +235,12 @@ class ResolveRun(msgspec.Struct):
         assert self._documents_in_flight <= self.slots.documents
         kept = [task.source.length for task in self._in_flight.values() if isinstance(task, KeepTask)]
         assert self._kept_bytes == sum(kept) <= self.slots.kept_bytes
-        assert self._staying_bytes <= self.slots.staying_bytes
-        assert all(readers > 0 for readers in self._readers.values())
+        self._space.validate(self.slots.staying_bytes)
         if self.finished and not self._in_flight and not self._answers:
-            left = set() if self.goes_on and not self.result.problems else set(self._staying)
-            assert self._readers.keys() <= left, "space in the arena was not released"
-            if self.goes_on and not self.result.problems:
-                assert not any(foreseen.result for foreseen in self._foreseen.values())
+            is_followed = self.goes_on and not self.result.problems
+            self._space.validate_end(may_stay=not is_followed)
+            if is_followed:
+                self._foreseen.validate_end()
 
     # -- what each result means -----------------------------------------------------------------------------------
 
@@ -279,18 +252,10 @@ class ResolveRun(msgspec.Struct):
             if isinstance(task, KeepTask):
                 self._kept_bytes -= task.source.length
             if task.source is not None:
-                self._read_once(task.source.offset, by_resolver=isinstance(task, ResolveTask))
+                self._orders += self._space.read(task.source, by_resolver=isinstance(task, ResolveTask))
         elif isinstance(task, ExtractTask) and isinstance(task.source, SharedBytes):
             self._large_in_flight -= self._is_large(task.source)
-            self._orders.append(ReleaseTarball(task.source.offset))
-
-    def _read_once(self, offset: int, *, by_resolver: bool) -> None:
-        self._readers[offset] -= 1
-        if not self._readers[offset]:
-            del self._readers[offset]
-            self._orders.append(ReleaseTarball(offset))
-        elif by_resolver:
-            self._orders.append(ReleaseTarball(offset, is_still_read=True))
+            self._orders.append(ReleaseSpace(task.source.offset))
 
     def _take_in(self, task: Task, result: Result) -> None:
         match task, result:
@@ -345,49 +310,35 @@ class ResolveRun(msgspec.Struct):
                 self._orders.append(WithdrawJob(job))
 
     def _release_all(self, sources: Iterable[Source]) -> None:
-        self._orders += [ReleaseTarball(source.offset) for source in sources if isinstance(source, SharedBytes)]
+        self._orders += [ReleaseSpace(source.offset) for source in sources if isinstance(source, SharedBytes)]
 
     def _take_step(self, step: ResolveStep) -> None:
         self.packages = step.packages
         for want in step.wants:
             if isinstance(want, WantTarball):
                 self._answer_if_stored(self.warming.want(want))
-            elif isinstance(want, WantCommit) or not self._is_foreseen(want):
+            elif isinstance(want, WantDocument) and self._foreseen.claim(want):
+                self._answer_foreseen(want)
+            else:
                 self._wants.append(want)
         for one in step.announced:
             self.warming.announce(one)
         self._unneeded.update(step.unneeded)
 
-    def _is_foreseen(self, want: WantDocument) -> bool:
-        """Whether this document is there or on its way, and answers the want."""
-        foreseen = self._foreseen.get((want.url, want.accept))
-        if foreseen is None or foreseen.want is not None:
-            return False
-        foreseen.want = want
-        if foreseen.result is not None:
-            self._take_foreseen(want, foreseen.result)
-        return True
-
     def _take_foreseen(self, asked: WantDocument, result: FetchedDocument | Failed) -> None:
-        foreseen = self._foreseen[asked.url, asked.accept]
-        want = foreseen.want
-        if want is None:
-            self._hold(foreseen, result)
-            return
-        del self._foreseen[asked.url, asked.accept]
-        if isinstance(result, Failed):
-            self._answer_failure(want.want, want.label, result)
-        else:
-            self._take_document(want, result)
-
-    def _hold(self, foreseen: _Foreseen, result: FetchedDocument | Failed) -> None:
-        """Keep what nobody has wanted yet, if somebody still may."""
-        source = None if isinstance(result, Failed) else result.source
-        if not self._settled:
-            foreseen.result = result
-        if source is not None:
+        is_wanted = self._foreseen.came(asked, result)
+        if is_wanted:
+            self._answer_foreseen(asked)
+        elif isinstance(result, FetchedDocument) and result.source is not None and not self._settled:
             # the resolver may never want it: it must not hold up what it waits for
-            self._orders.append(ReleaseTarball(source.offset, is_still_read=not self._settled))
+            self._orders.append(ReleaseSpace(result.source.offset, is_still_read=True))
+
+    def _answer_foreseen(self, asked: WantDocument) -> None:
+        match self._foreseen.take(asked):
+            case want, Failed() as failed:
+                self._answer_failure(want.want, want.label, failed)
+            case want, FetchedDocument() as result:
+                self._take_document(want, result)
 
     def _answer_if_stored(self, tarball: Tarball) -> None:
         if tarball.state is TarballState.STORED:
@@ -397,30 +348,16 @@ class ResolveRun(msgspec.Struct):
         self.documents += 1
         self.counts.wire_bytes += result.wire_bytes
         source = result.source
-        stays = source is not None and self._may_stay(source)
-        if source is not None:
-            self._readers[source.offset] = 1
-            if stays:
-                self._readers[source.offset] += 1
-                self._staying.append(source.offset)
-                self._staying_bytes += source.length
-            if self.keeps_documents and result.fresh_s >= 0:
-                self._keep(want, result, source)
+        stays = source is not None and self._space.take(source, self.slots.staying_bytes)
+        if source is not None and self.keeps_documents and result.fresh_s >= 0:
+            self._keep(want, result, source)
         answer = AnswerDocument(_NO_JOB, want.want, source, result.gzipped, stays)
         self._answers.append(Answer(answer, want.label, source))
 
-    def _may_stay(self, source: SharedBytes) -> bool:
-        return self._staying_bytes + source.length <= self.slots.staying_bytes
-
     def _let_go(self) -> None:
         """Give back the space of what the resolver cannot read again any more, and of what it has not wanted."""
-        for offset in self._staying:
-            self._read_once(offset, by_resolver=False)
-        self._staying.clear()
-        results = [foreseen.result for foreseen in self._foreseen.values()]
-        self._release_all(result.source for result in results if isinstance(result, FetchedDocument) and result.source)
-        for foreseen in self._foreseen.values():
-            foreseen.result = None
+        self._orders += self._space.let_go()
+        self._release_all(self._foreseen.let_go())
 
     def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> None:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
@@ -428,10 +365,8 @@ class ResolveRun(msgspec.Struct):
             self.result.unkept += 1
             return
         self._kept_bytes += source.length
-        head = KeptHead(want.url, result.etag, result.last_modified, result.fresh_s, result.gzipped, source.length)
-        self._readers[source.offset] += 1
-        job = self._begin(KeepTask(want.label, source))
-        keep = CacheDocument(job, want.label, source, encode_head(head), self.settings.staging, want.cache_path)
+        self._space.share(source)
+        keep = jobs.keep_document(self._begin(KeepTask(want.label, source)), want, result, source, self.settings)
         self._orders.append(Start(StageName.CACHE, keep))
 
     def _take_tarball(self, tarball: Tarball, result: Fetched | Extracted) -> None:
@@ -518,7 +453,7 @@ class ResolveRun(msgspec.Struct):
         while self._answers:
             source = self._answers.popleft().source
             if source is not None:
-                self._read_once(source.offset, by_resolver=True)
+                self._orders += self._space.read(source, by_resolver=True)
 
     def _fetch_wants(self) -> None:
         while self._wants and self._documents_in_flight < self.slots.documents and self._has_slot(StageName.FETCH):
@@ -528,25 +463,11 @@ class ResolveRun(msgspec.Struct):
                     what = f"which commit of {want.label} is meant has to be asked, and the network may not be used"
                     self._answer_failure(want.want, want.label, _offline(what))
                     continue
-                job = self._begin(CommitTask(want))
-                find = FindGitCommit(
-                    job, want.label, want.repositories, want.reference, want.requested_range, self._folder_for(job)
-                )
-                self._orders.append(Start(StageName.FETCH, find))
+                commit = jobs.find_commit(self._begin(CommitTask(want)), want, self.settings)
+                self._orders.append(Start(StageName.FETCH, commit))
                 continue
             self._documents_in_flight += 1
-            job = self._begin(DocumentTask(want))
-            document = FetchDocument(
-                job,
-                want.label,
-                want.url,
-                want.authorization,
-                want.accept,
-                want.etag,
-                want.last_modified,
-                LONGEST_DOCUMENT,
-                want.certificate,
-            )
+            document = jobs.fetch_document(self._begin(DocumentTask(want)), want)
             self._orders.append(Start(StageName.FETCH, document))
 
     def _fetch_tarballs(self) -> None:
@@ -557,18 +478,8 @@ class ResolveRun(msgspec.Struct):
             if self.settings.offline:
                 self._lose_offline(tarball)
                 continue
-            job = self._begin(FetchTask(tarball))
-            if tarball.commit:
-                folder = self._folder_for(job)
-                git = FetchGit(job, tarball.label, tarball.repositories, tarball.commit, tarball.subfolder, folder)
-                self._orders.append(Start(StageName.FETCH, git))
-            else:
-                limit = self.settings.limits.all_files
-                fetch = FetchTarball(job, tarball.label, tarball.url, tarball.authorization, limit, tarball.certificate)
-                self._orders.append(Start(StageName.FETCH, fetch))
-
-    def _folder_for(self, job: JobId) -> str:
-        return f"{self.settings.staging}/resolve-{self.settings.run}-{job}"
+            fetch = jobs.fetch(self._begin(FetchTask(tarball)), tarball, self.settings)
+            self._orders.append(Start(StageName.FETCH, fetch))
 
     def _lose_offline(self, tarball: Tarball) -> None:
         what = f"{tarball.label} is not in the store, and the network may not be used"
@@ -586,17 +497,7 @@ class ResolveRun(msgspec.Struct):
             assert source is not None, "a tarball that is fetched lies somewhere"
             if isinstance(source, SharedBytes):
                 self._large_in_flight += self._is_large(source)
-            job = Extract(
-                self._begin(ExtractTask(tarball, source)),
-                tarball.label,
-                source,
-                IntegrityText(tarball.integrity),
-                self.settings.store,
-                tarball.key,
-                self.settings.limits,
-                self.settings.durable,
-                replace=tarball.replace,
-            )
+            job = jobs.extract(self._begin(ExtractTask(tarball, source)), tarball, source, self.settings)
             self._orders.append(Start(StageName.EXTRACT, job))
 
     def _is_large(self, source: SharedBytes) -> bool:
