@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pmpipe import __version__, host
 from pmpipe.config import Config
 from pmpipe.npm import NPM_VERSION
-from pmpipe.npm.ci_name import ci_token
 
 _FIELD = re.compile(r"\{(npm-version|node-version|platform|arch|workspaces|ci)\}", re.IGNORECASE)
 
@@ -51,4 +50,7 @@ def _field(name: str, config: Config, environ: Mapping[str, str]) -> str:
             return host.platform().cpu
         case "workspaces":
             return str(bool(config.workspaces or config.workspace)).lower()
+    # loaded only here: our own header does not say it
+    from pmpipe.npm.ci_name import ci_token
+
     return ci_token(environ)

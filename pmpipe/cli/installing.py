@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pmpipe.lifecycle.scripts import Scripts
     from pmpipe.project_write import ProjectWrite
     from pmpipe.resolving.made import Made
+    from pmpipe.resolving.resolution import Resolved
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -165,52 +166,17 @@ class _Job(msgspec.Struct):
         return is_frozen(self.session)
 
     def _resolve(self, *, only_lock: bool, is_ci: bool) -> Summary:
-        from pmpipe.foreign_locks import first_lock, overruled_locks, unread_locks
-        from pmpipe.frozen import require_same_versions, under_head_of
-        from pmpipe.pnpm_settings import unheeded_settings
-        from pmpipe.resolving.beginning import make_run
-        from pmpipe.resolving.inputs import is_global
-        from pmpipe.resolving.resolution import resolve, resolve_inputs
-
         session = self.session
         old = session.lock
-        crew = self.crew
         session.stop_working_out()
-        crew.abandon()
-        crew.resolve_inputs = resolve_inputs(
-            session, self.store, self.extent.order, self.extent.choice, goes_on=not only_lock, runs_code=not is_ci
-        )
-        run = crew.resolve_run or make_run(
-            self.store, crew.sizes, offline=session.config.offline, goes_on=not only_lock
-        )
-        try:
-            resolved = resolve(run, self.store, crew.crew, self.progress.show_resolving)
-        except PmpipeError:
-            # it may be why something could not be had
-            self.output.warn(self._unheeded_registries())
-            raise
-        crew.came_damaged = resolved.came_damaged
-        session.warnings += [*self._unheeded_registries(), *resolved.warnings, *unheeded_settings(session.folder)]
-        project = crew.resolve_inputs.order.project
-        kept_from = ""
-        if project.locked is None and not project.update_all:
-            kept_from = first_lock(session.folder)
-            session.warnings += unread_locks(session.folder)
-        elif not old and session.config.package_lock and not project.update_all:
-            session.warnings += overruled_locks(session.folder)
+        self.crew.abandon()
+        resolved = self._run_resolution(goes_on=not only_lock, runs_code=not is_ci)
+        kept_from = self._tell_of_other_files(resolved)
         made = resolved.made
-        # a lock of version 1 was completed to be installed from, and stays as it is; or there is none, and stays none
-        is_for_now = is_ci or not (old or self._saves_lock(made))
-        session.adopt(
-            under_head_of(old, made.lock, session.lock_file) if is_for_now else made.lock,
-            made.manifests,
-            unavailable=made.unavailable,
-            is_saved=made.is_saved,
-            with_extraneous=made.has_extraneous and not (is_ci or is_global(session.config)),
-        )
-        for note in resolved.notes:
-            self.output.debug(note)
+        self._adopt(made, is_ci=is_ci)
         if is_ci:
+            from pmpipe.frozen import require_same_versions
+
             require_same_versions(session, old)
         write = self._write(made) if not is_ci else None
         if write is not None and only_lock:
@@ -220,7 +186,7 @@ class _Job(msgspec.Struct):
         else:
             wanted = session.wanted(self.store)
             if not (self.line.repair or self.extent.choice.limits):
-                crew.begin_before_plan(wanted.tree, session, self.store, durable=self.line.durable)
+                self.crew.begin_before_plan(wanted.tree, session, self.store, durable=self.line.durable)
             summary = self._install(wanted, write, frozenset(made.never_built))
         summary.written = write.changed if write is not None else ()
         summary.add_stages(resolved.stage_s)
@@ -228,6 +194,60 @@ class _Job(msgspec.Struct):
         summary.kept_from = kept_from
         summary.counts.add(resolved.counts)
         return summary
+
+    def _run_resolution(self, *, goes_on: bool, runs_code: bool) -> Resolved:
+        from pmpipe.resolving.beginning import make_run
+        from pmpipe.resolving.resolution import resolve, resolve_inputs
+
+        session, crew, extent = self.session, self.crew, self.extent
+        crew.resolve_inputs = resolve_inputs(
+            session, self.store, extent.order, extent.choice, goes_on=goes_on, runs_code=runs_code
+        )
+        run = crew.resolve_run or make_run(self.store, crew.sizes, offline=session.config.offline, goes_on=goes_on)
+        try:
+            resolved = resolve(run, self.store, crew.crew, self.progress.show_resolving)
+        except PmpipeError:
+            # it may be why something could not be had
+            self.output.warn(self._unheeded_registries())
+            raise
+        crew.came_damaged = resolved.came_damaged
+        for note in resolved.notes:
+            self.output.debug(note)
+        return resolved
+
+    def _tell_of_other_files(self, resolved: Resolved) -> str:
+        """Warn of what other package managers' files say and was not heeded; the lockfile that was taken up, if any."""
+        from pmpipe.foreign_locks import first_lock, overruled_locks, unread_locks
+        from pmpipe.pnpm_settings import unheeded_settings
+
+        session, inputs = self.session, self.crew.resolve_inputs
+        assert inputs is not None, "the resolution is over"
+        session.warnings += [*self._unheeded_registries(), *resolved.warnings, *unheeded_settings(session.folder)]
+        project = inputs.order.project
+        if project.update_all:
+            return ""
+        if project.locked is None:
+            session.warnings += unread_locks(session.folder)
+            return first_lock(session.folder)
+        if not session.lock and session.config.package_lock:
+            session.warnings += overruled_locks(session.folder)
+        return ""
+
+    def _adopt(self, made: Made, *, is_ci: bool) -> None:
+        """Go on with the lock that was made."""
+        from pmpipe.frozen import under_head_of
+        from pmpipe.resolving.inputs import is_global
+
+        session = self.session
+        # a lock of version 1 was completed to be installed from, and stays as it is; or there is none, and stays none
+        is_for_now = is_ci or not (session.lock or self._saves_lock(made))
+        session.adopt(
+            under_head_of(session.lock, made.lock, session.lock_file) if is_for_now else made.lock,
+            made.manifests,
+            unavailable=made.unavailable,
+            is_saved=made.is_saved,
+            with_extraneous=made.has_extraneous and not (is_ci or is_global(session.config)),
+        )
 
     def _unheeded_registries(self) -> list[str]:
         from pmpipe.foreign_registries import unheeded_registries
