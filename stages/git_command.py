@@ -49,6 +49,9 @@ _CONFIG = (
 #: Of a command's messages the end is kept.
 _KEPT_BYTES = 16 << 10
 
+#: Output of more bytes is refused: a million references have not as many.
+_MAXIMUM_OUTPUT_BYTES = 64 << 20
+
 #: After a command's end so long (seconds) for the rest of its output.
 _DRAIN_S = 0.5
 
@@ -95,7 +98,7 @@ class GitCommand(msgspec.Struct, frozen=True):
 
         Raises:
             GitMissingError: it cannot be started.
-            GitFailedError: it failed.
+            GitFailedError: it failed, or wrote more than `_MAXIMUM_OUTPUT_BYTES`.
         """
         config = [part for setting in _CONFIG for part in ("-c", setting)]
         environment = {**self.environment, "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none"}
@@ -119,7 +122,7 @@ class GitCommand(msgspec.Struct, frozen=True):
     async def _finish(self, process: asyncio.subprocess.Process) -> str:
         if process.stdout is None or process.stderr is None:
             raise RuntimeError("git was started without pipes")
-        output, messages = Collector(process.stdout), Collector(process.stderr)
+        output, messages = Collector(process.stdout, _MAXIMUM_OUTPUT_BYTES), Collector(process.stderr)
         ended = asyncio.ensure_future(process.wait())
         try:
             while not ended.done():
@@ -136,15 +139,24 @@ class GitCommand(msgspec.Struct, frozen=True):
             await ended
         if process.returncode:
             raise GitFailedError(_lines(messages.text) or f"git ended with status {process.returncode}")
+        if output.is_cut:
+            raise GitFailedError(f"it has written more than {_MAXIMUM_OUTPUT_BYTES:,} bytes, which is the limit")
         return output.text
 
 
 class Collector:
-    """Reads a pipe as long as it is open, keeps the end of what came, and the time (of the loop) when it came."""
+    """Reads a pipe as long as it is open, keeps the end of what came, and the time (of the loop) when it came.
 
-    def __init__(self, stream: asyncio.StreamReader) -> None:
+    Args:
+        stream: the pipe.
+        kept_bytes: so much is kept; `is_cut` says that there was more.
+    """
+
+    def __init__(self, stream: asyncio.StreamReader, kept_bytes: int = _KEPT_BYTES) -> None:
         self.last_s = asyncio.get_running_loop().time()
-        self._kept = b""
+        self.is_cut = False
+        self._kept = bytearray()
+        self._kept_bytes = kept_bytes
         self.task = asyncio.ensure_future(self._read(stream))
 
     @property
@@ -154,7 +166,10 @@ class Collector:
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         while part := await stream.read(1 << 16):
-            self._kept = (self._kept + part)[-_KEPT_BYTES:]
+            self._kept += part
+            if len(self._kept) > self._kept_bytes:
+                self.is_cut = True
+                del self._kept[: -self._kept_bytes]
             self.last_s = asyncio.get_running_loop().time()
 
 

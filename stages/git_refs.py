@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
 
 import msgspec
 
@@ -35,7 +34,8 @@ from stages.remove import remove_tree
 
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,63}")
-_VERSION_TAG = re.compile(r"refs/tags/(?:.*[^0-9])?v?(\d+\.\d+\.\d+(?:[-+].+)?)")
+#: What begins first is the version: the end of a prerelease or of build metadata may look like another one.
+_VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+(?:[-+].+)?)\Z")
 _PULL = re.compile(r"refs/pull/(\d+)/head")
 _NAMED = re.compile(r"refs/(?:heads|tags)/(.+)")
 _PEELED = "^{}"
@@ -55,16 +55,20 @@ class RemoteRefs(msgspec.Struct, frozen=True):
     def commit_of(self, reference: str, requested_range: str) -> str:
         """The full commit id; empty if the repository has nothing of the kind."""
         if requested_range:
-            return self._highest(requested_range)
+            return self._best(requested_range)
         found = self.by_name.get(reference or "HEAD")
         if found is None and _ABBREVIATED.fullmatch(reference):
             found = next((commit for commit in self.by_name.values() if commit.startswith(reference)), None)
         return found or ""
 
-    def _highest(self, requested_range: str) -> str:
+    def _best(self, requested_range: str) -> str:
+        """The latest version if it satisfies, as in a registry, else the highest that does."""
         wanted = parse_range(requested_range)
         versions = [(parse_version(text), commit) for text, commit in self.by_version.items()]
         fitting = [(v, commit) for v, commit in versions if v is not None and wanted is not None and wanted.test(v)]
+        latest = self.by_name.get("latest") or self.by_name.get("HEAD", "")
+        if any(commit == latest for _, commit in (versions if requested_range == "*" else fitting)):
+            return latest
         return max(fitting, key=lambda pair: pair[0])[1] if fitting else ""
 
 
@@ -74,26 +78,29 @@ def read_refs(output: str) -> RemoteRefs:
     An annotated tag has two lines: the tag's own id, and behind ``^{}`` that of the commit it is for, which counts.
     """
     refs = RemoteRefs({}, {})
-    for line in _peeled_last(output.split("\n")):
-        commit, tab, reference = line.partition("\t")
-        if not tab or not _FULL_COMMIT.fullmatch(commit):
-            continue
-        reference = reference.removesuffix(_PEELED)
+    for reference, commit in _peeled(output).items():
         refs.by_name[reference] = commit
         pull, named = _PULL.fullmatch(reference), _NAMED.fullmatch(reference)
         if pull is not None:
             refs.by_name[f"pull/{pull[1]}"] = commit
         elif named is not None:
             refs.by_name[named[1]] = commit
-        tag = _VERSION_TAG.fullmatch(reference)
+        tag = _VERSION.search(reference) if reference.startswith("refs/tags/") else None
         version = parse_version(tag[1]) if tag is not None else None
         if version is not None:
             refs.by_version[str(version)] = commit
     return refs
 
 
-def _peeled_last(lines: Iterable[str]) -> list[str]:
-    return sorted(lines, key=lambda line: line.endswith(_PEELED))
+def _peeled(output: str) -> dict[str, str]:
+    """The commit of each reference, in the order of the lines."""
+    commits: dict[str, str] = {}
+    peeled: dict[str, str] = {}
+    for line in output.split("\n"):
+        commit, tab, reference = line.partition("\t")
+        if tab and _FULL_COMMIT.fullmatch(commit):
+            (peeled if reference.endswith(_PEELED) else commits)[reference.removesuffix(_PEELED)] = commit
+    return commits | peeled
 
 
 async def find_commit(job: FindGitCommit, settings: GitSettings) -> FoundGitCommit | Failed:

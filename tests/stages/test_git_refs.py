@@ -88,6 +88,37 @@ def test_a_range_means_the_highest_tag_that_satisfies(requested_range: str, tag:
     assert found.commit_of("", requested_range) == (by_tag[tag] if tag else "")
 
 
+def test_the_end_of_a_version_is_not_taken_for_another_one() -> None:
+    found = refs((TAG, "refs/tags/v1.2.0"), (OTHER, "refs/tags/v1.3.0-rc.9.0.1"), (MAIN, "refs/tags/1.4.0+2023.11.5"))
+    assert found.by_version == {"1.2.0": TAG, "1.3.0-rc.9.0.1": OTHER, "1.4.0": MAIN}
+
+
+def test_of_two_tags_for_one_version_the_later_one_counts_whichever_is_annotated() -> None:
+    found = refs((TAG, "refs/tags/1.0.0"), (PEELED, "refs/tags/1.0.0^{}"), (OTHER, "refs/tags/v1.0.0"))
+    assert found.commit_of("", "^1.0.0") == OTHER
+
+
+@pytest.mark.parametrize(
+    ("references", "requested_range", "commit"),
+    [
+        (["HEAD"], "^1.0.0", MAIN),
+        (["HEAD"], "*", MAIN),
+        (["HEAD"], ">1.0.0", OTHER),
+        (["refs/heads/latest", "refs/tags/v0.9.0"], "<2", MAIN),
+        (["refs/tags/latest", "refs/tags/v2.0.0-rc.1"], "*", MAIN),
+        (["refs/tags/latest", "refs/tags/v2.0.0-rc.1"], ">=1", OTHER),
+    ],
+)
+def test_a_range_that_the_latest_version_satisfies_means_that(
+    references: list[str], requested_range: str, commit: str
+) -> None:
+    # the latest version is the one that a branch or tag called latest is at, else the default branch
+    lines = [(MAIN, reference) for reference in references]
+    if references == ["HEAD"]:
+        lines.append((MAIN, "refs/tags/v1.0.0"))
+    assert refs(*lines, (OTHER, "refs/tags/v1.1.0")).commit_of("", requested_range) == commit
+
+
 def test_lines_that_are_no_references_are_passed_over() -> None:
     text = f"warning: redirecting\n{MAIN}\tHEAD\nnot a commit\trefs/heads/a\n{OTHER} refs/heads/b\n\t\n\n"
     assert read_refs(text).by_name == {"HEAD": MAIN}
@@ -141,6 +172,21 @@ def test_asks_a_repository_for_a_tag_and_a_range(repository: Path) -> None:
     commit = git(repository, "rev-parse", "v1.0.0^{commit}")
     assert found(f"git+file://{repository}", reference="v1.0.0") == commit
     assert found(f"git+file://{repository}", requested_range="^1.0.0") == commit
+
+
+def test_asks_a_repository_of_many_branches(repository: Path) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    lines = "".join(f"{commit} refs/heads/branch-{number}\n" for number in range(2_000))
+    (repository / ".git" / "packed-refs").write_text(f"# pack-refs with: peeled fully-peeled sorted \n{lines}")
+    assert found(f"file://{repository}") == commit
+    assert found(f"file://{repository}", reference="branch-0") == commit
+
+
+def test_a_repository_of_more_references_than_are_read_is_told(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.git_command._MAXIMUM_OUTPUT_BYTES", 100)
+    assert "more than 100 bytes" in failed(f"file://{repository}").what
 
 
 def test_a_full_commit_is_not_asked_for(tmp_path: Path) -> None:
