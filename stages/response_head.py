@@ -14,6 +14,12 @@ _LONGEST_VALIDATOR = 1_000
 #: The longest that RFC 9111 (1.2.2) has every cache understand: some 68 years.
 _LONGEST_FRESH_S = 1 << 31
 
+#: Codings have names; what is longer is made to fill messages.
+_LONGEST_CODING = 100
+
+#: What begins a response. A header line may begin with ``HTTP/``, too.
+_STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?=\s|\Z)")
+
 #: The names of gzip as a content coding.
 GZIP_CODINGS = ("gzip", "x-gzip")
 
@@ -52,13 +58,13 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
                 chunked = chunked or bool(value)
             elif name == b"content-encoding":
                 encoding = value.strip()
-        elif first == b"H" and line[:5] == b"HTTP/":
-            return ResponseHead(int(line.split(None, 2)[1]), None if chunked else length, _coding(encoding))
+        elif first == b"H" and (status := _STATUS_LINE.match(line)):
+            return ResponseHead(int(status[1]), None if chunked else length, _coding(encoding))
     raise ValueError("header lines without a status line")
 
 
 def _coding(value: bytes) -> str:
-    coding = value.lower().decode("latin-1")
+    coding = value[:_LONGEST_CODING].lower().decode("latin-1")
     return "" if coding == "identity" else coding
 
 
@@ -146,8 +152,8 @@ def _last_response(lines: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     """The last response, backwards: names in lower case with their values, and the status without a name."""
     fields: list[tuple[bytes, bytes]] = []
     for line in reversed(lines):
-        if line[:5] == b"HTTP/":
-            fields.append((b"", line.split(None, 2)[1]))
+        if status := _STATUS_LINE.match(line):
+            fields.append((b"", status[1]))
             break
         name, _, value = line.partition(b":")
         if value:

@@ -338,7 +338,7 @@ def _said(excerpt: bytes) -> str:
     """The reason in an error's body, as registries give it: ``{"error": "..."}`` or ``{"message": "..."}``."""
     try:
         document = msgspec.json.decode(excerpt)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if not isinstance(document, dict):
         return ""

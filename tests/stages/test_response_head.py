@@ -30,6 +30,17 @@ def test_a_length_that_is_no_number_is_not_known(length):
     assert read_head(lines("HTTP/1.1 200 OK", f"Content-Length: {length}")).length is None
 
 
+@pytest.mark.parametrize("line", ["HTTP/x: y", "HTTP/:", "HTTP/1.1: 404", "HTTP/1.1 404: y", "HTTP/1.1 4: y"])
+def test_a_header_line_that_begins_like_a_status_line_is_none(line):
+    head = lines("HTTP/1.1 200 OK", "Content-Length: 12", line, "Retry-After: 7")
+    assert read_head(head) == ResponseHead(200, 12)
+    assert retry_after_s(head, DATE_S) == 7
+
+
+def test_of_an_endless_content_coding_the_beginning_is_read():
+    assert len(read_head(lines("HTTP/1.1 200 OK", f"Content-Encoding: {'x' * 90_000}")).encoding) == 100
+
+
 def test_header_lines_without_a_status_line_are_a_bug():
     with pytest.raises(ValueError, match="without a status line"):
         read_head(lines("Content-Length: 1"))

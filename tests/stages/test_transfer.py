@@ -221,6 +221,7 @@ def test_a_basic_password_is_blotted_out():
         (b'["error"]', None),
         (b'{"error":"cut off', None),
         (b"\xff\xfe", None),
+        (b"[" * 4096, None),
         (b"", None),
     ],
 )
