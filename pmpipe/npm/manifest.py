@@ -16,6 +16,7 @@ import msgspec
 from pmpipe.errors import ManifestError
 from pmpipe.npm.catalogs import catalogs_of
 from pmpipe.npm.declared import Declared, UnusableFieldError, tolerant_fields
+from pmpipe.npm.json_depth import is_too_deep
 from pmpipe.npm.json_text import explain, place_of, without_bom
 
 #: Names of the scripts for which a lockfile says ``hasInstallScript``.
@@ -61,16 +62,19 @@ def read_manifest(data: bytes, file: str, *, is_root: bool = True) -> Manifest:
             anything (yarn's ``nohoist`` stands in workspaces' ``workspaces``).
 
     Raises:
-        ManifestError: the text is not JSON, or a field has a type that cannot be used.
+        ManifestError: the text is not JSON or nested too deeply, or a field has a type that cannot be used.
     """
     data = without_bom(data)
+    too_deep = ManifestError(f"cannot read {file}: it is nested too deeply")
     try:
         document = msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         fault = explain(data, error, file)
         raise ManifestError(f"cannot read {fault.place}: {fault.what}", hint=fault.hint) from error
     except RecursionError as error:
-        raise ManifestError(f"cannot read {file}: it is nested too deeply") from error
+        raise too_deep from error
+    if is_too_deep(data):
+        raise too_deep
     try:
         return _to_manifest(document, is_root)
     except UnusableFieldError as error:

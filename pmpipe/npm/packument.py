@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from pmpipe.errors import RegistryError
+from pmpipe.npm.json_depth import is_too_deep
 
 #: JSON that has not been checked.
 Json = Any
@@ -124,17 +125,21 @@ class Packument:
         """The manifest of a version, or None if there is no such version.
 
         Raises:
-            RegistryError: the registry's data for this version is not an object.
+            RegistryError: the registry's data for this version is not an object, or is nested too deeply.
         """
         found = self._manifests.get(version)
         if found is not None:
             return found
         if not self.has_version(version):
             return None
+        text = self._text_of(version)
         try:
-            found = self._manifests[version] = _decoded(_MANIFESTS, self._text_of(version))
+            found = _decoded(_MANIFESTS, text)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise RegistryError(f"the registry's data for {self.name}@{version} cannot be used: {error}") from error
+        if is_too_deep(bytes(text)):
+            raise RegistryError(f"the registry's data for {self.name}@{version} is nested too deeply")
+        self._manifests[version] = found
         return found
 
     def document(self, version: str) -> dict[str, Json]:

@@ -11,6 +11,7 @@ import xxhash
 from pmpipe.errors import ArchiveError, LockfileError, ManifestError, StoreError
 from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.bins import bins_of_directories
+from pmpipe.npm.json_depth import is_too_deep
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_v1 import entries_of_version_1
 from pmpipe.npm.text import printable
@@ -56,7 +57,7 @@ def folder_manifest(folder: str, name: str) -> Fed:
     path = os.path.join(folder, "package.json")
     try:
         with open(path, "rb") as file:
-            manifest = msgspec.json.decode(without_bom(file.read()))
+            manifest = _decoded(file.read())
     except OSError as error:
         what = f"{name or 'a dependency'} is to be the folder {printable(folder)}, but {path} cannot be read"
         return ManifestError(f"{what}: {error.strerror}", hint="check the path in package.json")
@@ -157,4 +158,11 @@ def _read_json(entry: str, path: bytes, index: EntryIndex) -> Any:
     position = index.paths.index(path) * _DIGEST_BYTES
     if xxhash.xxh3_128_digest(content) != index.digests[position : position + _DIGEST_BYTES]:
         raise DamagedEntryError(f"{printable(os.fsdecode(place))} has other bytes than were put there")
-    return msgspec.json.decode(without_bom(content))
+    return _decoded(content)
+
+
+def _decoded(content: bytes) -> Any:
+    text = without_bom(content)
+    if is_too_deep(text):
+        raise RecursionError("it is nested too deeply")
+    return msgspec.json.decode(text)

@@ -169,6 +169,8 @@ def test_a_name_that_no_package_can_have_further_down(project: Project) -> None:
         ('{"workspaces": "packages"}', ["package.json:1:16", "workspaces"]),
         ("[]", ["package.json:1:1"]),
         ('{"name": "app"\n<<<<<<< HEAD\n}', ["package.json:2:1", "merge conflicts"]),
+        ('{"overrides": ' + '{"a": ' * 700 + '"1"' + "}" * 701, ["package.json", "nested too deeply"]),
+        ('{"overrides": ' + '{"a": ' * 7_000 + '"1"' + "}" * 7_001, ["package.json", "nested too deeply"]),
     ],
 )
 def test_a_package_json_that_cannot_be_used(project: Project, text: str, parts: list[str]) -> None:
@@ -380,6 +382,33 @@ def test_a_version_without_dist_is_refused(project: Project, registry: PackageRe
     assert run.status == 1
     assert "leaf" in run.stderr
     assert "hint:" in run.stderr
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for _ in range(levels):
+        document = {"a": document}
+    return document
+
+
+@pytest.mark.parametrize("field", ["dependencies", "engines", "license"])
+def test_a_version_whose_data_are_nested_too_deeply_is_refused(
+    project: Project, registry: PackageRegistry, field: str
+) -> None:
+    version = {**LEAF.published(registry.url), field: _nested(700)}
+    serve(registry, "leaf", packument(registry, versions={"1.0.0": version}))
+    project.declare(MID, dependencies={"mid": "1"})
+    refused(project, "data for leaf@1.0.0 is nested too deeply", "the project > mid@1.0.0, as leaf@^1.0.0")
+
+
+def test_a_bundled_package_whose_data_are_nested_too_deeply_is_refused(
+    project: Project, registry: PackageRegistry
+) -> None:
+    inner = json.dumps({"name": "inner", "version": "1.0.0", "dependencies": _nested(700)}).encode()
+    files = {"index.js": b"", "node_modules/inner/package.json": inner}
+    outer = make_package("outer", "1.0.0", files, dependencies={"inner": "1"}, bundleDependencies=["inner"])
+    project.declare(outer, dependencies={"outer": "1"})
+    refused(project, "outer", "nested too deeply")
 
 
 @pytest.mark.parametrize(
