@@ -23,6 +23,7 @@ import msgspec
 from pmpipe.errors import FilesystemError
 from pmpipe.interrupts import signals_ignored
 from pmpipe.npm.bins import bins_of_manifest
+from pmpipe.npm.json_text import without_bom
 from pmpipe.whole_file import write_whole
 from stages.remove import remove_tree
 
@@ -266,7 +267,7 @@ class GlobalFolder(msgspec.Struct):
         place = self._place(name)
         try:
             with open(f"{place}/package.json", "rb") as file:
-                identity = msgspec.json.decode(file.read(), type=_Identity)
+                identity = msgspec.json.decode(without_bom(file.read()), type=_Identity)
         except (OSError, ValueError, RecursionError):
             return {}  # what it says cannot be used, so none is known to be its own
         bins = bins_of_manifest(identity.name, identity.bin)

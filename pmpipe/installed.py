@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
 from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
@@ -176,7 +177,7 @@ def _read_folders(project: str, wanted: WantedTree) -> dict[PackagePath, Standin
             continue
         try:
             with open(f"{project}/{package.location}/package.json", "rb") as file:
-                identity = msgspec.json.decode(file.read(), type=_Identity)
+                identity = msgspec.json.decode(without_bom(file.read()), type=_Identity)
         except (OSError, ValueError, RecursionError):
             continue  # whatever it is, it is not what is wanted
         found[package.location] = Standing(identity.name or "", identity.version or "", in_bundle=package.in_bundle)

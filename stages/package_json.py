@@ -18,10 +18,11 @@ from typing import Any
 
 import msgspec
 
+from pmpipe.npm.json_text import without_bom
+
 _MANIFEST = b"package.json"
 _BUNDLED_FOLDER = re.compile(rb"(?:(?:^|/)node_modules/(?:@[^/]+/)?[^/]+)+\Z")
 _INSTALL_SCRIPTS = ("preinstall", "install", "postinstall")
-_BOM = b"\xef\xbb\xbf"
 
 
 class PackageManifest(msgspec.Struct):
@@ -84,7 +85,7 @@ def read_facts(paths: Collection[bytes], folders: Iterable[bytes], read: Callabl
 def decode_manifest(content: bytes) -> PackageManifest:
     """The fields of a package.json; all absent if it is no JSON object."""
     try:
-        return _decoder.decode(content.removeprefix(_BOM))
+        return _decoder.decode(without_bom(content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return PackageManifest()
 

@@ -17,6 +17,9 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _CONFLICT = re.compile(rb"^(?:<{7}|={7}|>{7}|\|{7})(?: |$|\r)", re.MULTILINE)
 _DECODE_ERROR_BYTE = re.compile(r"\(byte (\d+)\)")
 _SPACE = re.compile(r"[ \t\r\n]*")
+#: an escape; a whole surrogate pair is one, and of half a pair there is a group (compiled where one is met)
+_ESCAPE = rb"(?s)\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+_NO_CHARACTER = rb"\ufffd"
 
 #: `json.JSONDecoder.raw_decode`: the value at a position, and the position behind it
 _Skip: TypeAlias = Callable[[str, int], tuple[Any, int]]
@@ -42,11 +45,21 @@ class JsonFault(msgspec.Struct, frozen=True):
 
 
 def without_bom(data: bytes) -> bytes:
-    """The text as Node.js reads it: without a byte order mark, and with U+FFFD for what is no UTF-8."""
-    data = data.removeprefix(UTF8_BOM)
+    """The text as Node.js reads it: without a byte order mark, and with U+FFFD for what is no UTF-8.
+
+    Half a surrogate pair, which JavaScript can hold and UTF-8 cannot, becomes U+FFFD as well.
+    """
+    data = without_half_pairs(data.removeprefix(UTF8_BOM))
     if data.isascii() or data.startswith(_UTF16_BOMS):
         return data
     return data.decode("utf-8", "replace").encode()
+
+
+def without_half_pairs(data: bytes) -> bytes:
+    r"""The text with ``\ufffd`` for half a surrogate pair, at which msgspec stops wherever it stands."""
+    if b"\\ud" not in data and b"\\uD" not in data:
+        return data  # nearly every text
+    return re.sub(_ESCAPE, lambda escape: escape[0] if escape[1] is None else _NO_CHARACTER, data)
 
 
 def place_at(data: bytes, offset: int, file: str) -> Place:

@@ -19,7 +19,7 @@ import msgspec
 
 from pmpipe.errors import ManifestError
 from pmpipe.npm.json_layout import MAX_INDENT, JsonLayout, layout_of
-from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.json_text import UTF8_BOM
 from pmpipe.npm.lock_writer import array_index
 
 #: what JavaScript's `trim` takes off, as far as it can stand around JSON
@@ -69,7 +69,7 @@ def read_manifest_text(data: bytes, file: str) -> ManifestText:
         ManifestError: it is no JSON object, or nested too deeply.
     """
     text = data.decode("utf-8", "replace")
-    plain = without_bom(data).decode("utf-8", "replace")
+    plain = data.removeprefix(UTF8_BOM).decode("utf-8", "replace")
     try:
         document = json.loads(plain, parse_int=float)
     except (ValueError, RecursionError) as error:

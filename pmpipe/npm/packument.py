@@ -16,6 +16,7 @@ import msgspec
 
 from pmpipe.errors import RegistryError
 from pmpipe.npm.json_depth import is_too_deep
+from pmpipe.npm.json_text import without_bom
 
 #: JSON that has not been checked.
 Json = Any
@@ -203,8 +204,8 @@ def _joined(versions: Collection[str]) -> str:
 
 
 def _decoded(decoder: msgspec.json.Decoder[_Decoded], text: bytes | bytearray | memoryview | msgspec.Raw) -> _Decoded:
-    """Decode JSON as Node.js does: what is no UTF-8 in it becomes U+FFFD."""
+    """Decode JSON as Node.js does: what is no UTF-8 in it becomes U+FFFD, and so does half a surrogate pair."""
     try:
         return decoder.decode(text)
-    except UnicodeDecodeError:
-        return decoder.decode(bytes(text).decode("utf-8", "replace"))
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        return decoder.decode(without_bom(bytes(text)))

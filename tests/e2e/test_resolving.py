@@ -446,3 +446,23 @@ def test_the_workspaces_that_an_install_is_about_come_first(project: Project) ->
     found = {path: entry.get("version") for path, entry in project.lock["packages"].items()}
     assert found["node_modules/lib"] == "1.2.0"
     assert found["two/node_modules/lib"] == "1.0.0"
+
+
+def test_texts_that_were_cut_off_in_the_middle_of_a_character_are_no_obstacle(project: Project) -> None:
+    """JavaScript writes half a surrogate pair as an escape, and reads it; registries cut readmes at a length."""
+    half = "\ud83d"
+    inner = json.dumps({"name": "inner", "version": "1.0.0", "description": half, "license": half}).encode()
+    files = {"index.js": b"#!/bin/sh\n", "node_modules/inner/package.json": inner}
+    fields = {"bundleDependencies": ["inner"], "dependencies": {"inner": "1"}, "bin": {"cut": "index.js"}}
+    cut = make_package("cut", "1.0.0", files, description=half, deprecated=f"use {half}", **fields)
+    project.declare(cut, dependencies={"cut": "1"}, description=half)
+    manifest = (project.folder / "package.json").read_text()
+    project.succeeds("install")
+    assert project.lock["packages"]["node_modules/cut"]["deprecated"] == "use \ufffd"
+    # npm writes it into a lock as it was
+    project.write("package-lock.json", lock_text(project).replace("\ufffd", r"\ud83d"))
+    project.succeeds("ci")
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("verify")
+    assert (project.folder / "node_modules/.bin/cut").exists()
+    assert (project.folder / "package.json").read_text() == manifest

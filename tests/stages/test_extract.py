@@ -452,6 +452,8 @@ def test_executables_of_bundled_packages_are_executable(extractor):
         ({b"package.json": b'{"scripts":{"preinstall":"x"}}'}, True),
         ({b"package.json": b'{"scripts":{"install":"x"}}'}, True),
         ({b"package.json": b'\xef\xbb\xbf{"scripts":{"postinstall":"x"}}'}, True),
+        ({b"package.json": rb'{"description":"\ud83d","scripts":{"install":"x"}}'}, True),
+        ({b"package.json": b'{"scripts":{"install":"\xe9"}}'}, True),
         ({b"package.json": b'{"scripts":{"install":""}}'}, False),
         ({b"package.json": b"{}", b"binding.gyp": b""}, True),
         ({b"package.json": b'{"gypfile":false}', b"binding.gyp": b""}, False),
