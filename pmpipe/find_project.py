@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from pmpipe.errors import FilesystemError
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import is_utf8, printable
 from pmpipe.project_files import MANIFEST
 
 
@@ -35,7 +35,7 @@ def find_project(flags: Mapping[str, object]) -> str:
     prefix = flags.get("prefix")
     # settings, specs and scripts need it, too, wherever the project is
     start = folder = os.path.normpath(os.path.join(working_folder(), str(prefix or "")))
-    if not _is_utf8(start):
+    if not is_utf8(start):
         # such a path cannot stand in a message between processes, nor in a lockfile
         raise FilesystemError(f"the path {printable(start)} is not UTF-8", hint="give its folders names in UTF-8")
     if prefix:
@@ -81,11 +81,3 @@ def _lies_in_project(folder: str) -> bool:
         if os.path.exists(f"{folder}/{MANIFEST}"):
             return True
     return False
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

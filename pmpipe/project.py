@@ -24,7 +24,7 @@ from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
 from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
 from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import is_utf8, printable
 from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.standing import HIDDEN_LOCKFILE
 from pmpipe.yaml_files import read_catalogs
@@ -190,6 +190,9 @@ def find_folders(folder: str, patterns: Sequence[str]) -> list[PackagePath]:
 
     Whatever lies in a node_modules folder is passed over, and so are folders beginning with a dot, unless the pattern
     has the dot.
+
+    Raises:
+        FilesystemError: the name of one is not UTF-8, so that no lockfile can hold it.
     """
     chosen = sort_patterns(patterns)
     found: dict[PackagePath, None] = {}
@@ -198,6 +201,9 @@ def find_folders(folder: str, patterns: Sequence[str]) -> list[PackagePath]:
         # the project itself is a workspace only if it is called by its name
         paths = {ROOT} if pattern == "." else paths - {ROOT, "."}
         found.update((PackagePath(path), None) for path in sorted(paths) if not _is_unwanted(path, chosen.unwanted))
+    odd = [path for path in found if not is_utf8(path)]
+    if odd:
+        raise FilesystemError(f"the path {printable(odd[0])} is not UTF-8", hint="give its folders names in UTF-8")
     return list(found)
 
 

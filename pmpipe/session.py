@@ -413,9 +413,9 @@ class Session:
             "links": config.install_links,
             "unused patches": config.allow_unused_patches,
             "code": self._code_hash(),
-            "home": self.environ.get("HOME", ""),
+            "home": _as_text(self.environ.get("HOME", "")),
             # not its version: asking for that takes longer than all else
-            "node": [os.path.realpath(node), *_identity(node)] if node else [],
+            "node": [_as_text(os.path.realpath(node)), *_identity(node)] if node else [],
         }
         policy = config.source_policy
         if policy is not None:
@@ -528,6 +528,11 @@ def no_manifest(folder: str) -> PmpipeError:
     return ManifestError(
         f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
     )
+
+
+def _as_text(path: str) -> str:
+    """A path in UTF-8, whatever its folders are called."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _identity(program: str) -> tuple[int, int, int]:

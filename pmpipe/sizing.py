@@ -9,6 +9,9 @@ from pmpipe.config import Config
 from pmpipe.pipeline import Sizes, sizes_for
 from stages.fetch import FetchSettings
 
+#: More than a host may have to another one; queues are made for as many.
+_MOST_CONNECTIONS = 1 << 16
+
 
 def pipeline_sizes(config: Config) -> Sizes:
     """How large the pipeline is on this host."""
@@ -56,4 +59,4 @@ def _chosen_connections(config: Config) -> int:
 
     npm's default is meant for a tool that does everything else in the same process.
     """
-    return config.maxsockets if "maxsockets" in config.given else 0
+    return min(config.maxsockets, _MOST_CONNECTIONS) if "maxsockets" in config.given else 0

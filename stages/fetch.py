@@ -92,8 +92,10 @@ def retry_wait_s(settings: FetchSettings, attempts: int) -> float:
 
     Source: npm's promise-retry without randomising: minimum times factor^(attempts - 1), at most the maximum.
     """
-    # the exponent is bounded so that a large fetch-retries cannot overflow the float
-    wait_s = settings.retry_minimum_s * settings.retry_factor ** min(attempts - 1, 64)
+    try:
+        wait_s = settings.retry_minimum_s * float(settings.retry_factor) ** (attempts - 1)
+    except OverflowError:
+        wait_s = settings.retry_maximum_s
     return float(min(wait_s, settings.retry_maximum_s))
 
 

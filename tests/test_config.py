@@ -210,6 +210,20 @@ def test_wrong_value_is_named_with_its_place(host):
     assert "flag --loglevel: loud" in problem(host, flags={"loglevel": "loud", "fetch-retries": 1})
 
 
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "0x" + "f" * 300, "1e308", str(2**53), "-1", "nan"])
+@pytest.mark.parametrize("setting", ["fetch-retries", "fetch-timeout", "fetch-retry-factor", "min-release-age"])
+def test_a_number_that_javascript_does_not_count_up_to_is_refused(host, setting, value):
+    assert f"{setting} cannot be used: it must be a number from 0 to" in problem(host, flags={setting: value})
+
+
+@pytest.mark.parametrize("value", ["a\udcff", "a\0b"])
+@pytest.mark.parametrize("setting", ["before", "ca", "cert", "git", "local-address", "os", "script-shell", "tag"])
+def test_a_value_that_is_no_text_is_refused(host, setting, value):
+    message = problem(host, flags={setting: value})
+    assert f"{setting} cannot be used: it must be text in UTF-8" in message
+    message.encode()
+
+
 def test_wrong_value_that_is_overridden_does_no_harm(host):
     host.write(host="loglevel=loud")
     assert host.load({"loglevel": "warn"}).loglevel == "warn"

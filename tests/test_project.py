@@ -266,6 +266,12 @@ def test_finds_the_workspaces_that_npm_finds(tmp_path: Path):
     assert ours == theirs
 
 
+def test_a_workspace_whose_name_is_not_utf8_is_refused(tmp_path: Path):
+    write(tmp_path, {"packages/a\udcff/package.json": {}})
+    with pytest.raises(FilesystemError, match=r"packages/a\\udcff is not UTF-8"):
+        find_folders(str(tmp_path), ["packages/*"])
+
+
 def test_finds_folder_that_is_a_link_by_its_name_but_not_at_any_depth(tmp_path: Path):
     write(tmp_path, {"real/x/package.json": {}})
     (tmp_path / "packages").mkdir()

@@ -87,6 +87,10 @@ def test_the_least_age_of_a_release_is_in_days(folder: Path) -> None:
     assert abs(time.time() - 2 * 86_400 - before) < 60
 
 
+def test_an_age_before_all_releases_leaves_out_every_one(folder: Path) -> None:
+    assert resolve_options(config(folder, min_release_age=str(2**53 - 1)), {}, {}).pick.before == 0
+
+
 def test_without_either_all_versions_count(folder: Path) -> None:
     assert resolve_options(config(folder), {}, {}).pick.before is None
 

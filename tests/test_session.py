@@ -127,6 +127,12 @@ def test_equal_projects_have_equal_keys(place: Place) -> None:
     assert place.session().tree_key == place.session().tree_key
 
 
+def test_a_home_whose_name_is_not_utf8_has_a_key_too(place: Place) -> None:
+    before = place.session().tree_key
+    place.environ["HOME"] = f"{place.base}/\udcff"
+    assert place.session().tree_key != before
+
+
 def add_node(place: Place) -> None:
     (place.base / "bin/node").write_text("#!/bin/sh\n")
     (place.base / "bin/node").chmod(0o755)

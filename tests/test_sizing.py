@@ -41,6 +41,10 @@ def test_no_sockets_are_as_good_as_no_choice(settings_of: Any) -> None:
     assert settings_of(maxsockets="0") == settings_of()
 
 
+def test_chosen_sockets_are_no_more_than_a_host_may_have(settings_of: Any) -> None:
+    assert settings_of(maxsockets=str(2**53 - 1)).total_connections == 65_536
+
+
 def test_the_network_s_settings_reach_fetch(settings_of: Any) -> None:
     flags = {
         "fetch-timeout": "1500",

@@ -7,6 +7,7 @@ must not change what is installed without a word.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -19,6 +20,12 @@ from pmpipe.npm.url import InvalidUrlError, parse_url
 class InvalidValueError(ValueError):
     """A setting's value cannot be used; the message says what it must be."""
 
+
+#: The largest number that JavaScript counts up to.
+_LARGEST = 2**53 - 1
+
+#: What no text of a setting holds: bytes of the environment that are no UTF-8, and the end of a text to the system.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 #: npm takes any text but a zero, "false" and "null" for true, even "no" and "False": those are refused here.
 _TRUE = frozenset(("true", "yes", "on"))
@@ -77,6 +84,8 @@ def _coerce_one(setting: Setting, raw: IniValue, expansion: Expansion) -> Settin
     value = raw
     if isinstance(value, str):
         value = expand_environment(value.strip(BLANKS), expansion.environ)
+        if setting.kind != "path" and _NO_TEXT.search(value):
+            raise InvalidValueError("it must be text in UTF-8")
         if not value and setting.kind == "boolean":
             # --offline= is --offline, and ${NAME?} without a value is off
             return not raw.strip(BLANKS)
@@ -156,8 +165,8 @@ def _url(setting: Setting, value: IniValue) -> str | Unset | None:
 
 def _number(value: IniValue) -> float:
     number = js_number(value) if isinstance(value, str) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < float("inf"):
-        raise InvalidValueError("it must be a number that is not negative")
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= _LARGEST:
+        raise InvalidValueError(f"it must be a number from 0 to {_LARGEST}")
     return number
 
 

@@ -25,6 +25,15 @@ def printable(text: str | bytes, limit: int = 0) -> str:
     return "".join(character if character.isprintable() else _visible(character) for character in decoded)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written; a path holds half surrogate pairs for bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """``1 package``, ``2 packages``."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

@@ -256,4 +256,4 @@ def _before(config: Config) -> float | None:
         except ValueError:
             raise ConfigError(f"before={before} is no date", hint="for example --before=2026-01-31") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-    return time.time() - _DAY_S * age if age else None
+    return max(0.0, time.time() - _DAY_S * age) if age else None

@@ -65,6 +65,7 @@ def test_waits_follow_the_settings_however_many_retries_there_are():
     settings = FetchSettings(retry_minimum_s=1, retry_factor=2, retry_maximum_s=1e9)
     assert [retry_wait_s(settings, attempts) for attempts in (1, 2, 3, 4)] == [1, 2, 4, 8]
     assert retry_wait_s(settings, 10_000) == 1e9
+    assert retry_wait_s(FetchSettings(retry_factor=1e200), 6) == 60
 
 
 def test_each_failed_attempt_waits_longer_and_the_last_one_gives_up():
