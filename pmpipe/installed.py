@@ -16,6 +16,7 @@ import msgspec
 
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
+from pmpipe.npm.text import is_utf8
 from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
 from pmpipe.wanted import WantedTree, holder_of
@@ -224,10 +225,15 @@ def _names_in(root: str) -> Iterator[str]:
 
 
 def _folders_in(path: str) -> list[os.DirEntry[str]]:
-    """Folders and links without a leading dot. A plain file is no package, and not ours to remove."""
+    """Folders and links without a leading dot. A plain file is no package, and not ours to remove.
+
+    Nor is what has a name that is not UTF-8: no package can have it, and no journal could tell of it.
+    """
     with os.scandir(path) as listing:
         return [
             entry
             for entry in listing
-            if not entry.name.startswith(".") and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
+            if not entry.name.startswith(".")
+            and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
+            and is_utf8(entry.name)
         ]

@@ -189,6 +189,12 @@ def test_a_package_that_nothing_lists_is_extraneous(listed: Path, path: str, kin
     assert look(listed).extraneous == [f"{listed}/{path}"]
 
 
+@pytest.mark.parametrize("name", ["odd-\udcff", "@odd-\udcff/x"])
+def test_a_folder_whose_name_is_not_utf8_is_no_package(listed: Path, name: str) -> None:
+    (listed / "node_modules" / name).mkdir(parents=True)
+    assert look(listed).extraneous == []
+
+
 def test_a_link_that_looks_like_a_scope_is_extraneous(listed: Path) -> None:
     (listed / "node_modules/@new").symlink_to("nowhere")
     assert look(listed).extraneous == [f"{listed}/node_modules/@new"]

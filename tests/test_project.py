@@ -11,7 +11,7 @@ import pytest
 from npm.asking_npm import ask_npm
 
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
-from pmpipe.npm.glob import expand_braces, matches
+from pmpipe.npm.glob import expand_braces, matches, segments
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.project import find_folders, read_hidden_lockfile, read_project
 from pmpipe.project_files import read_file
@@ -303,6 +303,18 @@ def test_expands_braces(pattern: str, expanded: list[str]):
     assert expand_braces(pattern) == expanded
 
 
+def test_a_pattern_that_is_too_long_is_not_expanded():
+    pattern = "{1..%s}" % ("1" * 5_000)
+    assert expand_braces(pattern) == [pattern]
+
+
+@pytest.mark.parametrize("pattern", ["a/" * 1_500 + "b", "**/" * 1_500 + "b", "**/" * 100 + "b/*"])
+def test_a_pattern_of_very_many_parts_takes_no_time(tmp_path: Path, pattern: str):
+    write(tmp_path, {f"{'a/' * 12}b/c/package.json": {}})
+    assert find_folders(str(tmp_path), [pattern]) in ([], [f"{'a/' * 12}b/c"])
+    assert len(segments("a/**/**/**/b/**")) == 4
+
+
 def test_too_many_alternatives_are_not_expanded():
     pattern = "{a,b}" * 40
     assert expand_braces(pattern) == [pattern]
@@ -319,6 +331,12 @@ def test_too_many_alternatives_are_not_expanded():
         ("a/.b", "a/.*", True),
         ("a.b", "a?b", True),
         ("a+b", "a+b", True),
+        ("a", "[a-c]", True),
+        ("a", "[!a]", False),
+        ("a", "[z-a]", False),
+        ("[^]", "[^]", True),
+        ("a", "[^]", False),
+        ("a", "[!]", False),
     ],
 )
 def test_matches_whole_path(path: str, pattern: str, is_match: bool):

@@ -122,7 +122,9 @@ def _javascript_order(keys: Iterable[str]) -> list[str]:
 
 
 def _is_array_index(key: str) -> bool:
-    return key.isascii() and key.isdigit() and str(int(key)) == key and int(key) <= _LARGEST_ARRAY_INDEX
+    # Python refuses to convert very long ones
+    is_short = len(key) <= len(str(_LARGEST_ARRAY_INDEX)) and key.isascii() and key.isdigit()
+    return is_short and str(int(key)) == key and int(key) <= _LARGEST_ARRAY_INDEX
 
 
 def confined(path: str) -> str:

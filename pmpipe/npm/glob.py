@@ -19,6 +19,8 @@ _MAGIC = re.compile(r"[*?\[{]|[@+!]\(")
 _NUMBERS = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _LONGEST_PATTERN = 4096
 _MOST_ALTERNATIVES = 10_000
+#: A pattern with more parts matches nothing: no project is that deep.
+_MOST_SEGMENTS = 200
 
 
 class WorkspacePatterns(msgspec.Struct, frozen=True):
@@ -43,6 +45,8 @@ def sort_patterns(patterns: Iterable[str]) -> WorkspacePatterns:
     wanted: list[str] = []
     unwanted: list[str] = []
     for pattern in patterns:
+        if pattern.count("/") > _MOST_SEGMENTS:
+            continue
         marks = len(pattern) - len(pattern.lstrip("!"))
         plain = re.sub(r"^\.?/+", "", pattern[marks:].replace("\\", "/"))
         if marks % 2:
@@ -67,8 +71,10 @@ def matches(path: str, pattern: str, *, dot: bool = False) -> bool:
 
 
 def segments(pattern: str) -> tuple[str, ...]:
-    """The parts of a pattern without braces; empty parts and ``.`` do not count."""
-    return tuple(part for part in pattern.split("/") if part not in {"", "."})
+    """The parts of a pattern without braces; empty parts and ``.`` do not count, nor does ``**`` behind another one."""
+    parts = [part for part in pattern.split("/") if part not in {"", "."}]
+    pairs = zip(parts, ["", *parts], strict=False)
+    return tuple(part for part, before in pairs if not part == before == ANY_DEPTH)
 
 
 def has_magic(segment: str) -> bool:
@@ -102,8 +108,8 @@ def expand_braces(pattern: str) -> list[str]:
     waiting = [pattern]
     while waiting:
         one = waiting.pop()
-        alternatives = _first_alternatives(one)
-        if alternatives is None or len(one) > _LONGEST_PATTERN:
+        alternatives = _first_alternatives(one) if len(one) <= _LONGEST_PATTERN else None
+        if alternatives is None:
             done.append(one)
         else:
             waiting.extend(reversed(alternatives))
@@ -153,7 +159,8 @@ def _closing_brace(pattern: str, start: int) -> tuple[int, list[int]]:
 # -- one part as a regular expression -----------------------------------------------------------------------------
 
 _GROUP = re.compile(r"([@+*?!])\(([^()]*)\)")
-_CLASS = re.compile(r"\[([!^]?)(\]?[^\]]+)\]")
+_CLASS = re.compile(r"\[(?:([!^])|(?![!^]))(\]?[^\]]+)\]")
+_NOTHING = "(?!)"
 _REPEAT = {"@": "", "+": "+", "*": "*", "?": "?"}
 
 
@@ -178,10 +185,19 @@ def _expression(segment: str) -> str:
             out.append(f"(?:{choices}){_REPEAT[group[1]]}")
             position = group.end()
         elif one_of is not None:
-            inside = one_of[2].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
-            out.append(f"[{'^' if one_of[1] else ''}{inside}]")
+            out.append(_one_of(one_of[2], "^" if one_of[1] else ""))
             position = one_of.end()
         else:
             out.append({"*": ".*", "?": "."}.get(segment[position]) or re.escape(segment[position]))
             position += 1
     return "".join(out)
+
+
+def _one_of(inside: str, negation: str) -> str:
+    escaped = inside.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    try:
+        re.compile(f"[{negation}{escaped}]")
+    except re.error:
+        # a range that goes backwards: minimatch lets it match nothing
+        return _NOTHING
+    return f"[{negation}{escaped}]"

@@ -66,7 +66,7 @@ def read_local_path(text: str, where: str, home: str | None) -> LocalPath | None
         home: the absolute path of the user's home folder, which ``~`` means; None if there is none.
 
     Returns:
-        the path; None if it is no ``file:`` URL, or it needs `home` and there is none.
+        the path; None if it is no ``file:`` URL, no file can have it, or it needs `home` and there is none.
     """
     url_text = _unify_slashes(_to_file_url(text))
     resolved_url = parse_whatwg_url(url_text, parse_whatwg_url(f"{_to_file_url(resolve_path('/', where))}/"))
@@ -74,7 +74,7 @@ def read_local_path(text: str, where: str, home: str | None) -> LocalPath | None
     if url is None or resolved_url is None:
         return None
     own_path, resolved = decode_uri_component(url.path), decode_uri_component(resolved_url.path)
-    if own_path is None or resolved is None:
+    if own_path is None or resolved is None or "\0" in resolved:
         return None
     if re.match(r"/~(/|\Z)", own_path):
         if home is None:

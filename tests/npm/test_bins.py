@@ -26,6 +26,11 @@ def test_a_lone_path_is_the_executable_of_the_packages_own_name():
     assert normalize_bins("tool", "./cli.js") == {"tool": "cli.js"}
 
 
+def test_a_name_of_very_many_digits_is_a_name_like_any_other():
+    name = "1" * 5_000
+    assert normalize_bins("a", {name: "a.js", "7": "b.js"}) == {"7": "b.js", name: "a.js"}
+
+
 def test_the_scope_is_no_part_of_the_executables_name():
     assert normalize_bins("@scope/tool", "cli.js") == {"tool": "cli.js"}
     assert normalize_bins("tool", {"@scope/other": "cli.js"}) == {"other": "cli.js"}

@@ -147,7 +147,13 @@ def test_names_of_javascript_are_names_like_any_other(name):
     assert parse_argument(f"{name}@1.0.0").name == name
 
 
-@pytest.mark.parametrize("raw", ["foo bar", "svn://host.example/x", "https://", "https://a b/", "ws://host.example/x"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("foo bar", "svn://host.example/x", "https://", "https://a b/", "ws://host.example/x"),
+        *("file:\0", "./a\0b", "file:a\0.tgz", "link:../\0"),
+    ],
+)
 def test_spec_that_means_nothing_is_refused(raw):
     with pytest.raises(InvalidSpecError):
         parse_spec("x", raw, WHERE)
