@@ -166,7 +166,7 @@ def _url(setting: Setting, value: IniValue) -> str | Unset | None:
 def _number(value: IniValue) -> float:
     number = js_number(value) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= _LARGEST:
-        raise InvalidValueError(f"it must be a number from 0 to {_LARGEST}")
+        raise InvalidValueError(f"it must be a number that is not negative, and at most {_LARGEST}")
     return number
 
 

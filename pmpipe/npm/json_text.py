@@ -113,7 +113,8 @@ def place_of(data: bytes, path: Sequence[str | int], file: str) -> Place:
     from json.decoder import JSONDecoder
 
     text = data.decode("utf-8", "replace")
-    skip = JSONDecoder().raw_decode
+    # Python refuses to convert numbers of very many digits
+    skip = JSONDecoder(parse_int=float).raw_decode
     position = _skip_space(text, 0)
     for step in path:
         found = _find_member(text, position, step, skip)

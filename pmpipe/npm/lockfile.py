@@ -27,6 +27,8 @@ _OLDEST_VERSION = 2
 _NEWEST_VERSION = 4
 #: what a lock without a version is taken for, and what npm writes unless something needs more
 _USUAL_VERSION = 3
+#: Of the entries that cannot be used, so many are told one by one.
+_MOST_FAULTS = 40
 _HINT_NEW_LOCK = (
     "restore package-lock.json from version control, or write it anew with `npm install --package-lock-only`"
 )
@@ -154,10 +156,13 @@ def read_lockfile(data: bytes, file: str) -> Lockfile:
         raise LockfileError(f"cannot read {file}: it is nested too deeply", hint=_HINT_NEW_LOCK) from error
     version = _supported_version(document, data, file)
     lock = Lockfile(file, document.name, document.version, version, document.packages or {}, data)
-    faults = [f"{lock.place('packages', path)}: {fault}" for path, fault in _faults(lock.entries)]
+    faults = list(_faults(lock.entries))
     if faults:
         what = "an entry that cannot be used" if len(faults) == 1 else f"{len(faults)} entries that cannot be used"
-        raise LockfileError(f"{file} has {what}", details=faults, hint=_HINT_NEW_LOCK)
+        # to find a place in the text takes as long as reading all of it
+        lines = [f"{lock.place('packages', path)}: {fault}" for path, fault in faults[:_MOST_FAULTS]]
+        more = [f"and {len(faults) - _MOST_FAULTS:,} more"] if len(faults) > _MOST_FAULTS else []
+        raise LockfileError(f"{file} has {what}", details=[*lines, *more], hint=_HINT_NEW_LOCK)
     return lock
 
 

@@ -24,6 +24,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOLDER_AND_NAME = re.compile(r"(?:(.+)/)?node_modules/((?:@[^/]+/)?[^/]+)").fullmatch
 #: npm's limit for new names is 214; a folder's name may have 255 bytes
 _LONGEST_NAME = 255
+#: Packages within packages; real trees have some twenty levels, and no system takes paths of more than some 270.
+_DEEPEST = 200
 
 
 def is_package_name(name: str) -> bool:
@@ -69,6 +71,8 @@ def fault_in_path(path: str) -> str | None:
     """What is wrong with a lockfile's key; None if it names a folder below the project, or one beside it (``../x``)."""
     if path == ROOT or (len(path) <= _LONGEST_NAME and _INSTALLED.fullmatch(path) is not None):
         return None
+    if path.count("node_modules/") > _DEEPEST:
+        return f"lies in more than {_DEEPEST} packages"
     if path.startswith("/") or re.match(r"[A-Za-z]:[/\\]", path):
         return "is an absolute path"
     if _CONTROL.search(path) or "\\" in path:

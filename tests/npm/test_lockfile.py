@@ -330,9 +330,29 @@ def test_link_target_is_normal_and_empty_for_the_project_itself():
     assert [link_target(lock.entries[path]) for path in ("node_modules/x", "node_modules/app")] == ["packages/a", ""]
 
 
-@pytest.mark.parametrize("behind", ["", "nonsense}", '"\\ud83d"}'])
+@pytest.mark.parametrize("behind", ["", "nonsense}", '"\\u12"}'])
 def test_refuses_what_is_no_json_behind_a_value_of_an_odd_type(behind: str):
     assert "cannot read package-lock.json:1:" in refusal(f'{{"name": 1, "version": {behind}'.encode())
+
+
+@pytest.mark.parametrize("number", ["1" * 5_000, "1" * 30, "-1.5e-5000"])
+def test_a_fault_beside_a_number_of_very_many_digits_has_a_place(number: str):
+    text = json.dumps(lock_of(**{"node_modules/x": entry("1.0.0", x="@"), "/abs": {}})).replace('"@"', number)
+    assert "package-lock.json:1:" in refusal(text.encode())
+
+
+def test_refuses_packages_in_more_packages_than_any_system_has_folders():
+    assert "lies in more than 200 packages" in refusal(
+        json.dumps(lock_of(**{"node_modules/x/" * 1_200 + "node_modules/x": {}})).encode()
+    )
+
+
+def test_of_very_many_faulty_entries_some_are_reported_with_their_places():
+    entries = {f"node_modules/x{number}": entry("1.0.0", resolved="garbage") for number in range(20_000)}
+    message = refusal(json.dumps(lock_of(**entries), indent=1).encode())
+    assert "20000 entries that cannot be used" in message
+    assert "and 19,960 more" in message
+    assert len(message.splitlines()) < 50
 
 
 def test_reports_all_faulty_entries_at_once():
