@@ -236,17 +236,21 @@ class _PackWalk:
                 yield found
 
     def _resolve(self, path: str, name: str) -> str | None:
-        """Where Node would find a dependency of the package at `path`, within the root."""
+        """Where Node would find a dependency of the package at `path`, within the root; links are passed over."""
         if ".." in name.split("/") or not name.strip("./"):
             return None
         while True:
             found = f"{path}node_modules/{name}/"
-            location = self._absolute(found.rstrip("/"))
-            if os.path.isdir(location) and not os.path.islink(location):
+            if self._is_real_folder(found):
                 return found
             if not path:
                 return None
             path = path[: path.rindex("node_modules/", 0, len(path) - 1)]
+
+    def _is_real_folder(self, path: str) -> bool:
+        """Whether there is a folder that no link leads to: a repository must not make one of this machine a package."""
+        location = os.path.normpath(f"{os.path.realpath(self._root)}/{path}")
+        return os.path.isdir(location) and os.path.realpath(location) == location
 
     def _manifest(self, path: str) -> PackageManifest:
         try:

@@ -262,6 +262,21 @@ def test_a_file_that_became_a_link_is_not_read(tmp_path):
         read_packed(file)
 
 
+@pytest.mark.parametrize(
+    ("link", "target"), [("node_modules", "."), ("node_modules/@s", "@s"), ("node_modules/@s/m", "@s/m")]
+)
+def test_what_is_bundled_behind_a_link_is_left_out(tmp_path, link, target):
+    outside = tmp_path / "outside"
+    (outside / "@s/m").mkdir(parents=True)
+    (outside / "@s/m/secret.txt").write_text("secret")
+    manifest = {"dependencies": {"@s/m": "1"}, "bundleDependencies": True}
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/package.json").write_text(json.dumps(manifest))
+    (tmp_path / "p" / link).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "p" / link).symlink_to(outside / target)
+    assert packed(tmp_path / "p") == ["package.json"]
+
+
 def test_dependencies_with_paths_for_names_are_not_bundled(tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/x").write_text("x")
