@@ -1,6 +1,6 @@
 """The tar reader of the hot path: from a buffer to the list of its members, by node-tar's rules, with nothing copied.
 
-node-tar decides what npm installs, so its reading of the formats counts: ustar with a prefix, pax (path, size, mode),
+node-tar decides what npm installs, so its reading of the formats counts: ustar with a prefix, pax (path, size),
 GNU long names, sizes in octal and base-256. Where node-tar warns and goes on with part of a package (a bad checksum, a
 size that is no number, a truncated end), the archive is rejected here. Python's `tarfile` is no alternative: it stops
 silently at a bad header, applies a global pax path, loops on a size of 2^62, and takes ten times as long.
@@ -28,8 +28,8 @@ BLOCK_BYTES = 512
 _BLOCK = struct.Struct(f"{BLOCK_BYTES}s")
 #: name, mode, size, checksum, type, link name, magic and version, prefix
 _HEADER = struct.Struct("100s8s16x12s12x8ss100s8s80x155s12x")
-#: name, mode, size without its last byte, checksum, and all that is behind it
-_FRONT = struct.Struct("100s8s16x11s13x8s356s")
+#: name, mode, size, checksum, and all that is behind it
+_FRONT = struct.Struct("100s8s16x12s12x8s356s")
 _USTAR = b"ustar\x0000"
 
 _FILE_KINDS = frozenset((b"0", b"\0", b"7"))
@@ -85,19 +85,19 @@ class _Extended(msgspec.Struct):
 
     path: bytes | None = None
     size: int | None = None
-    executable: bool | None = None
 
     def read(self, content: bytes) -> _Extended:
         """Take in the records of a pax header.
 
-        node-tar reads them line by line: a value with a newline in it, and any record of a wrong length, is nothing.
+        node-tar reads them line by line: a value with a newline in it, and any record of a wrong length, is nothing. A
+        length is that of the text as it has read it, so that one that is not UTF-8 is wrong. A mode does not count.
 
         Raises:
             ArchiveError: a size is no number.
         """
         for line in content.split(b"\n"):
             length, _, record = line.partition(b" ")
-            if not _is_number(length) or int(length) != len(line) + 1:
+            if not _is_number(length) or int(length) != len(_node_utf8(line)) + 1:
                 continue
             key, _, value = record.partition(b"=")
             if key == b"path":
@@ -106,17 +106,11 @@ class _Extended(msgspec.Struct):
                 if not _is_number(value):
                     raise ArchiveError(f"a member has the size {printable(value, 40)}")
                 self.size = int(value)
-            elif key == b"mode" and _is_number(value):
-                self.executable = bool(int(value) & 0o100)
         return self
 
-    def applied(self, path: bytes, size: int, *, executable: bool) -> tuple[bytes, int, bool]:
+    def applied(self, path: bytes, size: int) -> tuple[bytes, int]:
         """A header's own fields, overruled by what is known from here."""
-        return (
-            path if self.path is None else self.path,
-            size if self.size is None else self.size,
-            executable if self.executable is None else self.executable,
-        )
+        return path if self.path is None else self.path, size if self.size is None else self.size
 
 
 def read_members(archive: Buffer, limits: ArchiveLimits) -> list[Member]:
@@ -190,8 +184,8 @@ class _Reader:
             if behind != alike or adler32(header) & 0xFFFF != expected_adlers[checksum]:
                 return offset
             path = name.rstrip(b"\0")
-            # node-tar writes a space behind ten digits
-            digits = digits.rstrip(b" ")
+            # node-tar writes ten digits and a space; twelve, which leave room for nothing behind them, count as well
+            digits = digits.rstrip(b"\0 ")
             if not digits.isdigit() or not path or path[-1] == _SLASH or not path.isascii():
                 return offset
             try:
@@ -220,11 +214,10 @@ class _Reader:
         if kind in _EXTENSION_KINDS:
             self._extend(kind, body, size)
             return size
-        executable = _executables[mode]
         path = _with_prefix(prefix, name) if prefix[0] and magic == _USTAR else name.rstrip(b"\0")
         if self._extended is not None:
             if kind in _FILESYSTEM_KINDS:
-                path, size, executable = self._extended.applied(path, size, executable=executable)
+                path, size = self._extended.applied(path, size)
             self._extended = None
         if kind in _FILE_KINDS:
             regular = kind == b"7" or path[-1:] != b"/"
@@ -238,7 +231,7 @@ class _Reader:
         if not regular and kind != _DUMPED_FOLDER:
             # old writers give a folder the size that stat showed, and no content
             size = 0
-        self._members.append(Member(_node_utf8(path), slice(body, body + size), executable, regular))
+        self._members.append(Member(_node_utf8(path), slice(body, body + size), _executables[mode], regular))
         if regular:
             self._total += size
             self._check_limits(size)
@@ -306,8 +299,8 @@ def _with_prefix(prefix: bytes, name: bytes) -> bytes:
     return used.rstrip(b"\0") + b"/" + name.rstrip(b"\0")
 
 
-def _node_utf8(path: bytes) -> bytes:
-    return path if path.isascii() else path.decode("utf-8", "replace").encode()
+def _node_utf8(text: bytes) -> bytes:
+    return text if text.isascii() else text.decode("utf-8", "replace").encode()
 
 
 class _Remembered(dict[bytes, ValueT]):
@@ -352,14 +345,13 @@ def _size(field: bytes) -> int:
     Raises:
         ArchiveError: it is negative, or no number.
     """
-    digits = field[:11]
+    if field[0] == _BASE_256:
+        return int.from_bytes(field[1:], "big")
+    # a number ends at the first NUL
+    digits, _, rest = field.partition(b"\0")
+    digits = digits.strip(b" ")
     try:
-        if digits.isdigit():
-            return int(digits, 8)
-        if field[0] == _BASE_256:
-            return int.from_bytes(field[1:], "big")
-        digits = field.strip(b" \0")
-        if digits.isdigit() or not digits:
+        if (digits.isdigit() or not digits) and not rest.strip(b"\0 "):
             return int(digits or b"0", 8)
     except ValueError:
         pass

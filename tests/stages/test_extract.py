@@ -625,6 +625,11 @@ PAX = tgz(
     member(b"package/no", b"c"),
     pax({"linkpath": "x", "mtime": "1.5", "comment": "x=y"}),
     member(b"package/d", b"d"),
+    pax({"mode": "493"}),
+    member(b"package/mode", b"m"),
+    member(b"PaxHeader", b"18 path=package/\xff\n", kind=b"x"),
+    member(b"package/odd", b"o"),
+    member(b"package/twelve", b"t" * 24, size=b"000000000030"),
 )
 
 

@@ -98,9 +98,15 @@ def test_pax_records_of_a_wrong_length_are_ignored():
     assert read(tar(broken, member(b"package/a"))) == [(b"package/b", b"")]
 
 
-def test_pax_mode_counts():
+@pytest.mark.parametrize(("record", "name"), [(b"20 path=package/\xff\n", "\ufffd"), (b"18 path=package/\xff\n", "a")])
+def test_the_length_of_a_pax_record_is_that_of_its_text_as_node_reads_it(record, name):
+    found = read(tar(member(b"PaxHeader", record, kind=b"x"), member(b"package/a")))
+    assert found == [(f"package/{name}".encode(), b"")]
+
+
+def test_a_pax_mode_does_not_count():
     (only,) = read_members(tar(pax({"mode": "493"}), member(b"package/a")), LIMITS)
-    assert only.executable
+    assert not only.executable
 
 
 def test_reads_gnu_long_names():
@@ -116,6 +122,13 @@ def test_ignores_gnu_long_link_names():
 @pytest.mark.parametrize("size", [b"3          \0", b"          3 ", b"00000000003 ", b"3\0\0\0\0\0\0\0\0\0\0\0"])
 def test_reads_sizes_however_they_are_padded(size):
     assert read(tar(member(b"package/a", b"abc", size=size))) == [(b"package/a", b"abc")]
+
+
+@pytest.mark.parametrize("before", [(), (member(b"package/0", b"0"),)], ids=["alone", "behind one that is alike"])
+def test_reads_sizes_of_twelve_digits(before):
+    content = b"x" * 24
+    found = read(tar(*before, member(b"package/a", content, size=b"000000000030")))
+    assert found[-1] == (b"package/a", content)
 
 
 def test_reads_base_256_sizes():
@@ -188,8 +201,12 @@ def test_rejects_a_truncated_archive(cut):
         b"1_0        \0",
         b"00000000009\0",
         b"\x81" + bytes(11),
+        b"\x0000000000001",
     ],
-    ids=["negative", "base-256 negative", "2^62", "8 GiB", "hexadecimal", "underscore", "digit 9", "bad base-256"],
+    ids=[
+        *("negative", "base-256 negative", "2^62", "8 GiB", "hexadecimal", "underscore", "digit 9", "bad base-256"),
+        "behind a NUL",
+    ],
 )
 def test_rejects_impossible_sizes_at_once_and_without_memory(size):
     archive = tar(member(b"package/a", b"1"), header(b"package/b", size=size), member(b"package/c"))
