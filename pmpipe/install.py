@@ -233,6 +233,7 @@ class Install(msgspec.Struct, dict=True):
             self._make_late_links(work.late_links, scheduler)
             self._tell(scheduler)
             self._build(scheduler)
+            self._warn_of_deprecated(scheduler)
             self._write_files()
             self._hidden.set_aside()
             self._hidden.write(self.summary.left_out, self.summary.built)
@@ -425,6 +426,15 @@ class Install(msgspec.Struct, dict=True):
             silent = {package.location for package in self.wanted.tree.packages if not package.has_install_script}
             built = silent.intersection(map(PackagePath, scheduler.gyp))
             summary.built = sorted(built - self.request.never_built)
+
+    def _warn_of_deprecated(self, scheduler: Scheduler) -> None:
+        """What authors say of the versions that are new here, as npm tells it."""
+        reasons = {package.location: package for package in self.wanted.tree.packages if package.deprecated}
+        left_out = frozenset(self.summary.left_out)
+        for placement in _placed(scheduler) if reasons else ():
+            package = reasons.get(PackagePath(placement.location))
+            if package is not None and not placement.only and package.location not in left_out:
+                self.summary.warnings.append(f"{package.label} is deprecated: {package.deprecated}")
 
 
 def _placed(scheduler: Scheduler) -> list[Placement]:

@@ -22,7 +22,7 @@ from pmpipe.wanted import WantedTree
 _CHECKSUM_BYTES = 4
 
 #: Changes with what is remembered of a tree, and with how it is worked out.
-_FORMAT = 9
+_FORMAT = 10
 
 #: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64

@@ -32,6 +32,7 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         has_install_script: scripts of its own may change its files.
         is_prepared: it comes from git, and may make by its own scripts what it consists of.
         patch: what is applied to it, path relative to the project.
+        deprecated: why its authors want nobody to use this version; empty if they say nothing of the kind.
     """
 
     location: PackagePath
@@ -47,6 +48,7 @@ class WantedPackage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     has_install_script: bool
     is_prepared: bool = False
     patch: PatchRecord | None = None
+    deprecated: str = ""
 
     @property
     def label(self) -> str:

@@ -84,6 +84,8 @@ def wanted_package(path: PackagePath, graph: LockGraph, *, optional: bool) -> Wa
         optional=optional,
         has_install_script=entry.has_install_script,
         patch=patch,
+        # what comes bundled is its holder's authors' choice; npm says nothing of it either
+        deprecated="" if entry.link or in_bundle else entry.deprecated or "",
     )
 
 
