@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pmpipe.alike import IN_FULL, alike_details, alike_what
 from pmpipe.errors import PmpipeError, ProblemsError, RegistryError
 from pmpipe.npm.text import plural, printable
-from pmpipe.resolver.node import Node
+from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.peer_conflict import chain
+from pmpipe.resolver.source import NoMatchingVersionError
 
 #: So many failures are told in full, of the others so many by name.
 _MAX_FAILURES, _MAX_NAMED = 10, 8
@@ -89,16 +90,26 @@ def _told(nodes: list[Node]) -> PmpipeError:
 
 def _dependents(nodes: list[Node]) -> list[str]:
     """Who requires them, and as what."""
-    edges = {edge: None for node in nodes for edge in node.edges_in}
     lines = dict.fromkeys(
         f"required by {chain(edge.origin)}, as {printable(f'{edge.name}@{edge.spec}', _SHOWN_CHARACTERS)}"
-        for edge in edges
+        for edge in _edges_to_blame(nodes)
     )
     return list(lines) or ["required by nobody"]
 
 
+def _edges_to_blame(nodes: list[Node]) -> list[Edge]:
+    """The edges that lead to them; where no version matches, of these only such as ask for that."""
+    edges = list(dict.fromkeys(edge for node in nodes for edge in node.edges_in))
+    failure = nodes[0].failure
+    if not isinstance(failure, NoMatchingVersionError):
+        return edges
+    # others could have what they want, were this one not in their way
+    wanted = failure.wanted
+    return [edge for edge in edges if edge.spec == wanted or edge.spec.endswith(f"@{wanted}")] or edges
+
+
 def _hint(nodes: list[Node]) -> str:
     """Whose package.json can be changed."""
-    if all(edge.origin.is_mine for node in nodes for edge in node.edges_in):
+    if all(edge.origin.is_mine for edge in _edges_to_blame(nodes)):
         return "correct what package.json asks for"
     return "another version of what requires it may ask for something else; overrides in package.json can replace it"

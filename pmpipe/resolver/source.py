@@ -121,9 +121,14 @@ Fed: TypeAlias = Packument | FedManifest | FedContents | PmpipeError
 
 
 class NoMatchingVersionError(RegistryError):
-    """The registry has the package, but no version that a spec means (npm's ETARGET)."""
+    """The registry has the package, but no version that a spec means (npm's ETARGET).
+
+    Attributes:
+        wanted: that spec, without an alias; empty if there is nobody to be told who has it.
+    """
 
     code = "PM_NO_MATCHING_VERSION"
+    wanted = ""
 
 
 class IncompleteManifestError(RegistryError):
@@ -414,7 +419,9 @@ def no_matching_version(packument: Packument, request: Request, pick: PickOption
         details.append(f"nearest: {', '.join(nearest)}")
     # nothing that package.json could ask for would be found
     hint = "" if packument.versions else _NO_VERSIONS_HINT
-    return NoMatchingVersionError(f"no version of {packument.name} matches {wanted}", details=tuple(details), hint=hint)
+    error = NoMatchingVersionError(f"no version of {packument.name} matches {wanted}", details=details, hint=hint)
+    error.wanted = request.wanted
+    return error
 
 
 def _published_later(packument: Packument, request: Request, pick: PickOptions) -> str:

@@ -91,6 +91,18 @@ def test_no_matching_version_further_down_hints_at_overrides(project: Project) -
     refused(project, "no version of leaf matches 9", "the project > user@1.0.0, as leaf@9", "overrides in package.json")
 
 
+def test_only_who_asks_for_a_version_that_there_is_not_is_blamed(project: Project) -> None:
+    project.declare(
+        LEAF,
+        make_package("user", "1.0.0", dependencies={"leaf": "1"}),
+        make_package("sharing", "1.0.0", peerDependencies={"leaf": "1"}),
+        dependencies={"user": "1", "sharing": "1", "leaf": "1"},
+    )
+    project.succeeds("install")
+    run = project.fails("install", "leaf@9")
+    assert "required by the project, as leaf@9\nhint: correct what package.json asks for" in run.stderr
+
+
 @pytest.mark.parametrize("wanted", ["^1.0.0", "1.0.0", "latest", "*"])
 def test_a_version_that_is_too_new_is_told_with_what_leaves_it_out(
     project: Project, registry: PackageRegistry, wanted: str
