@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from pmpipe.orders import Counts
 from pmpipe.pipeline import Sizes
 from pmpipe.project_write import ProjectWrite
 from pmpipe.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from pmpipe.dependency_changes import DependencyChange
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -91,6 +95,7 @@ class Summary(msgspec.Struct):
         kept_from: the lock of another package manager whose versions were kept then, or empty.
         documents: packuments that came from the registry.
         written: package.json files and lockfiles that were written, relative to the project.
+        changed: what became of the dependencies that the project and its workspaces ask for themselves.
     """
 
     placed: int = 0
@@ -108,6 +113,7 @@ class Summary(msgspec.Struct):
     kept_from: str = ""
     documents: int = 0
     written: tuple[str, ...] = ()
+    changed: list[DependencyChange] = msgspec.field(default_factory=list)
 
     @property
     def changes_tree(self) -> bool:

@@ -30,6 +30,7 @@ from pmpipe.store import Store
 if TYPE_CHECKING:
     # an install from a lockfile that will do pays for none of these: resolving is a third of all there is to import
     from pmpipe.change_resolver import ChangeOrder
+    from pmpipe.dependency_changes import DependencyChange
     from pmpipe.lifecycle.scripts import Scripts
     from pmpipe.project_write import ProjectWrite
     from pmpipe.resolving.made import Made
@@ -192,6 +193,7 @@ class _Job(msgspec.Struct):
         summary.add_stages(resolved.stage_s)
         summary.resolved, summary.documents = resolved.packages, resolved.documents
         summary.kept_from = kept_from
+        summary.changed = self._changed(old, made)
         summary.counts.add(resolved.counts)
         return summary
 
@@ -248,6 +250,18 @@ class _Job(msgspec.Struct):
             is_saved=made.is_saved,
             with_extraneous=made.has_extraneous and not (is_ci or is_global(session.config)),
         )
+
+    def _changed(self, old: bytes, made: Made) -> list[DependencyChange]:
+        """What became of what the project asks for; of one that is new, all is."""
+        order = self.extent.order
+        if not old and order is None:
+            return []
+        from pmpipe.dependency_changes import dependency_changes
+
+        manifests = {} if order is None else {path: one.document for path, one in order.manifests.items()}
+        changes = dependency_changes(old, made.lock, manifests)
+        kind = "global" if self.extent.arrival is not None else "" if made.saves_lock else "not saved"
+        return [msgspec.structs.replace(one, kind=kind) for one in changes] if kind else changes
 
     def _unheeded_registries(self) -> list[str]:
         from pmpipe.foreign_registries import unheeded_registries

@@ -8,10 +8,16 @@ import msgspec
 
 from pmpipe.cli.output import Output
 from pmpipe.cli.wording import megabytes
-from pmpipe.npm.text import plural
+from pmpipe.npm.text import plural, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pmpipe.dependency_changes import DependencyChange
     from pmpipe.install_request import Summary
+
+#: So many dependencies that have changed are listed.
+_CHANGED = 20
 
 
 def show_nothing_to_do(output: Output, seconds: float) -> None:
@@ -25,11 +31,27 @@ def show_nothing_to_do(output: Output, seconds: float) -> None:
 
 
 def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> None:
-    """The numbers that matter, or the JSON document."""
+    """The numbers that matter and what has changed, or the JSON document."""
     output.warn(summary.warnings)
     if output.json:
         output.document(_document(summary, seconds))
         return
+    _show_numbers(summary, output, seconds, dry_run=dry_run)
+    for line in _changed(summary.changed):
+        output.say(f"  {printable(line)}")
+
+
+def _changed(changes: list[DependencyChange]) -> Iterator[str]:
+    for change in changes[:_CHANGED]:
+        sign = "+" if change.before is None else "-" if change.after is None else "~"
+        versions = dict.fromkeys(version for version in (change.before, change.after) if version)
+        place = f"{change.kind} of {change.workspace}" if change.workspace else change.kind
+        yield " ".join((sign, change.name, " -> ".join(versions), f"({place})"))
+    if len(changes) > _CHANGED:
+        yield f"and {len(changes) - _CHANGED} more"
+
+
+def _show_numbers(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> None:
     written = f"wrote {' and '.join(summary.written)}" if summary.written else ""
     origin = f" with the versions of {summary.kept_from}" if summary.kept_from else ""
     if written and not (summary.placed or summary.removed or summary.counts.linked):
@@ -71,6 +93,7 @@ def _document(summary: Summary, seconds: float) -> dict[str, Any]:
         "versionsOf": summary.kept_from,
         "packuments": summary.documents,
         "written": list(summary.written),
+        "changed": msgspec.to_builtins(summary.changed),
         "leftOut": summary.left_out,
         "scriptsRun": summary.scripts_run,
         "scriptsSkipped": summary.scripts_skipped,

@@ -27,7 +27,7 @@ WANTED = {"node_modules/left": LEFT, "node_modules/right": make_package("right",
 #: the fields of an install's document
 FIELDS = {
     *("placed", "kept", "removed", "leftOut", "scriptsRun", "scriptsSkipped", "resolved", "packuments", "written"),
-    *("versionsOf", "counts", "warnings", "seconds", "stageSeconds"),
+    *("changed", "versionsOf", "counts", "warnings", "seconds", "stageSeconds"),
 }
 
 #: what a run with nothing to do must not pay for
