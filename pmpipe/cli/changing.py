@@ -30,6 +30,8 @@ _ACTIONS = {
     "find-dupes": Action.DEDUPE,
     "prune": Action.KEEP,
 }
+#: Switches by which yarn and bun save, and npm only includes what is omitted elsewhere; and what saves.
+_SAVES_ELSEWHERE = {"dev": "-D", "optional": "-O"}
 _WITHOUT_WORDS = (Action.DEDUPE, Action.KEEP)
 
 
@@ -51,7 +53,7 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
         recover(folder)
         # only now: another run may have changed what is read here
         session = Session.open(settings, environ, folder, may_be_new=action is Action.ADD)
-        session.warnings += ignored_settings(workspace)
+        session.warnings += [*ignored_settings(workspace), *_not_saved_so(line, action)]
         require_local(session)
         output = Output(session.config.loglevel, json=session.config.json)
         output.warn(require_dev_engines(session))
@@ -71,6 +73,11 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
     if summary.changes_tree:
         run_change_scripts(session, output, line.command)
     return 0
+
+
+def _not_saved_so(line: CommandLine, action: Action) -> list[str]:
+    given = [name for name in _SAVES_ELSEWHERE if action is Action.ADD and line.settings.get(name) is True]
+    return [f"--{name} means --include={name}, as with npm; {_SAVES_ELSEWHERE[name]} saves so" for name in given]
 
 
 def _check_words(line: CommandLine, action: Action) -> None:

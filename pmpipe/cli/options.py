@@ -16,11 +16,15 @@ import msgspec
 from pmpipe.errors import UsageError
 from pmpipe.npm.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS, Setting
 
-#: What stands for another flag, without the dashes: npm takes any number of them.
+#: What stands for another flag, without the dashes: npm takes any number of them. Those that are not npm's are `dir`,
+#: `cwd` (yarn, bun), `lockfile-only` and `no-lockfile` (pnpm): npm takes `cwd` for three letters, `no-lockfile` for
+#: the beginning of `no-lockfile-version`.
 _SHORT = {
     "C": "--prefix",
     "dir": "--prefix",
+    "cwd": "--prefix",
     "lockfile-only": "--package-lock-only",
+    "no-lockfile": "--no-package-lock",
     "s": "--loglevel=silent",
     "silent": "--loglevel=silent",
     "q": "--loglevel=warn",
@@ -147,7 +151,8 @@ def _parse_with_argparse(words: Sequence[str], settings: dict[str, Any]) -> Comm
     # to npm, too, it does not matter which command it stands with
     found, unknown = make_parser().parse_known_args(["--version"] if "--version" in _flags_of(words) else words)
     if unknown:
-        raise unknown_arguments(unknown, {flag for flags in _COMMANDS.values() for flag in flags})
+        own = {flag for flags in _COMMANDS.values() for flag in flags}
+        raise unknown_arguments(unknown, own.union(f"-{word}" for word in _SHORT if len(word) == 1))
     if found.command is None:
         raise UsageError(
             "no command was given", hint="`pmpipe ci` installs from a lockfile; `pmpipe --help` tells more"

@@ -47,20 +47,21 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-v", "--version", action="version", version=f"pmpipe {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    ci = commands.add_parser(
+    ci = _add_command(
+        commands,
         "ci",
-        help="remove node_modules and install exactly what the lockfile says (aliases: clean-install, ic, "
-        "install-clean)",
+        "remove node_modules and install exactly what the lockfile says (aliases: clean-install, ic, install-clean)",
     )
-    install = commands.add_parser(
+    install = _add_command(
+        commands,
         "install",
-        help="resolve what package.json asks for, and change node_modules to it (aliases: i, in, ins, inst)",
+        "resolve what package.json asks for, and change node_modules to it (aliases: i, in, ins, inst)",
     )
     install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
     changing = [_add_changing(commands, *one) for one in _CHANGING]
     scripts = [_add_about_scripts(commands, *one) for one in _ABOUT_SCRIPTS]
-    verify = commands.add_parser("verify", help="find files in node_modules that are missing or changed")
-    install.add_argument("words", nargs="*", metavar="PACKAGE", help="packages to add; see add")
+    verify = _add_command(commands, "verify", "find files in node_modules that are missing or changed")
+    install.add_argument("words", nargs="*", metavar="PACKAGE", help=f"to depend on as well: {_SPECS}")
     for command in (ci, install, *changing):
         command.add_argument("--durable", action="store_true", help="flush the store to disk: survives a power cut")
     for command in (ci, verify):
@@ -68,15 +69,15 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (ci, install, verify):
         _add_workspace(command, "only what this workspace needs; may be repeated")
     _add_flags(install, _SAVING)
-    store = commands.add_parser("store", help="look after the store of unpacked packages")
+    store = _add_command(commands, "store", "look after the store of unpacked packages")
     store.add_argument(
         "words",
         nargs="*",
         metavar="path|verify|prune",
         help="print its path, check it, take out what no project is linked to",
     )
-    completion = commands.add_parser("completion", help="print a completion script for a shell")
-    completion.add_argument("words", nargs="*", metavar="SHELL")
+    completion = _add_command(commands, "completion", "print a completion script for a shell")
+    completion.add_argument("words", nargs="*", metavar="SHELL", help="bash, zsh or tcsh")
     for command in (ci, install, *changing, *scripts, verify, store):
         group = command.add_argument_group("settings")
         for flag, value, text in _SHOWN:
@@ -85,30 +86,40 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-#: Name, help, and what the words of commands that change manifests are.
+#: What may be depended on.
+_SPECS = "name, name@range, alias@npm:name, folder, tarball, URL, repository"
+
+#: Name and help of commands that change manifests, what their words are, and the help for those.
 _CHANGING = (
-    ("add", "depend on packages: name, name@range, alias@npm:name, folder, tarball, URL, repository", "PACKAGE"),
-    ("remove", "depend on packages no longer (aliases: uninstall, rm, r, un, unlink)", "NAME"),
+    ("add", f"depend on packages: {_SPECS}", "PACKAGE", "of a name alone, the latest version"),
+    ("remove", "depend on packages no longer (aliases: uninstall, rm, r, un, unlink)", "NAME", "as in package.json"),
     (
         "update",
         "take the newest versions that package.json allows, of some or all packages (aliases: up, upgrade)",
         "NAME",
+        "of packages anywhere in the tree; all of them unless one is named",
     ),
-    ("dedupe", "have fewer copies of what is in the tree several times (alias: ddp)", ""),
-    ("find-dupes", "say what dedupe would do", ""),
-    ("prune", "remove what package.json does not ask for", ""),
+    ("dedupe", "have fewer copies of what is in the tree several times (alias: ddp)", "", ""),
+    ("find-dupes", "say what dedupe would do", "", ""),
+    ("prune", "remove what package.json does not ask for", "", ""),
 )
 
-#: Name, help, and what the words of commands about lifecycle scripts are.
+#: Name and help of commands about lifecycle scripts, what their words are, and the help for those.
 _ABOUT_SCRIPTS = (
     (
         "install-scripts",
         "say whose install scripts may run: approve, deny, ls (what nobody has approved or denied), prune",
         "approve|deny|ls|prune",
+        "and the names of packages, as in `install-scripts approve esbuild`",
     ),
-    ("approve-scripts", "install-scripts approve; with --allow-scripts-pending, ls", "PACKAGE"),
-    ("deny-scripts", "install-scripts deny", "PACKAGE"),
-    ("rebuild", "run the scripts of what is installed once more, and link executables (alias: rb)", "PACKAGE"),
+    ("approve-scripts", "install-scripts approve; with --allow-scripts-pending, ls", "PACKAGE", "whose may run"),
+    ("deny-scripts", "install-scripts deny", "PACKAGE", "whose are not needed"),
+    (
+        "rebuild",
+        "run the scripts of what is installed once more, and link executables (alias: rb)",
+        "PACKAGE",
+        "name or name@range; all unless one is named",
+    ),
 )
 
 _DECIDING = (
@@ -128,11 +139,16 @@ _SAVING = (
 )
 
 
+def _add_command(commands: argparse._SubParsersAction[_Parser], name: str, help_text: str) -> argparse.ArgumentParser:
+    """A command that tells the same in the list of all and in its own help."""
+    return commands.add_parser(name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.")
+
+
 def _add_about_scripts(
-    commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str
+    commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str, words_help: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help_text)
-    parser.add_argument("words", nargs="*", metavar=words)
+    parser = _add_command(commands, name, help_text)
+    parser.add_argument("words", nargs="*", metavar=words, help=words_help)
     if name != "rebuild":
         _add_flags(parser, _DECIDING)
     return parser
@@ -146,10 +162,10 @@ def _add_flags(parser: argparse.ArgumentParser, flags: Iterable[tuple[str, str, 
 
 
 def _add_changing(
-    commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str
+    commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str, words_help: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help_text)
-    parser.add_argument("words", nargs="*", metavar=words or None, help=None if words else argparse.SUPPRESS)
+    parser = _add_command(commands, name, help_text)
+    parser.add_argument("words", nargs="*", metavar=words or None, help=words_help or argparse.SUPPRESS)
     if name == "add":
         _add_flags(parser, _SAVING)
     _add_workspace(parser, "change this workspace; may be repeated")

@@ -25,6 +25,58 @@ _AND_TEST = {
     **dict.fromkeys(("install-ci-test", "clean-install-test", "cit", "sit"), "ci"),
 }
 
+#: Commands of pnpm, yarn and bun, and npm's other program: what is said of them.
+_COMMANDS_OF_OTHERS = {
+    **dict.fromkeys(("npx", "dlx", "bunx"), "`npx` works with what pmpipe has installed"),
+    "approve-builds": "`pmpipe install-scripts approve` does that",
+    "ignored-builds": "`pmpipe install-scripts ls` does that",
+    "import": "`pmpipe install` keeps the versions in the locks of yarn, pnpm and bun",
+}
+
+_APPROVE = "`pmpipe install-scripts approve NAME`"
+
+#: Flags of pnpm, yarn and bun: what there is in their place; empty if they can be left out.
+_FLAGS_OF_OTHERS = {
+    "F": "-w NAME",
+    "T": "--save-prefix=~",
+    "W": "",
+    "allow-build": _APPROVE,
+    "backend": "--clone-method",
+    "cache-folder": "--store-dir",
+    "check-files": "--repair",
+    "child-concurrency": "",
+    "concurrent-scripts": "",
+    "dangerously-allow-all-builds": f"{_APPROVE} --all",
+    "exact": "--save-exact",
+    "filter": "-w NAME",
+    "hoisted": "",
+    "ignore-engines": "",
+    "ignore-optional": "--omit=optional",
+    "ignore-workspace": "--workspaces=false",
+    "ignore-workspace-root-check": "",
+    "immutable": "--frozen-lockfile",
+    "latest": "`pmpipe add NAME@latest`",
+    "linker": "",
+    "mutex": "",
+    "network-concurrency": "--maxsockets",
+    "no-summary": "--loglevel=warn",
+    "node-linker": "",
+    "non-interactive": "",
+    "peer": "--save-peer",
+    "prefer-frozen-lockfile": "",
+    "pure-lockfile": "--no-save",
+    "r": "--workspaces",
+    "recursive": "--workspaces",
+    "reporter": "--loglevel or --json",
+    "resolution-only": "--package-lock-only",
+    "save-text-lockfile": "",
+    "shamefully-hoist": "",
+    "tilde": "--save-prefix=~",
+    "trust": _APPROVE,
+    "workspace-root": "",
+    "yarn": "",
+}
+
 _LISTED = "`pmpipe --help` lists the commands and flags"
 _MANY = 3
 
@@ -39,6 +91,8 @@ def unknown_command(word: str, known: Iterable[str]) -> UsageError:
     what = f"{shown(word)} is no command of pmpipe"
     if word in _AND_TEST:
         return UsageError(what, hint=f"`pmpipe {_AND_TEST[word]} && npm test` does the same")
+    if word in _COMMANDS_OF_OTHERS:
+        return UsageError(what, hint=_COMMANDS_OF_OTHERS[word])
     if word in _NPM_COMMANDS:
         return UsageError(what, hint=f"`npm {word}` works with what pmpipe has installed")
     near = difflib.get_close_matches(word, list(known), 1)
@@ -50,17 +104,28 @@ def unknown_arguments(arguments: Collection[str], own: Iterable[str]) -> UsageEr
 
     Args:
         arguments: all of them.
-        own: flags of some command that are no settings of npm, with their dashes.
+        own: flags of some command that are no settings of npm, and those of one letter, with their dashes.
     """
     known = [*(f"--{name}" for name in (*SETTINGS, *OTHER_NPM_SETTINGS)), *own]
+    what = f"unrecognized arguments: {' '.join(arguments)}"
+    instead = [_instead(flag) for one in arguments if (flag := one.partition("=")[0]).lstrip("-") in _FLAGS_OF_OTHERS]
+    if instead:
+        return UsageError(what, hint=f"{'; '.join(instead)}; {_LISTED}")
     near = list(dict.fromkeys(flag for one in arguments for flag in _near_flags(one.partition("=")[0], known)))
     hint = f"did you mean {_either(near)}? {_LISTED}" if near else _LISTED
-    return UsageError(f"unrecognized arguments: {' '.join(arguments)}", hint=hint)
+    return UsageError(what, hint=hint)
+
+
+def _instead(flag: str) -> str:
+    instead = _FLAGS_OF_OTHERS[flag.lstrip("-")]
+    return f"use {instead} in place of {flag}" if instead else f"leave {flag} out"
 
 
 def _near_flags(flag: str, known: Collection[str]) -> list[str]:
     if not flag.startswith("-"):
         return []
+    if len(flag) == len("-x"):
+        return [one for one in known if one == flag.swapcase()]
     bare = flag.lstrip("-").replace("_", "-").lower()
     negation, bare = ("no-", bare.removeprefix("no-")) if bare.startswith("no-") else ("", bare)
     longer = sorted(one for one in known if bare and one.startswith(f"--{bare}"))

@@ -54,6 +54,8 @@ def test_commands_have_npm_s_aliases(word: str, command: str) -> None:
         (["--dir", "x"], {"prefix": "x"}),
         (["--dir=x"], {"prefix": "x"}),
         (["-C", "x"], {"prefix": "x"}),
+        (["--cwd", "x"], {"prefix": "x"}),
+        (["--no-lockfile"], {"package-lock": False}),
         (["--ignore-scripts"], {"ignore-scripts": True}),
         (["--ignore-scripts=false"], {"ignore-scripts": "false"}),
         (["--ignore-scripts", "false"], {"ignore-scripts": False}),
@@ -201,6 +203,13 @@ def test_what_is_not_known_is_wrong_usage_and_says_where_help_is(words: list[str
         (["ci", "--omi", "dev"], "did you mean --omit or --omit-lockfile-registry-resolved?"),
         (["install", "--repiar"], "did you mean --repair?"),
         (["ci", "--zzz"], "`pmpipe --help` lists"),
+        (["-V"], "did you mean -v?"),
+        (["install", "-i"], "`pmpipe --help` lists"),
+        (["install", "--filter", "web"], "use -w NAME in place of --filter"),
+        (["add", "x", "--exact", "-W"], "use --save-exact in place of --exact; leave -W out"),
+        (["install", "--backend=copyfile"], "use --clone-method in place of --backend"),
+        (["dlx"], "`npx` works"),
+        (["approve-builds"], "`pmpipe install-scripts approve`"),
         (["zzz"], "`pmpipe --help` lists"),
     ],
     ids=str,
@@ -234,6 +243,17 @@ def test_help_is_printed_to_standard_output(words: list[str], capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert out.startswith("usage: pmpipe")
     assert err == ""
+
+
+@pytest.mark.parametrize("command", sorted(_COMMANDS))
+def test_the_help_of_a_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for words in (["--help"], [command, "--help"]):
+        with pytest.raises(SystemExit):
+            parse(words)
+        told.append(capsys.readouterr().out)
+    _usage, said, *_rest = told[1].split("\n\n")
+    assert "".join(said.lower().removesuffix(".").split()) in "".join(told[0].lower().split())
 
 
 @pytest.mark.parametrize("command", ["ci", "install", "add", "update", "verify"])

@@ -65,3 +65,13 @@ def test_what_is_not_saved_or_global_is_told_as_such(finished: Project) -> None:
 def test_the_document_has_the_same(finished: Project) -> None:
     change = {"name": "other", "kind": "dependencies", "workspace": "", "before": None, "after": "2.0.0"}
     assert finished.succeeds("add", "other", "--json").report["changed"] == [change]
+
+
+@pytest.mark.parametrize(("flag", "meant"), [("--dev", "-D"), ("--optional", "-O")])
+def test_a_switch_that_saves_with_yarn_and_bun_and_not_with_npm_is_told_of(
+    finished: Project, flag: str, meant: str
+) -> None:
+    run = finished.succeeds("add", flag, "other")
+    assert "+ other 2.0.0 (dependencies)" in run.stdout
+    assert run.stderr == f"warning: {flag} means --include={flag[2:]}, as with npm; {meant} saves so\n"
+    assert finished.succeeds("install", flag).stderr == ""
