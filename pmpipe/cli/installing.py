@@ -74,6 +74,8 @@ def install(
     """
     extent = extent or Extent()
     summary: Summary | None = None
+    # what is odd about the settings
+    oddities = [*session.warnings]
     try:
         store = session.store()
         store.open()
@@ -91,6 +93,10 @@ def install(
             store.close()
         summary.warnings[:0] = session.warnings
         show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
+    except PmpipeError:
+        # it may be why something could not be had
+        output.warn(oddities)
+        raise
     except CancelledError as cancelled:
         if summary is not None and not session.config.dry_run:
             # what is left then is to keep packuments, to record how things are, and to tell

@@ -52,6 +52,18 @@ def test_a_token_comes_from_the_environment_where_the_npmrc_says_so(guarded: Pro
     guarded.assert_installed()
 
 
+@pytest.mark.parametrize("command", ["ci", "install", "add alpha"])
+def test_a_refusal_comes_with_the_name_of_the_variable_that_is_not_set(
+    guarded: Project, private: PackageRegistry, command: str
+) -> None:
+    guarded.write(".npmrc", f"{key_of(private)}:_authToken=${{SECRET_TOKEN}}\n")
+    if command != "ci":
+        (guarded.folder / "package-lock.json").unlink()
+    run = guarded.fails(*command.split())
+    assert "401" in run.stderr
+    assert run.stderr.count("SECRET_TOKEN, which is not set in the environment") == 1
+
+
 def test_without_a_token_the_registrys_refusal_is_told_once_with_what_to_do(
     guarded: Project, private: PackageRegistry
 ) -> None:
