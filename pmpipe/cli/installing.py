@@ -338,6 +338,8 @@ class _Job(msgspec.Struct):
 
             complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
         warnings += about_scripts(scripts)
+        if scripts.unreviewed and self.extent.arrival is None:
+            warnings += _allowed_elsewhere(session.folder, scripts.unreviewed)
         return summary
 
     def _scripts(self, wanted: Wanted) -> Scripts:
@@ -379,6 +381,16 @@ def about_scripts(scripts: Scripts) -> Iterator[str]:
         yield f"{label} comes from git and has a prepare script, which has not run: what that makes is missing"
     for path in scripts.misplaced:
         yield f"allowScripts in {path}/package.json is passed over: the project's package.json says what is allowed"
+
+
+def _allowed_elsewhere(folder: str, labels: Collection[str]) -> Iterator[str]:
+    """Warnings about packages that another package manager is told to build; it does not go without saying here."""
+    from pmpipe.allowed_elsewhere import allowed_elsewhere
+
+    names = list(dict.fromkeys(label.rpartition("@")[0] for label in labels))
+    for place, allowed in allowed_elsewhere(folder, names).items():
+        approve = f"`pmpipe install-scripts approve {' '.join(allowed)}`"
+        yield f"{place} does not count for npm, nor here: {approve} allows the same in npm's words"
 
 
 def _check_digests(wanted: Wanted, session: Session, *, is_ci: bool) -> list[str]:
