@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 #: A run shorter than this (seconds) shows nothing, and does not pay for importing tqdm.
 _PATIENCE_S = 0.25
 
-#: Seconds between two changes of the live line, and between two plain lines.
+#: Seconds between two changes of the live line.
 _REFRESH_S = 0.1
+
+#: Seconds before the first plain line; each time twice as many pass until the next one, up to the most.
 _PLAIN_S = 5.0
+_PLAIN_MOST_S = 60.0
 
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} packages [{elapsed}{postfix}]"
 
@@ -49,6 +52,7 @@ class Progress(msgspec.Struct):
     live: bool
     _started: float = msgspec.field(default_factory=time.monotonic)
     _next: float = 0.0
+    _pause_s: float = _PLAIN_S
     _bar: tqdm[Any] | None = None
 
     @classmethod
@@ -69,9 +73,7 @@ class Progress(msgspec.Struct):
                 self._show_live(scheduler)
                 self._next = now + _REFRESH_S
             else:
-                if self._next:
-                    self._show_plain(scheduler, now)
-                self._next = now + _PLAIN_S
+                self._tell_plainly(describe(scheduler.counts, len(scheduler.plan.placements)), now)
 
     def show_resolving(self, run: ResolveRun) -> None:
         """The same while dependencies are resolved."""
@@ -100,9 +102,15 @@ class Progress(msgspec.Struct):
                 self._bar.set_description_str(text, refresh=True)
                 self._next = now + _REFRESH_S
             else:
-                if self._next:
-                    print(f"pmpipe: {now - self._started:.0f} s: {text}", file=sys.stderr)
-                self._next = now + _PLAIN_S
+                self._tell_plainly(text, now)
+
+    def _tell_plainly(self, text: str, now: float) -> None:
+        """A line, unless it is the first time: a log must not fill up while something is compiled."""
+        pause = _PLAIN_S
+        if self._next:
+            print(f"pmpipe: {now - self._started:.0f} s: {text}", file=sys.stderr)
+            self._pause_s = pause = min(2 * self._pause_s, _PLAIN_MOST_S)
+        self._next = now + pause
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -146,12 +154,6 @@ class Progress(msgspec.Struct):
         # resolving has a line of its own, but the user waits for the whole
         bar.start_t -= time.monotonic() - self._started
         return bar
-
-    def _show_plain(self, scheduler: Scheduler, now: float) -> None:
-        print(
-            f"pmpipe: {now - self._started:.0f} s: {describe(scheduler.counts, len(scheduler.plan.placements))}",
-            file=sys.stderr,
-        )
 
 
 def _is_terminal() -> bool:

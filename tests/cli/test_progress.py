@@ -56,3 +56,14 @@ def test_what_is_going_on_is_told_in_plain_lines_now_and_then(capsys: pytest.Cap
     for _ in range(3):
         progress.show_scripts(["a postinstall"])
     assert re.fullmatch(r"pmpipe: \d+ s: running a postinstall\n", capsys.readouterr().err)
+
+
+def test_plain_lines_become_rarer_the_longer_it_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = Progress(enabled=True, live=False)
+    for second in range(1, 301):
+        monkeypatch.setattr("time.monotonic", lambda second=second: progress._started + second)
+        progress.show_scripts(["a postinstall"])
+    told = [int(one) for one in re.findall(r"pmpipe: (\d+) s: running a postinstall", capsys.readouterr().err)]
+    assert told == [6, 16, 36, 76, 136, 196, 256]
