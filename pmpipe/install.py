@@ -31,6 +31,7 @@ from pmpipe.interrupts import CancelledError, signals_ignored
 from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.text import plural
+from pmpipe.owners import unwritable_hint
 from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, LocalFolder, Placement, Plan
@@ -479,5 +480,5 @@ def _unreadable(error: OSError) -> FilesystemError:
 def _unwritable(error: OSError) -> PmpipeError:
     return FilesystemError(
         f"cannot change {error.filename or 'the project'}: {error.strerror}",
-        hint="check permissions and free space; nothing was changed",
+        hint=f"{unwritable_hint(error)}; nothing was changed",
     )

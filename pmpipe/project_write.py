@@ -22,6 +22,7 @@ from contextlib import suppress
 import msgspec
 
 from pmpipe.errors import FilesystemError
+from pmpipe.owners import unwritable_hint
 from pmpipe.project_files import LOCKFILES, MANIFEST, YARN_LOCK
 from pmpipe.whole_file import PARTIAL, new_file, write_whole
 
@@ -147,7 +148,7 @@ class ProjectWrite:
         except OSError as error:
             raise FilesystemError(
                 f"cannot write {error.filename}: {error.strerror}",
-                hint="check permissions and free space; nothing was changed",
+                hint=f"{unwritable_hint(error)}; nothing was changed",
             ) from error
 
     def exchange(self) -> None:

@@ -186,6 +186,22 @@ def test_a_folder_of_executables_that_is_closed_is_named(project: Project) -> No
 
 
 @pytest.mark.root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="nothing takes root's privileges away")
+@pytest.mark.parametrize("command", ["ci", "install"])
+def test_what_belongs_to_somebody_else_is_told_as_such(project: Project, command: str) -> None:
+    project.want(FORMER)
+    project.succeeds("ci")
+    project.want(PACKAGES)
+    modules = project.folder / "node_modules"
+    os.chown(modules, 4_000_000, -1)
+    project.prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+    run = project.fails(command)
+    os.chown(modules, 0, -1)
+    assert f"hint: {modules} belongs to user 4000000, and this is run by root: chown -R gives it away" in run.stderr
+    assert "nothing was changed" in run.stderr
+
+
+@pytest.mark.root
 def test_a_read_only_project_that_is_complete_needs_nothing(
     project: Project, read_only: Callable[[Path], None]
 ) -> None:
