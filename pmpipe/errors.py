@@ -219,6 +219,29 @@ class ProblemsError(PmpipeError):
         return "\n".join([*lines, *([f"hint: {self.hint}"] if self.hint else [])])
 
 
+class SignalError(PmpipeError):
+    """A signal asked for the end of the run.
+
+    Args:
+        number: the signal's.
+        state: what the run has left, in words.
+    """
+
+    code = "PM_SIGNAL"
+
+    def __init__(self, number: int, state: str) -> None:
+        # loaded by then: whoever took the signal needs it
+        import signal
+
+        super().__init__(f"stopped by {signal.Signals(number).name}", details=(state,))
+        self._number = number
+
+    @property
+    def status(self) -> int:
+        """128 and the signal's number."""
+        return EXIT_BY_SIGNAL + self._number
+
+
 class WorkerCrashError(PmpipeError):
     """A stage process died, or raised what it did not expect: our bug, or the machine's."""
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
 
 from pmpipe.cli.options import CommandLine, parse
-from pmpipe.errors import EXIT_BY_SIGNAL, EXIT_CRASH, EXIT_FAILURE, PmpipeError
+from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, PmpipeError, SignalError
 
 Command = Callable[[CommandLine, Mapping[str, str]], int]
+
+_BUG = "this is a bug of pmpipe: please report it with the lines above"
 
 
 def entry() -> None:
@@ -30,7 +32,7 @@ def entry() -> None:
             stream.flush()
     except BrokenPipeError:
         # whoever read our output has gone; the work itself is done or has been put back
-        status = _give_up_output()
+        status = max(status, _give_up_output())
     except OSError as error:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"error[PM_OUTPUT]: cannot write what there is to tell: {error.strerror}\n")
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         BrokenPipeError: nobody reads our output any more.
         OutputError: it cannot be written.
     """
-    from pmpipe.cli.output import Output, OutputError
+    from pmpipe.cli.output import OutputError
     from pmpipe.interrupts import CancelledError, cancel_on_signals
 
     try:
@@ -89,20 +91,33 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
         # whatever texts of a lockfile or registry are in it, none may steer the terminal
         print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
-        if Output.is_asked or _wants_document(arguments, environ):
-            from pmpipe.cli.failure import tell_failure
-
-            tell_failure(error)
+        _answer(error, arguments, environ)
         return error.status
     except CancelledError as cancelled:
+        ended = SignalError(cancelled.signal_number, cancelled.state)
         # the terminal may be what has gone
         with contextlib.suppress(OSError):
             print(f"\npmpipe: stopped; {cancelled.state}", file=sys.stderr)
-        return EXIT_BY_SIGNAL + cancelled.signal_number
+        with contextlib.suppress(OSError):
+            _answer(ended, arguments, environ)
+        return ended.status
     except (BrokenPipeError, OutputError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report
-        return _tell_bug(error)
+        _tell_bug(error)
+        with contextlib.suppress(OSError):
+            _answer(PmpipeError(f"{type(error).__name__}: {error}", hint=_BUG), arguments, environ)
+        return EXIT_CRASH
+
+
+def _answer(error: PmpipeError, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Print the JSON document of a failure where one is wanted; see `pmpipe.cli.failure.tell_failure`."""
+    from pmpipe.cli.output import Output
+
+    if Output.is_asked or _wants_document(arguments, environ):
+        from pmpipe.cli.failure import tell_failure
+
+        tell_failure(error)
 
 
 def _wants_document(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
@@ -161,10 +176,9 @@ def _is_global(settings: Mapping[str, object], environ: Mapping[str, str]) -> bo
     return settings.get("location", given.get("npm_config_location")) == "global"
 
 
-def _tell_bug(error: Exception) -> int:
+def _tell_bug(error: Exception) -> None:
     import traceback
 
     print(f"error[PM_INTERNAL]: {type(error).__name__}: {error}", file=sys.stderr)
     traceback.print_exception(error, file=sys.stderr)
-    print("hint: this is a bug of pmpipe: please report it with the lines above", file=sys.stderr)
-    return EXIT_CRASH
+    print(f"hint: {_BUG}", file=sys.stderr)

@@ -70,14 +70,14 @@ class Output:
         """The one JSON document of ``--json``."""
         import ujson
 
-        Output.has_answered = True
-
         text = ujson.dumps(document, indent=2, ensure_ascii=False, escape_forward_slashes=False)
         try:
             text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
         except UnicodeEncodeError:
             # names of files that are not UTF-8, or a terminal that is not
             text = ujson.dumps(document, indent=2, ensure_ascii=True, escape_forward_slashes=False)
+        # only now: a signal that comes before has the failure told instead
+        Output.has_answered = True
         _write(text, sys.stdout)
 
 
