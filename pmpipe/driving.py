@@ -52,6 +52,8 @@ class Crew:
         self._before: Machine | None = None
         #: why documents were not kept, one line each; complete once all processes have ended
         self.notes: list[str] = []
+        #: what went wrong when it could not fail the run any more; complete then, too
+        self.warnings: list[str] = []
 
     def __enter__(self) -> Crew:  # noqa: PYI034 - Self is not in typing before 3.11
         return self
@@ -74,6 +76,7 @@ class Crew:
         for workers in self._leaving:
             workers.end_in_peace()
             self.notes += workers.notes
+            self.warnings += workers.warnings
         self._leaving.clear()
 
     def prepare(self, *stages: StageName) -> None:

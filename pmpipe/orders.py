@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import signal
 from typing import TypeAlias
 
 import msgspec
@@ -42,6 +43,16 @@ class WorkerDied(msgspec.Struct, frozen=True, gc=False):
     pid: int
     exitcode: int
     in_hand: JobId
+
+    @property
+    def cause(self) -> str:
+        """What it came from, in words: `was killed by SIGKILL`, `exited with status 3`."""
+        if self.exitcode >= 0:
+            return f"exited with status {self.exitcode}"
+        number = -self.exitcode
+        # real-time signals have no names
+        is_named = number in signal.Signals.__members__.values()
+        return f"was killed by {signal.Signals(number).name if is_named else f'signal {number}'}"
 
 
 class Interrupted(msgspec.Struct, frozen=True, gc=False):

@@ -244,19 +244,10 @@ class Supervisor(msgspec.Struct):
             return Cancelled(reason.signal_number)
         if isinstance(reason, Crashed):
             return CrashReport(reason.stage, self._label(reason.job), "raised", reason.traceback)
-        if reason.exitcode < 0:
-            cause = f"was killed by {_signal_name(-reason.exitcode)}"
-        else:
-            cause = f"exited with status {reason.exitcode}"
-        return CrashReport(reason.stage.value, self._label(reason.in_hand), cause, "")
+        return CrashReport(reason.stage.value, self._label(reason.in_hand), reason.cause, "")
 
     def _label(self, job: JobId) -> str:
         return self.machine.describe(job) or (self.before.describe(job) if self.before is not None else "")
-
-
-def _signal_name(number: int) -> str:
-    # real-time signals have no names
-    return signal.Signals(number).name if number in signal.Signals.__members__.values() else f"signal {number}"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import msgspec
 from pmpipe.interrupts import signals_held_back
 from pmpipe.orders import StageName, WorkerDied
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
-from stages.messages import CachedDocument, Job, decode_results, encode
+from stages.messages import CachedDocument, Crashed, Job, decode_results, encode
 from stages.worker import IDLE, ROW_BYTES, JobBoard, become_worker, crash
 
 #: What a stage's process runs, given its jobs' channel, the results' channel, and its row on the job board.
@@ -35,6 +35,9 @@ BATCH = 16
 #: How long (seconds) workers may take to end in peace, and after SIGTERM, before they are killed.
 _PEACE_S = 2.0
 _TERM_S = 0.3
+
+#: What is lost with a worker that dies when the tree is complete.
+_LOST = {StageName.CACHE: ": packuments that it was to keep will be fetched again"}
 
 _ROWS = mmap.PAGESIZE // ROW_BYTES
 
@@ -70,11 +73,13 @@ class Workers:
 
     Attributes:
         notes: why documents could not be kept, of writes that nobody has waited for.
+        warnings: of workers that died when there was nothing left that could fail, one line each.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = stages
         self.notes: list[str] = []
+        self.warnings: list[str] = []
         self._context = multiprocessing.get_context("fork")
         # every result answers a job in flight, so this many slots always suffice
         self.results = Channel(self._context, sum(stage.slots for stage in stages) + _ROWS, "results")
@@ -209,10 +214,23 @@ class Workers:
         """
         self.let_go()
         self._join(_PEACE_S)
-        while not self._poll.closed and (datagram := self.results.get_nowait()) is not None:
-            late = [result for result in decode_results(datagram) if isinstance(result, CachedDocument)]
-            self.notes += [result.problem for result in late if result.problem]
+        if not self._poll.closed:
+            self._listen_to_the_last()
         self.stop()
+
+    def _listen_to_the_last(self) -> None:
+        """Note what nobody has waited for, and what could not be done of it."""
+        while (datagram := self.results.get_nowait()) is not None:
+            for late in decode_results(datagram):
+                if isinstance(late, CachedDocument) and late.problem:
+                    self.notes.append(late.problem)
+                elif isinstance(late, Crashed):
+                    self.notes += late.traceback.splitlines()
+        self.warnings += [
+            f"the {death.stage.value} stage's worker {death.cause} when all else was done{_LOST.get(death.stage, '')}"
+            for death in self.deaths()
+            if death.exitcode
+        ]
 
     def stop(self) -> None:
         """End every worker now: SIGTERM, then SIGKILL. Afterwards no child is left."""

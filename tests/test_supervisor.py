@@ -672,6 +672,9 @@ def test_a_signal_right_behind_the_fork_ends_the_worker_without_a_word(
 # -- what a machine leaves to its processes ---------------------------------------------------------------------------
 
 
+LOST = ": packuments that it was to keep will be fetched again"
+
+
 class LeavesWrite:
     """A state machine that does not wait for what it has written to the cache."""
 
@@ -759,3 +762,22 @@ def test_a_crash_in_what_a_machine_has_left_ends_the_next_and_names_the_job(pipe
         with pytest.raises(WorkerCrashError, match="cache stage's worker exited with status 3") as caught:
             crew.drive(Removals(["a"]), nothing, is_last=True)
     assert "left-pad" in str(caught.value)
+
+
+def test_a_death_in_what_the_last_machine_has_left_is_told_and_fails_nothing(pipes: Pipes) -> None:
+    with Crew(pipes.stages(pipes.keep_and_die)) as crew:
+        crew.drive(LeavesWrite(), nothing, is_last=True)
+        os.write(pipes.to_cache[1], b".")
+        crew.end()
+        assert crew.warnings == [f"the cache stage's worker exited with status 3 when all else was done{LOST}"]
+
+
+def test_an_exception_in_what_the_last_machine_has_left_is_told_with_its_traceback() -> None:
+    def keep(_: Job) -> Iterator[Result]:
+        raise ValueError("odd")
+
+    with Crew([Stage(StageName.CACHE, 1, 4, stage_of(keep).main)]) as crew:
+        crew.drive(LeavesWrite(), nothing, is_last=True)
+        crew.end()
+        assert crew.warnings == [f"the cache stage's worker exited with status 70 when all else was done{LOST}"]
+        assert crew.notes[-1] == "ValueError: odd"

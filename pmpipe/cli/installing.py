@@ -92,6 +92,7 @@ def install(
         finally:
             store.close()
         summary.warnings[:0] = session.warnings
+        summary.warnings += all_crew.crew.warnings
         show(summary, output, time.monotonic() - started, dry_run=session.config.dry_run)
     except PmpipeError:
         # it may be why something could not be had

@@ -278,6 +278,29 @@ def test_a_cache_that_stands_still_costs_no_more_than_copies(project: Project) -
     assert kept(project) == []
 
 
+def test_a_cache_that_dies_when_the_tree_is_complete_is_told_and_fails_nothing(project: Project) -> None:
+    project.declare(LEAF, MID, dependencies={"mid": "1"})
+    # it waits until it is known that nothing else goes on, and dies with its first document in hand
+    (project.base / "dying").mkdir()
+    (project.base / "dying/sitecustomize.py").write_text(
+        "import os\n"
+        "import signal\n"
+        "import time\n"
+        "import stages.document_cache as cache\n"
+        "def write(job, shared):\n"
+        f"    while not os.path.exists({str(project.folder / 'node_modules/.package-lock.json')!r}):\n"
+        "        time.sleep(0.01)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "cache._write = write\n"
+    )
+    project.python_path = (project.base / "dying",)
+    run = project.succeeds("install")
+    told = "warning: the cache stage's worker was killed by SIGKILL when all else was done: packuments that it was"
+    assert told in run.stderr
+    project.assert_installed(TREE)
+    assert kept(project) == []
+
+
 def test_what_is_not_written_when_the_tree_is_settled_is_written_meanwhile(project: Project) -> None:
     packages = [make_package(f"p{number}", "1.0.0") for number in range(5)]
     project.declare(*packages, dependencies={package.name: "1" for package in packages})
