@@ -16,7 +16,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -89,14 +89,24 @@ class GlobalFolder(msgspec.Struct):
 
     # -- changing -------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Make room for a new tree, and take back what a killed run has left.
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Take back what a killed run has left, and have room for a new tree.
+
+        In the end what was built or replaced is removed; what is not settled is taken back.
 
         Raises:
-            FilesystemError: the prefix cannot be written.
+            FilesystemError: the prefix cannot be written, be it that the next run has to take back what was done.
         """
+        self._journal = self._read_journal()
         try:
-            self._journal = self._read_journal()
+            self._begin()
+            yield
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
+        try:
             self._take_back()
             remove_tree(self._own)
             os.makedirs(self.stage)
@@ -156,12 +166,7 @@ class GlobalFolder(msgspec.Struct):
             raise _unwritable(error) from error
         self._journal = _Journal()
 
-    def end(self) -> None:
-        """Remove what was built or replaced; what is not settled is taken back.
-
-        Raises:
-            FilesystemError: that cannot be done now; the next run tries again.
-        """
+    def _end(self) -> None:
         with signals_ignored():
             try:
                 self._take_back()
@@ -212,7 +217,8 @@ class GlobalFolder(msgspec.Struct):
                     remove_tree(path)
 
     def _write_journal(self) -> None:
-        write_whole(self._journal_path, msgspec.json.encode(self._journal))
+        # once something was moved, nothing else knows where it belongs: a power cut must not damage this
+        write_whole(self._journal_path, msgspec.json.encode(self._journal), durable=True)
 
     def _move_in(self, name: str) -> None:
         built, place = f"{self.stage}/node_modules/{name}", self._place(name)

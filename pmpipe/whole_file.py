@@ -9,8 +9,13 @@ from io import BufferedWriter
 PARTIAL = ".partial"
 
 
-def write_whole(path: str, content: bytes) -> None:
+def write_whole(path: str, content: bytes, *, durable: bool = False) -> None:
     """Write a file by one rename: whoever reads `path` sees what was there before, or all of `content`.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        durable: it is on the disk before this returns, so that a power cut cannot undo or damage it.
 
     Raises:
         OSError: it cannot be written; what was there before still is.
@@ -19,7 +24,14 @@ def write_whole(path: str, content: bytes) -> None:
     try:
         with new_file(partial) as file:
             file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.rename(partial, path)
+        if durable:
+            from stages.entry_writer import flush_folder
+
+            flush_folder(os.path.dirname(path))
     except BaseException:
         if os.path.lexists(partial):
             os.unlink(partial)

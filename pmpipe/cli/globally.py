@@ -55,15 +55,11 @@ def run_globally(line: CommandLine, environ: Mapping[str, str]) -> int:
         os.makedirs(folder.top, exist_ok=True)
     except OSError as error:
         raise FilesystemError(f"cannot make {folder.top}: {error.strerror}", hint="choose another --prefix") from error
-    with project_lock(folder.top, tell):
-        folder.begin()
-        try:
-            if line.command == "remove":
-                _remove(line, config, folder)
-            else:
-                _install(line, _wanted(line, folder), environ, folder, started)
-        finally:
-            folder.end()
+    with project_lock(folder.top, tell), folder.changing():
+        if line.command == "remove":
+            _remove(line, config, folder)
+        else:
+            _install(line, _wanted(line, folder), environ, folder, started)
     return 0
 
 
