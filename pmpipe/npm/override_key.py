@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pmpipe.errors import InvalidSpecError, ManifestError
 from pmpipe.npm.names import is_valid_name
-from pmpipe.npm.spec import parse_spec
+from pmpipe.npm.spec import parse_argument
 from pmpipe.npm.text import printable
 
 _ANY = "*"
 _SHOWN_CHARACTERS = 100
+#: Protocols of specs that are replaced by npm's own words wherever a package has them; a key stays as it is.
+_UNKNOWN_TO_NPM = ("link:", "workspace:", "catalog:")
 
 
 def split_override_key(key: str) -> tuple[str, str]:
@@ -19,7 +21,7 @@ def split_override_key(key: str) -> tuple[str, str]:
 
     Raises:
         ManifestError: the key is no package's name with or without a spec, as ``foo>bar``, ``foo@1>bar`` (pnpm's) and
-            ``foo/bar`` (yarn's) are not.
+            ``foo/bar`` (yarn's) are not; or npm does not have such a spec, as ``foo@workspace:*``.
     """
     at = key.find("@", 1)
     name, wanted = (key[:at], key[at + 1 :].strip()) if at > 0 else (key, "")
@@ -28,9 +30,13 @@ def split_override_key(key: str) -> tuple[str, str]:
         raise _wrong(key, "names no package")
     try:
         # only whether it can be read counts here, so that any folder will do
-        parse_spec(name, wanted, "/", home="/")
+        spec = parse_argument(key, "/", home="/")
     except InvalidSpecError as error:
         raise _wrong(key, "names no range of versions") from error
+    if spec.name is None:
+        raise _wrong(key, "names no package")
+    if wanted.startswith(_UNKNOWN_TO_NPM):
+        raise _wrong(key, "names no range of versions")
     return name, wanted
 
 

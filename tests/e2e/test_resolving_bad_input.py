@@ -207,7 +207,7 @@ def test_an_override_for_what_is_no_package_name(project: Project, overrides: di
     refused(project, "error[PM_MANIFEST]", "overrides > ", "names no package", "hint: a rule that holds only below")
 
 
-@pytest.mark.parametrize("key", ["mid@1>leaf", "mid@1>leaf@1", "leaf@a b", "leaf@^1.x.y"])
+@pytest.mark.parametrize("key", ["mid@1>leaf", "mid@1>leaf@1", "leaf@a b", "leaf@^1.x.y", "leaf@workspace:*"])
 def test_an_override_for_what_is_no_range(project: Project, key: str) -> None:
     project.declare(LEAF, MID, dependencies={"mid": "1"}, overrides={key: "1"})
     refused(project, f"error[PM_MANIFEST]: package.json: overrides > {key} names no range", "hint: a rule that holds")
