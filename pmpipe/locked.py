@@ -12,7 +12,14 @@ from pmpipe.config import Config
 from pmpipe.errors import LockfileError, ManifestError
 from pmpipe.extension_file import ExtensionFile, extension_warnings, find_extension_file
 from pmpipe.folder_bins import with_folder_bins
-from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock, has_unfit_optional_peers, out_of_sync
+from pmpipe.npm.lock_check import (
+    CheckOptions,
+    LockProblem,
+    ProblemKind,
+    check_lock,
+    has_unfit_optional_peers,
+    out_of_sync,
+)
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lock_version import VERSION_OF_REPAIRS
@@ -134,8 +141,10 @@ def read_locked_project(
     faults = _faults_of_repairs(project, graph, file)
     repairs_warnings = _warnings_of_repairs(project)
     if source is not None and source.is_own:
-        # the run that made it has told these already
-        in_order = _is_in_order(graph, options) and not (faults or repairs_warnings)
+        # the run that made it has told of all but what it has left out in silence, as npm does
+        found = _problems_of_own(graph, options)
+        problems = [problem for problem in found or () if problem.kind is ProblemKind.HIDDEN]
+        in_order = found == [] and not (faults or repairs_warnings)
         repairs_warnings = []
     else:
         # npm knows nothing of ``resolutions``: a lock of its own may pass over them
@@ -183,11 +192,12 @@ def _may_be_completed(problems: Sequence[LockProblem], graph: LockGraph, config:
     return lacks_what_may_come(problems, graph, config.source_policy)
 
 
-def _is_in_order(graph: LockGraph, options: CheckOptions) -> bool:
+def _problems_of_own(graph: LockGraph, options: CheckOptions) -> list[LockProblem] | None:
+    """What is off about a lock that this run has made; None if it would be refused."""
     try:
-        return not check_lock(graph, options)
+        return check_lock(graph, options)
     except (ManifestError, LockfileError):
-        return False
+        return None
 
 
 def _has_drifted(graph: LockGraph) -> bool:
@@ -263,8 +273,13 @@ def _selection_options(
 
 def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]:
     """One line for all entries that optional dependencies lack: a registry without other platforms makes hundreds."""
-    lacking = sorted({problem.name for problem in problems if problem.type is EdgeType.OPTIONAL})
-    others = [problem for problem in problems if problem.type is not EdgeType.OPTIONAL]
+    others, optional = [], set()
+    for problem in problems:
+        if problem.type is EdgeType.OPTIONAL and problem.kind is not ProblemKind.HIDDEN:
+            optional.add(problem.name)
+        else:
+            others.append(problem)
+    lacking = sorted(optional)
     lines = [f"{problem} (required by {graph.chain(problem.source)})" for problem in others]
     if lacking:
         named = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")

@@ -24,14 +24,14 @@ from pmpipe.errors import InvalidSpecError
 from pmpipe.folder_bins import with_bins_of
 from pmpipe.npm.manifest_edit import Addition, ManifestEdit, SaveType
 from pmpipe.npm.manifest_save import FoundPackage, spec_to_save
-from pmpipe.npm.names import is_valid_name
+from pmpipe.npm.names import is_valid_name, name_key
 from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES, read_selectors, select_patches
 from pmpipe.npm.semver_relations import subset
 from pmpipe.npm.shown import shown
 from pmpipe.resolver.location import absolute, name_from_folder
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
-from pmpipe.resolver.package import Kind, name_key
+from pmpipe.resolver.package import Kind
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.resolver import IdealTree
 from pmpipe.resolver.source import package_from_json

@@ -25,6 +25,7 @@ import msgspec
 from pmpipe.errors import LockfileError, LockfileOutOfSyncError
 from pmpipe.npm.lock_graph import PEER_EDGES, Edge, EdgeType, LockGraph
 from pmpipe.npm.lockfile import link_target
+from pmpipe.npm.names import name_key
 from pmpipe.npm.override_conflict import OverrideConflict, override_error
 from pmpipe.npm.overrides import Overrides
 from pmpipe.npm.package_path import ROOT, PackagePath, is_external, is_installed
@@ -37,17 +38,19 @@ class ProblemKind(enum.Enum):
 
     MISSING = "Missing"
     INVALID = "Invalid"
+    HIDDEN = "Hidden"
 
 
 class LockProblem(msgspec.Struct, frozen=True, kw_only=True):
     """A dependency that the lockfile does not satisfy.
 
     Attributes:
-        kind: it has no entry, or one of the wrong version or source.
+        kind: it has no entry, or one of the wrong version or source; or none because of another dependency of the same
+            package, whose name differs only in case.
         name: the dependency's name; `requested` the spec that counts for it, overrides included.
         type: the map that names it.
         source: the path of the package that needs it; `LockGraph.chain` says how the project comes to need that one.
-        found: the version of the entry that is there; empty if there is none.
+        found: the version of the entry that is there, or the name of that other dependency; empty if there is none.
         is_fatal: `ci` refuses the lock; else it is worth a warning.
     """
 
@@ -64,6 +67,8 @@ class LockProblem(msgspec.Struct, frozen=True, kw_only=True):
         wanted = f"{self.name}@{self.requested or '*'}"
         if self.kind is ProblemKind.MISSING:
             return f"Missing: {wanted} from lock file"
+        if self.kind is ProblemKind.HIDDEN:
+            return f"{wanted} is not installed: its name differs from {self.found} only in case, and that is"
         return f"Invalid: lock file's {self.name}@{self.found or '?'} does not satisfy {wanted}"
 
 
@@ -166,7 +171,17 @@ def _problems_of(
         # what comes in the package's tarball is what its author packed
         if edge.name in bundled or edge.type is EdgeType.PEER_OPTIONAL:
             continue
-        if edge.target is None or (edge.type is EdgeType.PEER and _is_hidden_peer(graph, edge)):
+        if edge.target is None and (other := _hidden_by(edge, edges)):
+            yield LockProblem(
+                kind=ProblemKind.HIDDEN,
+                name=edge.name,
+                requested=satisfaction.spec(edge),
+                type=edge.type,
+                source=path,
+                found=other,
+                is_fatal=False,
+            )
+        elif edge.target is None or (edge.type is EdgeType.PEER and _is_hidden_peer(graph, edge)):
             is_fatal = edge.type is not EdgeType.OPTIONAL
             yield _problem(graph, edge, satisfaction, ProblemKind.MISSING, is_fatal=is_fatal)
         elif not satisfaction.is_satisfied(edge) and not _is_shrinkwrapped(graph, edge.target):
@@ -174,6 +189,17 @@ def _problems_of(
             if edge.type is EdgeType.PEER and options.force:
                 is_fatal = False
             yield _problem(graph, edge, satisfaction, ProblemKind.INVALID, is_fatal=is_fatal)
+
+
+def _hidden_by(edge: Edge, edges: Sequence[Edge]) -> str:
+    """The dependency of the same package that npm has in place of another one, because a filesystem may confuse them.
+
+    Empty if there is none. Of several it has the last, unless a workspace has the name.
+    """
+    key = name_key(edge.name)
+    alike = [other for other in edges if name_key(other.name) == key]
+    kept = next((other for other in alike if other.type is EdgeType.WORKSPACE), alike[-1])
+    return kept.name if kept is not edge and kept.target is not None else ""
 
 
 def _is_hidden_peer(graph: LockGraph, edge: Edge) -> bool:

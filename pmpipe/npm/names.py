@@ -36,6 +36,16 @@ def is_valid_name(name: str) -> bool:
     return name == _HARMLESS_HERE or not name_errors(name)
 
 
+@lru_cache(maxsize=1 << 15)
+def name_key(name: str) -> str:
+    """The name as a key: two that a filesystem may confuse, and that npm does not place side by side, have the same."""
+    if name.isascii():
+        return name.lower()
+    from unicodedata import normalize
+
+    return normalize("NFKD", name).lower()
+
+
 def _errors(name: str) -> list[str]:
     errors: list[str] = []
     if not name:

@@ -16,7 +16,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pmpipe.errors import PmpipeError
-from pmpipe.resolver.package import Dependency, Kind, NameKey, Package, name_key
+from pmpipe.npm.names import name_key
+from pmpipe.resolver.package import Dependency, Kind, NameKey, Package
 
 if TYPE_CHECKING:
     from pmpipe.resolver.overrides import OverrideRule

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache
 from posixpath import basename, normpath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pmpipe.npm.manifest import INSTALL_SCRIPTS
+from pmpipe.npm.names import name_key
 from pmpipe.npm.packument import Json, RawManifest
 
 if TYPE_CHECKING:
@@ -38,16 +38,6 @@ class Kind(Enum):
     PEER = "peer"
     PEER_OPTIONAL = "peerOptional"
     WORKSPACE = "workspace"
-
-
-@lru_cache(maxsize=1 << 15)
-def name_key(name: str) -> NameKey:
-    """The name as a key of children and edges: two names that a filesystem may confuse have the same."""
-    if name.isascii():
-        return name.lower()
-    from unicodedata import normalize
-
-    return normalize("NFKD", name).lower()
 
 
 class Dependency:

@@ -424,6 +424,16 @@ def test_names_of_all_kinds_are_found(project: Project, name: str) -> None:
     project.assert_installed({f"node_modules/{name}": package})
 
 
+def test_of_two_names_that_differ_only_in_case_the_last_is_installed_and_the_other_told(project: Project) -> None:
+    upper = make_package("Leaf", "1.0.0")
+    project.declare(LEAF, upper, dependencies={"Leaf": "1", "leaf": "1"})
+    told = "warning: Leaf@1 is not installed: its name differs from leaf only in case, and that is (required by app)"
+    for command in ("install", "ci"):
+        assert told in project.succeeds(command).stderr
+        project.assert_installed({"node_modules/leaf": LEAF})
+    assert "nothing to do" in project.succeeds("install").stdout
+
+
 def test_two_projects_resolve_at_once_with_one_store(project: Project) -> None:
     projects = [project, *(project.sibling(f"other-{n}") for n in range(2))]
     packages: list[Package] = [make_package(f"p{n}", "1.0.0", dependencies={"leaf": "1"}) for n in range(30)]

@@ -555,6 +555,54 @@ def test_overrides_in_a_cycle_of_packages_come_to_an_end():
     assert MadeProject({"dependencies": {"a": "1", "b": "1"}, "overrides": rules}, entries).problems() == []
 
 
+# -- names that differ only in case -------------------------------------------------------------------------------
+
+LOWER, UPPER = {"node_modules/x": entry("1.0.0")}, {"node_modules/X": entry("1.0.0", "X")}
+
+#: a project -> the dependency that is not installed and the one that is; None: the lock is refused, for the last counts
+CASE_CASES = {
+    "the first": (MadeProject({"dependencies": {"X": "1", "x": "1"}}, LOWER), ("X", "x")),
+    "the last": (MadeProject({"dependencies": {"x": "1", "X": "1"}}, LOWER), None),
+    "the last is upper": (MadeProject({"dependencies": {"x": "1", "X": "1"}}, UPPER), ("x", "X")),
+    "development's counts": (
+        MadeProject({"dependencies": {"X": "1"}, "devDependencies": {"x": "1"}}, LOWER), ("X", "x"),
+    ),
+    "a peer's does not": (MadeProject({"dependencies": {"X": "1"}, "peerDependencies": {"x": "1"}}, LOWER), None),
+    "an optional one's": (
+        MadeProject({"optionalDependencies": {"x": "1"}, "dependencies": {"X": "1"}}, LOWER), ("X", "x"),
+    ),
+    "both missing": (MadeProject({"dependencies": {"X": "1", "x": "1"}}), None),
+    "a workspace's counts": (
+        MadeProject(
+            {"workspaces": ["p"], "dependencies": {"X": "1"}},
+            {"node_modules/x": link("p"), "p": {"name": "x", "version": "1.0.0"}},
+            {"p": {"name": "x", "version": "1.0.0"}},
+            {"x": "p"},
+        ),
+        ("X", "x"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASE_CASES)
+def test_of_two_names_that_differ_only_in_case_one_is_installed(case: str):
+    made, expected = CASE_CASES[case]
+    problems = made.problems()
+    hidden = [(one.name, one.found) for one in problems if one.kind is ProblemKind.HIDDEN]
+    assert hidden == ([expected] if expected else [])
+    assert bool(fatal_lines(problems)) == (expected is None)
+
+
+@pytest.mark.npm
+def test_npm_takes_the_same_of_two_names(tmp_path: Path, registry: PackageRegistry):
+    registry.publish(make_package("x", "1.0.0"), make_package("X", "1.0.0"))
+    asked = [(made, {"registry": registry.url}) for made, _ in CASE_CASES.values()]
+    refused = {
+        case: bool(answer["errors"]) for case, answer in zip(CASE_CASES, npm_answers(asked, tmp_path), strict=True)
+    }
+    assert refused == {case: expected is None for case, (_, expected) in CASE_CASES.items()}
+
+
 # -- the report ---------------------------------------------------------------------------------------------------
 
 
