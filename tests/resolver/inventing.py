@@ -61,6 +61,31 @@ def invent_bundling_case(seed: int) -> dict[str, Any]:
     return case
 
 
+def invent_bundled_circle(seed: int) -> dict[str, Any]:
+    """A project that bundles some of its dependencies, where nearly all packages need each other in circles."""
+    chance = Random(seed)
+    names = NAMES[: chance.choice([4, 6, 7])]
+    versions = {name: ["1.0.0", "2.0.0"][: 1 + (chance.random() < 0.4)] for name in names}
+
+    def needed(count: int, without: str = "") -> dict[str, str]:
+        some = [name for name in chance.sample(names, count) if name != without]
+        return {name: chance.choice(["*", *(version[0] for version in versions[name])]) for name in some}
+
+    def project() -> dict[str, Any]:
+        own = needed(chance.randint(1, 3))
+        some = chance.sample(list(own), chance.randint(1, len(own)))
+        return {"name": "app", "dependencies": own, "bundleDependencies": chance.choice([True, some])}
+
+    registry = {
+        name: {version: {"dependencies": needed(chance.randint(0, 3), name)} for version in versions[name]}
+        for name in names
+    }
+    case: dict[str, Any] = {"registry": registry, "project": project(), "config": {}}
+    if chance.random() < 0.5:
+        case["before"] = project()
+    return case
+
+
 def _invent_range(chance: Random, registry: dict[str, Any], name: str) -> str:
     version = chance.choice(list(registry[name]))
     other = f"^{version} || ^{chance.choice('123')}.0.0"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from arborists import Arborist, arborist
-from inventing import invent_bundling_case, invent_case
+from inventing import invent_bundled_circle, invent_bundling_case, invent_case
 from lockcheck.codes import CODES
 from playing import lock_text, publish, resolve, write_project
 from support.registry import PackageRegistry
@@ -36,6 +36,15 @@ def test_resolves_a_project_that_bundles_as_arborist_does(
     seed: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
 ) -> None:
     compare_before_and_after(invent_bundling_case(seed), tmp_path, registry, arborist)
+
+
+@pytest.mark.npm
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("seed", range(25))
+def test_says_which_packages_are_bundled_in_circles_as_arborist_does(
+    seed: int, tmp_path: Path, registry: PackageRegistry, arborist: Arborist
+) -> None:
+    compare_before_and_after(invent_bundled_circle(seed), tmp_path, registry, arborist)
 
 
 def compare_before_and_after(
