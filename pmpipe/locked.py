@@ -183,9 +183,11 @@ def _refused(graph: LockGraph, config: Config, options: CheckOptions) -> Mapping
 
 
 def _may_be_completed(problems: Sequence[LockProblem], graph: LockGraph, config: Config) -> bool:
-    """Whether there is something optional to be had that the lock lacks."""
+    """Whether there is something to be had that the lock lacks."""
     if not problems:
         return False
+    if any(problem.is_unseen for problem in problems):
+        return True
     # hardly any lock lacks anything
     from pmpipe.npm.lock_sources import lacks_what_may_come
 
@@ -281,6 +283,8 @@ def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]
             others.append(problem)
     lacking = sorted(optional)
     lines = [f"{problem} (required by {graph.chain(problem.source)})" for problem in others]
+    if any(problem.is_unseen for problem in problems):
+        lines.append(f"`pmpipe install` completes {graph.lock.file}; npm leaves it so")
     if lacking:
         named = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")
         lines.append(f"{graph.lock.file} lacks entries that optional dependencies ask for: {named}")

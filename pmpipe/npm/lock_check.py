@@ -8,8 +8,9 @@ dependencies for which there is no better place, unless the project itself bring
 packages with what the project or another workspace asks for.
 
 On purpose it differs twice. A missing optional dependency is a warning: registries that mirror only some platforms make
-npm write such locks, and then refuse them. And the packages that a workspace needs are checked like all others, where
-npm looks no further than the workspace itself; resolving completes them accordingly (`Builder.queue_problems`).
+npm write such locks, and then refuse them. And where npm looks no further than the workspace itself, the packages that
+it needs are checked like all others; what is off there is a warning, and resolving completes it
+(`Builder.queue_problems`).
 
 Source: npm's ``lib/commands/ci.js`` and ``lib/utils/validate-lockfile.js``; ``@npmcli/arborist``,
 ``lib/arborist/build-ideal-tree.js``.
@@ -52,6 +53,7 @@ class LockProblem(msgspec.Struct, frozen=True, kw_only=True):
         source: the path of the package that needs it; `LockGraph.chain` says how the project comes to need that one.
         found: the version of the entry that is there, or the name of that other dependency; empty if there is none.
         is_fatal: `ci` refuses the lock; else it is worth a warning.
+        is_unseen: npm does not look there, so that it passes over what a resolution completes; not fatal.
     """
 
     kind: ProblemKind
@@ -61,6 +63,7 @@ class LockProblem(msgspec.Struct, frozen=True, kw_only=True):
     source: PackagePath
     found: str = ""
     is_fatal: bool = True
+    is_unseen: bool = False
 
     def __str__(self) -> str:
         """The line that npm prints, with the spec in place of the version that the registry would have given."""
@@ -183,12 +186,12 @@ def _problems_of(
             )
         elif edge.target is None or (edge.type is EdgeType.PEER and _is_hidden_peer(graph, edge)):
             is_fatal = edge.type is not EdgeType.OPTIONAL
-            yield _problem(graph, edge, satisfaction, ProblemKind.MISSING, is_fatal=is_fatal)
+            yield _problem(graph, edge, satisfaction, ProblemKind.MISSING, is_fatal=is_fatal, options=options)
         elif not satisfaction.is_satisfied(edge) and not _is_shrinkwrapped(graph, edge.target):
             is_fatal = is_own or _is_fatal_mismatch(graph, edge, satisfaction, options)
             if edge.type is EdgeType.PEER and options.force:
                 is_fatal = False
-            yield _problem(graph, edge, satisfaction, ProblemKind.INVALID, is_fatal=is_fatal)
+            yield _problem(graph, edge, satisfaction, ProblemKind.INVALID, is_fatal=is_fatal, options=options)
 
 
 def _hidden_by(edge: Edge, edges: Sequence[Edge]) -> str:
@@ -272,9 +275,22 @@ def _is_asked_for_by_project(graph: LockGraph, path: PackagePath) -> bool:
     return False
 
 
+def _is_seen_by_npm(graph: LockGraph, path: PackagePath) -> bool:
+    """Whether npm looks at what a package needs in a lock: it follows no links, but looks at where they lead."""
+    return not is_installed(path) or _is_needed_by_root(graph, path, frozenset(graph.project.workspaces.values()))
+
+
 def _problem(
-    graph: LockGraph, edge: Edge, satisfaction: Satisfaction, kind: ProblemKind, *, is_fatal: bool
+    graph: LockGraph,
+    edge: Edge,
+    satisfaction: Satisfaction,
+    kind: ProblemKind,
+    *,
+    is_fatal: bool,
+    options: CheckOptions,
 ) -> LockProblem:
+    is_refused_peer = edge.type is EdgeType.PEER and options.strict_peer_deps
+    is_unseen = is_fatal and not is_refused_peer and not _is_seen_by_npm(graph, edge.source)
     return LockProblem(
         kind=kind,
         name=edge.name,
@@ -282,7 +298,8 @@ def _problem(
         type=edge.type,
         source=edge.source,
         found=(graph.declared(edge.target).version or "") if edge.target is not None else "",
-        is_fatal=is_fatal,
+        is_fatal=is_fatal and not is_unseen,
+        is_unseen=is_unseen,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -246,12 +247,31 @@ def test_install_completes_what_a_workspaces_packages_lack_in_the_lock(
         project.registry.publish(former)
         lock["packages"]["node_modules/lacking"] = former.lock_entry(project.registry.url)
     project.write("package-lock.json", json.dumps(lock, indent=2) + "\n")
-    assert "lacking@2" in project.fails("ci").stderr
+    told = project.succeeds("ci").stderr
+    assert re.search(r"warning: .*lacking@2.* \(required by app > w@1.0.0 > needy@1.0.0\)", told)
+    assert "warning: `pmpipe install` completes package-lock.json; npm leaves it so" in told
+    assert (project.folder / "node_modules/lacking").is_dir() == bool(old)
     project.succeeds("install")
     assert project.lock == complete
     assert (project.folder / "node_modules/lacking").is_dir()
     assert "nothing to do" in project.succeeds("install").stdout
     project.succeeds("ci")
+
+
+def test_an_override_that_came_after_the_lock_holds_below_a_workspace_once_it_was_installed(project: Project) -> None:
+    """With npm it never does, and its `ci` takes the lock."""
+    project.write("w/package.json", json.dumps({"name": "w", "version": "1.0.0", "dependencies": {"mid": "1"}}))
+    mid = make_package("mid", "1.0.0", dependencies={"leaf": "1"})
+    old, new = make_package("leaf", "1.0.0"), make_package("leaf", "2.0.0")
+    project.declare(mid, old, workspaces=["w"])
+    project.succeeds("install")
+    project.declare(new, workspaces=["w"], overrides={"leaf": "2.0.0"})
+    for command, flags in (("ci", ()), ("install", ("--frozen-lockfile",))):
+        assert "leaf@1.0.0 does not satisfy leaf@2.0.0" in project.succeeds(command, *flags).stderr
+        assert project.lock["packages"]["node_modules/leaf"]["version"] == "1.0.0"
+    project.succeeds("install")
+    assert project.lock["packages"]["node_modules/leaf"]["version"] == "2.0.0"
+    assert "warning" not in project.succeeds("ci").stderr
 
 
 def test_peers_of_workspaces_that_contradict_each_other_are_let_pass_each_time(project: Project) -> None:

@@ -384,16 +384,55 @@ def test_dependency_with_the_name_of_a_workspace_is_that_workspace():
     assert made.problems() == []
 
 
-def test_package_that_a_workspace_needs_is_checked_further_than_npm_does():
-    made = workspace_project(
-        {"name": "a", "dependencies": {"x": "1"}},
+def incomplete(place: str, **root: Any) -> MadeProject:
+    """A workspace that needs `x`, and a lock that lacks what `x` at a place needs."""
+    return MadeProject(
+        {"workspaces": ["packages/*"], **root},
         {
             "node_modules/a": link("packages/a"),
-            "packages/a": {},
-            "node_modules/x": entry("1.0.0", dependencies={"y": "1"}),
+            "packages/a": {"version": "1.0.0", "dependencies": {"x": "1"}},
+            place: entry("1.0.0", dependencies={"y": "1"}),
         },
+        {"packages/a": {"name": "a", "version": "1.0.0", "dependencies": {"x": "1"}}},
+        {"a": "packages/a"},
     )
-    assert fatal_lines(made.problems()) == ["Missing: y@1 from lock file"]
+
+
+#: a lock that lacks something, and whether npm sees it
+INCOMPLETE = {
+    "what a workspace's package needs": (incomplete("node_modules/x"), False),
+    "what the project's package needs": (incomplete("node_modules/x", dependencies={"x": "1"}), True),
+    "what a package in a workspace needs": (incomplete("packages/a/node_modules/x"), False),
+    "what a workspace needs": (incomplete("node_modules/z"), True),
+    "what a linked folder's package needs": (
+        MadeProject(
+            {"dependencies": {"f": "file:f"}},
+            {
+                "node_modules/f": link("f"),
+                "f": {"version": "1.0.0", "dependencies": {"x": "1"}},
+                "node_modules/x": entry("1.0.0", dependencies={"y": "1"}),
+            },
+            {"f": {"name": "f", "version": "1.0.0", "dependencies": {"x": "1"}}},
+        ),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INCOMPLETE)
+def test_what_npm_does_not_look_at_is_a_warning(case: str):
+    made, is_seen = INCOMPLETE[case]
+    problems = made.problems()
+    assert len(problems) == 1
+    assert (problems[0].is_fatal, problems[0].is_unseen) == (is_seen, not is_seen)
+
+
+@pytest.mark.npm
+def test_npm_looks_no_further(tmp_path: Path, registry: PackageRegistry):
+    registry.publish(make_package("x", "1.0.0", dependencies={"y": "1"}), make_package("y", "1.0.0"))
+    asked = [(made, {"registry": registry.url}) for made, _ in INCOMPLETE.values()]
+    seen = {case: bool(answer["errors"]) for case, answer in zip(INCOMPLETE, npm_answers(asked, tmp_path), strict=True)}
+    assert seen == {case: is_seen for case, (_, is_seen) in INCOMPLETE.items()}
 
 
 @pytest.mark.parametrize(
