@@ -90,7 +90,7 @@ def limited_lock(
         installed: of the hidden lockfile; None if there is none, or nothing of it is to stay.
         chosen: what is to be installed with all that it needs, see `chosen_entries`.
     """
-    before = ways_to_entries(installed) if installed is not None else {}
+    before = _ways_as_loaded(installed) if installed is not None else {}
     leftovers = _leftovers(installed, before) if installed is not None else {}
     needed = _needed([graph, *([installed] if installed is not None else [])], chosen, leftovers)
     placed = {path for path in graph.lock.entries if path == ROOT or (path in needed and path in listed)}
@@ -113,6 +113,16 @@ def limited_lock(
     raw.update(flagged_anew(raw, _ways_in_the_end(graph, known, ways), layout))
     lock = lockfile_of(graph.lock, {path: raw[path] for path in sorted(raw, key=english_key)})
     return LimitedLock(lock, untouched)
+
+
+def _ways_as_loaded(installed: LockGraph) -> _Ways:
+    """The kinds of ways to each entry of the hidden lockfile, as npm knows them when it has loaded what is installed.
+
+    It looks at what the project itself needs before it knows that there are workspaces.
+    """
+    alone = msgspec.structs.replace(installed.project, workspaces={})
+    graph = LockGraph(installed.lock, alone, legacy_peer_deps=installed.legacy_peer_deps)
+    return ways_to_entries(installed, ways_to_entries(graph))
 
 
 def _leftovers(graph: LockGraph, ways: _Ways) -> Mapping[PackagePath, list[PackagePath]]:

@@ -17,6 +17,7 @@ from pmpipe.npm.package_path import ROOT, PackagePath
 #: Each stands for ways that an entry is reached by: without dependencies for development, without optional ones,
 #: without both of these, without peers, without optional peers.
 _NOT_DEV, _NOT_OPTIONAL, _NEITHER, _NOT_PEER, _NEEDED = 1, 2, 4, 8, 16
+_BOTH = _NOT_DEV | _NOT_OPTIONAL
 _ALL = _NOT_DEV | _NOT_OPTIONAL | _NEITHER | _NOT_PEER | _NEEDED
 
 #: What remains of these behind a dependency; behind all others everything does.
@@ -52,14 +53,17 @@ def ways_to_entries(graph: LockGraph, given: Mapping[PackagePath, int] | None = 
 
     Args:
         graph: of the lockfile.
-        given: the ways that are known already, of all entries.
+        given: the ways that are known already, of all entries, from a tree that was looked at before.
     """
     edges, production = graph.edges, EdgeType.PROD
-    found = {**(given or {}), ROOT: _ALL}
+    found = {path: _as_flags_tell(ways) for path, ways in given.items()} if given else {}
+    found[ROOT] = _ALL
     waiting = [ROOT]
     while waiting:
         path = waiting.pop()
         mine = found[path]
+        if mine & _NEITHER and mine & _BOTH != _BOTH:
+            mine &= ~_NEITHER
         if path not in edges:
             onward = [(link_target(graph.lock.entries[path]), mine)]
         else:
@@ -75,6 +79,14 @@ def ways_to_entries(graph: LockGraph, given: Mapping[PackagePath, int] | None = 
                 waiting.append(target)
     _keep_holders(graph, found)
     return found
+
+
+def _as_flags_tell(ways: int) -> int:
+    """What npm still knows of the ways to an entry when it has flagged it.
+
+    It does not say ``devOptional`` beside ``dev`` or ``optional``, and does not come back to it when those are gone.
+    """
+    return ways | _NEITHER if ways and ways & _BOTH != _BOTH else ways
 
 
 def _keep_holders(graph: LockGraph, found: dict[PackagePath, int]) -> None:

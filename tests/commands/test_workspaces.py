@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from changes import PLAIN, needs
@@ -48,6 +49,21 @@ LINES = [
 ]
 
 
+#: b is needed for development by one, by way of a, and by an optional peer of what the project needs
+OPTIONAL_PEER = {
+    **PLAIN,
+    "registry": {
+        **PLAIN["registry"],
+        "q": {"1.0.0": {"peerDependencies": {"a": "*"}, "peerDependenciesMeta": {"a": {"optional": True}}}},
+    },
+    "project": {"name": "app", "version": "1.0.0", "workspaces": ["packages/*"], **needs(q="1.0.0")},
+    "workspaces": {
+        "packages/one": {"name": "one", "version": "1.0.0", "devDependencies": {"c": "1.0.0"}},
+        "packages/two": {"name": "two", "version": "1.0.0"},
+    },
+}
+
+
 def remove_all(folder: Path) -> None:
     for modules in (folder / "node_modules", *folder.glob("packages/*/node_modules")):
         shutil.rmtree(modules, ignore_errors=True)
@@ -63,7 +79,20 @@ def keep_all(folder: Path) -> None:
 def test_only_the_chosen_workspaces_are_installed(
     line: str, before: Callable[[Path], None], tmp_path: Path, registry: PackageRegistry
 ) -> None:
-    npms = Changing(CASE, registry, tmp_path / "npm" / "app", installs=True)
+    compare(CASE, line, before, tmp_path, registry)
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("line", ["install -w=two t@1.0.0", "install -w=one", "uninstall -w=one c"])
+def test_what_stays_has_the_flags_that_npm_finds_it_with(line: str, tmp_path: Path, registry: PackageRegistry) -> None:
+    compare(OPTIONAL_PEER, line, keep_all, tmp_path, registry)
+
+
+def compare(
+    case: dict[str, Any], line: str, before: Callable[[Path], None], tmp_path: Path, registry: PackageRegistry
+) -> None:
+    """Run a command in an installed project, and have npm run it."""
+    npms = Changing(case, registry, tmp_path / "npm" / "app", installs=True)
     npms.write()
     before(npms.folder)
     ours = Project(tmp_path / "ours", registry)

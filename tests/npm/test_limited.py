@@ -92,6 +92,22 @@ def test_what_was_there_stays_with_the_flags_that_it_has_there() -> None:
     assert "node_modules/z" not in found.untouched
 
 
+def test_what_stays_has_the_flags_that_npm_finds_it_with() -> None:
+    """npm follows the project's own dependencies once before it knows of workspaces, and forgets ``devOptional`` then.
+
+    So y, which an optional peer of z and one's development tool need, has it in the whole tree only.
+    """
+    entries = {
+        **ENTRIES,
+        "node_modules/of-tool": entry("1.0.0", dependencies={"y": "1"}),
+        "node_modules/z": entry("1.0.0", peerDependencies={"y": "1"}, peerDependenciesMeta={"y": {"optional": True}}),
+    }
+    graph = made(entries, {"name": "two", "version": "1.0.0"})
+    assert flags(limited(graph, None, "one", with_root=True))["y"] == ["devOptional"]
+    assert flags(limited(graph, graph, "two"))["y"] == []
+    assert flags(limited(graph, graph, "two"))["tool"] == ["dev"]
+
+
 def test_what_nothing_needs_stays_if_it_lies_elsewhere() -> None:
     lost = {**ENTRIES, "node_modules/lost": entry("1.0.0"), "one/node_modules/lost": entry("1.0.0")}
     # where two was chosen, what lies about in the project's own folder is none of its business
