@@ -116,17 +116,19 @@ def _is_left_over(graph: LockGraph, path: PackagePath) -> bool:
 
 
 def _differ(locked: Declared, declared: Declared) -> bool:
-    return _substance(locked) != _substance(declared)
-
-
-def _substance(one: Declared) -> tuple[str, DependencyMap, DependencyMap, DependencyMap, DependencyMap]:
-    optional = one.optional_dependencies or _NOTHING
     # what stands in both maps is optional, and the lock has it only once
-    dependencies = {name: spec for name, spec in (one.dependencies or _NOTHING).items() if name not in optional}
+    optional = declared.optional_dependencies or _NOTHING
+    needed = {name: spec for name, spec in (declared.dependencies or _NOTHING).items() if name not in optional}
+    return _substance(locked, locked.dependencies) != _substance(declared, needed)
+
+
+def _substance(
+    one: Declared, dependencies: DependencyMap | None
+) -> tuple[str, DependencyMap, DependencyMap, DependencyMap, DependencyMap]:
     return (
         one.version or "",
-        dependencies,
-        optional,
+        dependencies or _NOTHING,
+        one.optional_dependencies or _NOTHING,
         one.dev_dependencies or _NOTHING,
         one.peer_dependencies or _NOTHING,
     )

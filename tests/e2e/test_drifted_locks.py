@@ -68,6 +68,10 @@ def change(project: Project, how: Callable[[Manifest], None], path: str = "packa
     project.write(path, json.dumps(manifest, indent=2) + "\n")
 
 
+def lock_text(project: Project) -> str:
+    return (project.folder / "package-lock.json").read_text()
+
+
 def npm_lock(project: Project) -> str:
     """What npm makes of the lock as it stands."""
     project.npm("install", "--package-lock-only")
@@ -227,6 +231,30 @@ def test_what_hides_the_right_version_from_a_workspace_goes(project: Project) ->
     assert "packages/b/node_modules/lib" not in project.lock["packages"]
     assert not (project.folder / "packages/b/node_modules/lib").exists()
     project.succeeds("ci")
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("path", ["", "packages/w"])
+@pytest.mark.parametrize("is_in_both", [False, True])
+def test_what_a_lock_has_as_optional_and_besides_is_written_anew_as_npm_does_it(
+    locked: Project, path: str, is_in_both: bool
+) -> None:
+    """npm itself writes such locks when it adds something that is optional already."""
+
+    def make_optional(manifest: Manifest) -> None:
+        manifest["optionalDependencies"] = {"beta": "1"}
+        if not is_in_both:
+            del manifest["dependencies"]["beta"]
+
+    change(locked, make_optional, f"{path}/package.json".lstrip("/"))
+    locked.succeeds("install")
+    in_step = lock_text(locked)
+    assert in_step == npm_lock(locked)
+    assert "nothing to do" in locked.succeeds("install").stdout
+    kept = locked.lock["packages"][path].get("dependencies", {})
+    locked.change_lock(path, dependencies={**kept, "beta": "1"})
+    locked.succeeds("install")
+    assert lock_text(locked) == in_step
 
 
 @pytest.mark.parametrize("kind", ["dependencies", "peerDependencies"])
