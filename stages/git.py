@@ -56,7 +56,8 @@ TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 
-_USER = re.compile(r"(?<=://)[^/\s]*@")
+#: In URLs, and with a password in what is ssh's way to write an address.
+_USER = re.compile(r"(?<=://)[^/\s]*@|(?<![^\s'\"(])[^\s/:@'\"]+:[^\s/@'\"]+@")
 
 #: Whatever ssh or the host has said above it.
 _SAID_OF_HELPERS = (

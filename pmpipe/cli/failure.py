@@ -11,7 +11,7 @@ from typing import Any
 
 from pmpipe.cli.output import Output
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import for_reader
 
 
 def tell_failure(error: PmpipeError) -> None:
@@ -38,4 +38,4 @@ def _described(error: PmpipeError) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
+    return "\n".join(map(for_reader, text.split("\n")))

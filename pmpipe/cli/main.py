@@ -87,10 +87,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except SystemExit:
         return 0  # the help or the version was asked for, and has been printed
     except PmpipeError as error:
-        from pmpipe.npm.text import printable
+        from pmpipe.npm.text import for_reader
 
-        # whatever texts of a lockfile or registry are in it, none may steer the terminal
-        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
+        # whatever texts of a lockfile or registry are in it, none may steer the terminal or tell a secret
+        print("\n".join(map(for_reader, str(error).split("\n"))), file=sys.stderr)
         _answer(error, arguments, environ)
         return error.status
     except CancelledError as cancelled:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, ClassVar, TextIO
 
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import for_reader
 
 _LEVELS = ("silent", "error", "warn", "notice", "http", "info", "verbose", "silly")
 
@@ -53,7 +53,7 @@ class Output:
     def debug(self, text: str) -> None:
         """A line for who wants to know more."""
         if self.shows("verbose"):
-            _write(printable(text), sys.stderr)
+            _write(for_reader(text), sys.stderr)
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Warnings, each once."""
@@ -62,7 +62,7 @@ class Output:
         distinct = list(dict.fromkeys(warnings))
         shown = distinct if self.shows("verbose") else distinct[:_WARNINGS]
         for warning in shown:
-            _write(f"warning: {printable(warning)}", sys.stderr)
+            _write(f"warning: {for_reader(warning)}", sys.stderr)
         if len(shown) < len(distinct):
             _write(f"warning: and {len(distinct) - len(shown)} more, see --verbose", sys.stderr)
 

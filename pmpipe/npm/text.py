@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 #: Separators that are no spaces: a line of a message must stay one line.
 _LINE_SEPARATORS = "\u2028\u2029"
+
+#: What stands before the host of a URL; of ssh's a name alone, which is no secret, is not meant.
+_CREDENTIALS = re.compile(r"(?i)((?<!ssh:)(?<=:)//)[^\s/?#'\"]+@|(?<=ssh:)(//[^\s/?#'\":]*):[^\s/?#'\"]*@")
 
 
 def printable(text: str | bytes, limit: int = 0) -> str:
@@ -23,6 +28,14 @@ def printable(text: str | bytes, limit: int = 0) -> str:
     if decoded.isprintable():
         return decoded
     return "".join(character if character.isprintable() else _visible(character) for character in decoded)
+
+
+def for_reader(text: str) -> str:
+    """One line of a message as it leaves the program: printable, and without the credentials of URLs.
+
+    Specs and lockfiles hold tokens (``git+https://token@host/…``), and any error or warning may quote them.
+    """
+    return printable(_CREDENTIALS.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}:***@", text))
 
 
 def is_utf8(text: str) -> bool:

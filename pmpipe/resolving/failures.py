@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from pmpipe.errors import PmpipeError, ProblemsError
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import for_reader, printable
 from stages.messages import Failed
 
 #: What a message between the processes may hold: so many lines, each of so many characters.
@@ -16,7 +16,8 @@ _CHARACTERS = 500
 
 def bounded(lines: Iterable[str]) -> list[str]:
     """Lines for a person, cut to what a message can hold: names and specs from a registry are as long as it likes."""
-    given = list(lines)
+    # before they are cut: of a URL's credentials nothing may be left
+    given = [for_reader(line) for line in lines]
     shown = [line if len(line) <= _CHARACTERS else f"{line[:_CHARACTERS]}…" for line in given[:_LINES]]
     return [*shown, f"and {len(given) - _LINES:,} more"] if len(given) > _LINES else shown
 

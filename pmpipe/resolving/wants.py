@@ -8,7 +8,7 @@ import msgspec
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.hosted_git import parse_hosted_git
-from pmpipe.npm.registry import Registries
+from pmpipe.npm.registry import Registries, redacted
 from pmpipe.npm.url import InvalidUrlError
 from pmpipe.resolver import Ask, AskContents, AskManifest, AskPackument, Resolved
 from pmpipe.resolver.request import RequestKind
@@ -77,7 +77,7 @@ class Wants(msgspec.Struct, frozen=True):
             return self._tarball(number, label, ask.resolved, ask.integrity, ask.name)
         if ask.kind is RequestKind.GIT:
             return _commit(number, ask)
-        label = ask.name or ask.wanted
+        label = ask.name or redacted(ask.wanted)
         if ask.kind is RequestKind.TARBALL_FILE:
             return _on_disk(number, label, ask.wanted, "")
         return self._tarball(number, label, ask.wanted, "", "")
@@ -134,7 +134,7 @@ def _form(ask: AskPackument) -> str:
 
 def _commit(number: int, ask: AskManifest) -> WantCommit:
     address = _git_address(ask.wanted)
-    label = ask.name or ask.wanted
+    label = ask.name or redacted(ask.wanted)
     repositories = repositories_of(address)
     # npm's own lock names no folder, by which its `ci` installs the whole repository
     resolved = f"{address}#{COMMIT}::path:{ask.git_folder}" if ask.git_folder else f"{address}#{COMMIT}"

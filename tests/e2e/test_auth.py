@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
 
@@ -182,3 +183,38 @@ def test_a_password_in_a_registrys_address_is_not_shown(project: Project, regist
     registry.misbehave("*.tgz", faults.status(404))
     run = project.fails("ci", "--loglevel=silly")
     assert "passw0rd" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("where", ["package.json", "a package", "the command line", "the lockfile"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        f"git+http://{TOKEN}@127.0.0.1:1/r.git",
+        f"git+http://user:{TOKEN}@127.0.0.1:1/r.git#v1",
+        f"git+ssh://user:{TOKEN}@127.0.0.1:1/r.git",
+        f"http://user:{TOKEN}@127.0.0.1:1/x.tgz",
+        f"http://user:{TOKEN}@127.0.0.1:1/x.tgz?{'x' * 600}",
+        f"http://user:{TOKEN}@127.0.0.1:99999/x.tgz",
+        f"nothing://user:{TOKEN}@127.0.0.1/x",
+    ],
+)
+def test_a_token_in_a_dependency_is_not_shown(project: Project, where: str, spec: str) -> None:
+    """Whoever has to fetch from a private repository puts it there, and CI keeps what is said."""
+    project.environment.update(GIT_SSH_COMMAND="false", npm_config_fetch_retries="0")
+    command = ["install"]
+    if where == "a package":
+        project.declare(make_package("middle", "1.0.0", dependencies={"x": spec}), dependencies={"middle": "1"})
+    elif where == "the command line":
+        project.declare()
+        command = ["add", spec]
+    else:
+        project.declare(dependencies={"x": spec})
+    if where == "the lockfile":
+        commit = f"#{'a' * 40}" if spec.startswith("git") else ""
+        entry = {"version": "1.0.0", "resolved": spec.partition("#")[0] + commit, "integrity": ALPHA.integrity}
+        root = {"dependencies": {"x": spec}}
+        lock = {"lockfileVersion": 3, "packages": {"": root, "node_modules/x": entry}}
+        project.write("package-lock.json", json.dumps(lock))
+        command = ["ci"]
+    run = project.fails(*command, "--json", "--loglevel=silly")
+    assert TOKEN not in run.stdout + run.stderr

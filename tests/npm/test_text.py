@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmpipe.npm.text import printable
+from pmpipe.npm.text import for_reader, is_utf8, printable
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,25 @@ def test_long_text_is_cut():
 def test_only_printable_characters_come_out_and_they_can_be_encoded(text):
     assert printable(text).isprintable()
     printable(text).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("as x@git+https://t0ken@a.example/r.git", "as x@git+https://***@a.example/r.git"),
+        ("https://u:p@w@a.example:1/@s/x@1.0.0", "https://***@a.example:1/@s/x@1.0.0"),
+        ("'http://u:p@a.example/x', and http://t@b.example", "'http://***@a.example/x', and http://***@b.example"),
+        ("git+ssh://git@a.example/r.git", "git+ssh://git@a.example/r.git"),
+        ("ssh://u:p@a.example/r.git", "ssh://u:***@a.example/r.git"),
+        ("https://a.example/@s/x@1.0.0?a=b@c#d@e", "https://a.example/@s/x@1.0.0?a=b@c#d@e"),
+        ("file:///a/b@c, //d@e and f@g", "file:///a/b@c, //d@e and f@g"),
+        ("\x1b", "\\x1b"),
+    ],
+)
+def test_of_urls_no_credentials_come_out(text, shown):
+    assert for_reader(text) == shown
+
+
+@pytest.mark.parametrize(("text", "is_so"), [("", True), ("\u20ac\x00", True), ("a\udcff", False)])
+def test_tells_what_can_be_written(text, is_so):
+    assert is_utf8(text) is is_so
