@@ -71,7 +71,7 @@ def _coding(value: bytes) -> str:
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _DOCUMENT_FIELDS = re.compile(
-    rb"^(etag|last-modified|cache-control|content-encoding):[ \t]*(.*?)\s*$", re.IGNORECASE | re.MULTILINE
+    rb"^(etag|last-modified|cache-control|content-encoding|age):[ \t]*(.*?)\s*$", re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -81,7 +81,8 @@ class DocumentHead(msgspec.Struct, frozen=True):
     Attributes:
         gzipped: the body is under gzip.
         etag, last_modified: validators, as received; empty where there are none.
-        fresh_s: so long (seconds) it need not be asked for again; -1: it must not be kept.
+        fresh_s: so long (seconds) it need not be asked for again, reckoned from when it left the registry, which may be
+            over; -1: it must not be kept.
     """
 
     gzipped: bool
@@ -104,7 +105,9 @@ def read_document_head(lines: Sequence[bytes]) -> DocumentHead:
         gzipped=_coding(fields.get(b"content-encoding", b"")) in GZIP_CODINGS,
         etag=_validator(fields.get(b"etag", b"")),
         last_modified=_validator(fields.get(b"last-modified", b"")),
-        fresh_s=_fresh_s(b",".join([value for name, value in found if name == b"cache-control"])),
+        fresh_s=_left_s(
+            _fresh_s(b",".join([value for name, value in found if name == b"cache-control"])), fields.get(b"age", b"")
+        ),
     )
 
 
@@ -112,6 +115,10 @@ def _validator(value: bytes) -> str:
     """A validator that a later request can carry; one that is too odd for that is as good as none."""
     text = value.decode("latin-1")
     return text if len(text) <= _LONGEST_VALIDATOR and text.isascii() and text.isprintable() else ""
+
+
+def _left_s(fresh_s: int, age: bytes) -> int:
+    return max(0, fresh_s - (_number(age) or 0)) if fresh_s > 0 else fresh_s
 
 
 @lru_cache(maxsize=64)

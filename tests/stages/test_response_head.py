@@ -136,3 +136,11 @@ def test_reads_the_content_coding(encoding, gzipped, read):
 )
 def test_reads_how_long_a_document_is_fresh(fields, fresh_s):
     assert document(*(f"Cache-Control: {field}" for field in fields)).fresh_s == fresh_s
+
+
+@pytest.mark.parametrize(
+    ("age", "fresh_s"), [("0", 300), ("250", 50), ("300", 0), ("9" * 19, 0), ("9" * 30, 300), ("-5", 300), ("", 300)]
+)
+def test_the_time_in_which_others_have_kept_a_document_is_over(age, fresh_s):
+    assert document("Cache-Control: max-age=300", f"Age: {age}").fresh_s == fresh_s
+    assert document(f"AGE:{age}", "Cache-Control: no-store").fresh_s == -1
