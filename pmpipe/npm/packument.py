@@ -143,9 +143,11 @@ class Packument:
         self._manifests[version] = found
         return found
 
-    def document(self, version: str) -> dict[str, Json]:
-        """All of the manifest of a version that there is."""
-        return _decoded(_DOCUMENTS_OF_VERSIONS, self._text_of(version))
+    def document(self, manifest: RawManifest) -> dict[str, Json]:
+        """All that there is of a manifest that `manifest` has given."""
+        # the version that a manifest claims need not be the one under which it is listed
+        listed = next(version for version, decoded in self._manifests.items() if decoded is manifest)
+        return _decoded(_DOCUMENTS_OF_VERSIONS, self._text_of(listed))
 
     def publish_times(self) -> dict[str, Json]:
         """The time of publication by version, in ISO 8601; empty if the document does not tell.

@@ -325,7 +325,7 @@ class Source:
             if tarball and (fault := _fault_in_address(tarball)):
                 return _unusable_address(f"{request.name}@{version}", tarball, fault)
             package = self._made_of(
-                manifest, lambda: fed.document(version), resolved=tarball, integrity=_integrity(manifest)
+                manifest, lambda: fed.document(manifest), resolved=tarball, integrity=_integrity(manifest)
             )
             self._packages_by_version[key] = package
         return package

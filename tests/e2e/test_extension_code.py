@@ -84,6 +84,17 @@ def test_the_lock_is_npms(project: Project) -> None:
     assert installed(project) == {"alpha", "gamma"}
 
 
+def test_code_is_given_a_manifest_that_claims_another_version_than_it_is_listed_under(project: Project) -> None:
+    declare(project)
+    address = project.registry.tarball_url(ALPHA)
+    manifest = {"name": "alpha", "version": "v1.0.0", "keywords": ["of alpha"], "dist": {"tarball": address}}
+    packument = {"name": "alpha", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": manifest}}
+    project.registry.serve("/alpha", json.dumps(packument).encode(), content_type="application/json")
+    project.write(FILE, CODE.replace("gamma: '^1.0.0'", "[pkg.keywords[0] === 'of alpha' && 'gamma']: '^1.0.0'"))
+    project.succeeds("install")
+    assert installed(project) == {"alpha", "gamma"}
+
+
 def test_the_next_run_has_nothing_to_do(repaired: Project) -> None:
     assert "nothing to do" in repaired.succeeds("install").stdout
     repaired.succeeds("ci")
