@@ -69,6 +69,7 @@ class Change(msgspec.Struct, frozen=True):
         updated: names whose specs are to be saved wherever the project depends on them directly; None for all.
         removed: names that are depended on no longer.
         updates: names of which newer versions are wanted.
+        in_vain: names that were given, and that there is nothing to be done about.
         prefer_dedupe: take what is in the tree already.
         saves_lock: whether the lockfile is to be written.
     """
@@ -80,6 +81,7 @@ class Change(msgspec.Struct, frozen=True):
     updated: frozenset[str] | None = frozenset()
     removed: frozenset[str] = frozenset()
     updates: frozenset[str] = frozenset()
+    in_vain: Sequence[str] = ()
     prefer_dedupe: bool = False
     saves_lock: bool = True
 
@@ -91,12 +93,14 @@ class Change(msgspec.Struct, frozen=True):
 
     @property
     def warnings(self) -> list[str]:
-        """One line for each dependency that went from one map to another."""
-        return [
+        """One line for each dependency that went from one map to another, and for each name that was given in vain."""
+        moved = [
             f"{location}: {line}" if location else line
             for location, edit in self.edits.items()
             for line in edit.warnings
         ]
+        where = "in the tree" if self.updates else "depended on"
+        return moved + [f"nothing {where} is called {shown(name)}" for name in self.in_vain]
 
     def finish(self, ideal: IdealTree) -> dict[str, bytes]:
         """Save the specs that follow from the finished tree, and have the tree say the same.
@@ -210,11 +214,12 @@ def added(
 
 def removed(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence[str], saving: Saving) -> Change:
     """``remove``: depend on these names no longer; see `added`."""
+    in_vain = [name for name in names if not any(edit.asks_for(name) for edit in edits.values())]
     for edit in edits.values():
         edit.remove(names)
     explicit: dict[str, frozenset[str]] = dict.fromkeys(edits, frozenset())
     edited = _edited(project, edits, explicit)
-    return Change(edited, edits, saving, removed=frozenset(names), saves_lock=saving.save)
+    return Change(edited, edits, saving, removed=frozenset(names), in_vain=in_vain, saves_lock=saving.save)
 
 
 def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence[str], saving: Saving) -> Change:
@@ -234,7 +239,10 @@ def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence
         without_lock = msgspec.structs.replace(project, locked=None, update_all=project.locked is not None)
         return Change(without_lock, edits, saving, updated=None)
     wanted = frozenset(names)
-    return Change(project, edits, saving, updated=wanted, updates=wanted)
+    # without a lock nobody knows yet what will be in the tree
+    there = wanted if project.locked is None else {name_from_folder(folder) for folder in project.locked if folder}
+    in_vain = [name for name in names if name not in there and not any(edit.asks_for(name) for edit in edits.values())]
+    return Change(project, edits, saving, updated=wanted, updates=wanted, in_vain=in_vain)
 
 
 def check_update_names(names: Iterable[str]) -> None:

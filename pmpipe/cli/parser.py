@@ -77,7 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="print its path, check it, take out what no project is linked to",
     )
     completion = _add_command(commands, "completion", "print a completion script for a shell")
-    completion.add_argument("words", nargs="*", metavar="SHELL", help="bash, zsh or tcsh")
+    completion.add_argument("words", nargs="*", metavar="SHELL", help="bash, zsh, tcsh, …")
     for command in (ci, install, *changing, *scripts, verify, store):
         group = command.add_argument_group("settings")
         for flag, value, text in _SHOWN:

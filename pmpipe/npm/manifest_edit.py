@@ -167,6 +167,10 @@ class ManifestEdit:
         """Whether a map has a dependency."""
         return name in self._specs(field)
 
+    def asks_for(self, name: str) -> bool:
+        """Whether a dependency stands in any map."""
+        return any(self.has(field, name) for field in (DEV, OPTIONAL, PROD, PEER))
+
     def spec_of(self, name: str) -> str:
         """The spec of a dependency in the first map that has it; empty if none has."""
         specs = (self._specs(field).get(name) for field in (DEV, OPTIONAL, PROD, PEER))

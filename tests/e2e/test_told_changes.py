@@ -75,3 +75,24 @@ def test_a_switch_that_saves_with_yarn_and_bun_and_not_with_npm_is_told_of(
     assert "+ other 2.0.0 (dependencies)" in run.stdout
     assert run.stderr == f"warning: {flag} means --include={flag[2:]}, as with npm; {meant} saves so\n"
     assert finished.succeeds("install", flag).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("remove laef", 'warning: nothing depended on is called "laef"\n'),
+        ("remove leaf@1", 'warning: nothing depended on is called "leaf@1"\n'),
+        ("update laef", 'warning: nothing in the tree is called "laef"\n'),
+        ("remove leaf", ""),
+        ("update leaf", ""),
+    ],
+)
+def test_a_name_that_is_given_in_vain_is_told(finished: Project, command: str, told: str) -> None:
+    assert finished.succeeds(*command.split()).stderr == told
+
+
+def test_what_others_need_may_be_updated_by_its_name(project: Project) -> None:
+    project.declare(LEAF, OTHER, dependencies={"other": "*"})
+    assert project.succeeds("update", "leaf").stderr == ""
+    assert project.succeeds("update", "leaf").stderr == ""
+    assert project.succeeds("remove", "leaf").stderr == 'warning: nothing depended on is called "leaf"\n'
