@@ -31,6 +31,7 @@ _HEADER = struct.Struct("100s8s16x12s12x8ss100s8s80x155s12x")
 #: name, mode, size, checksum, and all that is behind it
 _FRONT = struct.Struct("100s8s16x12s12x8s356s")
 _USTAR = b"ustar\x0000"
+_MAGIC = slice(257, 262)
 
 _FILE_KINDS = frozenset((b"0", b"\0", b"7"))
 _FOLDER_KINDS = frozenset((b"5", b"D"))
@@ -58,6 +59,7 @@ _ZEROS = bytes(_CHUNK_BYTES)
 _MAXIMUM_REMEMBERED = 1 << 14
 
 _SLASH = ord("/")
+_SHOWN_BYTES = 40
 
 Buffer = bytes | bytearray | memoryview
 
@@ -268,6 +270,7 @@ class _Reader:
             ArchiveError: this is no block of zeros, so a header with a wrong checksum.
         """
         if not _is_zero(header):
+            self._require_archive(offset)
             raise ArchiveError(f"the header at byte {offset:,} is damaged: wrong checksum")
         following = self._view[offset + BLOCK_BYTES : offset + 2 * BLOCK_BYTES]
         return len(following) == BLOCK_BYTES and _is_zero(following)
@@ -275,7 +278,14 @@ class _Reader:
     def _check_rest(self, offset: int) -> None:
         for start in range(offset, self._end, _CHUNK_BYTES):
             if not _is_zero(self._view[start : start + _CHUNK_BYTES]):
+                self._require_archive(offset)
                 raise ArchiveError(f"there is something behind the end of the archive at byte {offset:,}")
+
+    def _require_archive(self, offset: int) -> None:
+        """Say of a login page, or of whatever else is no tarball, that it is none."""
+        if not offset and bytes(self._view[_MAGIC]) != _USTAR[:5]:
+            begin = printable(bytes(self._view[:_SHOWN_BYTES]))
+            raise ArchiveError(f'it is no tarball: it begins with "{begin}"')
 
 
 def _is_number(digits: bytes) -> bool:

@@ -178,6 +178,17 @@ def test_rejects_a_bad_checksum_in_the_middle():
         read_members(archive, LIMITS)
 
 
+@pytest.mark.parametrize("content", [b"<html>log in</html>\n", b"<html>log in</html>\n" * 40], ids=["short", "long"])
+def test_says_of_what_is_no_archive_how_it_begins(content):
+    with pytest.raises(ArchiveError, match=r'it is no tarball: it begins with "<html>log in</html>\\n'):
+        read_members(content, LIMITS)
+
+
+def test_a_first_header_of_an_archive_that_is_damaged_is_told_as_such():
+    with pytest.raises(ArchiveError, match="header at byte 0 is damaged: wrong checksum"):
+        read_members(tar(member(b"package/a", checksum=b"000000\0 ")), LIMITS)
+
+
 def test_rejects_something_behind_the_end():
     with pytest.raises(ArchiveError, match="behind the end"):
         read_members(tar(member(b"package/a")) + b"garbage", LIMITS)
