@@ -111,5 +111,5 @@ def _edges_to_blame(nodes: list[Node]) -> list[Edge]:
 def _hint(nodes: list[Node]) -> str:
     """Whose package.json can be changed."""
     if all(edge.origin.is_mine for edge in _edges_to_blame(nodes)):
-        return "correct what package.json asks for"
+        return "correct what package.json or the command line asks for"
     return "another version of what requires it may ask for something else; overrides in package.json can replace it"

@@ -82,7 +82,7 @@ def test_no_matching_version_is_told_with_what_there_is(project: Project, regist
         "tags: next: 3.0.0-rc.1, latest: 2.1.0",
         "nearest: 2.1.0, 1.0.0, 0.9.0",
         "required by the project, as leaf@^1.5.0",
-        "hint: correct what package.json asks for",
+        "hint: correct what package.json or the command line asks for",
     )
 
 
@@ -100,7 +100,9 @@ def test_only_who_asks_for_a_version_that_there_is_not_is_blamed(project: Projec
     )
     project.succeeds("install")
     run = project.fails("install", "leaf@9")
-    assert "required by the project, as leaf@9\nhint: correct what package.json asks for" in run.stderr
+    assert (
+        "required by the project, as leaf@9\nhint: correct what package.json or the command line asks for" in run.stderr
+    )
 
 
 @pytest.mark.parametrize("wanted", ["^1.0.0", "1.0.0", "latest", "*"])
@@ -117,7 +119,7 @@ def test_a_version_that_is_too_new_is_told_with_what_leaves_it_out(
         "required by the project",
         "hint: before or min-release-age leaves out newer versions",
     )
-    assert "correct what package.json asks for" not in run.stderr
+    assert "correct what package.json or the command line asks for" not in run.stderr
 
 
 def test_a_version_that_there_never_was_is_told_as_such_whatever_its_date(
@@ -126,7 +128,12 @@ def test_a_version_that_there_never_was_is_told_as_such_whatever_its_date(
     serve(registry, "leaf", packument(registry, time={"1.0.0": "2026-05-04T03:02:01.000Z"}))
     project.declare(dependencies={"leaf": "9"})
     project.write(".npmrc", "before=2026-01-31\n")
-    refused(project, "no version of leaf matches 9\n", "nearest: 1.0.0", "hint: correct what package.json asks for")
+    refused(
+        project,
+        "no version of leaf matches 9\n",
+        "nearest: 1.0.0",
+        "hint: correct what package.json or the command line asks for",
+    )
 
 
 def test_no_such_tag(project: Project) -> None:
