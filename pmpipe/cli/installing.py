@@ -110,7 +110,7 @@ def _install(
     line: CommandLine, session: Session, store: Store, output: Output, extent: Extent, crew: InstallCrew
 ) -> Summary:
     progress = Progress.for_terminal(
-        enabled=session.config.progress and output.shows("notice") and not session.config.json
+        session.environ, enabled=session.config.progress and output.shows("notice") and not session.config.json
     )
     job = _Job(line, session, store, output, progress, extent, crew)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +56,10 @@ class Progress(msgspec.Struct):
     _bar: tqdm[Any] | None = None
 
     @classmethod
-    def for_terminal(cls, *, enabled: bool) -> Progress:
-        """Live on a terminal, plain lines elsewhere."""
+    def for_terminal(cls, environ: Mapping[str, str], *, enabled: bool) -> Progress:
+        """Live on a terminal that somebody looks at, plain lines elsewhere."""
         # a standard error that was closed does not exist
-        return cls(enabled and sys.stderr is not None, _is_terminal())
+        return cls(enabled and sys.stderr is not None, _is_terminal() and _is_looked_at(environ))
 
     def show(self, scheduler: Scheduler) -> None:
         """Called at every wake-up of the supervisor; cheap until it is time to show something."""
@@ -161,6 +161,13 @@ def _is_terminal() -> bool:
     if sys.stderr is None or not sys.stderr.isatty():
         return False
     return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+
+
+def _is_looked_at(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal is no log: build servers give one to what they run, and keep all that is written over."""
+    from pmpipe.frozen import runs_in_ci
+
+    return environ.get("TERM") != "dumb" and not runs_in_ci(environ)
 
 
 def describe(counts: Counts, placements: int) -> str:

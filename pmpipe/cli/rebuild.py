@@ -52,7 +52,7 @@ def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:
         store = session.store()
         store.open()
         progress = Progress.for_terminal(
-            enabled=session.config.progress and output.shows("notice") and not session.config.json
+            session.environ, enabled=session.config.progress and output.shows("notice") and not session.config.json
         )
         try:
             job = _Job(session, store, output, progress, line.words)

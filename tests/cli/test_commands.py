@@ -361,7 +361,7 @@ def in_terminal(
     process = subprocess.Popen(
         [sys.executable, "-m", "pmpipe", *words, *flags],
         cwd=project.folder,
-        env={**project._environment(), "TERM": "xterm"},
+        env={"TERM": "xterm", **project._environment()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=theirs,
@@ -400,6 +400,14 @@ def test_a_terminal_stays_empty_where_no_progress_is_wanted(project: Project, so
 
 def test_a_terminal_without_a_width_is_taken_for_a_pipe(project: Project, soon: None) -> None:
     assert in_terminal(project, "ci", columns=0) == (0, "")
+
+
+@pytest.mark.parametrize("environment", [{"CI": "true"}, {"TERM": "dumb"}], ids=str)
+def test_a_terminal_that_is_a_log_is_taken_for_a_pipe(
+    project: Project, soon: None, environment: dict[str, str]
+) -> None:
+    project.environment.update(environment)
+    assert in_terminal(project, "ci") == (0, "")
 
 
 def test_a_short_run_shows_no_progress(project: Project) -> None:
