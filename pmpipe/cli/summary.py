@@ -52,7 +52,8 @@ def _changed(changes: list[DependencyChange]) -> Iterator[str]:
 
 
 def _show_numbers(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> None:
-    written = f"wrote {' and '.join(summary.written)}" if summary.written else ""
+    *others, last = summary.written or ("",)
+    written = f"wrote {' and '.join((', '.join(others), last) if others else (last,))}" if last else ""
     origin = f" with the versions of {summary.kept_from}" if summary.kept_from else ""
     if written and not (summary.placed or summary.removed or summary.counts.linked):
         resolved = f", resolved {plural(summary.resolved, 'package')}{origin}" if summary.resolved else ""
@@ -64,10 +65,7 @@ def _show_numbers(summary: Summary, output: Output, seconds: float, *, dry_run: 
         output.say(f"up to date: {plural(summary.kept, 'package')}, {left} ({seconds:.2f} s)")
         return
     counts = summary.counts
-    parts = [f"{'would place' if dry_run else 'placed'} {plural(summary.placed, 'package')}"]
-    parts += [f"removed {len(summary.removed):,}"] if summary.removed else []
-    parts += [f"kept {summary.kept:,}"] if summary.kept else []
-    output.say(f"{', '.join(parts)} in {seconds:.2f} s")
+    output.say(f"{_what_became(summary, dry_run=dry_run)} in {seconds:.2f} s")
     ways = (("reflinked", counts.reflinked), ("hardlinked", counts.hardlinked), ("copied", counts.copied))
     files = ", ".join(f"{count:,} files {how}" for how, count in ways if count)
     things = [
@@ -82,6 +80,15 @@ def _show_numbers(summary: Summary, output: Output, seconds: float, *, dry_run: 
     details = "; ".join(part for part in (resolved, fetched, files, links, built, written) if part)
     if details:
         output.say(f"  {details}")
+
+
+def _what_became(summary: Summary, *, dry_run: bool) -> str:
+    """What was done with how many packages, or would be done: ``placed 2 packages, removed 1, kept 70``."""
+    verbs = ("would place", "would remove", "keep") if dry_run else ("placed", "removed", "kept")
+    numbers = (summary.placed, len(summary.removed), summary.kept)
+    done = [(verb, number) for verb, number in zip(verbs, numbers, strict=True) if number]
+    (first, number), *others = done or [(verbs[0], 0)]
+    return ", ".join((f"{first} {plural(number, 'package')}", *(f"{verb} {number:,}" for verb, number in others)))
 
 
 def _document(summary: Summary, seconds: float) -> dict[str, Any]:

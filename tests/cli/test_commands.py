@@ -164,7 +164,23 @@ def test_a_dry_run_tells_what_it_would_do_and_does_nothing(project: Project) -> 
 def test_what_goes_and_what_stays_is_counted(finished: Project) -> None:
     finished.want({"node_modules/left": LEFT})
     run = finished.succeeds("install")
-    assert run.stdout.startswith("placed 0 packages, removed 1, kept 1 in ")
+    assert run.stdout.startswith("removed 1 package, kept 1 in ")
+
+
+def test_a_dry_run_does_not_say_that_it_has_removed_something(finished: Project) -> None:
+    finished.want({"node_modules/left": LEFT})
+    assert finished.succeeds("install", "--dry-run").stdout.startswith("would remove 1 package, keep 1 in ")
+    finished.want({"node_modules/new": make_package("new", "1.0.0"), "node_modules/left": LEFT})
+    run = finished.succeeds("install", "--dry-run")
+    assert run.stdout.startswith("would place 1 package, would remove 1, keep 1 in ")
+
+
+def test_all_files_that_were_written_are_listed(project: Project) -> None:
+    project.declare(LEFT, workspaces=["packages/*"])
+    for name in ("a", "b"):
+        project.write(f"packages/{name}/package.json", json.dumps({"name": name, "version": "1.0.0"}))
+    run = project.succeeds("add", "left", "--workspaces")
+    assert "wrote packages/a/package.json, packages/b/package.json and package-lock.json\n" in run.stdout
 
 
 @pytest.mark.parametrize("command", ["ci", "install", "verify", "store verify", "store prune"])
