@@ -22,7 +22,6 @@ def ask(script: str, questions: Sequence[Any]) -> list[Any]:
         input="".join(json.dumps(question) + "\n" for question in questions),
         stdout=subprocess.PIPE,
         encoding="utf-8",
-        timeout=60,
         check=True,
     )
     answers = [json.loads(line) for line in answered.stdout.split("\n")[:-1]]
