@@ -136,6 +136,8 @@ def test_changes_follow_from_the_seed(registry, projects):
 
 
 @pytest.mark.npm
+# npm itself runs a dozen times: on a loaded machine that takes longer than any other test
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("stale", [[], ["--mutations", "6"]])
 def test_compares_projects_with_npm_while_recording_and_replayed(projects, tmp_path, capsys, stale):
     for project, _ in projects:
