@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.npm.package_path import is_installed
+from pmpipe.npm.text import without_credentials
 
 #: The fields of a package.json, of which the last counts where a name stands in several.
 _KINDS = ("peerDependencies", "devDependencies", "dependencies", "optionalDependencies")
@@ -60,7 +61,7 @@ class _Lock(msgspec.Struct, frozen=True):
             entry = self.packages.get(f"{place}node_modules/{name}")
             if entry is not None:
                 there = self.packages.get(entry.resolved, entry) if entry.link else entry
-                return there.version or entry.resolved
+                return there.version or without_credentials(entry.resolved)
         return ""
 
 

@@ -82,3 +82,10 @@ def test_without_a_lock_only_what_the_manifests_did_not_have_is_new() -> None:
 @pytest.mark.parametrize("before", [b'{"lockfileVersion": 1, "dependencies": {}}', b"<<<<<<< ours", b'{"packages": 1}'])
 def test_a_lock_that_does_not_say_what_there_was_tells_nothing(before: bytes) -> None:
     assert dependency_changes(before, BEFORE, {}) == []
+
+
+def test_of_what_has_no_version_the_address_is_told_without_its_credentials() -> None:
+    root = {"dependencies": {"a": "git+https://t0ken@a.example/a.git"}}
+    after = lock(root=root, **{"node_modules/a": {"resolved": "git+https://t0ken@a.example/a.git#1234"}})
+    told = DependencyChange("a", "dependencies", "", None, "git+https://***@a.example/a.git#1234")
+    assert dependency_changes(lock(root={}), after, {}) == [told]

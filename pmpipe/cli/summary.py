@@ -8,7 +8,7 @@ import msgspec
 
 from pmpipe.cli.output import Output
 from pmpipe.cli.wording import megabytes
-from pmpipe.npm.text import plural, printable
+from pmpipe.npm.text import plural, printable, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def _document(summary: Summary, seconds: float) -> dict[str, Any]:
         "scriptsRun": summary.scripts_run,
         "scriptsSkipped": summary.scripts_skipped,
         "counts": msgspec.structs.asdict(summary.counts),
-        "warnings": summary.warnings,
+        "warnings": [*map(without_credentials, summary.warnings)],
         "seconds": round(seconds, 4),
         "stageSeconds": {stage: round(busy, 4) for stage, busy in summary.stage_s.items()},
     }

@@ -31,11 +31,16 @@ def printable(text: str | bytes, limit: int = 0) -> str:
 
 
 def for_reader(text: str) -> str:
-    """One line of a message as it leaves the program: printable, and without the credentials of URLs.
+    """One line of a message as it leaves the program: printable, and without the credentials of URLs."""
+    return printable(without_credentials(text))
+
+
+def without_credentials(text: str) -> str:
+    """The text with ``***`` for the credentials of URLs.
 
     Specs and lockfiles hold tokens (``git+https://token@host/…``), and any error or warning may quote them.
     """
-    return printable(_CREDENTIALS.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}:***@", text))
+    return _CREDENTIALS.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}:***@", text)
 
 
 def is_utf8(text: str) -> bool:
