@@ -35,6 +35,7 @@ from stages.channel import Channel, ChannelEnded
 from stages.client_certificates import ClientCertificates, ClientPem
 from stages.curl_loop import CurlLoop, Finished
 from stages.fetch import FetchSettings, crash_for_good
+from stages.git_jobs import GitJobs
 from stages.lane import Lane
 from stages.messages import (
     Failed,
@@ -138,8 +139,9 @@ class FetchWorker:
         self._held_tarballs: set[int] = set()
         #: why no job can use an origin
         self._down: dict[str, Failure] = {}
-        self._git_waiting: deque[FetchGit | FindGitCommit] = deque()
-        self._git_tasks: set[asyncio.Task[None]] = set()
+        self._git = GitJobs(
+            settings, self._loop, take=board.take, finish=self._on_git_result, withdrawn=_withdrawn, crash=self._crash
+        )
         self._outbox: list[Result] = []
         self._pump_is_due = False
         #: runs while there are downloads under way, and up to a second longer
@@ -153,10 +155,7 @@ class FetchWorker:
         self._loop.add_reader(self._jobs.fileno(), self._on_jobs)
         self._loop.run_forever()
         self._curl.close()
-        if self._git_tasks:
-            for task in self._git_tasks:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.wait(self._git_tasks))
+        self._git.end()
         self._loop.close()
 
     # -- jobs -----------------------------------------------------------------------------------------------------
@@ -184,7 +183,7 @@ class FetchWorker:
         elif isinstance(job, Withdraw):
             self._withdraw(job.job)
         elif isinstance(job, FetchGit | FindGitCommit):
-            self._git_waiting.append(job)
+            self._git.add(job)
         else:
             raise TypeError(f"fetch got a job of another stage: {job!r}")
 
@@ -231,15 +230,8 @@ class FetchWorker:
 
     def _withdraw(self, number: JobId) -> None:
         """Give up a job wherever it is; what is complete is on its way already."""
-        for task in self._git_tasks:
-            if task.get_name() == str(number):
-                task.cancel()
-                return
-        for job in self._git_waiting:
-            if job.job == number:
-                self._git_waiting.remove(job)
-                self._outbox.append(_withdrawn(number, job.label))
-                return
+        if self._git.withdraw(number):
+            return
         transfer = self._take_out(number)
         if transfer is not None:
             self._outbox.append(_withdrawn(number, transfer.label))
@@ -287,8 +279,7 @@ class FetchWorker:
         if self._paused:
             self._resume_paused()
         self._start_downloads()
-        while self._git_waiting and len(self._git_tasks) < self._settings.maximum_git_jobs:
-            self._start_git(self._git_waiting.popleft())
+        self._git.start()
         if self._outbox:
             outbox, self._outbox = self._outbox, []
             for batch in chunked(outbox):
@@ -296,7 +287,7 @@ class FetchWorker:
         if self._active:
             # of all that is under way the oldest: a crash is reported with a job that was not done
             self._board.take(next(iter(self._active.values())).transfer.job)
-        elif not (self._waiting or self._waiting_documents or self._retrying or self._git_tasks):
+        elif not (self._waiting or self._waiting_documents or self._retrying or self._git.is_running):
             self._board.take(IDLE)
 
     def _start_downloads(self) -> None:
@@ -473,38 +464,9 @@ class FetchWorker:
                 del self._retrying[waiting]
                 self._enqueue(waiting, first=True)
 
-    # -- git ------------------------------------------------------------------------------------------------------
-
-    def _start_git(self, job: FetchGit | FindGitCommit) -> None:
-        self._board.take(job.job)
-        task = self._loop.create_task(self._run_git(job), name=str(job.job))
-        self._git_tasks.add(task)
-
-    async def _run_git(self, job: FetchGit | FindGitCommit) -> None:
-        try:
-            result = await self._result_of_git(job)
-        except asyncio.CancelledError:
-            if self._ended:
-                raise
-            result = _withdrawn(job.job, job.label)
-        except Exception:
-            # a task's exception would only be seen by somebody who asks the task for it
-            self._board.take(job.job)
-            self._crash()
-            raise
-        task = asyncio.current_task()
-        if task is not None:
-            self._git_tasks.discard(task)
+    def _on_git_result(self, result: Result) -> None:
         self._outbox.append(result)
         self._pump_soon()
-
-    async def _result_of_git(self, job: FetchGit | FindGitCommit) -> Result:
-        # a fifth of all that this process would load, and few projects have such dependencies
-        from stages.git import GitSettings, fetch_git
-        from stages.git_refs import find_commit
-
-        settings = GitSettings.of(self._settings)
-        return await (fetch_git(job, settings) if isinstance(job, FetchGit) else find_commit(job, settings))
 
     # -- bugs -----------------------------------------------------------------------------------------------------
 
