@@ -9,24 +9,22 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pmpipe import host
 from pmpipe.aside import Aside, Tell
 from pmpipe.config import Config
 from pmpipe.errors import ConfigError, LockfileError, LockfileOutOfSyncError, PmpipeError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.programs import find_program
 from pmpipe.project_files import (
     CATALOG_FILES,
     LOCKFILES,
     MANIFEST,
     NO_CONTENTS,
     Contents,
-    extension_files,
     manifest_path,
     read_file,
 )
 from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
+from pmpipe.tree_settings import tree_settings
 
 if TYPE_CHECKING:
     # a run with nothing to do pays for none of these
@@ -401,36 +399,10 @@ class Session:
     @cached_property
     def tree_key(self) -> str:
         """What the wanted tree is remembered under: a digest of lockfile, root package.json, settings and platform."""
-        config = self.config
-        node = find_program("node", self.environ)
-        settings = {
-            "root": self.root_manifest().decode("utf-8", "backslashreplace"),
-            "file": self.lock_file,
-            "omit": sorted(config.omit),
-            "include": sorted(config.include),
-            "platform": [config.os, config.cpu, config.libc, str(host.platform())],
-            "peers": [config.legacy_peer_deps, config.strict_peer_deps, config.force, config.engine_strict],
-            "links": config.install_links,
-            "unused patches": config.allow_unused_patches,
-            "code": self._code_hash(),
-            "home": _as_text(self.environ.get("HOME", "")),
-            # not its version: asking for that takes longer than all else
-            "node": [_as_text(os.path.realpath(node)), *_identity(node)] if node else [],
-        }
-        policy = config.source_policy
-        if policy is not None:
-            settings["sources"] = policy.key
+        settings = tree_settings(self.config, self.environ, self.folder)
+        settings["root"] = self.root_manifest().decode("utf-8", "backslashreplace")
+        settings["file"] = self.lock_file
         return tree_key(self.lock, settings)
-
-    def _code_hash(self) -> str:
-        """The digest of the project's code that repairs manifests; empty if it has none."""
-        if not (self.config.settings["extension-file"] or any(map(os.path.lexists, extension_files(self.folder)))):
-            return ""
-        # loaded only here: hardly any project has such code
-        from pmpipe.extension_file import find_extension_file
-
-        file = find_extension_file(self.folder, self.config)
-        return file.hash if file is not None else ""
 
     def root_manifest(self) -> bytes:
         """The text of the project's package.json, as it will be; empty if there is none."""
@@ -528,13 +500,3 @@ def no_manifest(folder: str) -> PmpipeError:
     return ManifestError(
         f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
     )
-
-
-def _as_text(path: str) -> str:
-    """A path in UTF-8, whatever its folders are called."""
-    return path.encode("utf-8", "backslashreplace").decode()
-
-
-def _identity(program: str) -> tuple[int, int, int]:
-    found = os.stat(program)
-    return found.st_ino, found.st_size, found.st_mtime_ns
