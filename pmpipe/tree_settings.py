@@ -1,4 +1,4 @@
-"""What a wanted tree depends on beside the texts of its lockfile and package.json files: settings, platform, Node.js."""
+"""What a wanted tree depends on beside the texts of its lockfile and package.json files: settings and platform."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from pmpipe.config import Config
 from pmpipe.programs import find_program
 from pmpipe.project_files import extension_files
 
+#: What every program for Linux begins with.
+_ELF = b"\x7fELF"
+
+#: Debian once had the second.
+_NODE_NAMES = ("node", "nodejs")
+
 
 def tree_settings(config: Config, environ: Mapping[str, str], folder: str) -> dict[str, object]:
     """What of all that may change the tree, as JSON has it; for `pmpipe.memory.tree_key`.
@@ -19,7 +25,6 @@ def tree_settings(config: Config, environ: Mapping[str, str], folder: str) -> di
         environ: the process's environment.
         folder: absolute path of the project.
     """
-    node = find_program("node", environ)
     settings: dict[str, object] = {
         "omit": sorted(config.omit),
         "include": sorted(config.include),
@@ -29,8 +34,7 @@ def tree_settings(config: Config, environ: Mapping[str, str], folder: str) -> di
         "unused patches": config.allow_unused_patches,
         "code": _code_hash(config, folder),
         "home": _as_text(environ.get("HOME", "")),
-        # not its version: asking for that takes longer than all else
-        "node": [_as_text(os.path.realpath(node)), *_identity(node)] if node else [],
+        "node": _node(environ),
     }
     policy = config.source_policy
     if policy is not None:
@@ -49,11 +53,29 @@ def _code_hash(config: Config, folder: str) -> str:
     return file.hash if file is not None else ""
 
 
+def _node(environ: Mapping[str, str]) -> list[object]:
+    """What tells one Node.js from another; empty where there is none."""
+    found = find_program("node", environ)
+    if found is None:
+        return []
+    real = os.path.realpath(found)
+    status = os.stat(real)
+    identity = [_as_text(real), status.st_ino, status.st_size, status.st_mtime_ns]
+    # not the version, where it can be helped: asking for it takes longer than all else
+    return [*identity, host.node_version(environ)] if _may_start_another(real) else identity
+
+
+def _may_start_another(program: str) -> bool:
+    """Whether it is a version manager's: a script, or one program for all names, which chooses by folder or setting."""
+    if os.path.basename(program) not in _NODE_NAMES:
+        return True
+    try:
+        with open(program, "rb") as file:
+            return file.read(len(_ELF)) != _ELF
+    except PermissionError:
+        return True  # it may be run, but not read
+
+
 def _as_text(path: str) -> str:
     """A path in UTF-8, whatever its folders are called."""
     return path.encode("utf-8", "backslashreplace").decode()
-
-
-def _identity(program: str) -> tuple[int, int, int]:
-    found = os.stat(program)
-    return found.st_ino, found.st_size, found.st_mtime_ns

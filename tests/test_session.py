@@ -175,6 +175,19 @@ def test_another_node_in_the_same_place_makes_another_key(place: Place) -> None:
     assert place.session().tree_key != before
 
 
+@pytest.mark.parametrize("is_link", [False, True], ids=["a script", "a link to one program for all names"])
+def test_another_version_that_a_version_manager_chooses_makes_another_key(place: Place, *, is_link: bool) -> None:
+    chooser = place.base / ("bin/manager" if is_link else "bin/node")
+    chooser.write_text(f"#!/bin/sh\nread version < {place.base}/chosen\necho $version\n")
+    chooser.chmod(0o755)
+    if is_link:
+        (place.base / "bin/node").symlink_to("manager")
+    (place.base / "chosen").write_text("v20.0.0\n")
+    before = place.session().tree_key
+    (place.base / "chosen").write_text("v22.0.0\n")
+    assert place.session().tree_key != before
+
+
 @pytest.mark.parametrize(
     "flags",
     [
