@@ -27,20 +27,20 @@ def for_registries(config: Config, environ: Mapping[str, str]) -> str:
     return f"pmpipe/{__version__} npm/? node/? {system.sysname.lower()} {system.machine}"
 
 
-def for_scripts(config: Config, environ: Mapping[str, str]) -> str:
-    """The value of ``npm_config_user_agent``."""
-    said = _filled_in(str(config.settings["user-agent"]), config, environ)
+def for_scripts(config: Config, environ: Mapping[str, str], npm_version: str) -> str:
+    """The value of ``npm_config_user_agent``; `npm_version` is that of the npm that is followed for the project."""
+    said = _filled_in(str(config.settings["user-agent"]), config, environ, npm_version)
     return said if "user-agent" in config.given else f"{said} pmpipe/{__version__}"
 
 
-def _filled_in(template: str, config: Config, environ: Mapping[str, str]) -> str:
-    return _FIELD.sub(lambda match: _field(match[1].lower(), config, environ), template).strip()
+def _filled_in(template: str, config: Config, environ: Mapping[str, str], npm_version: str = NPM_VERSION) -> str:
+    return _FIELD.sub(lambda match: _field(match[1].lower(), config, environ, npm_version), template).strip()
 
 
-def _field(name: str, config: Config, environ: Mapping[str, str]) -> str:
+def _field(name: str, config: Config, environ: Mapping[str, str], npm_version: str) -> str:
     match name:
         case "npm-version":
-            return NPM_VERSION
+            return npm_version
         case "node-version":
             version = host.node_version(environ)
             return f"v{version}" if version else "?"

@@ -27,7 +27,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def agents(environ: dict[str, str], **flags: Any) -> tuple[str, str]:
     config = Config.load({name.replace("_", "-"): value for name, value in flags.items()}, environ, environ["HOME"])
-    return user_agent.for_registries(config, environ), user_agent.for_scripts(config, environ)
+    return user_agent.for_registries(config, environ), user_agent.for_scripts(config, environ, NPM_VERSION)
 
 
 def test_registries_are_told_of_pmpipe_and_scripts_of_npm(environ: dict[str, str]) -> None:

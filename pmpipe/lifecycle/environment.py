@@ -16,13 +16,14 @@ import msgspec
 from pmpipe import user_agent
 from pmpipe.config import Config
 from pmpipe.lifecycle.gate import PREPARED
-from pmpipe.npm import NPM_VERSION
 from pmpipe.npm.auth import AUTH_FIELDS
+from pmpipe.npm.npm_version import npm_version_for
 from pmpipe.npm.npmrc import js_text
 from pmpipe.npm.settings import SETTINGS, SettingValue
 from pmpipe.programs import find_program
 from pmpipe.project_lock import AT_WORK
 from pmpipe.user_folders import home_folder
+from stages.manifest_file import read_document
 
 #: Settings that npm does not hand down: they are about this one call.
 _NOT_HANDED_DOWN = frozenset(
@@ -133,6 +134,7 @@ def _without_user(text: str) -> str:
 
 def _facts(config: Config, environ: Mapping[str, str], command: str, npm: str) -> dict[str, str]:
     home = home_folder(environ)
+    npm_version = npm_version_for(read_document(config.project_dir))
     facts = {
         "INIT_CWD": os.getcwd(),
         "HOME": environ.get("HOME") or home,
@@ -146,10 +148,10 @@ def _facts(config: Config, environ: Mapping[str, str], command: str, npm: str) -
         "npm_config_init_module": f"{home}/.npm-init.js",
         "npm_config_local_prefix": config.project_dir,
         "npm_config_noproxy": ",".join(config.proxies.excluded),
-        "npm_config_npm_version": NPM_VERSION,
+        "npm_config_npm_version": npm_version,
         "npm_config_prefix": config.prefix,
         "npm_config_userconfig": config.userconfig,
-        "npm_config_user_agent": user_agent.for_scripts(config, environ),
+        "npm_config_user_agent": user_agent.for_scripts(config, environ, npm_version),
     }
     node = find_program("node", environ)
     if node is not None:

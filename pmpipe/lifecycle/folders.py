@@ -40,9 +40,9 @@ def has_early_scripts(folder: str) -> bool:
     document = read_document(folder)
     if not has_command(document, EARLY_EVENTS, has_gyp_file=False):
         return False  # nearly every project
-    from pmpipe.npm.npm_version import follows_later_npm, npm_version_for
+    from pmpipe.npm.npm_version import follows_npm_12, npm_version_for
 
-    return follows_later_npm(npm_version_for(document))
+    return follows_npm_12(npm_version_for(document))
 
 
 def has_build_scripts(folder: str) -> bool:

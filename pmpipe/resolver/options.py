@@ -6,7 +6,7 @@ from enum import Enum
 
 import msgspec
 
-from pmpipe.npm.npm_version import follows_later_npm
+from pmpipe.npm.npm_version import follows_npm_12, looks_up_fewer_peers
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.npm.source_policy import SourcePolicy
 
@@ -58,6 +58,11 @@ class ResolveOptions(msgspec.Struct, frozen=True):
     sources: SourcePolicy | None = None
 
     @property
-    def follows_later_npm(self) -> bool:
-        """Whether npm 12 decides where it resolves otherwise than npm 11."""
-        return follows_later_npm(self.pick.npm_version)
+    def looks_up_fewer_peers(self) -> bool:
+        """Whether peers are looked up as by npm 11.21 and later."""
+        return looks_up_fewer_peers(self.pick.npm_version)
+
+    @property
+    def follows_npm_12(self) -> bool:
+        """Whether npm 12 decides where it resolves otherwise than any npm 11."""
+        return follows_npm_12(self.pick.npm_version)

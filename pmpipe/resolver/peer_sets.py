@@ -56,7 +56,7 @@ class PeerSets:
         self.failures: dict[Node, None] = {}
         self.latest: dict[Node, Tree | Node] = {}
         self._depth = 0
-        self._later_npm = options.follows_later_npm
+        self._looks_up_fewer = options.looks_up_fewer_peers
 
     # --- little trees
 
@@ -193,15 +193,15 @@ class PeerSets:
             return
         raise explain_set_conflict(edge, rival)
 
-    # --- where npm 12 decides otherwise
+    # --- where npm 11.21 and later decide otherwise
 
     def _looks_up_less(self, edge: Edge) -> bool:
-        """Whether an optional peer may be left alone: npm 12 does so, and a foreign lock shows that it was.
+        """Whether an optional peer may be left alone: later npms do so, and a foreign lock shows that it was.
 
         What is looked up for it would be the newest version, whose own peers might contradict those that are locked.
         """
-        if self._later_npm or edge.dependency.kind is not Kind.PEER_OPTIONAL:
-            return self._later_npm
+        if self._looks_up_fewer or edge.dependency.kind is not Kind.PEER_OPTIONAL:
+            return self._looks_up_fewer
         request = self._read_request(edge)
         return isinstance(request, Request) and self.source.is_unanswered(request)
 
@@ -214,7 +214,7 @@ class PeerSets:
 
     def _is_later_failure(self, node: Node) -> bool:
         """Whether a peer is in conflict only because it could not be had."""
-        return self._later_npm and node in self.failures
+        return self._looks_up_fewer and node in self.failures
 
     # --- one package
 

@@ -189,7 +189,7 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
 
 def pool_for(options: ResolveOptions) -> DependencyPool:
     """An empty pool of dependencies."""
-    return DependencyPool(ignore_peers=options.legacy_peer_deps, ignore_shrinkwraps=options.follows_later_npm)
+    return DependencyPool(ignore_peers=options.legacy_peer_deps, ignore_shrinkwraps=options.follows_npm_12)
 
 
 def check_overrides(project: Project, options: ResolveOptions) -> None:

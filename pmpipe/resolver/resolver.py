@@ -139,7 +139,7 @@ class Resolver:
             workspaces | _overridden_names(self._tree.root.rule),
             self._fits if policy is None else lambda package: self._fits(package) and may_be_announced(policy, package),
             self._may_find,
-            compares=not self.options.follows_later_npm,
+            compares=not self.options.looks_up_fewer_peers,
         )
         self._builder = Builder(self._tree, self._sets, Bundles(self._source), self.options, self._prefetcher)
         self._run: Waiting[None] = self._plant_and_build()

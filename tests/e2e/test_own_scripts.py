@@ -12,6 +12,8 @@ import pytest
 from support.packages import PackedFile, make_package
 from support.project import Project, pid_of_script, processes_of
 
+from pmpipe.npm import NPM_VERSION
+
 EVENTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
 
 NOTE = "echo $npm_lifecycle_event $npm_package_name >> $INIT_CWD/ran"
@@ -114,6 +116,19 @@ def test_for_npm_12_preinstall_runs_before_anything_is_installed(early: Project,
 def test_for_npm_12_preinstall_runs_only_where_the_others_do(early: Project, words: tuple[str, ...]) -> None:
     early.succeeds(*words)
     assert ran(early) == []
+
+
+def test_scripts_are_told_of_the_npm_that_the_project_asks_for(project: Project) -> None:
+    say = "echo $npm_config_npm_version ${npm_config_user_agent%% *} >> ran"
+    packages = {"node_modules/left": make_package("left", "1.0.0")}
+    project.write("ran", "")
+    for asked in ({}, {"packageManager": "npm@12.0.0"}):
+        project.want(packages, scripts={"postinstall": say}, **asked)
+        project.succeeds("ci")
+    former, later = (line.split() for line in ran(project))
+    assert former == [NPM_VERSION, f"npm/{NPM_VERSION}"]
+    assert later[0].startswith("12.")
+    assert later[1] == f"npm/{later[0]}"
 
 
 def test_for_npm_12_preinstall_makes_what_the_install_needs(project: Project) -> None:

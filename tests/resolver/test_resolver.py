@@ -11,7 +11,7 @@ from support.loaded_modules import modules_loaded_by
 
 from pmpipe.errors import PmpipeError
 from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.npm.npm_version import LATER_NPM_VERSION
+from pmpipe.npm.npm_version import npm_version_for
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.resolver import AskPackument, Project, Resolved, ResolveOptions, Resolver, locked_entries
 
@@ -179,10 +179,11 @@ def test_optional_peers_are_asked_for_at_once_behind_all_else_and_then_their_pee
     assert announced == {"a", "d"}
 
 
-def test_npm_12_is_not_interested_in_optional_peers_that_nobody_has() -> None:
+@pytest.mark.parametrize("npm", ["npm@11.20.0", "npm@12.0.0"])
+def test_later_npms_are_not_interested_in_optional_peers_that_nobody_has(npm: str) -> None:
     given = case(OPTIONAL_PEERS, needs(a="1"))
     provider = Provider(given, URL, "/project")
-    later = ResolveOptions(PickOptions(npm_version=LATER_NPM_VERSION))
+    later = ResolveOptions(PickOptions(npm_version=npm_version_for({"packageManager": npm})))
     resolver = Resolver(Project("/project", given["project"]), later)
     (ask,) = resolver.start()
     events = resolver.feed(ask, provider.answer(ask))
