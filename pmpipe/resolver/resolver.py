@@ -27,7 +27,7 @@ from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.refusal import may_be_announced
 from pmpipe.resolver.request import Request
-from pmpipe.resolver.source import Ask, Fed, FedManifest, Source, package_from_json
+from pmpipe.resolver.source import Ask, Fed, FedManifest, GivenUpPin, Source, package_from_json
 from pmpipe.resolver.tree import Tree
 from pmpipe.resolver.yarn_lock import yarn_lock_text
 
@@ -47,6 +47,7 @@ class IdealTree(msgspec.Struct, frozen=True):
         bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
         failed: optional nodes whose package could not be had.
         patches: of the packages that are patched, by location.
+        given_up_pins: packages whose version a foreign lock has otherwise.
     """
 
     tree: Tree
@@ -55,6 +56,7 @@ class IdealTree(msgspec.Struct, frozen=True):
     bare: tuple[Node, ...] = ()
     failed: tuple[Node, ...] = ()
     patches: Mapping[str, PatchRecord] = msgspec.field(default_factory=dict)
+    given_up_pins: tuple[GivenUpPin, ...] = ()
 
     def unavailable(self) -> Iterator[str]:
         """The locations of optional packages that cannot be installed, as something that they need is not there."""
@@ -194,7 +196,20 @@ class Resolver:
         self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
         unfit = check_fitness(self._tree.nodes.values(), self.options)
         failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
-        return IdealTree(self._tree, tuple(self._builder.placer.overruled), tuple(unfit), self._bare, failed)
+        return IdealTree(
+            self._tree,
+            tuple(self._builder.placer.overruled),
+            tuple(unfit),
+            self._bare,
+            failed,
+            given_up_pins=tuple(self._given_up_pins()),
+        )
+
+    def _given_up_pins(self) -> Iterator[GivenUpPin]:
+        given_up = self._source.given_up_pins.values()
+        if given_up:
+            placed = {id(node.package) for node in self._tree.nodes.values()}
+            yield from (pin for pin in given_up if id(pin.instead) in placed)
 
     def _fits(self, package: Package) -> bool:
         return not wrong_platform(package, self.options)

@@ -120,6 +120,20 @@ class FedContents(msgspec.Struct, frozen=True):
 Fed: TypeAlias = Packument | FedManifest | FedContents | PmpipeError
 
 
+class GivenUpPin(msgspec.Struct, frozen=True):
+    """A version that a foreign lock has, and that cannot be had.
+
+    Attributes:
+        label: name and version.
+        reason: why not, in one line.
+        instead: what is taken in its place.
+    """
+
+    label: str
+    reason: str
+    instead: Package
+
+
 class NoMatchingVersionError(RegistryError):
     """The registry has the package, but no version that a spec means (npm's ETARGET).
 
@@ -152,6 +166,7 @@ class Source:
         repairs: what manifests are repaired with, or None; npm does it for all packages but those that are linked.
         abbreviated: packuments are asked for in that form.
         policy: where packages may not come from, or None.
+        given_up_pins: of the foreign lock; also of what was looked at only, and is not in the tree.
     """
 
     def __init__(
@@ -172,6 +187,7 @@ class Source:
         self.abbreviated = False
         self.answers: dict[Ask, Fed] = {}
         self.asked: dict[Ask, None] = {}
+        self.given_up_pins: dict[Pinned, GivenUpPin] = {}
         self._packages: dict[tuple[str, str], Package | PmpipeError] = {}
         self._packages_by_version: dict[tuple[str, str], Package] = {}
         self._asks: dict[str, AskPackument] = {}
@@ -238,7 +254,11 @@ class Source:
         if isinstance(found, PmpipeError) and was.request.is_registry:
             # the registry has it no longer, or it is too young; an address that fails must not become a question to
             # a registry, which may have another package by that name
-            return self._package(request)
+            instead = self._package(request)
+            if isinstance(instead, Package):
+                label = f"{was.request.name}@{was.request.wanted}"
+                self.given_up_pins[was] = GivenUpPin(label, found.what, instead)
+            return instead
         if isinstance(found, Package):
             found = self._with_locked_integrity(found, was)
         if isinstance(found, (Package, PmpipeError)):

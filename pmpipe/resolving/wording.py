@@ -12,7 +12,7 @@ from pmpipe.resolver.peer_conflict import chain, describe, who
 
 
 def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
-    """One line for each resolution, repair, peer conflict and optional package that could not be heeded."""
+    """One line for each resolution, repair, locked version, peer conflict and optional package that was not heeded."""
     yield from read_resolutions(project.manifest.get("resolutions")).ignored
     if project.extensions is not None:
         from pmpipe.npm.package_extensions import workspace_warnings
@@ -23,6 +23,10 @@ def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
         }
         yield from workspace_warnings(project.extensions, named)
     yield from extension_warnings(project.folder, project.workspaces)
+    for pin in tree.given_up_pins:
+        # there are some only where there is a foreign lock
+        file = project.pins.file if project.pins is not None else ""
+        yield f"{file} has {pin.label}, which cannot be had: {pin.reason}; {pin.instead.label} is taken in its place"
     for node in tree.failed:
         if node.failure is not None:
             users = ", ".join(dict.fromkeys(chain(edge.origin) for edge in node.edges_in))

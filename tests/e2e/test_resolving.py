@@ -266,6 +266,17 @@ def test_the_lock_of_another_manager_is_named_where_a_lock_is_missing(mid: Proje
     assert "`pmpipe install` makes one with the versions of pnpm-lock.yaml" in mid.fails("ci").stderr
 
 
+def test_a_version_of_another_manager_s_lock_that_cannot_be_had_is_told(mid: Project) -> None:
+    mid.declare(dependencies={"leaf": "1"})
+    mid.write("yarn.lock", '# yarn lockfile v1\n\n\nleaf@1:\n  version "1.0.77"\n')
+    run = mid.succeeds("install", "--package-lock-only")
+    (told,) = [line for line in run.stderr.splitlines() if "1.0.77" in line]
+    assert told.startswith(
+        "warning: yarn.lock has leaf@1.0.77, which cannot be had: no version of leaf matches 1.0.77; leaf@"
+    )
+    assert told.endswith(" is taken in its place")
+
+
 def test_a_frozen_lock_that_is_current_is_installed(mid: Project) -> None:
     mid.succeeds("install", "--package-lock-only")
     mid.environment["CI"] = "true"

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from foreign import resolve_pinned, versions
+from foreign import resolve_pinned, tree_pinned, versions
 from playing import packages_of
 from support.foreign_locks import INTEGRITIES, LOCKS, PROJECT, WORKSPACE, read
 from support.packages import make_package
@@ -49,6 +49,14 @@ def test_takes_the_pinned_version() -> None:
 @pytest.mark.parametrize("pinned", ["^1.0.0=2.0.0", "^1.0.0=1.9.9", "^1.0.0=no version", "^1.0.1=1.0.0", "^1.0.0="])
 def test_takes_the_usual_version_where_the_pin_is_of_no_use(pinned: str) -> None:
     assert resolved(pins(b=pinned)) == {"a": "1.1.0", "b": "1.2.0"}
+
+
+def test_a_pinned_version_that_cannot_be_had_is_told_if_another_one_is_placed_instead() -> None:
+    locked = pins(b="^1.0.0=1.1.5", c="*=1.4.0")
+    (told,) = tree_pinned(CASE, URL, pins=locked).given_up_pins
+    # nothing of what is placed needs c
+    assert (told.label, told.instead.label) == ("b@1.1.5", "b@1.2.0")
+    assert "no version of b matches 1.1.5" in told.reason
 
 
 def test_a_pin_leads_to_what_the_pinned_version_needs() -> None:
