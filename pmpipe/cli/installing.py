@@ -141,7 +141,10 @@ class _Job(msgspec.Struct):
         if self.extent.order is None:
             wanted = session.wanted_if_current(self.store)
             if wanted is not None and (is_ci or not self._may_write_anew()):
-                return Summary(kept=len(wanted.tree.packages)) if only_lock else self._install(wanted)
+                if not only_lock:
+                    return self._install(wanted)
+                session.warnings += wanted.tree.warnings
+                return Summary(kept=len(wanted.tree.packages))
             if wanted is None and not is_ci:
                 from pmpipe.frozen import require_unfrozen
 

@@ -117,6 +117,7 @@ def resolve_inputs(
         staging=store.staging if store.writable else tempfile.gettempdir(),
         # what is omitted is not known before the tree is finished
         announces=goes_on and store.writable and not (config.offline or config.dry_run or config.omit),
+        tells_engines=not goes_on,
         patches=patches,
         keeps_yarn_lock=_keeps_yarn_lock(session.folder),
         finish=finish,

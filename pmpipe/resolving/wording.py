@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pmpipe.extension_file import extension_warnings
+from pmpipe.npm.declared import Declared
 from pmpipe.npm.package_path import PackagePath, name_from_path
+from pmpipe.npm.platform import Engines, unsupported_engines
 from pmpipe.npm.resolutions import read_resolutions
 from pmpipe.resolver import IdealTree, Project
+from pmpipe.resolver.node import Node
 from pmpipe.resolver.peer_conflict import chain, describe, who
 
 
@@ -35,3 +38,20 @@ def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
         target = edge.target
         found = f"gets {who(target)}" if target is not None else "gets none"
         yield f"a peer dependency is not satisfied: {describe(edge)}, and {found} (required by {chain(edge.origin)})"
+
+
+def engine_warnings(tree: IdealTree, node_version: str) -> Iterator[str]:
+    """One line for each required package that is not for this Node.js, as an install has them."""
+    engines = Engines(node_version)
+    for node in tree.unfit:
+        manifest = node.package.manifest
+        demanded = manifest.engines if isinstance(manifest.engines, dict) else {}
+        declared = Declared(engines={name: str(wanted) for name, wanted in demanded.items()})
+        wanted = unsupported_engines(declared, engines)
+        if wanted:
+            yield f"{_name_of_project(node) if node.is_project else node.package.label} wants {wanted}"
+
+
+def _name_of_project(node: Node) -> str:
+    name = node.package.manifest.name
+    return name if isinstance(name, str) and name else "the project"

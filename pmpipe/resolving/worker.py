@@ -40,7 +40,7 @@ from pmpipe.resolving.failures import bounded, error_of
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.made import Made, write_made
 from pmpipe.resolving.wants import Wants
-from pmpipe.resolving.wording import warnings_of
+from pmpipe.resolving.wording import engine_warnings, warnings_of
 from stages.channel import MAXIMUM_DATAGRAM_BYTES
 from stages.document_cache import KeptDocument, read_document, still_current
 from stages.messages import (
@@ -88,6 +88,7 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
         style: how the lock is written.
         staging: absolute path of a folder for what is made.
         announces: tarballs that will be needed are to be announced.
+        tells_engines: nothing is installed that would warn of packages that are not for this Node.js.
         patches: of the project.
         keeps_yarn_lock: the project has a yarn.lock of yarn 1, which npm keeps up to date, too.
         stop_code: ends the process that the project's code runs in (`pmpipe.resolving.extension_host`), or None.
@@ -102,6 +103,7 @@ class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
     style: LockStyle
     staging: str
     announces: bool
+    tells_engines: bool
     patches: Patches
     keeps_yarn_lock: bool
     finish: Callable[[Made], Iterable[str] | None]
@@ -413,7 +415,9 @@ class ResolveWorker:
         unneeded = tuple(_unneeded(self._offered, installed))
         if unneeded:
             yield from _steps(ResolveStep(job, (), (), self._packages, more=True, unneeded=unneeded))
-        warnings = (*self._notes, *resolver.warnings, *warnings_of(ideal, self._inputs.order.project))
+        warnings = [*self._notes, *resolver.warnings, *warnings_of(ideal, self._inputs.order.project)]
+        if self._inputs.tells_engines:
+            warnings += dict.fromkeys(engine_warnings(ideal, resolver.options.pick.node_version))
         yield ResolveDone(job, path, tuple(bounded(warnings)))
 
     def _lock_document(self, ideal: IdealTree, version: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 
@@ -275,6 +276,19 @@ def test_a_version_of_another_manager_s_lock_that_cannot_be_had_is_told(mid: Pro
         "warning: yarn.lock has leaf@1.0.77, which cannot be had: no version of leaf matches 1.0.77; leaf@"
     )
     assert told.endswith(" is taken in its place")
+
+
+def test_engines_that_do_not_fit_are_told_also_where_only_a_lock_is_made(project: Project) -> None:
+    node = project.base / "bin/node"
+    node.parent.mkdir()
+    node.write_text("#!/bin/sh\necho v20.1.0\n")
+    node.chmod(0o755)
+    project.environment["PATH"] = f"{node.parent}:{os.environ['PATH']}"
+    new = make_package("new", "1.0.0", engines={"node": ">=99"})
+    project.declare(LEAF, new, dependencies={"new": "1", "leaf": "1"})
+    for _ in ("made", "current"):
+        run = project.succeeds("install", "--package-lock-only")
+        assert run.stderr == "warning: new@1.0.0 wants node >=99\n"
 
 
 def test_a_frozen_lock_that_is_current_is_installed(mid: Project) -> None:
