@@ -189,7 +189,7 @@ class Source:
         self.asked: dict[Ask, None] = {}
         self.given_up_pins: dict[Pinned, GivenUpPin] = {}
         self._packages: dict[tuple[str, str], Package | PmpipeError] = {}
-        self._packages_by_version: dict[tuple[str, str], Package] = {}
+        self._packages_by_version: dict[tuple[str, str, str], Package] = {}
         self._asks: dict[str, AskPackument] = {}
         self._pinned: dict[tuple[RequestKind, str, str], Pinned | None] = {}
         self._pinned_packages: dict[Pinned, Package | PmpipeError] = {}
@@ -335,12 +335,13 @@ class Source:
                 f"the registry's data for {request.name}@{request.wanted} has no version",
                 hint="a mirror may not have fetched this package completely",
             )
-        # never by the name that the document claims: another registry might call its package so
-        key = (request.name, manifest.version)
+        dist = manifest.dist
+        tarball = dist.tarball if dist is not None and isinstance(dist.tarball, str) else ""
+        # never by the name that the document claims: another registry might call its package so; and two of the
+        # document's versions may claim to be the same one
+        key = (request.name, manifest.version, tarball)
         package = self._packages_by_version.get(key)
         if package is None:
-            dist = manifest.dist
-            tarball = dist.tarball if dist is not None and isinstance(dist.tarball, str) else ""
             version = manifest.version
             if tarball and (fault := _fault_in_address(tarball)):
                 return _unusable_address(f"{request.name}@{version}", tarball, fault)

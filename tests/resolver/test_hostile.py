@@ -12,6 +12,8 @@ from playing import lock_text, resolve
 
 from pmpipe.errors import PmpipeError
 from pmpipe.npm.package_path import fault_in_path
+from pmpipe.npm.packument import decode_packument
+from pmpipe.resolver import AskPackument, Project, Resolver
 
 URL = "https://registry.example"
 JUNK: st.SearchStrategy[Any] = st.recursive(
@@ -79,3 +81,19 @@ def test_peers_that_displace_each_other_for_ever_are_an_error() -> None:
     case = {"registry": registry, "project": {"name": "app", "version": "1.0.0", "dependencies": {"top": "1"}}}
     with pytest.raises(PmpipeError, match="contradict each other"):
         resolve(case, "/project", URL)
+
+
+def test_two_versions_that_claim_to_be_the_same_one_have_their_own_tarballs() -> None:
+    listed = {
+        number: {"name": "a", "version": "1.0.0", "dist": {"tarball": f"{URL}/a/-/a-{number}.tgz"}}
+        for number in ("1.0.0", "2.0.0")
+    }
+    document = {"name": "a", "dist-tags": {"latest": "1.0.0"}, "versions": listed}
+    resolver = Resolver(Project("/project", {"name": "app", "dependencies": {"a": "1.0.0", "b": "npm:a@2.0.0"}}))
+    (ask,) = [event for event in resolver.start() if isinstance(event, AskPackument)]
+    resolver.feed(ask, decode_packument(json.dumps(document).encode(), "a"))
+    nodes = resolver.finish().nodes()
+    assert {path: node.resolved for path, node in nodes.items() if path} == {
+        "node_modules/a": f"{URL}/a/-/a-1.0.0.tgz",
+        "node_modules/b": f"{URL}/a/-/a-2.0.0.tgz",
+    }
