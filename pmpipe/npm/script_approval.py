@@ -130,8 +130,8 @@ def deny(entries: Mapping[str, object], sources: Sequence[ScriptSource], *, fold
 def unused(entries: Mapping[str, object], candidates: Iterable[Candidate], *, folder: str, home: str = "") -> Pruned:
     """Find the entries without effect: no installed package is meant, or none that has scripts.
 
-    What cannot be read stays. An entry for certain versions means no package of which nothing vouches for the version,
-    not even one that denies.
+    What cannot be read stays. Where nothing vouches for a version, an entry for certain versions means the package only
+    if it denies: it may be that version, and another entry may allow all. npm has it so since 11.20.
 
     Args:
         entries: the ``allowScripts``.
@@ -147,7 +147,9 @@ def unused(entries: Mapping[str, object], candidates: Iterable[Candidate], *, fo
         if spec is None:
             kept[key] = value
             continue
-        meant = [has_scripts for identity, has_scripts in identities if matches(identity, spec)]
+        meant = [
+            has_scripts for identity, has_scripts in identities if matches(identity, spec, unverified=value is False)
+        ]
         if any(meant):
             kept[key] = value
         else:

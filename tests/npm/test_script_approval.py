@@ -186,9 +186,11 @@ def test_entries_are_unused_if_nothing_is_meant_or_has_scripts():
     ]
 
 
-def test_entry_for_certain_versions_is_unused_if_nothing_vouches_for_the_version():
-    pruned = unused({"x@1.0.0": False}, [Candidate(UNNAMED, has_scripts=True)], folder=FOLDER)
-    assert [one.reason for one in pruned.removed] == ["not-installed"]
+def test_entry_for_certain_versions_is_unused_if_nothing_vouches_for_the_version_unless_it_denies():
+    unvouched = Candidate(without_version(x("1.0.0")), has_scripts=True)
+    pruned = unused({"x": True, "x@1.0.0": False, "x@2.0.0": True}, [unvouched], folder=FOLDER)
+    assert pruned.entries == {"x": True, "x@1.0.0": False}
+    assert [(one.key, one.reason) for one in pruned.removed] == [("x@2.0.0", "not-installed")]
 
 
 def one_package(texts):
@@ -227,6 +229,17 @@ def answer_of_ours(question, sources):
     }
 
 
+def but_for_older_denials(mine, theirs):
+    """Both answers without the denials that mean nothing to npm: before 11.20 those of certain versions may be some."""
+    if not (isinstance(mine, dict) and isinstance(theirs, dict) and "removed" in theirs):
+        return mine, theirs
+    passed_over = {key for key, value, reason in theirs["removed"] if value is False and reason == "not-installed"}
+    return tuple(
+        {part: [one for one in answer[part] if one[0] not in passed_over] for part in answer}
+        for answer in (mine, theirs)
+    )
+
+
 def differences(texts, packages):
     """Ask npm about packages in its form, and ourselves about them in ours: lists of pairs (ours, npm's)."""
     questions, answers = [], []
@@ -242,9 +255,10 @@ def differences(texts, packages):
         questions.append(question)
         answers.append(answer_of_ours(question, ours))
     found = ask_npm("ask_scripts.cjs", questions)
+    asked = zip(questions, *zip(*map(but_for_older_denials, answers, found), strict=True), strict=True)
     return [
         (question, mine, theirs)
-        for question, mine, theirs in zip(questions, answers, found, strict=True)
+        for question, mine, theirs in asked
         if mine != theirs and not str(theirs).startswith("error: Invalid URL")
     ]
 
