@@ -40,6 +40,11 @@ from pmpipe.resolver.source import package_from_json
 _OF_THE_PROJECT = ("catalog:", "workspace:")
 
 
+#: Why a name is none.
+NAMES_TO_UPDATE = "update takes names only; `pmpipe add name@range` sets a range"
+NAMES_TO_REMOVE = "remove takes names only, without a version"
+
+
 class Saving(msgspec.Struct, frozen=True):
     """How changes are saved.
 
@@ -100,7 +105,7 @@ class Change(msgspec.Struct, frozen=True):
             for line in edit.warnings
         ]
         where = "in the tree" if self.updates else "depended on"
-        return moved + [f"nothing {where} is called {shown(name)}" for name in self.in_vain]
+        return moved + told_in_vain(self.in_vain, where)
 
     def finish(self, ideal: IdealTree) -> dict[str, bytes]:
         """Save the specs that follow from the finished tree, and have the tree say the same.
@@ -213,8 +218,13 @@ def added(
 
 
 def removed(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence[str], saving: Saving) -> Change:
-    """``remove``: depend on these names no longer; see `added`."""
+    """``remove``: depend on these names no longer; see `added`.
+
+    Raises:
+        InvalidSpecError: nothing depends on one of them, and it is no name.
+    """
     in_vain = [name for name in names if not any(edit.asks_for(name) for edit in edits.values())]
+    check_names(in_vain, NAMES_TO_REMOVE)
     for edit in edits.values():
         edit.remove(names)
     explicit: dict[str, frozenset[str]] = dict.fromkeys(edits, frozenset())
@@ -234,7 +244,7 @@ def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence
     Raises:
         InvalidSpecError: a name is none.
     """
-    check_update_names(names)
+    check_names(names, NAMES_TO_UPDATE)
     if not names:
         without_lock = msgspec.structs.replace(project, locked=None, update_all=project.locked is not None)
         return Change(without_lock, edits, saving, updated=None)
@@ -245,18 +255,20 @@ def updated(project: Project, edits: Mapping[str, ManifestEdit], names: Sequence
     return Change(project, edits, saving, updated=wanted, updates=wanted, in_vain=in_vain)
 
 
-def check_update_names(names: Iterable[str]) -> None:
+def told_in_vain(names: Iterable[str], where: str) -> list[str]:
+    """A line of warning for each name that there is nothing to be done about."""
+    return [f"nothing {where} is called {shown(name)}" for name in names]
+
+
+def check_names(names: Iterable[str], hint: str) -> None:
     """Refuse what is no package's name.
 
     Raises:
-        InvalidSpecError: a name is none.
+        InvalidSpecError: a name is none; with this hint.
     """
     for name in names:
         if not is_valid_name(name):
-            raise InvalidSpecError(
-                f"{shown(name)} is no package's name",
-                hint="update takes names only; `pmpipe add name@range` sets a range",
-            )
+            raise InvalidSpecError(f"{shown(name)} is no package's name", hint=hint)
 
 
 def deduped(project: Project) -> Change:

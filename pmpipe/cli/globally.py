@@ -16,7 +16,7 @@ from pmpipe.errors import FilesystemError, ManifestError, UsageError
 from pmpipe.find_project import working_folder
 from pmpipe.global_folder import GlobalFolder
 from pmpipe.install_request import Arrival
-from pmpipe.manifest_change import check_update_names
+from pmpipe.manifest_change import NAMES_TO_REMOVE, NAMES_TO_UPDATE, check_names, told_in_vain
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.manifest_text import NO_MANIFEST
 from pmpipe.npm.package_path import PackagePath
@@ -59,16 +59,17 @@ def run_globally(line: CommandLine, environ: Mapping[str, str]) -> int:
         if line.command == "remove":
             _remove(line, config, folder)
         else:
-            _install(line, _wanted(line, folder), environ, folder, started)
+            _install(line, _wanted(line, config, folder), environ, folder, started)
     return 0
 
 
-def _wanted(line: CommandLine, folder: GlobalFolder) -> list[str]:
+def _wanted(line: CommandLine, config: Config, folder: GlobalFolder) -> list[str]:
     """What is to be installed, as arguments."""
     if line.command == "install":
         return list(line.words) or [_this_folder()]
-    check_update_names(line.words)
+    check_names(line.words, NAMES_TO_UPDATE)
     there = folder.names()
+    _warn_of_unknown(Output(config.loglevel, json=config.json), [name for name in line.words if name not in there])
     return [f"{name}@*" for name in there if not line.words or name in line.words]
 
 
@@ -111,11 +112,18 @@ def _remove(line: CommandLine, config: Config, folder: GlobalFolder) -> None:
     if not line.words:
         raise UsageError("pmpipe remove wants the name of a package", hint="for example `pmpipe remove -g typescript`")
     going = [name for name in line.words if folder.has(name)]
+    in_vain = [name for name in line.words if name not in going]
+    check_names(in_vain, NAMES_TO_REMOVE)
     if not config.dry_run:
         folder.exchange(going)
         folder.settle()
     output = Output(config.loglevel, json=config.json)
+    _warn_of_unknown(output, in_vain)
     if config.json:
         output.document({"removed": going})
     else:
         output.say(f"removed {plural(len(going), 'global package')}")
+
+
+def _warn_of_unknown(output: Output, names: Sequence[str]) -> None:
+    output.warn(told_in_vain(names, "global"))

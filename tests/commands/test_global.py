@@ -289,3 +289,16 @@ def test_dry_run_changes_nothing(place: Place) -> None:
     place.pmpipe("install tool --dry-run")
     place.pmpipe("uninstall tool --dry-run")
     assert without_empty(snapshot(place.ours)) == {}
+
+
+@pytest.mark.parametrize("command", ["remove", "update"])
+def test_name_of_no_global_package_is_told(place: Place, command: str) -> None:
+    place.pmpipe("install tool")
+    run = place.project.succeeds(command, "-g", f"--prefix={place.ours}", "tool", "toll")
+    assert run.stderr == 'warning: nothing global is called "toll"\n'
+
+
+def test_name_with_a_version_is_refused_before_anything_is_removed(place: Place) -> None:
+    place.pmpipe("install tool")
+    assert '"tool@1" is no package\'s name' in place.fails("remove tool tool@1")
+    assert (place.ours / "lib/node_modules/tool").exists()

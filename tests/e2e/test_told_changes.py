@@ -81,7 +81,6 @@ def test_a_switch_that_saves_with_yarn_and_bun_and_not_with_npm_is_told_of(
     ("command", "told"),
     [
         ("remove laef", 'warning: nothing depended on is called "laef"\n'),
-        ("remove leaf@1", 'warning: nothing depended on is called "leaf@1"\n'),
         ("update laef", 'warning: nothing in the tree is called "laef"\n'),
         ("remove leaf", ""),
         ("update leaf", ""),
@@ -89,6 +88,12 @@ def test_a_switch_that_saves_with_yarn_and_bun_and_not_with_npm_is_told_of(
 )
 def test_a_name_that_is_given_in_vain_is_told(finished: Project, command: str, told: str) -> None:
     assert finished.succeeds(*command.split()).stderr == told
+
+
+@pytest.mark.parametrize("command", ["remove", "update"])
+def test_a_name_with_a_version_is_refused(finished: Project, command: str) -> None:
+    run = finished.fails(command, "leaf@1")
+    assert run.stderr.startswith('error[PM_SPEC]: "leaf@1" is no package\'s name\n')
 
 
 def test_what_others_need_may_be_updated_by_its_name(project: Project) -> None:
