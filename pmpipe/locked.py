@@ -134,6 +134,7 @@ def read_locked_project(
         force=config.force,
         home=environ.get("HOME", ""),
         install_links=config.install_links,
+        overrides_own_bundle=_overrides_own_bundle(project),
     )
     problems: list[LockProblem] = []
     drifted = False
@@ -230,6 +231,17 @@ def _check(graph: LockGraph, options: CheckOptions, faults: Sequence[str]) -> tu
     if fatal or faults:
         raise out_of_sync(fatal, graph, faults)
     return problems, False
+
+
+def _overrides_own_bundle(project: Project) -> bool:
+    """Whether the project bundles packages, and asks for an npm for which its overrides hold there."""
+    if not project.manifests.root.bundled_names():
+        return False
+    # loaded only here: hardly any project bundles
+    from pmpipe.npm.npm_version import follows_npm_12, npm_version_for
+    from stages.manifest_file import read_document
+
+    return follows_npm_12(npm_version_for(read_document(project.folder)))
 
 
 def _faults_of_repairs(project: Project, graph: LockGraph, file: ExtensionFile | None) -> list[str]:

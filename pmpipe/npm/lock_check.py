@@ -84,6 +84,7 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
         home: the user's home folder, for ``file:~/x``; empty if there is none.
         install_links: folders are copied, not linked.
         heeds_resolutions: yarn's ``resolutions`` count like overrides; npm ignores them.
+        overrides_own_bundle: overrides hold for what the project bundles, too, as with npm 12.
     """
 
     strict_peer_deps: bool = False
@@ -91,6 +92,7 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     home: str = ""
     install_links: bool = False
     heeds_resolutions: bool = True
+    overrides_own_bundle: bool = False
 
 
 def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
@@ -138,7 +140,13 @@ def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
 def satisfaction_of(graph: LockGraph, options: CheckOptions) -> Satisfaction:
     """What judges the edges of a graph under these options."""
     overrides = Overrides(graph, with_resolutions=options.heeds_resolutions)
-    return Satisfaction(graph, overrides, options.home, install_links=options.install_links)
+    return Satisfaction(
+        graph,
+        overrides,
+        options.home,
+        install_links=options.install_links,
+        overrides_own_bundle=options.overrides_own_bundle,
+    )
 
 
 def out_of_sync(

@@ -46,13 +46,23 @@ class Satisfaction:
         overrides: the root's overrides, applied to that graph.
         home: the user's home folder, for ``file:~/x``; empty if there is none.
         install_links: folders are copied, not linked; only workspaces are linked all the same.
+        overrides_own_bundle: overrides hold for what the project bundles, too, as with npm 12.
     """
 
-    def __init__(self, graph: LockGraph, overrides: Overrides, home: str = "", *, install_links: bool = False) -> None:
+    def __init__(
+        self,
+        graph: LockGraph,
+        overrides: Overrides,
+        home: str = "",
+        *,
+        install_links: bool = False,
+        overrides_own_bundle: bool = False,
+    ) -> None:
         self._graph = graph
         self._overrides = overrides
         self._home = home or None
         self._install_links = install_links
+        self._overrides_own_bundle = overrides_own_bundle
 
     def spec(self, edge: Edge) -> str:
         """The spec that counts for a dependency: the override's, or its own.
@@ -98,8 +108,13 @@ class Satisfaction:
         entry = self._graph.lock.entries.get(path)
         holder = self._graph.holder(path)
         held_by = self._graph.lock.entries.get(holder) if holder else None
-        brought = held_by is not None and held_by.has_shrinkwrap
-        return brought or (entry is not None and (entry.in_bundle or entry.has_shrinkwrap))
+        if held_by is not None and held_by.has_shrinkwrap:
+            return True
+        if entry is None:
+            return False
+        # what has a tarball of its own is bundled by the project
+        is_own = self._overrides_own_bundle and bool(entry.resolved or entry.integrity)
+        return entry.has_shrinkwrap or (entry.in_bundle and not is_own)
 
     def _accepts(self, edge: Edge, requested: str, rule: OverrideSet | None) -> bool:
         if self._matches(edge, requested, rule):

@@ -88,6 +88,7 @@ class PeerSets:
         root.rule = node.rule
         tree = Tree(root, self.tree.project_folder, install_links=self.options.install_links, is_apart=True)
         tree.locked_specs = self.tree.locked_specs
+        tree.overrides_own_bundle = self.tree.overrides_own_bundle
         self.latest[node] = tree
         return tree
 

@@ -176,6 +176,7 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
     if overrides:
         root.rule = OverrideRule(overrides)
     tree = Tree(root, project.folder, install_links=options.install_links)
+    tree.overrides_own_bundle = options.follows_npm_12
     tree.is_global = options.is_global
     root.flags.set_all(value=False)
     for location, manifest in project.workspaces.items():

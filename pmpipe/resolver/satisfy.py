@@ -58,16 +58,28 @@ def _depends_on_package_alone(dependency: Dependency) -> bool:
 
 
 def _with_overrides(edge: Edge, rule: OverrideRule, node: Node) -> bool:
-    from pmpipe.resolver.node import bundler_of, in_shrinkwrap
+    from pmpipe.resolver.node import in_shrinkwrap
 
     raw = edge.dependency.spec
     # what a package brings along is not overridden
-    if node.has_shrinkwrap or in_shrinkwrap(node) or bundler_of(node) is not None:
+    if node.has_shrinkwrap or in_shrinkwrap(node) or _is_brought(node):
         return _accepts_any(edge, raw, node)
     if _accepts_any(edge, edge.spec, node):
         return True
     # what the package itself asks for is right too, unless it is among the versions to be replaced
     return _accepts_any(edge, raw, node) and not _accepts_any(edge, rule.key_spec, node)
+
+
+def _is_brought(node: Node) -> bool:
+    """Whether a node is bundled; for npm 12 what the project itself bundles is not."""
+    from pmpipe.resolver.node import bundler_of
+
+    bundler = bundler_of(node)
+    if bundler is None:
+        return False
+    tree = node.tree
+    assert tree is not None, "what is bundled has somebody above it"
+    return not (tree.overrides_own_bundle and bundler is tree.root)
 
 
 def _accepts_any(edge: Edge, spec: str, node: Node) -> bool:

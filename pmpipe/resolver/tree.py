@@ -40,6 +40,7 @@ class Tree:
         "is_global",
         "locked_specs",
         "nodes",
+        "overrides_own_bundle",
         "project_folder",
         "root",
         "tops",
@@ -49,6 +50,8 @@ class Tree:
         self.is_apart = is_apart
         #: see `pmpipe.resolver.options.ResolveOptions`; little trees apart are never global
         self.is_global = False
+        #: overrides hold for what the project bundles, too, as with npm 12
+        self.overrides_own_bundle = False
         self.project_folder = project_folder
         self.root = root
         self.install_links = install_links

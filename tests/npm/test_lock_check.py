@@ -676,3 +676,18 @@ def test_npm_refuses_what_is_refused_here(tmp_path: Path, registry: PackageRegis
     ):
         assert fatal_lines(made.problems())
         assert answer["errors"]
+
+
+@pytest.mark.parametrize("for_npm_12", [False, True])
+def test_overrides_hold_in_the_project_s_bundle_for_npm_12_alone(for_npm_12):
+    made = MadeProject(
+        {"dependencies": {"b": "1"}, "overrides": {"d@^1": "2"}, "bundleDependencies": ["b"]},
+        {
+            "node_modules/b": entry("1.0.0", "b", inBundle=True, dependencies={"d": "^1.0.0"}),
+            "node_modules/d": entry("2.0.0", "d", inBundle=True),
+        },
+    )
+    found = fatal_lines(made.problems(overrides_own_bundle=for_npm_12))
+    assert [line.partition(" does not")[0] for line in found] == (
+        [] if for_npm_12 else ["Invalid: lock file's d@2.0.0"]
+    )
