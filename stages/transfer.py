@@ -7,6 +7,7 @@ A `Transfer` is asked what to request next, is told how that ended, and answers 
 
 Redirects are followed here and not by libcurl: the Authorization header and the client certificate go to the scheme,
 host and port that they were given for and to no other, https is never left for http, and a loop ends after 20 steps.
+An attempt that was redirected to another origin has no Authorization from there on, even if it is sent back.
 Each attempt starts from the first URL again, since what a redirect points to may be signed and expire.
 """
 
@@ -114,6 +115,8 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
     _redirects: int = 0
     #: where the last of them led
     _redirected: Url | None = None
+    #: who was the first of this attempt to redirect to another origin than the one that the credentials are for
+    _sent_away_by: Url | None = None
     _wire_bytes: int = 0
 
     def __repr__(self) -> str:
@@ -131,18 +134,22 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         return proxy_for(self.url, self.settings) or self.url.origin
 
     @property
-    def _has_left(self) -> bool:
-        """Whether the next request goes to another origin than the one that the credentials are for."""
-        return self.url.origin != self.first.origin
+    def _sent_authorization(self) -> str:
+        """The Authorization of the next request, or empty.
+
+        Once the attempt was anywhere else it gets none, not even where that redirects back: as with npm, no other
+        host decides which of the registry's addresses is asked for in the user's name.
+        """
+        return self.authorization if self._sent_away_by is None else ""
 
     def next_request(self) -> Request:
         """The request that comes next; to be called once for each."""
         if not self._redirects:
             self._attempts += 1
-        if self._has_left:
-            return Request(self.url, self.headers, None)
-        authorization = (f"Authorization: {self.authorization}",) if self.authorization else ()
-        return Request(self.url, (*self.headers, *authorization), self.certificate)
+        sent = self._sent_authorization
+        authorization = (f"Authorization: {sent}",) if sent else ()
+        certificate = self.certificate if self.url.origin == self.first.origin else None
+        return Request(self.url, (*self.headers, *authorization), certificate)
 
     def handle(self, ending: Ending) -> Step:
         """Take the end of the request that `next_request` gave, and say how to go on.
@@ -159,7 +166,13 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         if ending.status in _REDIRECTS and ending.location:
             return self._redirect(ending.location)
         proxy = proxy_for(self.url, self.settings)
-        failure = failure_of(ending, self.url, proxy=proxy, redirected_by=self.first if self._has_left else None)
+        failure = failure_of(
+            ending,
+            self.url,
+            proxy=proxy,
+            authorization=self._sent_authorization,
+            redirected_by=self._sent_away_by,
+        )
         allowed = min(self.settings.retries + 1, failure.worth_attempts)
         if self._attempts >= allowed:
             return self.give_up(failure)
@@ -168,6 +181,7 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             wait_s = min(failure.retry_after_s, MAXIMUM_RETRY_AFTER_S)
         self._redirects = 0
         self._redirected = None
+        self._sent_away_by = None
         return Again(wait_s)
 
     def give_up(self, failure: Failure) -> GaveUp:
@@ -203,6 +217,8 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             what = f"{before.netloc} redirects from https to http, which is not followed"
             hint = "the registry or its proxy has to be mended, or its http URL configured on purpose"
             return self.give_up(Failure(what=what, hint=hint, cause=f"insecure redirect from {before.netloc}"))
+        if self._sent_away_by is None and self.url.origin != self.first.origin:
+            self._sent_away_by = before
         self._redirects += 1
         if self._redirects > MAXIMUM_REDIRECTS:
             what = f"more than {MAXIMUM_REDIRECTS} redirects"

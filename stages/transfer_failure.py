@@ -135,21 +135,25 @@ def shown_url(url: str) -> str:
     return f"{parsed.origin}{printable(parsed.path)}{'?…' if parsed.suffix.startswith('?') else ''}"
 
 
-def failure_of(ending: Ending, url: Url, *, proxy: str, redirected_by: Url | None = None) -> Failure:
+def failure_of(
+    ending: Ending, url: Url, *, proxy: str, authorization: str = "", redirected_by: Url | None = None
+) -> Failure:
     """Classify an attempt that was no success and no redirect.
 
     Args:
         ending: what libcurl said.
         url: what was asked for.
         proxy: URL of the proxy that is configured for it, or empty.
-        redirected_by: where the attempt began, if `url` has another origin, for which there are no credentials.
+        authorization: the Authorization header's value that was sent along, or empty.
+        redirected_by: who has sent the attempt away from the origin that the credentials are for, or None.
     """
     if ending.too_long:
         return too_long(ending.too_long, url)
     if ending.connect_status >= 400:
         return _refused_by_proxy(ending.connect_status, url)
     if ending.status and not 200 <= ending.status < 300:
-        return _refused_by_status(ending, url, by_proxy=bool(proxy), redirected_by=redirected_by)
+        hint = _hint_at_refusal(ending.status, url, authorization, redirected_by)
+        return _refused_by_status(ending, url, hint, by_proxy=bool(proxy))
     if ending.code:
         return _broken(ending, url, _netloc(proxy))
     return Failure(what=f"unexpected status {ending.status}", cause=f"{ending.status} from {url.netloc}")
@@ -164,18 +168,9 @@ def too_long(length: int, url: Url) -> Failure:
     )
 
 
-def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool, redirected_by: Url | None) -> Failure:
+def _refused_by_status(ending: Ending, url: Url, hint: str, *, by_proxy: bool) -> Failure:
     status = ending.status
     said = _said(ending.excerpt)
-    if status in {401, 403, 404}:
-        hint = _login_hint(status, url) if redirected_by is None else _redirect_hint(status, url, redirected_by)
-    elif status == 407:
-        hint = "put the proxy's user and password into the setting https-proxy, or the variable that names the proxy"
-    elif _worth_attempts(status) > 1:
-        # without a hint of its own the package that was asked for would be blamed
-        hint = _BUSY_HINT
-    else:
-        hint = f"check that {url.netloc} is the registry that is meant, and whether it wants a client certificate"
     return Failure(
         what=f"{_reason(status)} from {'the proxy for ' if status == 407 and by_proxy else ''}{url.netloc}",
         details=(f"server says: {said}",) if said else (),
@@ -187,15 +182,46 @@ def _refused_by_status(ending: Ending, url: Url, *, by_proxy: bool, redirected_b
     )
 
 
-def _login_hint(status: int, url: Url) -> str:
+def _hint_at_refusal(status: int, url: Url, authorization: str, redirected_by: Url | None) -> str:
+    if status in {401, 403, 404}:
+        if redirected_by is not None:
+            return _redirect_hint(status, url, redirected_by)
+        return _login_hint(status, url, authorization)
+    if status == 407:
+        return "put the proxy's user and password into the setting https-proxy, or the variable that names the proxy"
+    if _worth_attempts(status) > 1:
+        # without a hint of its own the package that was asked for would be blamed
+        return _BUSY_HINT
+    return f"check that {url.netloc} is the registry that is meant, and whether it wants a client certificate"
+
+
+def _login_hint(status: int, url: Url, authorization: str) -> str:
+    sent = _sent(authorization)
     if status == 404:
-        return f"check the name and version, and that {url.netloc} has it; a private package may need a login"
-    return f"log in to {url.netloc} (npm login), or put its _authToken into .npmrc; check which registry is meant"
+        private = f"may be kept from {sent} sent" if sent else "may need a login"
+        return f"check the name and version, and that {url.netloc} has it; a private package {private}"
+    if sent:
+        return (
+            f"{sent} sent to {url.netloc} may be wrong, expired, or without the right to read this: log in again "
+            "(npm login), or mend it in .npmrc; check which registry is meant"
+        )
+    return (
+        f"no token or password was sent: log in to {url.netloc} (npm login), or put its _authToken into .npmrc; check "
+        "which registry is meant"
+    )
+
+
+def _sent(authorization: str) -> str:
+    """What kind of credentials an Authorization value has, for a sentence; empty: none."""
+    if not authorization:
+        return ""
+    return "the user and password that were" if authorization.startswith("Basic ") else "the token that was"
 
 
 def _redirect_hint(status: int, url: Url, redirected_by: Url) -> str:
     # a login changes nothing where no credentials are sent
-    unsent = f"{redirected_by.origin} redirects to {url.origin}, where no token is sent, whatever .npmrc has for it"
+    way = f"to {url.origin}" if redirected_by.origin != url.origin else "to another host, which redirects back"
+    unsent = f"{redirected_by.origin} redirects {way}, where no token is sent, whatever .npmrc has for it"
     if status == 404:
         return f"check the name and version; {unsent}"
     return f"{unsent}: the registry has to sign the address that it redirects to, or answer itself"

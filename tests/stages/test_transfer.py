@@ -300,11 +300,47 @@ def test_a_refusal_behind_a_redirect_is_no_reason_to_log_in_there(status):
     assert "log in" not in hint
 
 
+def test_what_was_sent_elsewhere_and_back_has_no_token_and_the_next_attempt_has_it_again():
+    transfer = transfer_of(authorization="Bearer t0ken")
+    ended(transfer, status=302, location="https://other.example/a.tgz")
+    ended(transfer, status=302, location="https://registry.example/private.tgz")
+    assert transfer.next_request().headers == ()
+    assert isinstance(transfer.handle(Ending(status=500)), Again)
+    assert transfer.next_request().headers == ("Authorization: Bearer t0ken",)
+
+
+def test_a_refusal_of_what_was_redirected_elsewhere_and_back_says_why_there_was_no_token():
+    transfer = transfer_of(authorization="Bearer t0ken")
+    ended(transfer, status=302, location="https://other.example/a.tgz")
+    ended(transfer, status=302, location="https://registry.example/private.tgz")
+    hint = failure_after(transfer, status=401).failed.hint
+    assert "redirects to another host, which redirects back, where no token is sent" in hint
+
+
+@pytest.mark.parametrize(
+    ("authorization", "said"),
+    [
+        ("", "no token or password was sent"),
+        ("Bearer t0ken", "the token that was sent"),
+        ("Basic bWU6cGFzc3cwcmQ=", "the user and password that were sent"),
+    ],
+)
+def test_a_refusal_says_whether_a_token_was_sent(authorization, said):
+    assert said in failure_after(transfer_of(authorization=authorization), status=401).failed.hint
+
+
+def test_what_is_not_found_may_be_kept_from_the_token_that_was_sent():
+    failed = failure_after(transfer_of(authorization="Bearer t0ken"), status=404).failed
+    assert "the token that was sent" in failed.hint
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_behind_a_redirect_that_stays_at_the_registry_wants_a_login(status):
     transfer = transfer_of(authorization="Bearer t0ken")
     ended(transfer, status=302, location="https://registry.example/other.tgz")
-    assert "log in to registry.example" in failure_after(transfer, status=status).failed.hint
+    assert (
+        "the token that was sent to registry.example may be wrong" in failure_after(transfer, status=status).failed.hint
+    )
 
 
 def test_a_host_behind_a_redirect_is_the_one_that_is_down():
