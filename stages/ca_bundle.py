@@ -40,6 +40,13 @@ class CaBundle(msgspec.Struct, frozen=True):
     problem: str = ""
     note: str = ""
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Lines to tell with a certificate that is not trusted: who is."""
+        folder = (self.folder,) if self.folder else ()
+        lines = (f"trusted: {', '.join((*self.sources, *folder)) or 'nobody: no authorities were found'}", self.note)
+        return tuple(line for line in lines if line)
+
 
 def find_ca_bundle(ca_file: str, ca_pem: str, environment: Mapping[str, str]) -> CaBundle:
     """Choose the authorities.
@@ -51,15 +58,17 @@ def find_ca_bundle(ca_file: str, ca_pem: str, environment: Mapping[str, str]) ->
 
     Returns:
         A bundle; its `problem` is set where a file of the settings cannot be read, its `note` where the extra one
-        cannot: Node.js goes on without that, and so do we, but a failure that may come of it says so.
+        cannot, or does not count: Node.js goes on without that, and so do we, but a failure that may come of it says so.
     """
+    extra = environment.get("NODE_EXTRA_CA_CERTS", "")
+    note = "NODE_EXTRA_CA_CERTS does not count beside the settings ca and cafile" if extra else ""
     if ca_pem:
-        return _joined(ca_pem.encode(), [ca_file] if ca_file else [], ("the setting ca",))
+        bundle = _joined(ca_pem.encode(), [ca_file] if ca_file else [], ("the setting ca",))
+        return msgspec.structs.replace(bundle, note=note)
     if ca_file:
-        return CaBundle(ca_file, sources=(ca_file,), problem=_unreadable(ca_file))
+        return CaBundle(ca_file, sources=(f"cafile {ca_file}",), problem=_unreadable(ca_file), note=note)
     system = _system_file(environment)
     folder = environment.get("SSL_CERT_DIR", "")
-    extra = environment.get("NODE_EXTRA_CA_CERTS", "")
     if not extra or extra == system:
         return CaBundle(system, folder, (system,) if system else ())
     unreadable = _unreadable(extra)

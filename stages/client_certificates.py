@@ -9,7 +9,7 @@ import msgspec
 
 from pmpipe.errors import ConfigError
 from pmpipe.npm.auth import ClientCertificate
-from stages.transfer_failure import Failure
+from stages.transfer_ending import Failure
 
 
 class ClientPem(msgspec.Struct, frozen=True, eq=False):

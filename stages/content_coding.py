@@ -16,7 +16,7 @@ from pmpipe.npm.url import Url
 from stages.inflate import Inflater, is_gzip
 from stages.messages import ArchiveLimits
 from stages.response_head import GZIP_CODINGS
-from stages.transfer_failure import Failure
+from stages.transfer_ending import Failure
 
 #: For failures of which a coding is the likely cause.
 HINT = "the registry, or a cache before it, answers with a Content-Encoding that was not asked for: mend it there"

@@ -57,8 +57,9 @@ from stages.messages import (
 from stages.name_gate import NameGate
 from stages.pace import Pace
 from stages.response_head import GZIP_CODINGS
+from stages.tls_failure import no_authorities
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
-from stages.transfer_failure import OPERATION_TIMEDOUT, Failure, no_authorities
+from stages.transfer_ending import OPERATION_TIMEDOUT, Failure
 from stages.worker import IDLE, JobBoard, chunked
 
 #: More than are open before there is a connection.
@@ -451,8 +452,8 @@ class FetchWorker:
 
     def _give_up(self, step: GaveUp) -> None:
         failed = step.failed
-        if step.failure.untrusted and self._ca_bundle.note:
-            failed = msgspec.structs.replace(failed, details=(*failed.details, self._ca_bundle.note))
+        if step.failure.untrusted:
+            failed = msgspec.structs.replace(failed, details=(*failed.details, *self._ca_bundle.trusted))
         self._outbox.append(failed)
         if not step.origin_down:
             return

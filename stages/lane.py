@@ -19,7 +19,7 @@ from stages.fetch import FetchSettings
 from stages.proxy_choice import asks_for_whole_url, proxy_for
 from stages.response_head import DocumentHead, location, read_document_head, read_head, retry_after_s
 from stages.sink import BodyTooLongError, Sink
-from stages.transfer_failure import Ending
+from stages.transfer_ending import Ending
 
 #: What libcurl reads at a time. Measured: 16 KiB costs a third more processor time, beyond 64 KiB nothing is gained.
 _BUFFER_BYTES = 256 << 10

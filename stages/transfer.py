@@ -26,7 +26,8 @@ from stages.fetch import FetchSettings, retry_wait_s
 from stages.messages import Failed, JobId
 from stages.proxy_choice import proxy_for
 from stages.sink import Sink
-from stages.transfer_failure import Ending, Failure, failure_of, shown_url
+from stages.transfer_ending import Ending, Failure
+from stages.transfer_failure import failure_of, shown_url
 
 MAXIMUM_REDIRECTS = 20
 

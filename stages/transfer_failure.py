@@ -13,29 +13,25 @@ from http import HTTPStatus
 
 import msgspec
 
-from pmpipe.errors import ArchiveError, ConfigError, RegistryError
+from pmpipe.errors import ArchiveError
 from pmpipe.npm.text import printable
 from pmpipe.npm.url import InvalidUrlError, Url, parse_url
-
-# libcurl's error codes: pycurl has no name for some of them, and this module needs no libcurl
-URL_MALFORMAT = 3
-COULDNT_RESOLVE_PROXY = 5
-COULDNT_RESOLVE_HOST = 6
-COULDNT_CONNECT = 7
-PARTIAL_FILE = 18
-OPERATION_TIMEDOUT = 28
-SSL_CONNECT_ERROR = 35
-BAD_FUNCTION_ARGUMENT = 43
-PROXY = 97
+from stages.tls_failure import PROXY_SETTINGS, REGISTRY_HINT, tls_failure
+from stages.transfer_ending import (
+    AS_CONFIGURED,
+    COULDNT_CONNECT,
+    COULDNT_RESOLVE_PROXY,
+    OPERATION_TIMEDOUT,
+    PARTIAL_FILE,
+    PROXY,
+    URL_MALFORMAT,
+    Ending,
+    Failure,
+)
 
 #: 52 empty answer, 55 and 56 broken while sending and receiving, 16 and 92 HTTP/2 stream or framing, 18, 28
 _BROKEN_CONNECTION = frozenset({PARTIAL_FILE, OPERATION_TIMEDOUT, 16, 52, 55, 56, 92, 95, 96})
 
-#: 35 the handshake, 51, 60, 83, 90, 91 and 98 a certificate, 58 our own, 59 cipher, 77 and 82 CA files, the engine
-_TLS = frozenset({SSL_CONNECT_ERROR, 51, 53, 54, 58, 59, 60, 66, 77, 80, 82, 83, 90, 91, 98})
-
-#: As many attempts as the settings allow.
-_AS_CONFIGURED = 1 << 30
 
 #: A name server that is overloaded says so at once.
 _NAME_RETRY_S = 1
@@ -43,86 +39,19 @@ _NAME_RETRY_S = 1
 #: Answers after which the same request may succeed (npm's list; all of 500 and above as well).
 _TRANSIENT_STATUS = frozenset({408, 420, 429})
 
-#: How libcurl's messages about a client certificate begin that it cannot read, or that its key does not fit.
-_BAD_CLIENT_CERTIFICATE = ("unable to set private key", "unable to set client cert", "could not load ")
 
 _USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
 
-_PROXY_SETTINGS = "the settings proxy and https-proxy, and the variables HTTPS_PROXY, HTTP_PROXY and PROXY"
-_REGISTRY_HINT = f"check that the registry is up, the setting registry, and for a proxy {_PROXY_SETTINGS}"
 _EXCLUDED_HOSTS = "noproxy and NO_PROXY name the hosts that need none"
-_NO_PROXY_HINT = f"check that the proxy is up, and {_PROXY_SETTINGS}; {_EXCLUDED_HOSTS}"
+_NO_PROXY_HINT = f"check that the proxy is up, and {PROXY_SETTINGS}; {_EXCLUDED_HOSTS}"
 _BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
-_CLIENT_CERTIFICATE_HINT = (
-    "check the settings cert and key, or certfile and keyfile of the registry: they must belong together, and the key "
-    "must not be encrypted"
+_PROXY_HINT = f"check that the proxy is up, and {PROXY_SETTINGS}; {_EXCLUDED_HOSTS}"
+_BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
+_WANTED_CERTIFICATE_HINT = (
+    "the registry or a proxy before it wants a client certificate, or another one: name it with the settings cert and "
+    "key, or with certfile and keyfile of the registry"
 )
-_PROXY_HINT = f"check {_PROXY_SETTINGS}: the proxy's kind, host and port, and whether it wants a user and password"
-_TLS_HINT = (
-    "if the {}'s certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
-    "strict-ssl=false switches the check off"
-)
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended, as libcurl tells it.
-
-    Attributes:
-        status: HTTP status, or 0 where no response came.
-        location: the Location header, or empty.
-        retry_after_s: the Retry-After header in seconds, whichever form it had; 0: none.
-        connect_status: the proxy's status for CONNECT, or 0.
-        is_proxy_untrusted: it was the proxy's certificate that could not be verified.
-        code: libcurl's error code; 0: none.
-        message: libcurl's message for it.
-        os_errno: the system's error number behind it, or 0.
-        excerpt: the beginning of the body of a response that is no success.
-        received_bytes: the body's bytes.
-        too_long: what the sink refused to take, in bytes; 0: nothing.
-    """
-
-    status: int
-    location: str = ""
-    retry_after_s: int = 0
-    connect_status: int = 0
-    is_proxy_untrusted: bool = False
-    code: int = 0
-    message: str = ""
-    os_errno: int = 0
-    excerpt: bytes = b""
-    received_bytes: int = 0
-    too_long: int = 0
-
-    @property
-    def is_nameless(self) -> bool:
-        """Whether it ended without an answer from the name server."""
-        return self.code in {COULDNT_RESOLVE_HOST, COULDNT_RESOLVE_PROXY}
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an attempt failed.
-
-    Attributes:
-        what: the cause in a few words, to stand after a package's name.
-        code: the `code` of a class in `pmpipe.errors`.
-        details: further lines.
-        hint: what to do, or empty.
-        cause: groups like failures, for example ``401 from registry.example``.
-        host_is_down: every other download from this host would fail the same way.
-        untrusted: the peer could not be verified.
-        worth_attempts: so many attempts make sense at most, whatever the settings allow.
-        retry_after_s: wait so long before the next attempt; 0: as the settings say.
-    """
-
-    what: str
-    code: str = RegistryError.code
-    details: tuple[str, ...] = msgspec.field(default=())
-    hint: str = ""
-    cause: str
-    host_is_down: bool = False
-    untrusted: bool = False
-    worth_attempts: int = 1
-    retry_after_s: int = 0
+_PROXY_HINT = f"check {PROXY_SETTINGS}: the proxy's kind, host and port, and whether it wants a user and password"
 
 
 def shown_url(url: str) -> str:
@@ -230,7 +159,7 @@ def _redirect_hint(status: int, url: Url, redirected_by: Url) -> str:
 def _refused_by_proxy(status: int, url: Url) -> Failure:
     return Failure(
         what=f"the proxy refused the connection to {url.netloc}: {_reason(status)}",
-        hint=f"check the proxy's user and password in {_PROXY_SETTINGS}; {_EXCLUDED_HOSTS}",
+        hint=f"check the proxy's user and password in {PROXY_SETTINGS}; {_EXCLUDED_HOSTS}",
         cause=f"{status} from the proxy for {url.netloc}",
         host_is_down=True,
         worth_attempts=_worth_attempts(status),
@@ -240,8 +169,9 @@ def _refused_by_proxy(status: int, url: Url) -> Failure:
 def _broken(ending: Ending, url: Url, proxy: str) -> Failure:
     code = ending.code
     said = printable(_USER_IN_TEXT.sub("", ending.message), 300)
-    if code in _TLS:
-        return _tls(ending, said, url)
+    about_tls = tls_failure(ending, said, url)
+    if about_tls is not None:
+        return about_tls
     if ending.is_nameless:
         return _nameless(said, url, proxy if code == COULDNT_RESOLVE_PROXY else "")
     if code == COULDNT_CONNECT:
@@ -252,10 +182,8 @@ def _broken(ending: Ending, url: Url, proxy: str) -> Failure:
         return _interrupted(f"{url.netloc} was too slow", said, url)
     if code in _BROKEN_CONNECTION:
         return _interrupted(f"the connection to {url.netloc} broke", said, url)
-    if code == BAD_FUNCTION_ARGUMENT and said.startswith(_BAD_CLIENT_CERTIFICATE):
-        return _unusable_client_certificate(said, url)
     down = code in {PROXY, URL_MALFORMAT}
-    hint = _PROXY_HINT if code == PROXY else _REGISTRY_HINT if down else ""
+    hint = _PROXY_HINT if code == PROXY else REGISTRY_HINT if down else ""
     return Failure(
         what=f"{said or f'libcurl error {code}'} ({url.netloc})",
         hint=hint,
@@ -264,48 +192,12 @@ def _broken(ending: Ending, url: Url, proxy: str) -> Failure:
     )
 
 
-def _tls(ending: Ending, said: str, url: Url) -> Failure:
-    # a peer that hangs up during the handshake is no certificate trouble
-    hung_up = ending.code == SSL_CONNECT_ERROR and (ending.os_errno != 0 or "unexpected eof" in said.lower())
-    peer = f"the proxy for {url.netloc}" if ending.is_proxy_untrusted else url.netloc
-    hint = _TLS_HINT.format("proxy" if ending.is_proxy_untrusted else "registry")
-    return Failure(
-        what=f"no trusted TLS connection to {peer}: {said}",
-        hint=_REGISTRY_HINT if hung_up else hint,
-        cause=f"TLS failure at {peer}",
-        host_is_down=True,
-        untrusted=not hung_up,
-        worth_attempts=_AS_CONFIGURED if hung_up else 1,
-    )
-
-
-def _unusable_client_certificate(said: str, url: Url) -> Failure:
-    return Failure(
-        what=f"the client certificate for {url.netloc} cannot be used: {said}",
-        code=ConfigError.code,
-        hint=_CLIENT_CERTIFICATE_HINT,
-        cause=f"unusable client certificate for {url.netloc}",
-        host_is_down=True,
-    )
-
-
-def no_authorities(problem: str, url: Url) -> Failure:
-    """There is nothing to verify a certificate with."""
-    return Failure(
-        what=f"no trusted TLS connection to {url.netloc}: {problem}",
-        code=ConfigError.code,
-        hint="check the setting cafile, and the variables SSL_CERT_FILE and NODE_EXTRA_CA_CERTS",
-        cause=problem,
-        host_is_down=True,
-    )
-
-
 def _nameless(said: str, url: Url, proxy: str) -> Failure:
     what = f"the name of the proxy {proxy}" if proxy else "the host name"
     return Failure(
         what=f"{what} cannot be resolved (for {url.netloc})",
         details=(said,),
-        hint=_NO_PROXY_HINT if proxy else _REGISTRY_HINT,
+        hint=_NO_PROXY_HINT if proxy else REGISTRY_HINT,
         cause=f"name of {_way_to(url, proxy)} cannot be resolved",
         host_is_down=True,
         worth_attempts=2,
@@ -320,11 +212,11 @@ def _not_connected(ending: Ending, said: str, url: Url, proxy: str) -> Failure:
         what=f"{peer} cannot be reached ({reason})" if reason else f"{peer} cannot be reached",
         # with a proxy libcurl's words are that it cannot connect to the registry
         details=() if proxy and reason else (said,),
-        hint=_NO_PROXY_HINT if proxy else _REGISTRY_HINT,
+        hint=_NO_PROXY_HINT if proxy else REGISTRY_HINT,
         cause=f"no connection to {peer}",
         # too many open files are our own shortage, not the host's
         host_is_down=ending.os_errno not in {errno.EMFILE, errno.ENFILE},
-        worth_attempts=_AS_CONFIGURED,
+        worth_attempts=AS_CONFIGURED,
     )
 
 
@@ -344,12 +236,12 @@ def _interrupted(what: str, said: str, url: Url) -> Failure:
         details=(said,),
         hint=_BUSY_HINT,
         cause=f"broken downloads from {url.netloc}",
-        worth_attempts=_AS_CONFIGURED,
+        worth_attempts=AS_CONFIGURED,
     )
 
 
 def _worth_attempts(status: int) -> int:
-    return _AS_CONFIGURED if status in _TRANSIENT_STATUS or status >= 500 else 1
+    return AS_CONFIGURED if status in _TRANSIENT_STATUS or status >= 500 else 1
 
 
 def _reason(status: int) -> str:

@@ -61,6 +61,17 @@ def test_an_unknown_authority_is_refused_at_once(secure, http2):
     assert "strict-ssl" in failed.hint
 
 
+def test_a_certificate_that_is_not_trusted_is_told_with_whom_the_settings_trust(secure, tmp_path, monkeypatch):
+    from loopback.tls import make_certificate
+
+    other = make_certificate(str(tmp_path), ["registry.example"])
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", other.ca_path)
+    with FetchProcess(impatient(ca_file=other.ca_path)) as fetch:
+        failed = fetch.fail(secure.url + "/a.tgz")
+    assert f"trusted: cafile {other.ca_path}" in failed.details
+    assert any("NODE_EXTRA_CA_CERTS does not count" in line for line in failed.details)
+
+
 def test_a_certificate_of_another_host_is_refused(certificate, tmp_path):
     from loopback.tls import make_certificate
 

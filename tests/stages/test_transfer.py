@@ -9,7 +9,8 @@ from pmpipe.npm.url import Url, parse_url
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.messages import JobId
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
-from stages.transfer_failure import Ending, Failure, shown_url
+from stages.transfer_ending import Ending, Failure
+from stages.transfer_failure import shown_url
 
 URL = "https://registry.example/react/-/react-19.1.0.tgz"
 
@@ -186,6 +187,30 @@ def test_a_client_certificate_that_cannot_be_used_is_a_matter_of_the_settings():
 def test_a_handshake_is_tried_again_only_if_the_peer_hung_up(message, os_errno, attempts):
     step = failure_after(transfer_of(), code=35, message=message, os_errno=os_errno)
     assert f"({attempts})" in step.failed.details[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        # TLS 1.3 and 1.2
+        (
+            56,
+            "OpenSSL SSL_read: OpenSSL/3.6.5: error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0",
+        ),
+        (35, "TLS connect error: error:0A000412:SSL routines::ssl/tls alert bad certificate"),
+    ],
+)
+def test_a_registry_that_wants_a_client_certificate_is_asked_once_and_said_to_want_one(code, message):
+    step = failure_after(transfer_of(), code=code, message=message)
+    assert "registry.example refused the TLS connection" in step.failed.what
+    assert "client certificate" in step.failed.hint
+    assert "(1 attempt)" in step.failed.details[0]
+    assert step.origin_down == "https://registry.example"
+
+
+def test_an_alert_that_is_not_about_a_certificate_says_nothing_of_one():
+    message = "TLS connect error: error:0A000410:SSL routines::ssl/tls alert handshake failure"
+    assert "certificate" not in failure_after(transfer_of(), code=35, message=message).failed.hint
 
 
 def test_too_many_open_files_do_not_condemn_the_host():
