@@ -58,7 +58,7 @@ def find_ca_bundle(ca_file: str, ca_pem: str, environment: Mapping[str, str]) ->
 
     Returns:
         A bundle; its `problem` is set where a file of the settings cannot be read, its `note` where the extra one
-        cannot, or does not count: Node.js goes on without that, and so do we, but a failure that may come of it says so.
+        cannot, or does not count: Node.js goes on without that, and so do we, but a failure it may cause says so.
     """
     extra = environment.get("NODE_EXTRA_CA_CERTS", "")
     note = "NODE_EXTRA_CA_CERTS does not count beside the settings ca and cafile" if extra else ""

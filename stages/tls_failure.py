@@ -23,6 +23,9 @@ _ALERT = re.compile(r"SSL routines:[^:]*:[^:]* alert ")
 #: The alerts that are about the certificate of the one who connects.
 _ALERT_AT_CERTIFICATE = re.compile(r" alert .*(?:certificate|unknown ca|access denied)")
 
+#: What OpenSSL says of an answer that is no TLS at all.
+_ANSWERED_WITHOUT_TLS = ("wrong version number", "packet length too long", "http request")
+
 _CLIENT_CERTIFICATE_HINT = (
     "check the settings cert and key, or certfile and keyfile of the registry: they must belong together, and the key "
     "must not be encrypted"
@@ -31,6 +34,7 @@ _WANTED_CERTIFICATE_HINT = (
     "the registry wants a client certificate, or another one: name it with the settings cert and key, or with certfile "
     "and keyfile of the registry"
 )
+_NO_TLS_HINT = "what answers there does not speak TLS: if it speaks plain http, its URL has to begin with http://"
 _TLS_HINT = (
     "if the {}'s certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
     "strict-ssl=false switches the check off"
@@ -57,14 +61,15 @@ def tls_failure(ending: Ending, said: str, url: Url) -> Failure | None:
 def _untrusted(ending: Ending, said: str, url: Url) -> Failure:
     # a peer that hangs up during the handshake is no certificate trouble
     hung_up = ending.code == SSL_CONNECT_ERROR and (ending.os_errno != 0 or "unexpected eof" in said.lower())
+    speaks_no_tls = any(words in said for words in _ANSWERED_WITHOUT_TLS)
     peer = f"the proxy for {url.netloc}" if ending.is_proxy_untrusted else url.netloc
     hint = _TLS_HINT.format("proxy" if ending.is_proxy_untrusted else "registry")
     return Failure(
         what=f"no trusted TLS connection to {peer}: {said}",
-        hint=REGISTRY_HINT if hung_up else hint,
+        hint=REGISTRY_HINT if hung_up else _NO_TLS_HINT if speaks_no_tls else hint,
         cause=f"TLS failure at {peer}",
         host_is_down=True,
-        untrusted=not hung_up,
+        untrusted=not hung_up and not speaks_no_tls,
         worth_attempts=AS_CONFIGURED if hung_up else 1,
     )
 

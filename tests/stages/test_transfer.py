@@ -208,6 +208,13 @@ def test_a_registry_that_wants_a_client_certificate_is_asked_once_and_said_to_wa
     assert step.origin_down == "https://registry.example"
 
 
+def test_a_port_that_speaks_no_tls_may_be_one_for_plain_http():
+    message = "TLS connect error: error:0A00010B:SSL routines::wrong version number"
+    hint = failure_after(transfer_of(), code=35, message=message).failed.hint
+    assert "http://" in hint
+    assert "strict-ssl" not in hint
+
+
 def test_an_alert_that_is_not_about_a_certificate_says_nothing_of_one():
     message = "TLS connect error: error:0A000410:SSL routines::ssl/tls alert handshake failure"
     assert "certificate" not in failure_after(transfer_of(), code=35, message=message).failed.hint
