@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from pmpipe import errors
 from pmpipe.alike import IN_FULL, alike_details, alike_what
-from pmpipe.errors import PmpipeError, ProblemsError, ScriptError, WorkerCrashError
+from pmpipe.errors import HostError, PmpipeError, ProblemsError, ScriptError, WorkerCrashError
 from pmpipe.host import memory_limit_bytes
 from pmpipe.npm.text import plural, printable
 from pmpipe.orders import Failure
@@ -22,6 +23,13 @@ _NAMED = 10
 _CRASH_HINT = "if the machine was not out of memory, this is a bug of pmpipe: please report it"
 #: Most often it is libcurl, which an image lacks that pycurl was only copied into.
 _UNLOADABLE_HINT = "install the library that is missing, or the Python package anew that was built with another one"
+
+#: How the last line of a worker's traceback begins where the system has refused it memory or a descriptor.
+_SHORTAGES = ("MemoryError", *(f"OSError: [Errno {number}]" for number in (errno.ENOMEM, errno.EMFILE, errno.ENFILE)))
+_SHORTAGE_HINT = (
+    "nothing was changed; check the limits on memory, processes and open files (ulimit -a), and those of a container; "
+    "if none of them is low, this is a bug of pmpipe: please report it"
+)
 
 _BY_CODE: dict[str, type[PmpipeError]] = {
     error.code: error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, PmpipeError)
@@ -92,10 +100,17 @@ def _class_of(code: str) -> type[PmpipeError]:
     return _BY_CODE[code]
 
 
-def crash_error(report: CrashReport) -> WorkerCrashError:
-    """A worker's death as an error: stage, job in hand, and the worker's own traceback."""
+def crash_error(report: CrashReport) -> PmpipeError:
+    """A worker's death as an error: stage, job in hand, and the worker's own traceback.
+
+    Where the system has refused the worker what it needs, it is the host's fault, and told without a traceback.
+    """
     in_hand = f" while working on {printable(report.job)}" if report.job else ""
     details = [printable(line) for line in report.traceback.rstrip().splitlines()]
+    if details and details[-1].startswith(_SHORTAGES):
+        return HostError(
+            f"the system refuses what the {report.stage} stage needs{in_hand}: {details[-1]}", hint=_SHORTAGE_HINT
+        )
     unloadable = bool(details) and details[-1].startswith(("ImportError:", "ModuleNotFoundError:"))
     return WorkerCrashError(
         f"the {report.stage} stage's worker {report.cause}{in_hand}",

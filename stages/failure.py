@@ -11,6 +11,7 @@ from stages.messages import Failed, JobId
 _HINTS = {
     errno.ENOSPC: "free some space and install again",
     errno.EDQUOT: "free some of your quota and install again",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "raise the system's limit of open files",
 }

@@ -11,6 +11,7 @@ from pmpipe.npm.text import printable
 _HINTS = {
     errno.ENOSPC: "free some space, or choose another place with --store-dir",
     errno.EDQUOT: "free some space, or choose another place with --store-dir",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or choose another filesystem with --store-dir",
     errno.EROFS: "choose another place with --store-dir",
     errno.EACCES: "make it writable for you, or choose another place with --store-dir",
     errno.EPERM: "make it writable for you, or choose another place with --store-dir",

@@ -7,6 +7,7 @@ import pytest
 from pmpipe import errors
 from pmpipe.errors import (
     EXIT_CRASH,
+    HostError,
     IntegrityError,
     PmpipeError,
     ProblemsError,
@@ -107,6 +108,18 @@ def test_a_library_that_cannot_be_loaded_is_no_bug() -> None:
     hint = crash_error(CrashReport("fetch", "", "raised", trouble)).hint
     assert "install the library" in hint
     assert "bug" not in hint
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["MemoryError", "OSError: [Errno 12] Cannot allocate memory", "OSError: [Errno 24] Too many open files: 'x'"],
+)
+def test_a_worker_that_is_refused_what_it_needs_is_no_bug(last: str) -> None:
+    error = crash_error(CrashReport("resolve", "a@1.0.0", "raised", f"Traceback\n  file\n{last}\n"))
+    assert isinstance(error, HostError)
+    assert error.status == 1
+    assert error.what == f"the system refuses what the resolve stage needs while working on a@1.0.0: {last}"
+    assert "ulimit" in error.hint
 
 
 def test_a_crash_without_a_job_names_none() -> None:

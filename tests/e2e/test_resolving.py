@@ -354,6 +354,12 @@ def test_a_full_disk_that_the_resolver_meets_is_told_with_what_to_do(mid: Projec
     assert "hint: free some space" in run.stderr
 
 
+def test_a_limit_on_the_size_of_files_that_the_resolver_meets_is_told_with_what_to_do(mid: Project) -> None:
+    run = mid.fails("install", fault=Fault("resolve", "create", "EFBIG", 2))
+    assert "File too large" in run.stderr
+    assert "hint: raise the limit on the size of files (ulimit -f)" in run.stderr
+
+
 # -- optional -------------------------------------------------------------------------------------------------------
 
 
