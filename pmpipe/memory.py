@@ -18,6 +18,7 @@ import msgspec
 from pmpipe import __version__
 from pmpipe.project_files import NO_CONTENTS, Contents, read_file
 from pmpipe.wanted import WantedTree
+from pmpipe.whole_file import write_new
 
 _CHECKSUM_BYTES = 4
 
@@ -139,8 +140,7 @@ def remember(store: str, key: str, remembered: Remembered) -> None:
     os.makedirs(folder, exist_ok=True)
     # not by the process id alone: containers that share a store may count alike
     partial = f"{store}/staging/tree-{os.getpid()}-{os.urandom(6).hex()}"
-    with open(partial, "wb") as file:
-        file.write(sealed(msgspec.msgpack.encode(remembered)))
+    write_new(partial, sealed(msgspec.msgpack.encode(remembered)))
     os.rename(partial, f"{folder}/{key}")
     _forget_oldest(folder)
 

@@ -38,6 +38,21 @@ def write_whole(path: str, content: bytes, *, durable: bool = False) -> None:
         raise
 
 
+def write_new(path: str, content: bytes) -> None:
+    """Write a file that nobody else knows of; if it cannot be written as a whole (disk full), nothing of it is left.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        with open(path, "wb") as file:
+            file.write(content)
+    except OSError:
+        if os.path.lexists(path):
+            os.unlink(path)
+        raise
+
+
 def new_file(path: str) -> BufferedWriter:
     """Open a file that is new, whatever a killed run has left there, or a project has brought along.
 

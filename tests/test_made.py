@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.limits import no_larger_files_than
 
 from pmpipe.errors import StoreError
 from pmpipe.resolving.made import Made, take_made, write_made
@@ -15,6 +16,13 @@ from pmpipe.resolving.made import Made, take_made, write_made
 def test_what_was_made_is_taken_once_and_leaves_no_file(tmp_path: Path) -> None:
     made = Made(b"{}", {"package.json": b"{}"}, packages=3, unavailable=("node_modules/a",))
     assert take_made(write_made(made, str(tmp_path))) == made
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_cannot_be_written_as_a_whole_leaves_no_file(tmp_path: Path) -> None:
+    made = Made(b"x" * 1000)
+    with no_larger_files_than(100), pytest.raises(StoreError, match="File too large"):
+        write_made(made, str(tmp_path))
     assert os.listdir(tmp_path) == []
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.limits import no_larger_files_than
 from support.trees import wanted_package, wanted_tree
 
 from pmpipe.errors import FilesystemError
@@ -105,6 +106,12 @@ def test_a_store_that_is_a_file_recalls_nothing(tmp_path: Path, project: Path) -
 
 def test_remembering_leaves_nothing_in_the_staging_folder(store: str, project: Path) -> None:
     remember(store, "key", Remembered(inputs_of(project), TREE))
+    assert os.listdir(f"{store}/staging") == []
+
+
+def test_a_tree_that_cannot_be_written_leaves_nothing_in_the_staging_folder(store: str, project: Path) -> None:
+    with no_larger_files_than(100), pytest.raises(OSError, match="File too large"):
+        remember(store, "key", Remembered(inputs_of(project), TREE))
     assert os.listdir(f"{store}/staging") == []
 
 

@@ -6,6 +6,7 @@ import os
 
 import msgspec
 
+from pmpipe.whole_file import write_new
 from stages.store_trouble import store_error
 
 
@@ -50,8 +51,7 @@ def write_made(made: Made, staging: str) -> str:
     """
     path = f"{staging}/made-{os.getpid()}-{os.urandom(6).hex()}"
     try:
-        with open(path, "wb") as file:
-            file.write(msgspec.msgpack.encode(made))
+        write_new(path, msgspec.msgpack.encode(made))
     except OSError as error:
         raise store_error(path, error) from error
     return path
