@@ -27,6 +27,21 @@ _SHOWN = (
     ("--json", None, "print one JSON document instead of a summary"),
 )
 
+#: Of these settings, those that the help of a command leaves out, since it does not heed them.
+_UNHEEDED = {
+    "ci": ("--frozen-lockfile",),
+    **dict.fromkeys(
+        ("install-scripts", "approve-scripts", "deny-scripts"),
+        ("--registry", "--offline", "--prefer-offline", "--clone-method", "--package-lock-only", "--frozen-lockfile"),
+    ),
+    "rebuild": ("--registry", "--offline", "--prefer-offline", "--package-lock-only", "--frozen-lockfile"),
+}
+#: Of commands that heed few of them, those.
+_HEEDED = {
+    "verify": ("--prefix", "--omit", "--include", "--store-dir", "--loglevel", "--json"),
+    "store": ("--store-dir", "--dry-run", "--loglevel", "--json"),
+}
+
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
@@ -59,7 +74,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     install.add_argument("--repair", action="store_true", help="find and restore every missing or changed file")
     changing = [_add_changing(commands, *one) for one in _CHANGING]
-    scripts = [_add_about_scripts(commands, *one) for one in _ABOUT_SCRIPTS]
+    for one in _ABOUT_SCRIPTS:
+        _add_about_scripts(commands, *one)
     verify = _add_command(commands, "verify", "find files in node_modules that are missing or changed")
     install.add_argument("words", nargs="*", metavar="PACKAGE", help=f"to depend on as well: {_SPECS}")
     for command in (ci, install, *changing):
@@ -78,12 +94,20 @@ def make_parser() -> argparse.ArgumentParser:
     )
     completion = _add_command(commands, "completion", "print a completion script for a shell")
     completion.add_argument("words", nargs="*", metavar="SHELL", help="bash, zsh, tcsh, …")
-    for command in (ci, install, *changing, *scripts, verify, store):
-        group = command.add_argument_group("settings")
-        for flag, value, text in _SHOWN:
+    for name, command in commands.choices.items():
+        if name != "completion":
+            _add_settings(command, name)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, name: str) -> None:
+    """List the settings that a command heeds; all have been taken out of the words."""
+    group = parser.add_argument_group("settings")
+    heeded = _HEEDED.get(name, [flag for flag, _, _ in _SHOWN if flag not in _UNHEEDED.get(name, ())])
+    for flag, value, text in _SHOWN:
+        if flag in heeded:
             extra: dict[str, Any] = {"action": "store_true"} if value is None else {"metavar": value}
             group.add_argument(flag, help=text, default=argparse.SUPPRESS, **extra)
-    return parser
 
 
 #: What may be depended on.
@@ -146,12 +170,11 @@ def _add_command(commands: argparse._SubParsersAction[_Parser], name: str, help_
 
 def _add_about_scripts(
     commands: argparse._SubParsersAction[_Parser], name: str, help_text: str, words: str, words_help: str
-) -> argparse.ArgumentParser:
+) -> None:
     parser = _add_command(commands, name, help_text)
     parser.add_argument("words", nargs="*", metavar=words, help=words_help)
     if name != "rebuild":
         _add_flags(parser, _DECIDING)
-    return parser
 
 
 def _add_flags(parser: argparse.ArgumentParser, flags: Iterable[tuple[str, str, str]]) -> None:

@@ -271,6 +271,26 @@ def test_the_help_of_a_command_names_its_settings(capsys: pytest.CaptureFixture[
         assert flag in out
 
 
+@pytest.mark.parametrize(
+    ("command", "heeded", "unheeded"),
+    [
+        ("store", "--store-dir --dry-run", "--registry --omit --prefix --frozen-lockfile"),
+        ("verify", "--store-dir --omit", "--registry --dry-run --clone-method"),
+        ("ci", "--registry --omit", "--frozen-lockfile"),
+        ("deny-scripts", "--all --dry-run", "--registry --clone-method"),
+        ("rebuild", "--ignore-scripts", "--registry --package-lock-only"),
+    ],
+)
+def test_the_help_of_a_command_leaves_out_settings_that_it_does_not_heed(
+    command: str, heeded: str, unheeded: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse([command, "--help"])
+    out = capsys.readouterr().out
+    assert [flag for flag in heeded.split() if flag not in out] == []
+    assert [flag for flag in unheeded.split() if flag in out] == []
+
+
 @pytest.mark.parametrize("flag", ["--version", "-v"])
 def test_the_version_is_printed(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
