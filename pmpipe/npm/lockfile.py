@@ -18,7 +18,7 @@ import msgspec
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.declared import Declared, UnusableFieldError, tolerant_fields
-from pmpipe.npm.json_text import Place, explain, place_of, without_bom
+from pmpipe.npm.json_text import Place, conflict_in, explain, place_of, without_bom
 from pmpipe.npm.package_path import ROOT, PackagePath, fault_in_path, is_installed, name_from_path, split_installed
 from pmpipe.npm.patch_record import PatchRecord
 from pmpipe.npm.url import InvalidUrlError, parse_tarball_url
@@ -29,6 +29,7 @@ _NEWEST_VERSION = 4
 _USUAL_VERSION = 3
 #: Of the entries that cannot be used, so many are told one by one.
 _MOST_FAULTS = 40
+_HINT_CONFLICT = "`pmpipe install` brings both sides together, once package.json has none; or restore the file"
 _HINT_NEW_LOCK = (
     "restore package-lock.json from version control, or write it anew with `npm install --package-lock-only`"
 )
@@ -195,7 +196,8 @@ def _decode(data: bytes, file: str) -> _Document:
             return _decode_tolerantly(data, file)
     except msgspec.DecodeError as error:
         fault = explain(data, error, file)
-        raise LockfileError(f"cannot read {fault.place}: {fault.what}", hint=fault.hint or _HINT_NEW_LOCK) from error
+        hint = _HINT_CONFLICT if conflict_in(data, file) is not None else fault.hint or _HINT_NEW_LOCK
+        raise LockfileError(f"cannot read {fault.place}: {fault.what}", hint=hint) from error
 
 
 def _decode_tolerantly(data: bytes, file: str) -> _Document:

@@ -164,6 +164,10 @@ def test_names_line_and_column_of_what_cannot_be_read(data: bytes, where: str, w
     assert what in message
 
 
+def test_a_merge_conflict_is_said_to_be_what_install_can_resolve():
+    assert "`pmpipe install` brings both sides together" in refusal(b'{\n<<<<<<< HEAD\n"a": 1\n=======\n>>>>>>> b\n}')
+
+
 def test_version_1_is_not_read_here():
     assert "lockfileVersion 1, which only `ci` and commands that resolve can read" in refusal(
         b'{"lockfileVersion": 1, "dependencies": {"a": {}}}'
