@@ -172,7 +172,12 @@ def _fields(sources: Sources, merged: Merged, project_dir: str) -> dict[str, Set
         others=merged.others,
         given=frozenset(name for layer in layers for name in layer),
         unknown=tuple(merged.unknown),
-        warnings=(*merged.warnings, *_of_another_store(store), *_of_a_git_in_the_project(sources.layers, layers)),
+        warnings=(
+            *sources.warnings,
+            *merged.warnings,
+            *_of_another_store(store),
+            *_of_a_git_in_the_project(sources.layers, layers),
+        ),
         userconfig=sources.userconfig,
         globalconfig=sources.globalconfig,
         prefix=sources.prefix,

@@ -69,6 +69,7 @@ class Sources(msgspec.Struct, frozen=True):
         prefix: absolute path of npm's global prefix.
         userconfig: absolute path of the user's file, whether it exists or not.
         globalconfig: absolute path of the host's file, alike.
+        warnings: what is odd about the files, one line each.
     """
 
     layers: tuple[Layer, ...]
@@ -76,6 +77,7 @@ class Sources(msgspec.Struct, frozen=True):
     prefix: str
     userconfig: str
     globalconfig: str
+    warnings: tuple[str, ...] = ()
 
 
 def read_sources(flags: Mapping[str, object], environ: Mapping[str, str], project_dir: str) -> Sources:
@@ -107,9 +109,13 @@ def read_sources(flags: Mapping[str, object], environ: Mapping[str, str], projec
         project = _read_file("project", project_path, environ)
 
     userconfig = first("userconfig", flag, env, project, builtin) or default_user
+    warnings: tuple[str, ...] = ()
+    # whoever works as another user, with HOME as it was, has none
     if userconfig == default_user and not _is_within_reach(home):
-        # whoever works as another user, with HOME as it was, has none
         user = _nothing("user", userconfig)
+    elif userconfig == default_user and _is_kept_by_another(userconfig):
+        user = _nothing("user", userconfig)
+        warnings = (f"{userconfig} is another user's, and cannot be read: it does not count, as with npm",)
     else:
         user = _read_file("user", userconfig, environ)
     prefix = first("prefix", flag, env, project, user, builtin) or _default_prefix(environ)
@@ -117,7 +123,7 @@ def read_sources(flags: Mapping[str, object], environ: Mapping[str, str], projec
     host = (
         _nothing("global", globalconfig) if globalconfig == userconfig else _read_file("global", globalconfig, environ)
     )
-    return Sources((builtin, host, user, project, env, flag), expansion, prefix, userconfig, globalconfig)
+    return Sources((builtin, host, user, project, env, flag), expansion, prefix, userconfig, globalconfig, warnings)
 
 
 def typed(layer: Layer, name: str, expansion: Expansion) -> SettingValue | Unset:
@@ -201,6 +207,17 @@ def _layer(
 
 def _is_within_reach(folder: str) -> bool:
     return os.access(folder, os.X_OK) or not os.path.isdir(folder)
+
+
+def _is_kept_by_another(path: str) -> bool:
+    """Whether a file may not be read, and belongs to somebody else."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except PermissionError:
+        return os.lstat(path).st_uid != os.geteuid()
+    except OSError:
+        pass
+    return False
 
 
 def _read(path: str) -> str | None:

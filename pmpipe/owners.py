@@ -10,8 +10,13 @@ _PERMISSIONS = "check permissions and free space"
 
 def unwritable_hint(error: OSError) -> str:
     """What to do about a file of the project that could not be changed; with whom it belongs to, if that is why."""
+    return foreign_owner_hint(error) or _PERMISSIONS
+
+
+def foreign_owner_hint(error: OSError) -> str:
+    """Whom a file that was refused belongs to, or else its folder, and what to do; empty if that is not why."""
     if error.errno not in (errno.EACCES, errno.EPERM) or not isinstance(error.filename, str):
-        return _PERMISSIONS
+        return ""
     for path in (error.filename, os.path.dirname(error.filename)):
         try:
             owner = os.lstat(path).st_uid
@@ -19,7 +24,7 @@ def unwritable_hint(error: OSError) -> str:
             continue
         if owner != os.geteuid():
             return f"{path} belongs to {_name(owner)}, and this is run by {_name(os.geteuid())}: chown -R gives it away"
-    return _PERMISSIONS
+    return ""
 
 
 def _name(user: int) -> str:

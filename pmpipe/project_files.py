@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from pmpipe.errors import FilesystemError
+from pmpipe.owners import foreign_owner_hint
 
 #: What files are to hold, by path relative to the project, while the disk still has something else.
 Contents: TypeAlias = Mapping[str, bytes]
@@ -45,7 +46,7 @@ def read_file(folder: str, name: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise FilesystemError(f"cannot read {path}: {error.strerror}") from error
+        raise FilesystemError(f"cannot read {path}: {error.strerror}", hint=foreign_owner_hint(error)) from error
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from npm.asking_npm import ask_npm
 from support.loaded_modules import modules_loaded_by
+from support.permissions import let_others_reach
 
 from pmpipe.config import Config, fields_of_settings
 from pmpipe.errors import ConfigError, ProblemsError
@@ -165,6 +166,22 @@ def test_a_home_folder_that_lets_nobody_look_has_no_file(host, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, _: path != str(host.home))
     assert host.load().userconfig == f"{host.home}/.npmrc"
     assert "cannot be read" in problem(host, npm_config_userconfig=str(host.prefix))
+
+
+@pytest.mark.root
+def test_the_file_of_another_user_in_a_home_folder_that_was_taken_along_does_not_count(host):
+    host.write(user="registry=https://registry.example/")
+    (host.home / ".npmrc").chmod(0o600)
+    let_others_reach(host.home)
+    os.seteuid(65534)
+    try:
+        config = host.load()
+        named = problem(host, npm_config_userconfig=str(host.home), npm_config_globalconfig=f"{host.home}/.npmrc")
+    finally:
+        os.seteuid(0)
+    assert config.registries.configured == ""
+    assert [line for line in config.warnings if f"{host.home}/.npmrc is another user's" in line]
+    assert "cannot be read" in named
 
 
 def test_file_in_utf_16_is_an_error(host):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from npm.asking_npm import ask_npm
+from support.permissions import let_others_reach
 
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
 from pmpipe.npm.glob import expand_braces, matches, segments
@@ -370,3 +371,17 @@ def test_nobody_waits_for_a_pipe_that_has_the_name_of_a_file(tmp_path: Path, is_
     assert read_file(str(tmp_path), "yarn.lock") == b""
     if is_open:
         os.close(writer)
+
+
+@pytest.mark.root
+def test_a_file_of_another_user_that_cannot_be_read_is_told_with_whose_it_is(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text("{}")
+    (tmp_path / "package.json").chmod(0o600)
+    let_others_reach(tmp_path)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(FilesystemError, match="cannot read") as caught:
+            read_file(str(tmp_path), "package.json")
+    finally:
+        os.seteuid(0)
+    assert "belongs to root" in caught.value.hint
