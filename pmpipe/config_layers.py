@@ -133,6 +133,10 @@ def typed(layer: Layer, name: str, expansion: Expansion) -> SettingValue | Unset
         ConfigError: the value cannot be used; the message says where it stands and what to do.
     """
     raw = layer.raw[name]
+    if name == "store-dir" and layer.npmrc is not None:
+        # it is not npm's, whose paths start from the working folder whatever file they stand in: there would be another
+        # store for every folder that a command is given in
+        expansion = msgspec.structs.replace(expansion, cwd=os.path.dirname(os.path.abspath(layer.source)))
     try:
         return coerce(SETTINGS[name], raw, expansion)
     except InvalidValueError as error:

@@ -184,6 +184,20 @@ def test_the_file_of_another_user_in_a_home_folder_that_was_taken_along_does_not
     assert "cannot be read" in named
 
 
+def test_a_relative_store_starts_from_the_file_that_names_it(host, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    host.write(project="store-dir=./s")
+    assert host.load().store_dir == str(host.project / "s")
+    host.write(project="", user="store-dir=s")
+    assert host.load().store_dir == str(host.home / "s")
+
+
+def test_a_relative_store_starts_from_the_working_folder_elsewhere(host, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert host.load({"store-dir": "./s"}).store_dir == str(tmp_path / "s")
+    assert host.load(npm_config_store_dir="./s").store_dir == str(tmp_path / "s")
+
+
 def test_file_in_utf_16_is_an_error(host):
     host.write(project="registry=https://registry.example/".encode("utf-16"))
     assert "UTF-16" in problem(host)
