@@ -29,6 +29,8 @@ def fetch_settings(config: Config, sizes: Sizes, environ: Mapping[str, str]) -> 
         maximum_connections=_connections(config),
         document_connections=chosen or usual.document_connections,
         total_connections=chosen or usual.total_connections,
+        # whoever is impatient is so with what takes a connection and says nothing, too
+        connect_timeout_s=min(usual.connect_timeout_s, config.fetch_timeout / 1000),
         timeout_s=config.fetch_timeout / 1000,
         retries=config.fetch_retries,
         retry_factor=config.fetch_retry_factor,

@@ -44,8 +44,12 @@ _USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
 
 _EXCLUDED_HOSTS = "noproxy and NO_PROXY name the hosts that need none"
 _NO_PROXY_HINT = f"check that the proxy is up, and {PROXY_SETTINGS}; {_EXCLUDED_HOSTS}"
+_REFUSED_HINT = f"check the proxy's user and password in {PROXY_SETTINGS}"
+_UNREACHED_HINT = "the proxy cannot reach that host, or has trouble itself: check the host's name, or try again later"
 _BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
 _PROXY_HINT = f"check that the proxy is up, and {PROXY_SETTINGS}; {_EXCLUDED_HOSTS}"
+_REFUSED_HINT = f"check the proxy's user and password in {PROXY_SETTINGS}"
+_UNREACHED_HINT = "the proxy cannot reach that host, or has trouble itself: check the host's name, or try again later"
 _BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
 _WANTED_CERTIFICATE_HINT = (
     "the registry or a proxy before it wants a client certificate, or another one: name it with the settings cert and "
@@ -159,7 +163,7 @@ def _redirect_hint(status: int, url: Url, redirected_by: Url) -> str:
 def _refused_by_proxy(status: int, url: Url) -> Failure:
     return Failure(
         what=f"the proxy refused the connection to {url.netloc}: {_reason(status)}",
-        hint=f"check the proxy's user and password in {PROXY_SETTINGS}; {_EXCLUDED_HOSTS}",
+        hint=f"{_UNREACHED_HINT if status >= 500 else _REFUSED_HINT}; {_EXCLUDED_HOSTS}",
         cause=f"{status} from the proxy for {url.netloc}",
         host_is_down=True,
         worth_attempts=_worth_attempts(status),

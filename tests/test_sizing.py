@@ -45,6 +45,11 @@ def test_chosen_sockets_are_no_more_than_a_host_may_have(settings_of: Any) -> No
     assert settings_of(maxsockets=str(2**53 - 1)).total_connections == 65_536
 
 
+def test_connecting_takes_no_longer_than_a_fetch_may(settings_of: Any) -> None:
+    assert settings_of(**{"fetch-timeout": "1500"}).connect_timeout_s == 1.5
+    assert settings_of(**{"fetch-timeout": "900000"}).connect_timeout_s == FetchSettings().connect_timeout_s
+
+
 def test_the_network_s_settings_reach_fetch(settings_of: Any) -> None:
     flags = {
         "fetch-timeout": "1500",

@@ -144,6 +144,15 @@ def test_a_proxy_that_cannot_be_had_is_named_with_all_places_that_may_name_one(c
     assert "ssw0rd" not in "".join((step.failed.what, *step.failed.details, step.failed.cause))
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [(407, "password"), (403, "password"), (502, "cannot reach"), (503, "reach")]
+)
+def test_a_proxy_that_does_not_connect_is_told_by_why(status, said):
+    failed = failure_after(transfer_of(https_proxy="http://proxy.example:3128"), connect_status=status, code=56).failed
+    assert said in failed.hint
+    assert "NO_PROXY" in failed.hint
+
+
 def test_a_registry_that_cannot_be_reached_may_need_a_proxy():
     step = failure_after(transfer_of(), code=7, os_errno=errno.ECONNREFUSED)
     assert step.failed.what.endswith("registry.example cannot be reached (ECONNREFUSED)")
