@@ -23,7 +23,7 @@ from pmpipe.project_files import (
     manifest_path,
     read_file,
 )
-from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, stands, write_record
+from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, count_standing, write_record
 from pmpipe.tree_settings import tree_settings
 
 if TYPE_CHECKING:
@@ -362,10 +362,15 @@ class Session:
 
     def is_done(self) -> bool:
         """Everything is as the last install left it, and nothing that it followed from has changed."""
+        return self.count_done() is not None
+
+    def count_done(self) -> int | None:
+        """How many packages there are, if it `is_done`; else None."""
         config = self.config
         if not self.lock or self.lock_has_other_version or self._may_say_where_packages_are:
-            return False
-        return stands(f"{config.store_dir}/{STORE_VERSION}", self.folder, self.tree_key, with_bins=config.bin_links)
+            return None
+        store = f"{config.store_dir}/{STORE_VERSION}"
+        return count_standing(store, self.folder, self.tree_key, with_bins=config.bin_links)
 
     def note_done(self, store: Store) -> None:
         """Record how the install that has just succeeded leaves the project."""

@@ -17,6 +17,7 @@ import msgspec
 
 from pmpipe.memory import Inputs, read_sealed, sealed
 from pmpipe.wanted import WantedTree
+from pmpipe.whole_file import write_new
 
 #: Changes with the store's layout; another version lives beside this one.
 STORE_VERSION = "v1"
@@ -42,6 +43,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         folders: every package, scope, ``.bin`` and node_modules folder, relative to the project.
         links: path of each linked package -> the link's text.
         absent: workspaces' node_modules folders that did not exist.
+        packages: how many were in place, links among them.
     """
 
     key: str
@@ -51,13 +53,14 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     folders: tuple[str, ...]
     links: dict[str, str]
     absent: tuple[str, ...]
+    packages: int
 
 
 _decoder = msgspec.msgpack.Decoder(Record)
 
 
-def stands(store: str, project: str, key: str, *, with_bins: bool) -> bool:
-    """Whether the project is as the last install with this key left it.
+def count_standing(store: str, project: str, key: str, *, with_bins: bool) -> int | None:
+    """How many packages there are, if the project is as the last install with this key left it; else None.
 
     Args:
         store: absolute path of the store's version folder.
@@ -71,10 +74,10 @@ def stands(store: str, project: str, key: str, *, with_bins: bool) -> bool:
     try:
         record = _decoder.decode(read_sealed(project_file(store, project)))
     except (OSError, ValueError):
-        return False  # no record that can be used: the tree itself is looked at
+        return None  # no record that can be used: the tree itself is looked at
     if (record.key, record.with_bins) != (key, with_bins) or not record.inputs.hold(project):
-        return False
-    return _is_unchanged(project, record)
+        return None
+    return record.packages if _is_unchanged(project, record) else None
 
 
 def recorded_links(store: str, project: str) -> dict[str, str]:
@@ -118,12 +121,12 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
         tuple(sorted(_folders(project, tree, with_bins=with_bins))),
         {path: os.readlink(f"{project}/{path}") for path in links},
         tuple(path for path in workspaces if not os.path.lexists(f"{project}/{path}")),
+        len(tree.packages),
     )
     os.makedirs(f"{store}/{PROJECTS}", exist_ok=True)
     # not by the process id alone: containers that share a store may count alike
     partial = f"{store}/staging/project-{os.getpid()}-{os.urandom(6).hex()}"
-    with open(partial, "wb") as file:
-        file.write(sealed(msgspec.msgpack.encode(record)))
+    write_new(partial, sealed(msgspec.msgpack.encode(record)))
     os.rename(partial, project_file(store, project))
 
 

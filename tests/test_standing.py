@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support.trees import LONG_AGO_NS, age, wanted_link, wanted_package, wanted_tree
 
-from pmpipe.memory import Inputs, digests_of
+from pmpipe.memory import Inputs, digests_of, read_sealed, sealed
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, forget, stands, write_record
+from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, count_standing, forget, write_record
 from pmpipe.wanted import WantedBins
 
 TREE = wanted_tree(
@@ -28,6 +29,10 @@ TREE = wanted_tree(
 )
 
 
+def is_standing(store: str, project: str, key: str, *, with_bins: bool) -> bool:
+    return count_standing(store, project, key, with_bins=with_bins) is not None
+
+
 @dataclass
 class Finished:
     """A project and a record of how it was left."""
@@ -36,7 +41,7 @@ class Finished:
     store: str
 
     def stands(self, key: str = "key", *, with_bins: bool = True) -> bool:
-        return stands(self.store, str(self.folder), key, with_bins=with_bins)
+        return is_standing(self.store, str(self.folder), key, with_bins=with_bins)
 
     @property
     def record(self) -> Path:
@@ -72,14 +77,24 @@ def test_an_untouched_project_stands(finished: Finished) -> None:
     assert finished.stands()
 
 
+def test_the_packages_that_stand_are_counted(finished: Finished) -> None:
+    assert count_standing(finished.store, str(finished.folder), "key", with_bins=True) == len(TREE.packages)
+
+
+def test_a_record_of_an_earlier_pmpipe_is_passed_over(finished: Finished) -> None:
+    fields = msgspec.msgpack.decode(read_sealed(str(finished.record)))
+    finished.record.write_bytes(sealed(msgspec.msgpack.encode(fields[:-1])))
+    assert not finished.stands()
+
+
 def test_a_project_stands_by_whatever_path_it_is_called(finished: Finished, tmp_path: Path) -> None:
     (tmp_path / "alias").symlink_to(finished.folder)
-    assert stands(finished.store, f"{tmp_path}/alias", "key", with_bins=True)
+    assert is_standing(finished.store, f"{tmp_path}/alias", "key", with_bins=True)
 
 
 def test_nothing_stands_without_a_record(finished: Finished, tmp_path: Path) -> None:
-    assert not stands(f"{tmp_path}/no-store", str(finished.folder), "key", with_bins=True)
-    assert not stands(finished.store, f"{tmp_path}/other", "key", with_bins=True)
+    assert not is_standing(f"{tmp_path}/no-store", str(finished.folder), "key", with_bins=True)
+    assert not is_standing(finished.store, f"{tmp_path}/other", "key", with_bins=True)
 
 
 def test_another_key_does_not_stand(finished: Finished) -> None:

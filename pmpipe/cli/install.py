@@ -54,10 +54,11 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
             session.disregard_lock()
         limits = workspace or config.workspace or config.workspaces is not None
         has_changed = False
-        if line.command == "install" and not (line.repair or limits) and _is_nothing_to_do(session):
+        done = _count_done(session) if line.command == "install" and not (line.repair or limits) else None
+        if done is not None:
             from pmpipe.cli.summary import show_nothing_to_do
 
-            show_nothing_to_do(output, time.monotonic() - started)
+            show_nothing_to_do(done, output, time.monotonic() - started)
         else:
             has_changed = _install(line, session, output, started, workspace)
     # not before the project is free: its scripts may well call for something else to be done in it
@@ -86,14 +87,14 @@ def _run_early_scripts(line: CommandLine, environ: Mapping[str, str], folder: st
     return EARLY_EVENTS
 
 
-def _is_nothing_to_do(session: Session) -> bool:
-    if not session.is_done():
-        return False
-    if session.config.ignore_scripts:
-        return True
+def _count_done(session: Session) -> int | None:
+    """How many packages there are, if there is nothing to do; else None."""
+    done = session.count_done()
+    if done is None or session.config.ignore_scripts:
+        return done
     from pmpipe.lifecycle.due import is_any_due
 
-    return not is_any_due(session)
+    return None if is_any_due(session) else done
 
 
 def _install(line: CommandLine, session: Session, output: Output, started: float, workspace: str) -> bool:

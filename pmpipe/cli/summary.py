@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _CHANGED = 20
 
 
-def show_nothing_to_do(output: Output, seconds: float) -> None:
-    """The tree is as the last install left it."""
+def show_nothing_to_do(packages: int, output: Output, seconds: float) -> None:
+    """The tree, of so many packages, is as the last install left it."""
     if output.json:
         from pmpipe.install_request import Summary
 
-        output.document(_document(Summary(), seconds))
+        output.document(_document(Summary(kept=packages), seconds))
     else:
-        output.say(f"up to date, nothing to do ({seconds:.2f} s)")
+        output.say(_up_to_date(packages, seconds))
 
 
 def show(summary: Summary, output: Output, seconds: float, *, dry_run: bool) -> None:
@@ -60,9 +60,7 @@ def _show_numbers(summary: Summary, output: Output, seconds: float, *, dry_run: 
         output.say(f"{written}{resolved} in {seconds:.2f} s")
         return
     if not (summary.placed or summary.removed or summary.counts.linked):
-        # without any package `ci` may have removed what stood there
-        left = "nothing to do" if summary.kept else "nothing to place"
-        output.say(f"up to date: {plural(summary.kept, 'package')}, {left} ({seconds:.2f} s)")
+        output.say(_up_to_date(summary.kept, seconds))
         return
     counts = summary.counts
     output.say(f"{_what_became(summary, dry_run=dry_run)} in {seconds:.2f} s")
@@ -80,6 +78,12 @@ def _show_numbers(summary: Summary, output: Output, seconds: float, *, dry_run: 
     details = "; ".join(part for part in (resolved, fetched, files, links, built, written) if part)
     if details:
         output.say(f"  {details}")
+
+
+def _up_to_date(packages: int, seconds: float) -> str:
+    # without any package `ci` may have removed what stood there
+    left = "nothing to do" if packages else "nothing to place"
+    return f"up to date: {plural(packages, 'package')}, {left} ({seconds:.2f} s)"
 
 
 def _what_became(summary: Summary, *, dry_run: bool) -> str:

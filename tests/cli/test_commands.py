@@ -152,7 +152,11 @@ def test_an_install_ends_with_the_numbers_that_matter(project: Project) -> None:
 
 
 def test_nothing_to_do_is_told(finished: Project) -> None:
-    assert finished.succeeds("install").stdout.startswith("up to date, nothing to do (")
+    assert finished.succeeds("install").stdout.startswith("up to date: 2 packages, nothing to do (")
+
+
+def test_a_program_is_told_what_was_kept_where_there_is_nothing_to_do(finished: Project) -> None:
+    assert json.loads(finished.succeeds("install", "--json").stdout)["kept"] == 2
 
 
 def test_a_dry_run_tells_what_it_would_do_and_does_nothing(project: Project) -> None:

@@ -127,7 +127,7 @@ def test_install_corrects_flags_as_npm_does(locked: Project, path: str, flag: st
     assert (locked.folder / "package-lock.json").read_text() == wrong
     locked.succeeds("install")
     assert (locked.folder / "package-lock.json").read_text() == right
-    assert locked.succeeds("install").stdout.startswith("up to date, nothing to do")
+    assert locked.succeeds("install").stdout.startswith("up to date: ")
     locked.write("package-lock.json", wrong)
     assert npm_lock(locked) == right
 
