@@ -287,7 +287,11 @@ class PeerSets:
             return (yield from self._link(edge, request, tree))
         workspace = self._workspace(edge)
         if workspace is not None:
-            return workspace
+            # npm takes the very link out of the project's tree, and loses the workspace if it is not placed again
+            link = Node(edge.name, workspace.package)
+            link.target = workspace.end
+            tree.attach(link, tree.root)
+            return link
         package = yield from self._package(request, edge)
         if isinstance(package, Package):
             node = Node(edge.name, package)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from changes import PLAIN, needs
-from changing import Changing
+from changing import LOCK, Changing
 from support.project import Project
 from support.registry import PackageRegistry
 from test_same_outcome_as_npm import text_of, without_empty_folders
@@ -140,3 +140,20 @@ def test_prune_without_workspaces_leaves_what_the_project_itself_needs(
     assert without_empty_folders(ours.folder) == without_empty_folders(npms.folder)
     assert text_of(ours.folder / "package-lock.json") == text_of(npms.folder / "package-lock.json")
     ours.close()
+
+
+def test_an_update_of_what_has_a_workspace_for_a_peer_keeps_that_workspace(
+    tmp_path: Path, registry: PackageRegistry
+) -> None:
+    """npm takes the workspace out of the lockfile."""
+    case = {
+        "registry": {"x": {"1.0.0": {"peerDependencies": {"w": "1"}}}},
+        "project": {"name": "app", "version": "1.0.0", "workspaces": ["packages/*"]},
+        "workspaces": {"packages/w": {"name": "w", "version": "1.0.0", **needs(x="1")}},
+        "locked": False,
+    }
+    changing = Changing(case, registry, tmp_path / "app")
+    changing.write()
+    lock = changing.ours("install")[LOCK]
+    (changing.folder / LOCK).write_bytes(lock)
+    assert changing.ours("update x")[LOCK].decode() == lock.decode()
