@@ -220,6 +220,13 @@ class Node:
             yield node
             node = node.parent or node.folder_parent
 
+    def ancestry_of_parents(self) -> Iterator[Node]:
+        """The nodes in whose ``node_modules`` it lies, upwards."""
+        node = self.parent
+        while node is not None:
+            yield node
+            node = node.parent
+
     def is_descendant_of(self, other: Node) -> bool:
         """Whether the other is met on the way up from here; true for the node itself."""
         node: Node | None = self
@@ -262,34 +269,62 @@ def bundler_of(node: Node) -> Node | None:
     """The node in whose tarball this one comes, or None.
 
     What a bundled package needs and finds at its bundler's level belongs to the bundle; what it finds further up does
-    not.
+    not. As with npm, each node is asked once on the whole way, so that circles decide by the order of their edges.
     """
-    above = node.parent
-    while above is not None:
-        if above.package.bundled:
-            return _bundler_of(node, set())
-        above = above.parent
-    return None
+    bundlers = [above for above in node.ancestry_of_parents() if above.package.bundled]
+    return _bundler_of(node, bundlers[-1]) if bundlers else None
 
 
-def _bundler_of(node: Node, path: set[Node]) -> Node | None:
-    if node in path:
-        return None
-    path.add(node)
-    parent = node.parent
-    if parent is None:
-        return None
-    outer = _bundler_of(parent, path)
-    if outer is not None:
-        return outer
-    if not parent.package.bundled:
-        return None
-    if node.name in parent.package.bundled:
-        return parent
-    for edge in node.edges_in:
-        if _bundler_of(edge.origin, path) is parent:
-            return parent
-    return None
+def _bundler_of(start: Node, outermost: Node) -> Node | None:
+    # who needs the outermost bundler matters only if what it brings needs something outside, which closes a circle
+    alone = set() if _leads_out(outermost) else {outermost, *outermost.ancestry_of_parents()}
+    seen: set[Node] = set()
+    waiting: list[tuple[Node, Iterator[Edge] | None]] = []
+    asked: Node | None = start
+    found: Node | None = None
+    while asked is not None or waiting:
+        if asked is not None:
+            _ask_upwards(asked, seen, waiting)
+            asked = found = None
+            continue
+        node, edges = waiting.pop()
+        parent = node.parent
+        assert parent is not None
+        if edges is None:
+            if found is None and node.name in parent.package.bundled:
+                found = parent
+            if found is not None:
+                continue
+            edges = iter(() if node in alone and not parent.package.bundled else node.edges_in)
+        elif found is parent:
+            continue
+        found = None
+        for edge in edges:
+            waiting.append((node, edges))
+            asked = edge.origin
+            break
+    return found
+
+
+def _ask_upwards(node: Node, seen: set[Node], waiting: list[tuple[Node, Iterator[Edge] | None]]) -> None:
+    """Ask a node, which asks its parent first, and so on; nobody twice."""
+    while node not in seen:
+        seen.add(node)
+        if node.parent is None:
+            return
+        waiting.append((node, None))
+        node = node.parent
+
+
+def _leads_out(bundler: Node) -> bool:
+    """Whether anything inside of a node finds something outside of it."""
+    pending = list(bundler.children.values())
+    for node in pending:
+        pending.extend(node.children.values())
+    inside = set(pending)
+    return any(
+        edge.target is not None and edge.target not in inside for node in inside for edge in node.edges_out.values()
+    )
 
 
 def in_bundle_of_dependency(node: Node) -> bool:
