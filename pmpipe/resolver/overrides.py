@@ -24,6 +24,7 @@ from pmpipe.resolver.request import Request, RequestKind, read_request
 if TYPE_CHECKING:
     from pmpipe.resolver.node import Edge
     from pmpipe.resolver.package import Package
+    from pmpipe.resolver.tree import Tree
 
 
 class OverrideRule:
@@ -120,7 +121,11 @@ class OverrideRule:
         referred = self.value[1:]
         origin = edge.origin
         tree = origin.stands_for.tree if origin.stands_for is not None else origin.tree
-        for package in (tree.root.package if tree is not None else origin.package, origin.package):
+        # npm does not look at the project from inside of a peer set, and fails if it asks there at all
+        project = _project_of(tree) if tree is not None else None
+        for package in (tree.root.package if tree is not None else origin.package, origin.package, project):
+            if package is None:
+                continue
             for specs in (
                 package.dev_dependencies,
                 package.optional_dependencies,
@@ -196,6 +201,16 @@ def _are_disjoint(first: OverrideRule, second: OverrideRule) -> bool:
             return False
         ranges.append(request.wanted or "*")
     return not _overlap(ranges[0], ranges[1])
+
+
+def _project_of(tree: Tree) -> Package | None:
+    """The project's package, seen from a peer set's tree or from its own."""
+    while tree.root.stands_for is not None:
+        outer = tree.root.stands_for.tree
+        if outer is None:
+            return None
+        tree = outer
+    return tree.root.package
 
 
 def _readable(name: str, spec: str) -> Request | None:

@@ -7,7 +7,7 @@ in which order peer sets are put together, so it is part of the result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from posixpath import basename, normpath
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -174,28 +174,30 @@ class Package:
         return not self.pool.ignore_peers and bool(self.peer_dependencies)
 
     def _read_edges(self, *, with_dev: bool) -> tuple[Dependency, ...]:
+        found: dict[NameKey, Dependency] = {}
+        for dependency in self.lines(with_dev=with_dev):
+            found.pop(dependency.key, None)
+            found[dependency.key] = dependency
+        return tuple(found.values())
+
+    def lines(self, *, with_dev: bool) -> Iterator[Dependency]:
+        """Its dependencies in npm's order, a name that stands in several maps as often; the last one counts."""
         accepts = self.manifest.accept_dependencies
         accepted = accepts if isinstance(accepts, dict) else {}
-        found: dict[NameKey, Dependency] = {}
 
-        def add(specs: dict[str, str], kind: Kind) -> None:
+        def read(specs: dict[str, str], kind: Kind) -> Iterator[Dependency]:
             for name, spec in specs.items():
                 accept = accepted.get(name)
-                dependency = self.pool.dependency(
-                    name, spec, kind, (accept or "*") if isinstance(accept, str) else None
-                )
-                found.pop(dependency.key, None)
-                found[dependency.key] = dependency
+                yield self.pool.dependency(name, spec, kind, (accept or "*") if isinstance(accept, str) else None)
 
         if not self.pool.ignore_peers and self.peer_dependencies:
             optional = self._optional_peers()
-            add({n: s for n, s in self.peer_dependencies.items() if n not in optional}, Kind.PEER)
-            add({n: s for n, s in self.peer_dependencies.items() if n in optional}, Kind.PEER_OPTIONAL)
-        add(self.dependencies, Kind.PROD)
-        add(self.optional_dependencies, Kind.OPTIONAL)
+            yield from read({n: s for n, s in self.peer_dependencies.items() if n not in optional}, Kind.PEER)
+            yield from read({n: s for n, s in self.peer_dependencies.items() if n in optional}, Kind.PEER_OPTIONAL)
+        yield from read(self.dependencies, Kind.PROD)
+        yield from read(self.optional_dependencies, Kind.OPTIONAL)
         if with_dev:
-            add(self.dev_dependencies, Kind.DEV)
-        return tuple(found.values())
+            yield from read(self.dev_dependencies, Kind.DEV)
 
     def _optional_peers(self) -> set[str]:
         meta = self.manifest.peer_dependencies_meta

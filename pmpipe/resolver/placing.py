@@ -185,6 +185,7 @@ class Placer:
         placed.failure = candidate.failure
         placed.rule = candidate.rule
         placement.placed = placed
+        self.tree.give_edges(placed)
         old = target.children.get(placement.edge.dependency.key)
         if old is None:
             self.tree.attach(placed, target)

@@ -6,6 +6,7 @@ under its name, so that a change costs as much as there are edges of that one na
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from posixpath import dirname
 
 from pmpipe.npm.packument import Json
@@ -121,23 +122,31 @@ class Tree:
 
     def remove(self, node: Node) -> None:
         """Take a node out, with all that is inside its folder."""
-        parent = node.parent
-        if parent is not None:
-            if parent.children.get(node.key) is node:
-                del parent.children[node.key]
-            node.parent = None
-        if node.folder_parent is not None:
-            node.folder_parent.folder_children.pop(node, None)
-            node.folder_parent = None
-        family = _family(node)
-        orphans: dict[Edge, None] = {}
+        _part_from_parent(node)
+        family = dict.fromkeys(_family(node))
         for member in family:
             self._leave(member)
+        # who needs the node finds another one first: from a node that has no rule any more no rule leaves
         for member in family:
-            orphans.update(member.edges_in)
-        for edge in orphans:
-            if edge.origin.tree is self:
-                self.connect(edge)
+            for edge in list(member.edges_in):
+                if edge.origin.tree is self:
+                    self.connect(edge)
+        if node.rule is None:
+            for edge in node.edges_out.values():
+                edge.rule = None
+        for member in family:
+            for edge in member.edges_out.values():
+                self._break(edge, family)
+
+    def _break(self, edge: Edge, family: Mapping[Node, None]) -> None:
+        """Let an edge of what was removed find nothing."""
+        if edge.target is not None and edge.target in family:
+            # both went together, and so do their rules
+            edge.target.edges_in.pop(edge, None)
+            edge.target = None
+        else:
+            self._let_go(edge)
+        edge.error = None if edge.dependency.optional else EdgeError.MISSING
 
     def adopt_target(self, link: Node) -> None:
         """Make a link point into this tree: at the node that is in its target's folder, or the target itself."""
@@ -171,16 +180,27 @@ class Tree:
         if not (with_dev or package.dependencies or package.peer_dependencies or package.optional_dependencies):
             return
         edges_out = node.edges_out
-        keep_workspaces = bool(edges_out)
         rule = node.rule
-        for dependency in package.edges(with_dev=with_dev):
-            if keep_workspaces:
+        # under overrides it leaves a trace that npm reads a name twice which stands in two maps
+        may_stand_twice = bool(edges_out) or rule is not None
+        for dependency in package.edges(with_dev=with_dev) if rule is None else package.lines(with_dev=with_dev):
+            if may_stand_twice:
                 there = edges_out.get(dependency.key)
                 if there is not None:
                     if there.dependency.kind is Kind.WORKSPACE:
                         continue
                     self.drop_edge(there)
-            self.add_edge(node, dependency, rule)
+            self.add_edge(node, dependency, node.rule)
+
+    def give_edges(self, node: Node) -> None:
+        """Give a node its edges before it is attached, so that a rule that comes to it by its first edge holds for all.
+
+        That is how npm places packages; those of a peer set or of a lock get their edges when they are attached.
+        """
+        if node.target is None and node.rule is not None:
+            for dependency in node.package.edges(with_dev=False):
+                edge = node.edges_out[dependency.key] = Edge(node, dependency)
+                edge.rule = node.rule.rule_for(edge)
 
     def add_edge(self, node: Node, dependency: Dependency, rule: OverrideRule | None = None) -> Edge:
         """Add an edge; the node must have none of that name."""
@@ -321,6 +341,8 @@ class Tree:
                 self._rule_arrives(node.target, rule)
             return
         for edge in list(node.edges_out.values()):
+            # a circle may have brought the node another rule meanwhile
+            rule = node.rule
             fresh = None if rule is None else rule.rule_for(edge)
             if fresh is not None and not fresh.same_as(edge.rule):
                 edge.rule = fresh
@@ -375,8 +397,6 @@ class Tree:
             node.target.links_in.pop(node, None)
         for edge in node.edges_out.values():
             self.edges[edge.dependency.key].pop(edge, None)
-            self._let_go(edge)
-            edge.error = None if edge.dependency.optional else EdgeError.MISSING
 
     def _move_below(self, node: Node, location: str) -> None:
         node.location = location
@@ -392,6 +412,17 @@ class Tree:
             if not folder or folder.endswith(".."):
                 return None if folder else self.root if not location.startswith("..") else None
             folder = dirname(folder)
+
+
+def _part_from_parent(node: Node) -> None:
+    parent = node.parent
+    if parent is not None:
+        if parent.children.get(node.key) is node:
+            del parent.children[node.key]
+        node.parent = None
+    if node.folder_parent is not None:
+        node.folder_parent.folder_children.pop(node, None)
+        node.folder_parent = None
 
 
 def _family(node: Node) -> list[Node]:
