@@ -84,7 +84,7 @@ class Work(msgspec.Struct):
         late_links: where a folder is patched, links are made after the commit: a relative link is right only where it
             will stand. Their `after` says whose placement must have come about.
         exchanges: what is put in place or removed at commit, by the modules folder that it lies in.
-        kept: how many locations stay as they are.
+        kept: how many packages stay as they are; links are not counted, as among those that are placed.
         removed: locations and paths that go without replacement.
     """
 
@@ -265,7 +265,6 @@ class Planner(msgspec.Struct):
         link = f"{self.wanted.project}/{path}"
         target = os.path.normpath(f"{self.wanted.project}/{link_target}")
         if not self._is_fresh(path) and path in self.installed.packages and leads_to(link, target):
-            self.work.kept += 1
             return
         self._linked.add(path)
         self._links.append(FolderLink(path, link, target, self._placed_around(package)))

@@ -43,7 +43,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         folders: every package, scope, ``.bin`` and node_modules folder, relative to the project.
         links: path of each linked package -> the link's text.
         absent: workspaces' node_modules folders that did not exist.
-        packages: how many were in place, links among them.
+        packages: how many were in place, see `WantedTree.count`.
     """
 
     key: str
@@ -121,7 +121,7 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
         tuple(sorted(_folders(project, tree, with_bins=with_bins))),
         {path: os.readlink(f"{project}/{path}") for path in links},
         tuple(path for path in workspaces if not os.path.lexists(f"{project}/{path}")),
-        len(tree.packages),
+        tree.count(),
     )
     os.makedirs(f"{store}/{PROJECTS}", exist_ok=True)
     # not by the process id alone: containers that share a store may count alike

@@ -93,6 +93,10 @@ class WantedTree(msgspec.Struct, frozen=True, array_like=True):
         bins = tuple(one for one in self.bins if one.location not in locations)
         return msgspec.structs.replace(self, packages=packages, bins=bins)
 
+    def count(self) -> int:
+        """How many packages are placed: what only links to a folder, or comes bundled with another one, is none."""
+        return sum(package.link_target is None and not package.in_bundle for package in self.packages)
+
     def listed(self) -> frozenset[PackagePath]:
         """The entries that the hidden lockfile has after the install."""
         return frozenset([package.location for package in self.packages]).union(self.folders)

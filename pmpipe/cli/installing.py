@@ -144,7 +144,7 @@ class _Job(msgspec.Struct):
                 if not only_lock:
                     return self._install(wanted)
                 session.warnings += wanted.tree.warnings
-                return Summary(kept=len(wanted.tree.packages))
+                return Summary(kept=wanted.tree.count())
             if wanted is None and not is_ci:
                 from pmpipe.frozen import require_unfrozen
 
