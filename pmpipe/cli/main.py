@@ -8,9 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
 
 from pmpipe.cli.options import CommandLine, parse
 from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, PmpipeError, SignalError
+
+if TYPE_CHECKING:
+    from pmpipe.interrupts import CancelledError
 
 Command = Callable[[CommandLine, Mapping[str, str]], int]
 
@@ -94,20 +98,28 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         _answer(error, arguments, environ)
         return error.status
     except CancelledError as cancelled:
-        ended = SignalError(cancelled.signal_number, cancelled.state)
-        # the terminal may be what has gone
-        with contextlib.suppress(OSError):
-            print(f"\npmpipe: stopped; {cancelled.state}", file=sys.stderr)
-        with contextlib.suppress(OSError):
-            _answer(ended, arguments, environ)
-        return ended.status
+        return _end_cancelled(cancelled, arguments, environ)
     except (BrokenPipeError, OutputError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user is told what to report
+        # a signal while a class is made: Python 3.11 and before raises a RuntimeError of its own from it
+        if isinstance(error.__cause__, CancelledError):
+            return _end_cancelled(error.__cause__, arguments, environ)
         _tell_bug(error)
         with contextlib.suppress(OSError):
             _answer(PmpipeError(f"{type(error).__name__}: {error}", hint=_BUG), arguments, environ)
         return EXIT_CRASH
+
+
+def _end_cancelled(cancelled: CancelledError, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Say what a signal has left; the exit status."""
+    ended = SignalError(cancelled.signal_number, cancelled.state)
+    # the terminal may be what has gone
+    with contextlib.suppress(OSError):
+        print(f"\npmpipe: stopped; {cancelled.state}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        _answer(ended, arguments, environ)
+    return ended.status
 
 
 def _answer(error: PmpipeError, arguments: Sequence[str], environ: Mapping[str, str]) -> None:

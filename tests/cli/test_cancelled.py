@@ -45,11 +45,13 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def interrupted(project: Path, place: str, *words: str, stdout: int = subprocess.PIPE) -> Completed:
+def interrupted(
+    project: Path, place: str, *words: str, stdout: int = subprocess.PIPE, program: str = INTERRUPTED
+) -> Completed:
     """Install a project, with a signal at a place."""
     base = project.parent
     return subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, place, "install", "--store-dir", str(base / "store"), *words],
+        [sys.executable, "-c", program, place, "install", "--store-dir", str(base / "store"), *words],
         cwd=project,
         env={"HOME": str(base), "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         stdout=stdout,
@@ -90,3 +92,20 @@ def test_a_signal_keeps_its_status_when_nobody_reads_the_document(project: Path)
         assert interrupted(project, BEGINNING, "--json", stdout=writer).returncode == 130
     finally:
         os.close(writer)
+
+
+def test_a_signal_while_a_class_is_made_is_no_bug(project: Path) -> None:
+    # where a module is loaded late, this may happen in any run
+    program = INTERRUPTED.replace(
+        "    os.kill(os.getpid(), signal.SIGINT)\n",
+        """\
+    class Named:
+        def __set_name__(self, owner, name):
+            os.kill(os.getpid(), signal.SIGINT)
+    type("Made", (), {"named": Named()})
+""",
+    )
+    assert program != INTERRUPTED
+    done = interrupted(project, BEGINNING, program=program)
+    assert done.returncode == 130, done.stderr
+    assert "stopped; the project is as it was before" in done.stderr
