@@ -183,7 +183,9 @@ def _broken(ending: Ending, url: Url, proxy: str) -> Failure:
     if code == PARTIAL_FILE:
         return _interrupted(f"{url.netloc} sent less than it had announced", said, url)
     if code == OPERATION_TIMEDOUT:
-        return _interrupted(f"{url.netloc} was too slow", said, url)
+        # where nobody has answered yet, it may well be the proxy that says nothing
+        peer = _way_to(url, "" if ending.status else proxy)
+        return _interrupted(f"{peer} was too slow", said, url)
     if code in _BROKEN_CONNECTION:
         return _interrupted(f"the connection to {url.netloc} broke", said, url)
     down = code in {PROXY, URL_MALFORMAT}
