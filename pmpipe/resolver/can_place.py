@@ -21,6 +21,9 @@ from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkw
 from pmpipe.resolver.package import NameKey
 from pmpipe.resolver.satisfy import satisfies
 
+_MAX_PEERS = 20_000
+_MIN_PEERS = 1_000
+
 
 class Verdict(Enum):
     """What is to be done at a place."""
@@ -29,6 +32,39 @@ class Verdict(Enum):
     REPLACE = "replace"
     KEEP = "keep"
     CONFLICT = "conflict"
+
+
+class Effort:
+    """How much is looked at before peers that need each other in every direction are not asked on every way any more.
+
+    As npm asks, a peer is looked at once for each way that leads to it, and of such ways nine packages that all are
+    each other's peers have 100,000. Up to the bound the answer is npm's; beyond it, where npm is not heard of again, a
+    peer that nothing was in the way of is not asked again for the same edge at the same place.
+
+    Attributes:
+        bound: so many peers are looked at for one package at one place; less each time that it was reached.
+        count: of the package in hand.
+        content: what nothing was in the way of, once the bound has been reached.
+    """
+
+    __slots__ = ("bound", "content", "count")
+
+    def __init__(self) -> None:
+        self.bound = _MAX_PEERS
+        self.count = 0
+        self.content: set[tuple[Node, Edge, Node]] = set()
+
+    def begin(self) -> None:
+        """Begin with another package, or another place."""
+        if self.count > self.bound:
+            self.bound = max(_MIN_PEERS, self.bound // 2)
+        self.count = 0
+        self.content.clear()
+
+    def is_spared(self, peer: Node, edge: Edge, target: Node) -> bool:
+        """Count a peer; whether it need not be looked at again."""
+        self.count += 1
+        return self.count > self.bound and (peer, edge, target) in self.content
 
 
 class Check(msgspec.Struct, eq=False):
@@ -43,11 +79,13 @@ class Check(msgspec.Struct, eq=False):
         above: the candidates on the way here, from one peer to the next.
         verdict: of the candidate and its peers. own_verdict: of the candidate alone.
         children: the checks of the peers.
+        effort: shared by all checks of a resolution.
     """
 
     candidate: Node
     edge: Edge
     target: Node
+    effort: Effort
     parent: Check | None = None
     prefer_dedupe: bool = False
     explicit: bool = False
@@ -205,13 +243,18 @@ def _with_peers(check: Check, state: Verdict) -> Verdict:
         return _sum_up(check, state)
     if check.candidate.package.has_peers:
         above = (*check.above, check.candidate)
+        effort = check.effort
         for edge in check.candidate.edges_out.values():
             peer = edge.target
             if not edge.dependency.peer or peer is None or peer in above:
                 continue
             target = deepest_place(check.target, peer.key)
-            child = Check(peer, edge, target, parent=check, prefer_dedupe=True, above=above)
+            if effort.is_spared(peer, edge, target):
+                continue
+            child = Check(peer, edge, target, effort, parent=check, prefer_dedupe=True, above=above)
             check.children.append(check_place(child))
+            if effort.count > effort.bound and child.verdict is not Verdict.CONFLICT:
+                effort.content.add((peer, edge, target))
     return _sum_up(check, state)
 
 

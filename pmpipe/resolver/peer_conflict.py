@@ -108,6 +108,21 @@ def explain_set_conflict(edge: Edge, rival: Edge | None) -> PeerConflictError:
     )
 
 
+def explain_depth(edge: Edge) -> PeerConflictError:
+    """The error for peers that need each other in a longer row than can be followed."""
+    return PeerConflictError(
+        f"the peer dependencies of {chain(edge.origin)} go too deep", details=(describe(edge),), hint=_HINT
+    )
+
+
+def explain_circle() -> PeerConflictError:
+    """The error for peers that push each other out without an end, where nobody can tell any more which."""
+    return PeerConflictError(
+        "the dependencies cannot be put together: peers of peers push each other out in a circle, or go too deep",
+        hint=_HINT,
+    )
+
+
 def explain_endless(edge: Edge, placed: Node, rivals: Sequence[Package]) -> PeerConflictError:
     """The error for versions that would replace each other for ever.
 

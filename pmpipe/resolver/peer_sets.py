@@ -22,8 +22,8 @@ from pmpipe.resolver.can_place import can_replace
 from pmpipe.resolver.location import is_inside_project, location_of
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
-from pmpipe.resolver.package import Kind, Package
-from pmpipe.resolver.peer_conflict import explain_set_conflict
+from pmpipe.resolver.package import Kind, NameKey, Package
+from pmpipe.resolver.peer_conflict import explain_depth, explain_set_conflict
 from pmpipe.resolver.refusal import refused_place, refused_request
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, request_of
 from pmpipe.resolver.satisfy import base_folder, folder_of, satisfies
@@ -32,8 +32,11 @@ from pmpipe.resolver.tree import Tree
 
 Answer = TypeVar("Answer")
 
-#: Peers of peers of peers: longer chains than this are circles in which versions displace each other; npm hangs there.
-_MAX_DEPTH = 100
+#: So often may names come again in a chain of peers: more are circles in which versions displace each other; npm hangs
+#: there.
+_MAX_REPETITIONS = 90
+#: Peers of peers of peers: no chain is that long, unless somebody makes it so.
+_MAX_DEPTH = 500
 
 #: A computation that stops where it needs something fed.
 Waiting: TypeAlias = Generator[Ask, None, Answer]
@@ -56,6 +59,8 @@ class PeerSets:
         self.failures: dict[Node, None] = {}
         self.latest: dict[Node, Tree | Node] = {}
         self._depth = 0
+        #: how often each name stands in the chain of peers that is being loaded
+        self._chain: dict[NameKey, int] = {}
         self._looks_up_fewer = options.looks_up_fewer_peers
 
     # --- little trees
@@ -126,13 +131,20 @@ class PeerSets:
         Raises:
             PeerConflictError: see `candidate`; or two versions of a peer replace each other for ever.
         """
+        chain, key = self._chain, edge.dependency.key
         self._depth += 1
+        chain[key] = chain.get(key, 0) + 1
         try:
-            if self._depth > _MAX_DEPTH:
+            if self._depth - len(chain) > _MAX_REPETITIONS:
                 raise explain_set_conflict(edge, second)
+            if self._depth > _MAX_DEPTH:
+                raise explain_depth(edge)
             return (yield from self._into_tree(edge, tree, second, required))
         finally:
             self._depth -= 1
+            chain[key] -= 1
+            if not chain[key]:
+                del chain[key]
 
     def _into_tree(self, edge: Edge, tree: Tree, second: Edge | None, required: set[Node]) -> Waiting[Node]:
         node = yield from self._node(edge, tree)

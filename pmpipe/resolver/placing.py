@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pmpipe.npm.collation import english_key
-from pmpipe.resolver.can_place import Check, Verdict, can_dedupe, check_place, deepest_place
+from pmpipe.resolver.can_place import Check, Effort, Verdict, can_dedupe, check_place, deepest_place
 from pmpipe.resolver.dep_sets import needed_by_none_else, peer_entry_sets
 from pmpipe.resolver.inside import nodes_from_inside
 from pmpipe.resolver.node import Edge, Node
@@ -77,6 +77,7 @@ class Placer:
         self.updates = updates
         self.overruled: list[Edge] = []
         self.mended: set[Node] = set()
+        self._effort = Effort()
 
     def place(
         self, edge: Edge, candidate: Node, *, explicit: bool = False, parent: Placement | None = None
@@ -120,11 +121,13 @@ class Placer:
             there = target.edges_out.get(key)
             if there is not None and there.dependency.peer and not target.is_top:
                 continue
+            self._effort.begin()
             check = check_place(
                 Check(
                     candidate,
                     edge,
                     target,
+                    self._effort,
                     parent=None if placement.parent is None else placement.parent.check,
                     prefer_dedupe=self.options.prefer_dedupe,
                     explicit=placement.explicit,

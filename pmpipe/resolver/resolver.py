@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,6 +22,7 @@ from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.overrides import OverrideRule
 from pmpipe.resolver.package import Kind, Package
+from pmpipe.resolver.peer_conflict import explain_circle
 from pmpipe.resolver.peer_sets import PeerSets, Waiting
 from pmpipe.resolver.planting import plant_project, pool_for, workspace_answers
 from pmpipe.resolver.prefetch import Prefetcher, Resolved
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from pmpipe.resolver.repairs import Repairs
 
 Event: TypeAlias = Ask | Resolved
+
+#: calls within calls: enough for the longest chain of peers, and far from the end of the stack
+_MAX_CALLS = 5000
 
 
 class IdealTree(msgspec.Struct, frozen=True):
@@ -113,6 +118,8 @@ class Resolver:
     """
 
     def __init__(self, project: Project, options: ResolveOptions | None = None) -> None:
+        # peers are followed as deep as they go, several calls for each
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _MAX_CALLS))
         self.options = options or ResolveOptions()
         pool = pool_for(self.options)
         policy = self.options.sources
@@ -251,6 +258,9 @@ class Resolver:
         except StopIteration:
             self._done = True
             self._waiting = None
+        except RecursionError:
+            # npm's stack overflows at some point, too
+            raise explain_circle() from None
 
     def _events(self) -> list[Event]:
         events: list[Event] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pmpipe.errors import PmpipeError
 from pmpipe.npm.package_path import fault_in_path
 from pmpipe.npm.packument import decode_packument
 from pmpipe.resolver import AskPackument, Project, Resolver
+from pmpipe.resolver.peer_conflict import PeerConflictError
 
 URL = "https://registry.example"
 JUNK: st.SearchStrategy[Any] = st.recursive(
@@ -97,3 +99,31 @@ def test_two_versions_that_claim_to_be_the_same_one_have_their_own_tarballs() ->
         "node_modules/a": f"{URL}/a/-/a-1.0.0.tgz",
         "node_modules/b": f"{URL}/a/-/a-2.0.0.tgz",
     }
+
+
+def test_peers_that_all_need_each_other_take_no_time() -> None:
+    """npm looks at each on every way that leads to it, of which nine of them have 100,000."""
+    names = [f"p{number:02}" for number in range(11)]
+    registry = {name: {"1.0.0": {"peerDependencies": {peer: "1" for peer in names if peer != name}}} for name in names}
+    case = {"registry": registry, "project": {"name": "app", "version": "1.0.0", "dependencies": {"p00": "1"}}}
+    begin = time.process_time()
+    lock = lock_text(resolve(case, "/project", URL))
+    assert time.process_time() - begin < 10
+    assert set(json.loads(lock)["packages"]) == {"", *(f"node_modules/{name}" for name in names)}
+
+
+def chain_of_peers(length: int) -> dict[str, Any]:
+    registry: dict[str, Any] = {f"p{number}": {"1.0.0": {}} for number in range(length)}
+    for number in range(length - 1):
+        registry[f"p{number}"]["1.0.0"]["peerDependencies"] = {f"p{number + 1}": "1"}
+    return {"registry": registry, "project": {"name": "app", "version": "1.0.0", "dependencies": {"p0": "1"}}}
+
+
+def test_a_long_chain_of_peers_is_no_circle() -> None:
+    lock = lock_text(resolve(chain_of_peers(150), "/project", URL))
+    assert len(json.loads(lock)["packages"]) == 151
+
+
+def test_a_chain_of_peers_that_is_too_long_is_an_error() -> None:
+    with pytest.raises(PeerConflictError, match="go too deep"):
+        resolve(chain_of_peers(600), "/project", URL)
