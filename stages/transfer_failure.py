@@ -39,7 +39,6 @@ _NAME_RETRY_S = 1
 #: Answers after which the same request may succeed (npm's list; all of 500 and above as well).
 _TRANSIENT_STATUS = frozenset({408, 420, 429})
 
-
 _USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
 
 _EXCLUDED_HOSTS = "noproxy and NO_PROXY name the hosts that need none"
@@ -47,14 +46,6 @@ _NO_PROXY_HINT = f"check that the proxy is up, and {PROXY_SETTINGS}; {_EXCLUDED_
 _REFUSED_HINT = f"check the proxy's user and password in {PROXY_SETTINGS}"
 _UNREACHED_HINT = "the proxy cannot reach that host, or has trouble itself: check the host's name, or try again later"
 _BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
-_PROXY_HINT = f"check that the proxy is up, and {PROXY_SETTINGS}; {_EXCLUDED_HOSTS}"
-_REFUSED_HINT = f"check the proxy's user and password in {PROXY_SETTINGS}"
-_UNREACHED_HINT = "the proxy cannot reach that host, or has trouble itself: check the host's name, or try again later"
-_BUSY_HINT = "the registry or a proxy before it has trouble or cannot keep up: try again later, or set maxsockets lower"
-_WANTED_CERTIFICATE_HINT = (
-    "the registry or a proxy before it wants a client certificate, or another one: name it with the settings cert and "
-    "key, or with certfile and keyfile of the registry"
-)
 _PROXY_HINT = f"check {PROXY_SETTINGS}: the proxy's kind, host and port, and whether it wants a user and password"
 
 
