@@ -192,7 +192,8 @@ class _Job(msgspec.Struct, dict=True):
 
     def _tell(self, verb: str, changes: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
         if not changes:
-            self.output.say(_NOTHING_PENDING)
+            # where all that was called is without a key, a warning has said so
+            self.output.say(f"nothing to {verb}: {_FIELD} stays as it is" if self.words else _NOTHING_PENDING)
             return
         done = {"approve": "approved", "deny": "denied"}[verb]
         changed = {name: some for name, some in changes.items() if some}

@@ -231,8 +231,11 @@ def _versioned_key(identity: Identity) -> str:
 
 
 def _repository_key(repository: GitSpec | None) -> str:
-    if repository is None or repository.hosted is None:
+    if repository is None:
         return ""
+    if repository.hosted is None:
+        # on a host of one's own; npm writes no entry then, and heeds this one
+        return repository.save_spec.partition("#")[0]
     return msgspec.structs.replace(repository.hosted, committish=None).shortcut
 
 
@@ -243,8 +246,9 @@ def _targets(spec: Spec | None, identity: Identity) -> bool:
     if isinstance(spec, (TagSpec, RangeSpec, VersionSpec)):
         return bool(identity.name) and identity.name == spec.name
     if isinstance(spec, GitSpec):
-        address = address_of(spec)
-        return bool(address) and identity.repository is not None and address == address_of(identity.repository)
+        address = address_of(spec) or spec.fetch_spec
+        repository = identity.repository
+        return bool(address) and repository is not None and address == (address_of(repository) or repository.fetch_spec)
     return matches(identity, spec)
 
 

@@ -13,6 +13,7 @@ import pytest
 from support.git import make_repository
 from support.packages import PackedFile, make_package
 from support.project import Project, pid_of_script, processes_of, wait_until
+from support.registry import PackageRegistry
 
 #: Notes in the project's folder what runs, in its order.
 NOTE = "echo $npm_lifecycle_event $npm_package_name >> $INIT_CWD/ran"
@@ -472,6 +473,28 @@ def test_a_package_from_git_prepares_itself_with_the_next_install(project: Proje
     for command in ("install", "rebuild", "install"):
         project.succeeds(command)
         assert made.read_text() == "x\n"
+
+
+def test_a_package_from_git_on_a_host_of_ones_own_can_be_approved_by_its_name(project: Project, tmp_path: Path) -> None:
+    document = {"name": "g", "version": "1.0.0", "scripts": {"prepare": "echo x >> made"}}
+    url, commit = make_repository(tmp_path / "repository", {"package.json": json.dumps(document)})
+    project.declare(dependencies={"g": url})
+    project.succeeds("install")
+    project.succeeds("install-scripts", "approve", "g")
+    assert allowed(project) == {f"{url}#{commit}": True}
+    project.succeeds("install")
+    assert (project.folder / "node_modules/g/made").read_text() == "x\n"
+
+
+def test_what_no_entry_can_mean_is_not_said_to_have_been_decided_about(
+    project: Project, registry: PackageRegistry
+) -> None:
+    url = registry.serve("/loose.tgz", BUILT.tarball)
+    project.declare(dependencies={"built": url})
+    project.succeeds("install")
+    run = project.succeeds("install-scripts", "approve", "built")
+    assert "no entry can mean them: built@1.0.0" in run.stderr
+    assert "nothing to approve: allowScripts stays as it is" in run.stdout
 
 
 # -- failures -----------------------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from asking_npm import ask_npm
 from script_texts import FOLDER, HOME, ScriptTexts, asked_about, with_address, without_version
 
 from pmpipe.npm.script_approval import Candidate, approve, deny, name_key, unused, versioned_key
-from pmpipe.npm.script_source import ScriptSource
+from pmpipe.npm.script_source import ScriptSource, identify, read_key
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GIT = ScriptSource(resolved=f"git+ssh://git@github.com/user/project.git#{COMMIT}")
+NAMELESS = ScriptSource(resolved="https://host.example/x.tgz")
 ELSEWHERE = ScriptSource(resolved=f"git+ssh://git@host.example/user/project.git#{COMMIT}")
 UNNAMED = ScriptSource(name="x", version="1.0.0", resolved="https://registry.example/tarballs/1234.tgz")
 
@@ -51,7 +52,7 @@ def outcome(entries, *changes, warned=False):
         (ScriptSource(name="@s/x", version="1.0.0"), "@s/x", "@s/x@1.0.0"),
         (UNNAMED, "x", ""),
         (GIT, "github:user/project", f"github:user/project#{COMMIT}"),
-        (ELSEWHERE, "", ""),
+        (ELSEWHERE, "git+ssh://git@host.example/user/project.git", f"{ELSEWHERE.resolved}"),
         (ScriptSource(resolved="file:x.tgz"), "file:/project/app/x.tgz", "file:/project/app/x.tgz"),
         (ScriptSource(links=("file:../lib",), folders=("/project/app/lib",)), "file:../lib", "file:../lib"),
         (ScriptSource(folders=("/project/app/lib",)), "/project/app/lib", "/project/app/lib"),
@@ -140,10 +141,22 @@ def test_package_with_a_name_that_comes_from_nowhere_known_is_approved_by_its_na
     assert approved({}, source) == outcome({"x": True}, ("x", "added"), warned=True)
 
 
+def test_a_repository_on_a_host_of_ones_own_is_approved_by_its_address():
+    # npm writes no entry for it, and heeds this one
+    assert approved({"a": True}, ELSEWHERE) == outcome(
+        {"a": True, ELSEWHERE.resolved: True}, (ELSEWHERE.resolved, "added")
+    )
+    address = "git+ssh://git@host.example/user/project.git"
+    assert denied({ELSEWHERE.resolved: True}, ELSEWHERE)["entries"] == [[address, False]]
+    key = read_key(versioned_key(ELSEWHERE, FOLDER, HOME), FOLDER, HOME)
+    repository = identify(ELSEWHERE, FOLDER, HOME).repository
+    assert (key.fetch_spec, key.committish) == (repository.fetch_spec, repository.committish)
+
+
 def test_package_without_a_key_is_neither_approved_nor_denied():
-    assert approved({"a": True}, ELSEWHERE) == outcome({"a": True})
-    assert approved({"a": True}, ELSEWHERE, pin=False) == outcome({"a": True})
-    assert denied({"a": True}, ELSEWHERE) == outcome({"a": True})
+    assert approved({"a": True}, NAMELESS) == outcome({"a": True})
+    assert approved({"a": True}, NAMELESS, pin=False) == outcome({"a": True})
+    assert denied({"a": True}, NAMELESS) == outcome({"a": True})
 
 
 def test_denial_is_for_all_versions_and_takes_out_the_pins():
@@ -240,6 +253,12 @@ def but_for_older_denials(mine, theirs):
     )
 
 
+def is_on_a_host_of_ones_own(source):
+    """Whether it is from a repository for which npm writes no entry, while it heeds one."""
+    repository = identify(source, FOLDER, HOME).repository
+    return repository is not None and repository.hosted is None
+
+
 def differences(texts, packages):
     """Ask npm about packages in its form, and ourselves about them in ours: lists of pairs (ours, npm's)."""
     questions, answers = [], []
@@ -258,8 +277,10 @@ def differences(texts, packages):
     asked = zip(questions, *zip(*map(but_for_older_denials, answers, found), strict=True), strict=True)
     return [
         (question, mine, theirs)
-        for question, mine, theirs in asked
-        if mine != theirs and not str(theirs).startswith("error: Invalid URL")
+        for (question, mine, theirs), pairs in zip(asked, packages, strict=True)
+        if mine != theirs
+        and not str(theirs).startswith("error: Invalid URL")
+        and (question["kind"] == "unused" or not any(is_on_a_host_of_ones_own(source) for source, _ in pairs))
     ]
 
 
