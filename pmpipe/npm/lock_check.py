@@ -32,6 +32,7 @@ from pmpipe.npm.overrides import Overrides
 from pmpipe.npm.package_path import ROOT, PackagePath, is_external, is_installed
 from pmpipe.npm.resolutions import may_contradict
 from pmpipe.npm.satisfaction import Satisfaction, file_path
+from pmpipe.npm.semver import intersects, parse_range
 
 
 class ProblemKind(enum.Enum):
@@ -232,10 +233,36 @@ def _is_fatal_mismatch(graph: LockGraph, edge: Edge, satisfaction: Satisfaction,
         return True
     # npm keeps the conflict only if the folder that it would have to be solved in wants just what is there
     holder = graph.holder(edge.source)
-    return not any(
-        other.name == edge.name and other.target is not None and satisfaction.is_satisfied(other)
-        for other in (graph.edges[holder] if holder is not None else ())
-    )
+    return holder is None or not _is_wanted_by(graph, holder, edge, satisfaction)
+
+
+def _is_wanted_by(graph: LockGraph, holder: PackagePath, edge: Edge, satisfaction: Satisfaction) -> bool:
+    """Whether a package wants what another one finds for a peer: itself, or as a peer of something that it wants.
+
+    The latter counts if no version would do for both.
+    """
+    waiting = [other for other in graph.edges[holder] if other.target is not None and satisfaction.is_satisfied(other)]
+    seen = {other.target for other in waiting}
+    for other in waiting:
+        if other.source == holder and other.name == edge.name:
+            return True
+        if other.target == edge.target and not _may_agree(satisfaction.spec(other), satisfaction.spec(edge)):
+            return True
+        assert other.target is not None, "it finds something"
+        for peer in graph.edges.get(other.target, ()):
+            if peer.type not in PEER_EDGES or peer.target is None or not satisfaction.is_satisfied(peer):
+                continue
+            if peer.target not in seen or peer.target == edge.target:
+                seen.add(peer.target)
+                waiting.append(peer)
+    return False
+
+
+def _may_agree(first: str, second: str) -> bool:
+    """Whether one version may be what two specs ask for."""
+    if parse_range(first) is None or parse_range(second) is None:
+        return first == second
+    return intersects(first, second, loose=False)
 
 
 def _is_held(graph: LockGraph, edge: Edge, satisfaction: Satisfaction) -> bool:

@@ -266,6 +266,34 @@ PEER_CASES = {
         {"h": "1", "p": "1"},
         {"node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}), "node_modules/x": X, "node_modules/p": P1},
     ),
+    "of a package's package, against a peer of one of the project's": project(
+        {"k": "1"},
+        {
+            "node_modules/k": entry("1.0.0", "k", peerDependencies={"p": "^1"}, dependencies={"h": "1"}),
+            "node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}),
+            "node_modules/x": X,
+            "node_modules/p": P1,
+        },
+    ),
+    "of a package's package, against a peer of a peer": project(
+        {"k": "1"},
+        {
+            "node_modules/k": entry("1.0.0", "k", peerDependencies={"q": "1"}, dependencies={"h": "1"}),
+            "node_modules/q": entry("1.0.0", "q", peerDependencies={"p": "^1"}),
+            "node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}),
+            "node_modules/x": X,
+            "node_modules/p": P1,
+        },
+    ),
+    "of a package's package, beside a peer that any version does for": project(
+        {"k": "1"},
+        {
+            "node_modules/k": entry("1.0.0", "k", peerDependencies={"p": "*"}, dependencies={"h": "1"}),
+            "node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}),
+            "node_modules/x": X,
+            "node_modules/p": P1,
+        },
+    ),
     "of a nested package, with room beside it": project(
         {"h": "1", "p": "1", "x": "2"},
         {
@@ -294,7 +322,12 @@ PEER_CASES = {
 
 PEER_OPTIONS = {"": {}, "force": {"force": True}, "strict": {"strictPeerDeps": True}}
 #: what is refused without options; the others conflict where there is no better place
-TOLERATED = {"of a package's package, against the project's", "of a nested package, against its holder's"}
+TOLERATED = {
+    "of a package's package, against the project's",
+    "of a package's package, against a peer of one of the project's",
+    "of a package's package, against a peer of a peer",
+    "of a nested package, against its holder's",
+}
 #: what is no conflict, but missing, is refused under force too
 MISSING_PEERS = {"missing", "in the package's own folder"}
 
