@@ -197,10 +197,20 @@ def _problems_of(
             is_fatal = edge.type is not EdgeType.OPTIONAL
             yield _problem(graph, edge, satisfaction, ProblemKind.MISSING, is_fatal=is_fatal, options=options)
         elif not satisfaction.is_satisfied(edge) and not _is_shrinkwrapped(graph, edge.target):
-            is_fatal = is_own or _is_fatal_mismatch(graph, edge, satisfaction, options)
+            is_fatal = is_own and not _is_left_out(graph, edge)
+            is_fatal = is_fatal or _is_fatal_mismatch(graph, edge, satisfaction, options)
             if edge.type is EdgeType.PEER and options.force:
                 is_fatal = False
             yield _problem(graph, edge, satisfaction, ProblemKind.INVALID, is_fatal=is_fatal, options=options)
+
+
+def _is_left_out(graph: LockGraph, edge: Edge) -> bool:
+    """Whether the lock was made without something optional that a workspace asks for, which finds what lies above."""
+    entry = graph.lock.entries.get(edge.source)
+    if edge.type is not EdgeType.OPTIONAL or entry is None or edge.target is None:
+        return False
+    locked = (entry.optional_dependencies or {}).get(edge.name)
+    return locked == edge.requested and graph.holder(edge.target) != edge.source
 
 
 def _hidden_by(edge: Edge, edges: Sequence[Edge]) -> str:

@@ -247,6 +247,22 @@ def test_legacy_peer_deps_leaves_peers_out_of_account():
 
 X = entry("1.0.0", peerDependencies={"p": "^2"})
 P1 = entry("1.0.0", "p")
+
+
+def beside(peers: dict[str, str]) -> MadeProject:
+    """The project needs k, which has these peers, and by way of k and h the package whose peer is the wrong one."""
+    entries = {
+        "node_modules/k": entry("1.0.0", "k", peerDependencies=peers, dependencies={"h": "1"}),
+        "node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}),
+        "node_modules/q": entry("1.0.0", "q", peerDependencies={"p": "^1"}),
+        "node_modules/x": X,
+        "node_modules/p": P1,
+    }
+    if "q" not in peers:
+        del entries["node_modules/q"]
+    return project({"k": "1"}, entries)
+
+
 PEER_CASES = {
     "wanted by nobody else": project({"x": "1"}, {"node_modules/x": X, "node_modules/p": P1}),
     "missing": project({"x": "1"}, {"node_modules/x": X}),
@@ -266,34 +282,9 @@ PEER_CASES = {
         {"h": "1", "p": "1"},
         {"node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}), "node_modules/x": X, "node_modules/p": P1},
     ),
-    "of a package's package, against a peer of one of the project's": project(
-        {"k": "1"},
-        {
-            "node_modules/k": entry("1.0.0", "k", peerDependencies={"p": "^1"}, dependencies={"h": "1"}),
-            "node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}),
-            "node_modules/x": X,
-            "node_modules/p": P1,
-        },
-    ),
-    "of a package's package, against a peer of a peer": project(
-        {"k": "1"},
-        {
-            "node_modules/k": entry("1.0.0", "k", peerDependencies={"q": "1"}, dependencies={"h": "1"}),
-            "node_modules/q": entry("1.0.0", "q", peerDependencies={"p": "^1"}),
-            "node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}),
-            "node_modules/x": X,
-            "node_modules/p": P1,
-        },
-    ),
-    "of a package's package, beside a peer that any version does for": project(
-        {"k": "1"},
-        {
-            "node_modules/k": entry("1.0.0", "k", peerDependencies={"p": "*"}, dependencies={"h": "1"}),
-            "node_modules/h": entry("1.0.0", "h", dependencies={"x": "1"}),
-            "node_modules/x": X,
-            "node_modules/p": P1,
-        },
-    ),
+    "of a package's package, against a peer of one of the project's": beside({"p": "^1"}),
+    "of a package's package, against a peer of a peer": beside({"q": "1"}),
+    "of a package's package, beside a peer that any version does for": beside({"p": "*"}),
     "of a nested package, with room beside it": project(
         {"h": "1", "p": "1", "x": "2"},
         {
@@ -371,6 +362,23 @@ def test_npm_refuses_the_same_conflicts_of_peers(case: str, npm_on_peers: dict[t
 
 
 # -- workspaces and folders ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("locked", "fatal"), [("^2", []), ("^1", ["Invalid: lock file's x@1.0.0 does not satisfy x@^2"])]
+)
+def test_what_is_optional_for_a_workspace_may_be_missing_below_another_version(locked: str, fatal: list[str]):
+    """The lock was made where it could not be had; unless the workspace has come to ask for it since."""
+    entries = {
+        "node_modules/a": link("packages/a"),
+        "packages/a": {"version": "1.0.0", "optionalDependencies": {"x": locked}},
+        "node_modules/x": entry("1.0.0"),
+    }
+    root = {"workspaces": ["packages/*"], "dependencies": {"x": "1"}}
+    manifests = {"packages/a": {"name": "a", "version": "1.0.0", "optionalDependencies": {"x": "^2"}}}
+    problems = MadeProject(root, entries, manifests, {"a": "packages/a"}).problems()
+    assert fatal_lines(problems) == fatal
+    assert [str(problem) for problem in problems] == ["Invalid: lock file's x@1.0.0 does not satisfy x@^2"]
 
 
 def workspace_project(manifest: dict[str, Any], entries: dict[str, Any] | None = None) -> MadeProject:
