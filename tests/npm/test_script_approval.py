@@ -246,7 +246,7 @@ def but_for_older_denials(mine, theirs):
     """Both answers without the denials that mean nothing to npm: before 11.20 those of certain versions may be some."""
     if not (isinstance(mine, dict) and isinstance(theirs, dict) and "removed" in theirs):
         return mine, theirs
-    passed_over = {key for key, value, reason in theirs["removed"] if value is False and reason == "not-installed"}
+    passed_over = {key for key, value, _ in theirs["removed"] if value is False}
     return tuple(
         {part: [one for one in answer[part] if one[0] not in passed_over] for part in answer}
         for answer in (mine, theirs)
