@@ -20,6 +20,10 @@ _KEPT_BYTES = 8 << 10
 #: How often (seconds) it is looked whether a script has ended, where the kernel cannot tell.
 _TICK_S = 0.02
 
+#: So long (seconds) the kernel waits at most. What a signal has to do that comes just before it begins is done by the
+#: interpreter when the waiting is over, and a script may take an hour.
+_LONGEST_WAIT_S = 0.25
+
 #: How long (seconds) a script may take to end after SIGTERM.
 _TERM_S = 0.2
 
@@ -77,7 +81,7 @@ class ScriptProcess:
                 os.set_blocking(output.fileno(), False)
                 poll.register(output, select.POLLIN)
             while self._process.poll() is None:
-                ready = {descriptor for descriptor, _ in poll.poll(None if pidfd >= 0 else _TICK_S * 1000)}
+                ready = {descriptor for descriptor, _ in poll.poll((_LONGEST_WAIT_S if pidfd >= 0 else _TICK_S) * 1000)}
                 if output is not None and output.fileno() in ready and not self._take_in(output):
                     poll.unregister(output)
                     output = None
