@@ -7,7 +7,9 @@ from asking_npm import ask_npm
 from script_texts import FOLDER, HOME, ScriptTexts, asked_about, with_address, without_version
 
 from pmpipe.npm.script_approval import Candidate, approve, deny, name_key, unused, versioned_key
+from pmpipe.npm.script_policy import is_for_any_version
 from pmpipe.npm.script_source import ScriptSource, identify, read_key
+from pmpipe.npm.spec_types import RangeSpec, VersionSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GIT = ScriptSource(resolved=f"git+ssh://git@github.com/user/project.git#{COMMIT}")
@@ -242,11 +244,17 @@ def answer_of_ours(question, sources):
     }
 
 
-def but_for_older_denials(mine, theirs):
-    """Both answers without the denials that mean nothing to npm: before 11.20 those of certain versions may be some."""
-    if not (isinstance(mine, dict) and isinstance(theirs, dict) and "removed" in theirs):
+def but_for_older_denials(mine, theirs, sources):
+    """Both answers without denials of versions where nothing vouches for any: before 11.20 npm takes those out."""
+    known = [identify(source, FOLDER, HOME) for source in sources]
+    if "removed" not in theirs or all(one.version for one in known if one.from_registry):
         return mine, theirs
-    passed_over = {key for key, value, _ in theirs["removed"] if value is False}
+    specs = {key: read_key(key, FOLDER, HOME) for key, value, _ in theirs["removed"] if value is False}
+    passed_over = {
+        key
+        for key, spec in specs.items()
+        if isinstance(spec, (VersionSpec, RangeSpec)) and not is_for_any_version(spec)
+    }
     return tuple(
         {part: [one for one in answer[part] if one[0] not in passed_over] for part in answer}
         for answer in (mine, theirs)
@@ -274,10 +282,15 @@ def differences(texts, packages):
         questions.append(question)
         answers.append(answer_of_ours(question, ours))
     found = ask_npm("ask_scripts.cjs", questions)
-    asked = zip(questions, *zip(*map(but_for_older_denials, answers, found), strict=True), strict=True)
+    compared = [
+        but_for_older_denials(mine, theirs, [source for source, _ in pairs])
+        if question["kind"] == "unused"
+        else (mine, theirs)
+        for question, mine, theirs, pairs in zip(questions, answers, found, packages, strict=True)
+    ]
     return [
         (question, mine, theirs)
-        for (question, mine, theirs), pairs in zip(asked, packages, strict=True)
+        for question, (mine, theirs), pairs in zip(questions, compared, packages, strict=True)
         if mine != theirs
         and not str(theirs).startswith("error: Invalid URL")
         and (question["kind"] == "unused" or not any(is_on_a_host_of_ones_own(source) for source, _ in pairs))
