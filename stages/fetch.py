@@ -2,10 +2,11 @@
 
 What the parts are: `fetch_worker` takes jobs and sends results, `transfer` is one download with its attempts,
 `lane` is one libcurl handle with its options, `curl_loop` joins libcurl's sockets and timers to the event loop,
-`name_gate` has each name asked for once, `proxy_choice` says which proxy is on the way, `pace` says which download is
-too slow, `arena_sink` brings a body into the shared arena within the budget, `transfer_ending` is how an attempt ended,
-`transfer_failure` and `tls_failure` say what went wrong, `ca_bundle` finds whom to trust, `client_certificates` has
-what registries want to see, `git` checks out commits.
+`waiting_downloads` has what is not under way, `name_gate` has each name asked for once, `proxy_choice` says which proxy
+is on the way, `pace` says which download is too slow, `held_space` counts what lies in the shared arena, `arena_sink`
+brings a body there within the budget, `fetch_results` words what is asked and answered, `transfer_ending` is how an
+attempt ended, `transfer_failure` and `tls_failure` say what went wrong, `ca_bundle` finds whom to trust,
+`client_certificates` has what registries want to see, `git` checks out commits.
 
 This module is what the supervisor imports: libcurl, asyncio and uvloop are loaded in the forked process only.
 """

@@ -19,29 +19,27 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import resource
-from collections import defaultdict, deque
+from collections import defaultdict
 from mmap import mmap
 from typing import Any, NoReturn
 
 import msgspec
 import uvloop
 
-from pmpipe.errors import RegistryError
-from stages.arena import ArenaAllocator
-from stages.arena_sink import ArenaSink, HeldBudget
+from stages.arena_sink import ArenaSink
 from stages.ca_bundle import find_ca_bundle
 from stages.channel import Channel, ChannelEnded
 from stages.client_certificates import ClientCertificates, ClientPem
 from stages.curl_loop import CurlLoop, Finished
+from stages.descriptors import possible_connections
 from stages.fetch import FetchSettings, crash_for_good
+from stages.fetch_results import document_headers, document_result, not_requested, withdrawn
 from stages.git_jobs import GitJobs
+from stages.held_space import HeldSpace
 from stages.lane import Lane
 from stages.messages import (
-    Failed,
     FetchDocument,
     Fetched,
-    FetchedDocument,
     FetchGit,
     FetchTarball,
     FindGitCommit,
@@ -49,27 +47,20 @@ from stages.messages import (
     JobId,
     Release,
     Result,
-    SharedBytes,
     Withdraw,
     decode_jobs,
     encode,
 )
-from stages.name_gate import NameGate
 from stages.pace import Pace
 from stages.response_head import GZIP_CODINGS
 from stages.tls_failure import no_authorities
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
 from stages.transfer_ending import OPERATION_TIMEDOUT, Failure
+from stages.waiting_downloads import Waiting, WaitingDownloads
 from stages.worker import IDLE, JobBoard, chunked
-
-#: More than are open before there is a connection.
-_MANY_DESCRIPTORS = 64
 
 #: How often the downloads' pace is looked at.
 _PACE_INTERVAL_S = 1.0
-
-#: Descriptors that are not connections: the loop's own, git's pipes, the CA file while it is read.
-_SPARE_DESCRIPTORS = 16
 
 #: Tarballs of which the downloads are started together. Measured in cold installs: of 3,300 tarballs, from a registry
 #: that answers at once, started one by one 4.4 s, in lots of 16 4.1 s, in lots of 48 4.2 s; of 1,200 where it takes
@@ -88,30 +79,18 @@ class _Slot(msgspec.Struct, eq=False):
     pace: Pace
 
 
-class _Waiting(msgspec.Struct, eq=False):
-    """A download that has to be started, for the first time or again."""
-
-    transfer: Transfer
-    sink: ArenaSink
-    is_document: bool
-
-
 class FetchWorker:
     """See `stages.fetch.run_fetch`."""
 
     def __init__(self, settings: FetchSettings, arena: mmap, jobs: Channel, results: Channel, board: JobBoard) -> None:
         self._settings = settings
-        self._arena = arena
         self._jobs = jobs
         self._results = results
         self._board = board
-        self._allocator = ArenaAllocator(len(arena))
-        #: of tarballs, and of documents
-        self._tarball_budget = HeldBudget(settings.held_bytes)
-        self._document_budget = HeldBudget(settings.held_document_bytes)
+        self._space = HeldSpace(arena, settings.held_bytes, settings.held_document_bytes)
         self._ca_bundle = find_ca_bundle(settings.ca_file, settings.ca_pem, os.environ)
         self._certificates = ClientCertificates()
-        self._connections = _possible_connections(
+        self._connections = possible_connections(
             min(settings.maximum_connections + settings.document_connections, settings.total_connections)
         )
         self._loop = uvloop.new_event_loop()
@@ -119,29 +98,19 @@ class FetchWorker:
         #: the channel of jobs has ended: nothing is started or sent any more
         self._ended = False
         self._starts = 0
-        #: downloads that are to be started, in this order; documents first
-        self._waiting: deque[_Waiting] = deque()
-        self._waiting_documents: deque[_Waiting] = deque()
+        self._waiting = WaitingDownloads(self._loop, self._pump_soon)
         #: all and only downloads under way, by libcurl handle
         self._active: dict[Any, _Slot] = {}
+        #: how many of them are documents
+        self._active_documents = 0
         #: lanes that carry nothing, by their client certificate
         self._free_lanes: defaultdict[ClientPem | None, list[Lane]] = defaultdict(list)
         #: all and only active downloads whose body waits for room
         self._paused: dict[Lane, _Slot] = {}
-        #: has the downloads that wait for a name
-        self._names: NameGate[_Waiting] = NameGate()
-        #: all and only downloads that wait for their next attempt, with their timer
-        self._retrying: dict[_Waiting, asyncio.TimerHandle] = {}
-        #: how many of them are documents
-        self._active_documents = 0
-        #: what is complete and was not released: arena offset -> bytes counted in the budget
-        self._unreleased: dict[int, int] = {}
-        #: all and only offsets in there that tarballs have
-        self._held_tarballs: set[int] = set()
         #: why no job can use an origin
         self._down: dict[str, Failure] = {}
         self._git = GitJobs(
-            settings, self._loop, take=board.take, finish=self._on_git_result, withdrawn=_withdrawn, crash=self._crash
+            settings, self._loop, take=board.take, finish=self._on_git_result, withdrawn=withdrawn, crash=self._crash
         )
         self._outbox: list[Result] = []
         self._pump_is_due = False
@@ -180,7 +149,7 @@ class FetchWorker:
         if isinstance(job, FetchTarball | FetchDocument):
             self._accept_download(job)
         elif isinstance(job, Release):
-            self._release(job)
+            self._space.release(job)
         elif isinstance(job, Withdraw):
             self._withdraw(job.job)
         elif isinstance(job, FetchGit | FindGitCommit):
@@ -191,15 +160,14 @@ class FetchWorker:
     def _accept_download(self, job: FetchTarball | FetchDocument) -> None:
         url = check_request(job.url, job.authorization)
         if isinstance(url, Failure):
-            self._outbox.append(_failed(job, url))
+            self._outbox.append(not_requested(job, url))
             return
         certificate = self._certificates.find(job.certificate)
         if isinstance(certificate, Failure):
-            self._outbox.append(_failed(job, certificate))
+            self._outbox.append(not_requested(job, certificate))
             return
         is_document = isinstance(job, FetchDocument)
-        budget = self._document_budget if is_document else self._tarball_budget
-        sink = ArenaSink(self._arena, self._allocator, budget, job.maximum_bytes)
+        sink = self._space.sink(job.maximum_bytes, is_document=is_document)
         transfer = Transfer(
             job=job.job,
             label=job.label,
@@ -212,22 +180,7 @@ class FetchWorker:
         if isinstance(job, FetchDocument):
             transfer.headers = document_headers(job)
             transfer.is_conditional = bool(job.etag or job.last_modified)
-        self._enqueue(_Waiting(transfer, sink, is_document))
-
-    def _enqueue(self, waiting: _Waiting, *, first: bool = False) -> None:
-        queue = self._waiting_documents if waiting.is_document else self._waiting
-        if first:
-            queue.appendleft(waiting)
-        else:
-            queue.append(waiting)
-
-    def _release(self, job: Release) -> None:
-        # what is still read has left the budget before
-        budget = self._tarball_budget if job.offset in self._held_tarballs else self._document_budget
-        budget.release(self._unreleased.pop(job.offset, 0))
-        if not job.is_still_read:
-            self._held_tarballs.discard(job.offset)
-            self._allocator.free(job.offset, self._arena)
+        self._waiting.put(Waiting(transfer, sink, is_document))
 
     def _withdraw(self, number: JobId) -> None:
         """Give up a job wherever it is; what is complete is on its way already."""
@@ -235,9 +188,9 @@ class FetchWorker:
             return
         transfer = self._take_out(number)
         if transfer is not None:
-            self._outbox.append(_withdrawn(number, transfer.label))
+            self._outbox.append(withdrawn(number, transfer.label))
             # it may be the one that asks for a name
-            self._let_go_on(self._names.leave(transfer))
+            self._waiting.leave(transfer)
 
     def _take_out(self, number: JobId) -> Transfer | None:
         """Forget a download, and close its connection if it has one."""
@@ -245,15 +198,8 @@ class FetchWorker:
             if slot.transfer.job == number:
                 self._break_off(slot)
                 return slot.transfer
-        queues = (self._waiting_documents, self._waiting, self._retrying)
-        found = next((one for queue in queues for one in queue if one.transfer.job == number), None)
-        if found is None:
-            found = self._names.withdraw(lambda one: one.transfer.job == number)
-        elif found in self._retrying:
-            self._retrying.pop(found).cancel()
-        else:
-            (self._waiting_documents if found.is_document else self._waiting).remove(found)
-        return found.transfer if found is not None else None
+        waiting = self._waiting.take_out(number)
+        return waiting.transfer if waiting is not None else None
 
     def _break_off(self, slot: _Slot) -> None:
         handle = slot.lane.handle
@@ -288,28 +234,28 @@ class FetchWorker:
         if self._active:
             # of all that is under way the oldest: a crash is reported with a job that was not done
             self._board.take(next(iter(self._active.values())).transfer.job)
-        elif not (self._waiting or self._waiting_documents or self._retrying or self._git.is_running):
+        elif self._waiting.are_none and not self._git.is_running:
             self._board.take(IDLE)
 
     def _start_downloads(self) -> None:
-        while self._waiting_documents and self._may_start_document():
-            self._start(self._waiting_documents.popleft())
-        if self._waiting and self._has_room_for_a_lot():
-            while self._waiting and self._may_start_tarball():
-                self._start(self._waiting.popleft())
+        documents, tarballs = self._waiting.documents, self._waiting.tarballs
+        while documents and self._may_start_document():
+            self._start(documents.popleft())
+        if tarballs and self._has_room_for_a_lot():
+            while tarballs and self._may_start_tarball():
+                self._start(tarballs.popleft())
 
-    def _may_start(self, budget: HeldBudget, *, is_document: bool) -> bool:
-        if len(self._active) >= self._connections or budget.exhausted:
+    def _may_start(self, *, is_document: bool) -> bool:
+        if len(self._active) >= self._connections or self._space.budget(is_document=is_document).exhausted:
             return False
         return not any(slot.is_document is is_document for slot in self._paused.values())
 
     def _may_start_document(self) -> bool:
-        return self._active_documents < self._settings.document_connections and self._may_start(
-            self._document_budget, is_document=True
-        )
+        has_connection = self._active_documents < self._settings.document_connections
+        return has_connection and self._may_start(is_document=True)
 
     def _tarballs_in_hand(self) -> int:
-        return len(self._active) - self._active_documents + len(self._held_tarballs)
+        return len(self._active) - self._active_documents + self._space.complete_tarballs
 
     def _has_room_for_a_lot(self) -> bool:
         most = self._settings.tarballs_in_hand
@@ -319,18 +265,18 @@ class FetchWorker:
         return (
             len(self._active) - self._active_documents < self._settings.maximum_connections
             and self._tarballs_in_hand() < self._settings.tarballs_in_hand
-            and self._may_start(self._tarball_budget, is_document=False)
+            and self._may_start(is_document=False)
         )
 
-    def _start(self, waiting: _Waiting) -> None:
+    def _start(self, waiting: Waiting) -> None:
         transfer = waiting.transfer
         obstacle = self._obstacle(transfer)
         if obstacle is not None:
             self._outbox.append(transfer.give_up(obstacle).failed)
             # it may have asked for a name before, and others wait for the answer
-            self._let_go_on(self._names.leave(transfer))
+            self._waiting.leave(transfer)
             return
-        if not self._names.admits(transfer.peer, transfer, waiting):
+        if not self._waiting.admits(waiting):
             return
         self._board.take(transfer.job)
         request = transfer.next_request()
@@ -360,14 +306,7 @@ class FetchWorker:
 
     def _on_connect(self, lane: Lane) -> None:
         # called from within libcurl: nothing is started here
-        self._let_go_on(self._names.open(self._active[lane.handle].transfer.peer))
-
-    def _let_go_on(self, waited: list[_Waiting]) -> None:
-        """Start those soon that waited for a peer's name; they were waiting before all others."""
-        for waiting in reversed(waited):
-            self._enqueue(waiting, first=True)
-        if waited:
-            self._pump_soon()
+        self._waiting.on_name(self._active[lane.handle].transfer.peer)
 
     def _on_pause(self, lane: Lane) -> None:
         # called from within libcurl: only a note is made
@@ -392,11 +331,11 @@ class FetchWorker:
             step = slot.transfer.handle(ending)
             # another attempt begins at the first URL, so what was asked for behind a redirect may never be again
             asks_again = ending.is_nameless and isinstance(step, Again) and slot.transfer.peer == asked
-            self._let_go_on(self._names.leave(slot.transfer, asked if asks_again else ""))
+            self._waiting.leave(slot.transfer, asked if asks_again else "")
             if isinstance(step, Completed | NotModified):
                 self._complete(slot, step)
             elif isinstance(step, Again):
-                self._repeat(_Waiting(slot.transfer, slot.sink, slot.is_document), step.wait_s)
+                self._waiting.put_later(Waiting(slot.transfer, slot.sink, slot.is_document), step.wait_s)
             else:
                 self._give_up(step)
         self._pump_soon()
@@ -427,43 +366,24 @@ class FetchWorker:
             slot.sink.rewind()
             self._give_up(slot.transfer.give_up(unreadable_document(encoding, slot.transfer.url)))
             return
-        source = slot.sink.finish() if isinstance(step, Completed) else None
-        if source is not None:
-            self._unreleased[source.offset] = slot.sink.space
+        source = self._space.keep(slot.sink, is_document=slot.is_document) if isinstance(step, Completed) else None
         if slot.is_document:
-            self._outbox.append(_document_result(slot, step, source))
+            self._outbox.append(document_result(slot.transfer.job, slot.lane.document_head(), step, source))
             return
         assert source is not None, "a tarball's request is not conditional"
         if encoding:
             source = msgspec.structs.replace(source, encoding=encoding)
-        self._held_tarballs.add(source.offset)
         self._outbox.append(Fetched(slot.transfer.job, source, step.wire_bytes, step.attempts))
-
-    def _repeat(self, waiting: _Waiting, wait_s: float) -> None:
-        if wait_s <= 0:
-            self._enqueue(waiting, first=True)
-        else:
-            self._retrying[waiting] = self._loop.call_later(wait_s, self._on_retry, waiting)
-
-    def _on_retry(self, waiting: _Waiting) -> None:
-        del self._retrying[waiting]
-        self._enqueue(waiting, first=True)
-        self._pump_soon()
 
     def _give_up(self, step: GaveUp) -> None:
         failed = step.failed
         if step.failure.untrusted:
             failed = msgspec.structs.replace(failed, details=(*failed.details, *self._ca_bundle.trusted))
         self._outbox.append(failed)
-        if not step.origin_down:
-            return
-        self._down[step.origin_down] = step.failure
-        # those that wait for another attempt need not wait for this answer
-        for waiting, timer in list(self._retrying.items()):
-            if waiting.transfer.url.origin == step.origin_down:
-                timer.cancel()
-                del self._retrying[waiting]
-                self._enqueue(waiting, first=True)
+        if step.origin_down:
+            self._down[step.origin_down] = step.failure
+            # the answer is known
+            self._waiting.hurry(step.origin_down)
 
     def _on_git_result(self, result: Result) -> None:
         self._outbox.append(result)
@@ -487,54 +407,5 @@ class FetchWorker:
         crash_for_good(self._board, self._results)
 
 
-def _failed(job: FetchTarball | FetchDocument, failure: Failure) -> Failed:
-    """The result of a job that nothing can be asked for."""
-    what = f"{job.label} could not be fetched: {failure.what}"
-    return Failed(job.job, failure.code, what, failure.details, failure.hint, failure.cause)
-
-
-def document_headers(job: FetchDocument) -> tuple[str, ...]:
-    """The header lines of a document's request; it may come under gzip, and is kept as it comes."""
-    headers = [f"Accept: {job.accept}", "Accept-Encoding: gzip"]
-    if job.etag:
-        headers.append(f"If-None-Match: {job.etag}")
-    if job.last_modified:
-        headers.append(f"If-Modified-Since: {job.last_modified}")
-    return tuple(headers)
-
-
-def _document_result(slot: _Slot, step: Completed | NotModified, source: SharedBytes | None) -> FetchedDocument:
-    head = slot.lane.document_head()
-    return FetchedDocument(
-        slot.transfer.job,
-        source,
-        head.gzipped,
-        head.etag,
-        head.last_modified,
-        head.fresh_s,
-        step.wire_bytes,
-        step.attempts,
-    )
-
-
-def _withdrawn(number: JobId, label: str) -> Failed:
-    return Failed(number, RegistryError.code, f"{label} is not needed any more")
-
-
 def _raise(exception: BaseException) -> NoReturn:
     raise exception
-
-
-def _possible_connections(wanted: int) -> int:
-    """As many connections as are wanted and as the limit on open files leaves room for; at least one."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, soft - _open_descriptors() - _SPARE_DESCRIPTORS))
-
-
-def _open_descriptors() -> int:
-    try:
-        return len(os.listdir("/proc/self/fd"))
-    except FileNotFoundError:
-        return _MANY_DESCRIPTORS  # a sandbox without /proc
