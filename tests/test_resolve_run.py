@@ -26,7 +26,8 @@ from pmpipe.orders import (
     WorkerDied,
 )
 from pmpipe.resolving.foreseen import FORESEEN
-from pmpipe.resolving.machine import ResolveRun, ResolveSlots
+from pmpipe.resolving.in_flight import InFlight, ResolveSlots
+from pmpipe.resolving.machine import ResolveRun
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
 from stages.entry import digest_entry_path
@@ -96,8 +97,8 @@ def make_run(
     }
     run_settings = Settings(slots, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
     warming = Warming("/s", frozenset(stored).__contains__)
-    resolve_slots = ResolveSlots(documents, tarballs, kept_bytes, staying_bytes)
-    return ResolveRun(run_settings, warming, resolve_slots, keeps_documents=keeps_documents, goes_on=goes_on)
+    flight = InFlight(run_settings, ResolveSlots(documents, tarballs, kept_bytes, staying_bytes))
+    return ResolveRun(run_settings, warming, flight, keeps_documents=keeps_documents, goes_on=goes_on)
 
 
 def document(number: int, name: str = "a") -> WantDocument:
@@ -546,7 +547,7 @@ def test_all_that_wait_for_a_lost_tarball_are_told() -> None:
 
 def test_of_large_tarballs_as_many_are_unpacked_at_a_time_as_the_settings_say() -> None:
     run = make_run(large=100)
-    run.settings = msgspec.structs.replace(run.settings, large_at_once=2)
+    run.flight.settings = msgspec.structs.replace(run.settings, large_at_once=2)
     fetches = begin(run, *(tarball(number, integrity=DIGESTS[number]) for number in (0, 1)))
     results = [Fetched(job.job, SharedBytes(4096 * job.job, 100), 1, 1) for job in fetches]
     assert [type(job) for job in jobs(run.handle(*results))] == [Extract, Extract]

@@ -17,7 +17,8 @@ from pmpipe.npm.spec import parse_spec
 from pmpipe.npm.spec_types import RangeSpec, TagSpec, VersionSpec
 from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
 from pmpipe.resolving.foreseen import FORESEEN
-from pmpipe.resolving.machine import ResolveRun, ResolveSlots
+from pmpipe.resolving.in_flight import InFlight, ResolveSlots
+from pmpipe.resolving.machine import ResolveRun
 from pmpipe.resolving.packument_requests import PackumentRequests
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
@@ -55,7 +56,8 @@ def make_run(store: Store, sizes: Sizes, *, offline: bool, goes_on: bool) -> Res
     )
     slots = ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes)
     warming = Warming(store.folder, store.has)
-    return ResolveRun(settings, warming, slots, keeps_documents=store.writable, goes_on=goes_on, is_ready=False)
+    flight = InFlight(settings, slots)
+    return ResolveRun(settings, warming, flight, keeps_documents=store.writable, goes_on=goes_on, is_ready=False)
 
 
 def first_wants(manifest: bytes, registries: Registries, store: Store) -> list[WantDocument]:

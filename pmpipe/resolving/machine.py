@@ -8,8 +8,9 @@
     ResolveDone ─> nothing new is fetched, and what the tree does not need is withdrawn; when nothing but writes to the
                    cache is in flight: Finish
 
-Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free slots. Tarballs are
-in `pmpipe.resolving.warming`, the documents' space in the arena in `pmpipe.resolving.document_space`.
+Like `pmpipe.scheduler` it is pure, counts what is in flight, and gives work out only against free slots
+(`pmpipe.resolving.in_flight`). Tarballs are in `pmpipe.resolving.warming`, the documents' space in the arena in
+`pmpipe.resolving.document_space`.
 
 The cache is never waited for. As soon as it is the only one that reads a document, that document holds up no other
 (`ReleaseSpace.is_still_read`), and what it has not written at the end is left to it: the supervisor releases the
@@ -26,7 +27,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import count
 
 import msgspec
 
@@ -48,8 +48,8 @@ from pmpipe.orders import (
 from pmpipe.resolving import jobs
 from pmpipe.resolving.document_space import DocumentSpace
 from pmpipe.resolving.foreseen import FORESEEN, Foreseen
+from pmpipe.resolving.in_flight import InFlight
 from pmpipe.resolving.tasks import (
-    STAGE_OF_TASK,
     Answer,
     CommitTask,
     DocumentTask,
@@ -62,7 +62,7 @@ from pmpipe.resolving.tasks import (
 )
 from pmpipe.resolving.warming import Tarball, TarballState, Warming
 from pmpipe.sources import is_full_commit
-from pmpipe.tasks import ANY_SIZE, DAMAGED_ON_THE_WAY, Settings
+from pmpipe.tasks import DAMAGED_ON_THE_WAY, Settings
 from stages.messages import (
     AnswerDocument,
     AnswerEntry,
@@ -90,28 +90,6 @@ from stages.messages import (
 #: Of an answer that has no job yet.
 _NO_JOB = JobId(-1)
 
-#: Of the first write to the cache.
-_FIRST_KEEP = 1 << 32
-
-#: The arena has room for four times as many.
-_STAYING_BYTES = 1 << 30
-
-
-class ResolveSlots(msgspec.Struct, frozen=True):
-    """What may be in flight beside the stages' slots.
-
-    Attributes:
-        documents: in the fetch stage.
-        tarballs: in the fetch stage, git jobs included.
-        kept_bytes: of documents in the cache stage.
-        staying_bytes: of documents that stay in the arena although nobody reads them at present.
-    """
-
-    documents: int
-    tarballs: int
-    kept_bytes: int
-    staying_bytes: int = _STAYING_BYTES
-
 
 class ResolveRun(msgspec.Struct):
     """One resolution; `start` and `handle` are the only mutators.
@@ -119,7 +97,7 @@ class ResolveRun(msgspec.Struct):
     Args:
         settings: slots, limits and paths for the jobs.
         warming: tarballs; knows what is in the store.
-        slots: bounds within the stages'.
+        flight: what the stages have of it; nothing, at first.
         keeps_documents: documents are to be written to the cache.
         goes_on: an install follows that uses the same processes: what is in flight at the end is waited for, but for
             writes to the cache.
@@ -128,7 +106,7 @@ class ResolveRun(msgspec.Struct):
 
     settings: Settings
     warming: Warming
-    slots: ResolveSlots
+    flight: InFlight
     keeps_documents: bool
     goes_on: bool
     is_ready: bool = True
@@ -156,16 +134,8 @@ class ResolveRun(msgspec.Struct):
     _answers: deque[Answer] = msgspec.field(default_factory=deque)
     #: SRI of tarballs that may be on their way, and that will not be installed
     _unneeded: set[str] = msgspec.field(default_factory=set)
-    #: all and only jobs that a stage has and has not answered
-    _in_flight: dict[JobId, Task] = msgspec.field(default_factory=dict)
-    _used: dict[StageName, int] = msgspec.field(default_factory=lambda: dict.fromkeys(StageName, 0))
     #: what follows from the events in hand
     _orders: list[Order] = msgspec.field(default_factory=list)
-    _documents_in_flight: int = 0
-    _kept_bytes: int = 0
-    _large_in_flight: int = 0
-    _next_job: int = 0
-    _keep_numbers: count[int] = msgspec.field(default_factory=lambda: count(_FIRST_KEEP))
     #: the documents' space in the arena
     _space: DocumentSpace = msgspec.field(default_factory=DocumentSpace)
 
@@ -186,7 +156,7 @@ class ResolveRun(msgspec.Struct):
         self._orders = []
         if self.is_ready and not self._begun:
             self._begun = True
-            self._orders.append(Start(StageName.RESOLVE, Resolve(self._begin(ResolveTask("the project", None)))))
+            self._orders.append(Start(StageName.RESOLVE, Resolve(self.flight.begin(ResolveTask("the project", None)))))
         self._fetch_wants()
         return self._orders
 
@@ -202,8 +172,7 @@ class ResolveRun(msgspec.Struct):
             if isinstance(event, ResolveStep) and event.more:
                 self._take_step(event)
                 continue
-            task = self._in_flight.pop(event.job)
-            self._used[STAGE_OF_TASK[type(task)]] -= 1
+            task = self.flight.end(event.job)
             self._release(task)
             self._take_in(task, event)
         self._give_out()
@@ -211,32 +180,17 @@ class ResolveRun(msgspec.Struct):
 
     def in_flight(self, stage: StageName) -> int:
         """How many jobs a stage has, queued and in hand."""
-        return self._used[stage]
+        return self.flight.used[stage]
 
     def describe(self, job: JobId) -> str:
         """What a job in flight is about."""
-        match self._in_flight.get(job):
-            case DocumentTask(want=WantDocument(label=label)) | CommitTask(want=WantCommit(label=label)):
-                return label
-            case FetchTask(tarball=tarball) | ExtractTask(tarball=tarball):
-                return tarball.label
-            case KeepTask(label=label) | ResolveTask(label=label):
-                return label
-        return ""
+        return self.flight.describe(job)
 
     def validate(self) -> None:
         """Assert what must always hold; for tests."""
-        counted = dict.fromkeys(StageName, 0)
-        for task in self._in_flight.values():
-            counted[STAGE_OF_TASK[type(task)]] += 1
-        assert counted == self._used
-        assert all(used <= self.settings.slots.get(stage, 0) for stage, used in self._used.items())
-        assert self._documents_in_flight == sum(isinstance(task, DocumentTask) for task in self._in_flight.values())
-        assert self._documents_in_flight <= self.slots.documents
-        kept = [task.source.length for task in self._in_flight.values() if isinstance(task, KeepTask)]
-        assert self._kept_bytes == sum(kept) <= self.slots.kept_bytes
-        self._space.validate(self.slots.staying_bytes)
-        if self.finished and not self._in_flight and not self._answers:
+        self.flight.validate()
+        self._space.validate(self.flight.slots.staying_bytes)
+        if self.finished and not self.flight.tasks and not self._answers:
             is_followed = self.goes_on and not self.result.problems
             self._space.validate_end(may_stay=not is_followed)
             if is_followed:
@@ -246,15 +200,10 @@ class ResolveRun(msgspec.Struct):
 
     def _release(self, task: Task) -> None:
         """Give back what this task had of the arena, unless others still read it."""
-        if isinstance(task, DocumentTask):
-            self._documents_in_flight -= 1
-        elif isinstance(task, ResolveTask | KeepTask):
-            if isinstance(task, KeepTask):
-                self._kept_bytes -= task.source.length
+        if isinstance(task, ResolveTask | KeepTask):
             if task.source is not None:
                 self._orders += self._space.read(task.source, by_resolver=isinstance(task, ResolveTask))
         elif isinstance(task, ExtractTask) and isinstance(task.source, SharedBytes):
-            self._large_in_flight -= self._is_large(task.source)
             self._orders.append(ReleaseSpace(task.source.offset))
 
     def _take_in(self, task: Task, result: Result) -> None:
@@ -304,7 +253,7 @@ class ResolveRun(msgspec.Struct):
             return
         self._withdrew = True
         self._release_all(self.warming.drop(self._unneeded))
-        for job, task in self._in_flight.items():
+        for job, task in self.flight.tasks.items():
             is_guess = isinstance(task, FetchTask) and task.tarball.integrity in self._unneeded
             if is_guess or isinstance(task, DocumentTask | CommitTask):
                 self._orders.append(WithdrawJob(job))
@@ -348,7 +297,7 @@ class ResolveRun(msgspec.Struct):
         self.documents += 1
         self.counts.wire_bytes += result.wire_bytes
         source = result.source
-        stays = source is not None and self._space.take(source, self.slots.staying_bytes)
+        stays = source is not None and self._space.take(source, self.flight.slots.staying_bytes)
         if source is not None and self.keeps_documents and result.fresh_s >= 0:
             self._keep(want, result, source)
         answer = AnswerDocument(_NO_JOB, want.want, source, result.gzipped, stays)
@@ -361,12 +310,11 @@ class ResolveRun(msgspec.Struct):
 
     def _keep(self, want: WantDocument, result: FetchedDocument, source: SharedBytes) -> None:
         """Write a document to the cache if its queue has room; else it is dropped, and fetched by a later run."""
-        if not self._has_slot(StageName.CACHE) or self._kept_bytes + source.length > self.slots.kept_bytes:
+        if not self.flight.has_room_to_keep(source.length):
             self.result.unkept += 1
             return
-        self._kept_bytes += source.length
         self._space.share(source)
-        keep = jobs.keep_document(self._begin(KeepTask(want.label, source)), want, result, source, self.settings)
+        keep = jobs.keep_document(self.flight.begin(KeepTask(want.label, source)), want, result, source, self.settings)
         self._orders.append(Start(StageName.CACHE, keep))
 
     def _take_tarball(self, tarball: Tarball, result: Fetched | Extracted) -> None:
@@ -428,15 +376,15 @@ class ResolveRun(msgspec.Struct):
             self._extract()
         if not self._begun:
             return
-        if len(self._in_flight) == self._used[StageName.CACHE] and (self._settled or not self._in_flight):
+        if self.flight.is_only_cache and (self._settled or not self.flight.tasks):
             assert self._settled, "the resolver waits for something that nobody fetches"
             self.finished = True
             self._orders.append(Finish())
 
     def _answer(self) -> None:
-        while self._answers and self._has_slot(StageName.RESOLVE):
+        while self._answers and self.flight.has_slot(StageName.RESOLVE):
             answer = self._answers.popleft()
-            job = self._begin(ResolveTask(answer.label, answer.source))
+            job = self.flight.begin(ResolveTask(answer.label, answer.source))
             self._orders.append(Start(StageName.RESOLVE, msgspec.structs.replace(answer.job, job=job)))
 
     def _dismiss(self) -> None:
@@ -444,7 +392,7 @@ class ResolveRun(msgspec.Struct):
 
         Not before it has answered all its jobs: the death of a process that was let go is no event.
         """
-        if not self._dismissed and not self._used[StageName.RESOLVE]:
+        if not self._dismissed and not self.flight.used[StageName.RESOLVE]:
             self._dismissed = True
             self._orders.append(Dismiss(StageName.RESOLVE))
 
@@ -456,29 +404,28 @@ class ResolveRun(msgspec.Struct):
                 self._orders += self._space.read(source, by_resolver=True)
 
     def _fetch_wants(self) -> None:
-        while self._wants and self._documents_in_flight < self.slots.documents and self._has_slot(StageName.FETCH):
+        while self._wants and self.flight.has_slot_for_document():
             want = self._wants.popleft()
             if isinstance(want, WantCommit):
                 if self.settings.offline and not is_full_commit(want.reference):
                     what = f"which commit of {want.label} is meant has to be asked, and the network may not be used"
                     self._answer_failure(want.want, want.label, _offline(what))
                     continue
-                commit = jobs.find_commit(self._begin(CommitTask(want)), want, self.settings)
+                commit = jobs.find_commit(self.flight.begin(CommitTask(want)), want, self.settings)
                 self._orders.append(Start(StageName.FETCH, commit))
                 continue
-            self._documents_in_flight += 1
-            document = jobs.fetch_document(self._begin(DocumentTask(want)), want)
+            document = jobs.fetch_document(self.flight.begin(DocumentTask(want)), want)
             self._orders.append(Start(StageName.FETCH, document))
 
     def _fetch_tarballs(self) -> None:
-        while self._used[StageName.FETCH] - self._documents_in_flight < self.slots.tarballs:
+        while self.flight.has_slot_for_tarball():
             tarball = self.warming.next_to_fetch()
             if tarball is None:
                 return
             if self.settings.offline:
                 self._lose_offline(tarball)
                 continue
-            fetch = jobs.fetch(self._begin(FetchTask(tarball)), tarball, self.settings)
+            fetch = jobs.fetch(self.flight.begin(FetchTask(tarball)), tarball, self.settings)
             self._orders.append(Start(StageName.FETCH, fetch))
 
     def _lose_offline(self, tarball: Tarball) -> None:
@@ -487,34 +434,14 @@ class ResolveRun(msgspec.Struct):
             self._answer_failure(number, tarball.label, _offline(what))
 
     def _extract(self) -> None:
-        while self._has_slot(StageName.EXTRACT):
-            is_full = self._large_in_flight >= self.settings.large_at_once
-            largest = self.settings.large_tarball_bytes if is_full else ANY_SIZE
-            tarball = self.warming.next_to_extract(largest)
+        while self.flight.has_slot(StageName.EXTRACT):
+            tarball = self.warming.next_to_extract(self.flight.largest_to_extract())
             if tarball is None:
                 return
             source = tarball.source
             assert source is not None, "a tarball that is fetched lies somewhere"
-            if isinstance(source, SharedBytes):
-                self._large_in_flight += self._is_large(source)
-            job = jobs.extract(self._begin(ExtractTask(tarball, source)), tarball, source, self.settings)
+            job = jobs.extract(self.flight.begin(ExtractTask(tarball, source)), tarball, source, self.settings)
             self._orders.append(Start(StageName.EXTRACT, job))
-
-    def _is_large(self, source: SharedBytes) -> bool:
-        return source.length >= self.settings.large_tarball_bytes
-
-    def _has_slot(self, stage: StageName) -> bool:
-        return self._used[stage] < self.settings.slots[stage]
-
-    def _begin(self, task: Task) -> JobId:
-        if isinstance(task, KeepTask):
-            job = JobId(next(self._keep_numbers))
-        else:
-            job = JobId(self._next_job)
-            self._next_job += 1
-        self._in_flight[job] = task
-        self._used[STAGE_OF_TASK[type(task)]] += 1
-        return job
 
 
 def _offline(what: str) -> Failed:
