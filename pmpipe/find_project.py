@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pmpipe.errors import FilesystemError
+from pmpipe.errors import ConfigError, FilesystemError
 from pmpipe.npm.text import is_utf8, printable
 from pmpipe.project_files import MANIFEST
+
+if TYPE_CHECKING:
+    from pmpipe.config import Config
 
 
 def working_folder() -> str:
@@ -81,3 +85,19 @@ def _lies_in_project(folder: str) -> bool:
         if os.path.exists(f"{folder}/{MANIFEST}"):
             return True
     return False
+
+
+def require_local(config: Config) -> None:
+    """Refuse a project whose .npmrc says that commands are about the whole machine.
+
+    npm takes it so; whether it is meant so is another matter, and the flags say it as well.
+
+    Raises:
+        ConfigError: it does.
+    """
+    settings = config.settings
+    if settings["global"] or settings["location"] == "global":
+        raise ConfigError(
+            "an .npmrc says that all commands are global (global, or location=global)",
+            hint="take that out, and give --global where it is meant",
+        )

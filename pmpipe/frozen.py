@@ -9,11 +9,12 @@ import msgspec
 
 from pmpipe.errors import LockfileError, LockfileOutOfSyncError
 from pmpipe.extension_file import find_extension_file
+from pmpipe.missing_files import no_lock
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lockfile import package_name
 from pmpipe.npm.package_path import is_installed
 from pmpipe.project_files import MANIFEST, read_file
-from pmpipe.session import Session, no_lock
+from pmpipe.session import Session
 
 if TYPE_CHECKING:
     from pmpipe.store import Store

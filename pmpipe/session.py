@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from pmpipe.aside import Aside, Tell
 from pmpipe.config import Config
-from pmpipe.errors import ConfigError, LockfileError, LockfileOutOfSyncError, PmpipeError
+from pmpipe.errors import ConfigError, LockfileError, LockfileOutOfSyncError
 from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
+from pmpipe.missing_files import no_lock, no_manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.project_files import (
     CATALOG_FILES,
@@ -28,7 +29,6 @@ from pmpipe.tree_settings import tree_settings
 
 if TYPE_CHECKING:
     # a run with nothing to do pays for none of these
-    from pmpipe.choice import Choice
     from pmpipe.locked import LockedProject
     from pmpipe.npm.lock_graph import LockGraph
     from pmpipe.planner import Means, Wanted
@@ -324,40 +324,6 @@ class Session:
             read += CATALOG_FILES
         return Inputs(digests_of(self.folder, read, self.manifests), patterns, found)
 
-    def limit(self, choice: Choice, store: Store, *, fresh: bool, prunes: bool = False) -> Wanted:
-        """Go on with what some workspaces need; everything else in node_modules stays as it is.
-
-        Args:
-            choice: which ones.
-            store: opened.
-            fresh: what stands in node_modules goes anyway.
-            prunes: so does all that is not chosen.
-
-        Returns:
-            the tree that is to stand at the end.
-
-        Raises:
-            PmpipeError: no workspace is meant, or see `wanted`.
-        """
-        from pmpipe.limited import chosen_entries, installed_graph, limited_lock
-        from pmpipe.workspace_choice import chosen_locations
-
-        whole = self.locked
-        locations = [""]
-        if choice.is_made:
-            locations = chosen_locations(choice, whole.project.manifests.workspaces, self.folder)
-        installed = None
-        if not (fresh or prunes):
-            installed = installed_graph(self.folder, legacy_peer_deps=self.config.legacy_peer_deps)
-        graphs = [whole.graph, *([installed] if installed is not None else [])]
-        chosen = chosen_entries(graphs, filter(None, locations), with_root="" in locations)
-        # where nothing is chosen at all npm's limit is none
-        if chosen or prunes:
-            limited = limited_lock(whole.graph, whole.selection.listed(), installed, chosen)
-            self.adopt(limited.lock, self.manifests, is_settled=True, is_saved=False)
-            self.untouched = limited.untouched
-        return self.wanted(store)
-
     # -- what the last install left -------------------------------------------------------------------------------
 
     def is_done(self) -> bool:
@@ -463,45 +429,9 @@ class Session:
         return Means(store, config.registries, config.clone_method, damaged, with_bins=config.bin_links)
 
 
-def require_local(session: Session) -> None:
-    """Refuse a project whose .npmrc says that commands are about the whole machine.
-
-    npm takes it so; whether it is meant so is another matter, and the flags say it as well.
-
-    Raises:
-        ConfigError: it does.
-    """
-    settings = session.config.settings
-    if settings["global"] or settings["location"] == "global":
-        raise ConfigError(
-            "an .npmrc says that all commands are global (global, or location=global)",
-            hint="take that out, and give --global where it is meant",
-        )
-
-
-def no_lock(folder: str) -> LockfileError:
-    """The error that a project has no lockfile."""
-    from pmpipe.foreign_locks import first_lock
-
-    foreign = first_lock(folder)
-    origin = f" with the versions of {foreign}" if foreign else ""
-    return LockfileError(
-        f"there is no {LOCKFILES[-1]} in {folder}", hint=f"`pmpipe install` makes one{origin} and installs from it"
-    )
-
-
 def _read_lock(folder: str) -> tuple[str, bytes]:
     for name in LOCKFILES:
         data = read_file(folder, name)
         if data:
             return name, data
     return LOCKFILES[-1], b""
-
-
-def no_manifest(folder: str) -> PmpipeError:
-    """The error that a folder is no project."""
-    from pmpipe.errors import ManifestError
-
-    return ManifestError(
-        f"there is no package.json in {folder}", hint="run it in a project's folder, or name one with --dir"
-    )

@@ -17,10 +17,10 @@ from pmpipe.cli.own_scripts import run_change_scripts
 from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import LockfileError, UsageError
-from pmpipe.find_project import find_root, ignored_settings
+from pmpipe.find_project import find_root, ignored_settings, require_local
 from pmpipe.project_lock import project_folder, project_lock
 from pmpipe.project_write import recover
-from pmpipe.session import Session, require_local
+from pmpipe.session import Session
 
 _ACTIONS = {
     "install": Action.ADD,
@@ -54,7 +54,7 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
         # only now: another run may have changed what is read here
         session = Session.open(settings, environ, folder, may_be_new=action is Action.ADD)
         session.warnings += [*ignored_settings(workspace), *_not_saved_so(line, action)]
-        require_local(session)
+        require_local(session.config)
         output = Output(session.config.loglevel, json=session.config.json)
         output.warn(require_dev_engines(session))
         if not session.config.package_lock:

@@ -13,11 +13,11 @@ from pmpipe.cli.own_scripts import may_run_scripts, run_change_scripts, run_even
 from pmpipe.cli.wording import some_of
 from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import UsageError
-from pmpipe.find_project import find_root, ignored_settings
+from pmpipe.find_project import find_root, ignored_settings, require_local
 from pmpipe.npm.lifecycle import EARLY_EVENTS, PROJECT_EVENTS
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
-from pmpipe.session import Session, require_local
+from pmpipe.session import Session
 
 
 def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -46,7 +46,7 @@ def run_install(line: CommandLine, environ: Mapping[str, str]) -> int:
         session = Session.open(line.settings, environ, folder)
         session.warnings += ignored_settings(workspace)
         config = session.config
-        require_local(session)
+        require_local(session.config)
         output = Output(config.loglevel, json=config.json)
         output.warn(require_dev_engines(session))
         if line.command == "install" and not config.package_lock:
@@ -79,7 +79,7 @@ def _run_early_scripts(line: CommandLine, environ: Mapping[str, str], folder: st
     if not has_early_scripts(folder):
         return ()
     session = Session.open(line.settings, environ, folder)
-    require_local(session)
+    require_local(session.config)
     if not may_run_scripts(session, line.command):
         return ()
     require_dev_engines(session)

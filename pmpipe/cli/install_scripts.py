@@ -18,6 +18,7 @@ from pmpipe.find_project import find_root
 from pmpipe.lifecycle.gate import ScriptGate
 from pmpipe.lifecycle.review import Subject, called, grouped, subjects, unreviewed
 from pmpipe.lifecycle.standing_tree import known_tree
+from pmpipe.missing_files import no_manifest
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.manifest_text import ManifestText, read_manifest_text
 from pmpipe.npm.script_approval import Candidate, Changed, Unused, approve, deny, unused
@@ -25,7 +26,7 @@ from pmpipe.npm.text import plural, printable
 from pmpipe.project_files import MANIFEST, read_file
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import ProjectWrite, recover
-from pmpipe.session import Session, no_manifest
+from pmpipe.session import Session
 
 _FIELD = "allowScripts"
 

@@ -298,9 +298,11 @@ class _Job(msgspec.Struct):
     ) -> Summary:
         session, config, line = self.session, self.session.config, self.line
         if self.extent.choice.limits:
+            from pmpipe.chosen_part import limit
+
             choice = self.extent.choice
             prunes = choice.none and line.command == "prune"
-            wanted = session.limit(choice, self.store, fresh=line.command == "ci", prunes=prunes)
+            wanted = limit(session, choice, self.store, fresh=line.command == "ci", prunes=prunes)
         scripts = self._scripts(wanted)
         tree = scripts.gate.with_prepared(wanted.tree, config, session.environ)
         wanted = msgspec.structs.replace(wanted, tree=tree)

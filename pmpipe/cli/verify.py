@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from pmpipe.choice import Choice
+from pmpipe.chosen_part import limit
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import some_of
@@ -42,7 +43,7 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
             session = _with_readable_lock(session, store)
             choice = Choice.of(session.config, os.getcwd(), workspace)
             # of the others nothing need be there
-            wanted = session.limit(choice, store, fresh=True) if choice.limits else session.wanted(store)
+            wanted = limit(session, choice, store, fresh=True) if choice.limits else session.wanted(store)
             built = built_packages(wanted.tree, ScriptGate.of(session), read_waiting(store.folder, folder))
             diagnosis = diagnose(wanted, store, pipeline_sizes(session.config), built)
         finally:
