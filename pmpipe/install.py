@@ -7,7 +7,7 @@
                              └ nothing to do: done
 
 Nothing in the project is touched before the plan is complete, and what the pipeline builds stays only if all of it
-succeeds (see `pmpipe.transaction`).
+succeeds (see `pmpipe.tree_change` and `pmpipe.transaction`).
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from pmpipe.owners import unwritable_hint
 from pmpipe.pipeline import install_settings
 from pmpipe.placements import PlacementState
 from pmpipe.plan import FolderLink, Link, LocalFolder, Placement, Plan
-from pmpipe.planner import Means, Planner, Wanted, Work, modules_folder_of, stands
+from pmpipe.planner import Means, Planner, Wanted, Work, stands
 from pmpipe.repair import Diagnosis
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
 from pmpipe.sources import entry_candidates, lacks_digest
 from pmpipe.standing import forget
 from pmpipe.tasks import STAGE_OF
-from pmpipe.transaction import ModulesFolder
+from pmpipe.tree_change import TreeChange
 from stages.remove import remove_tree
 
 #: where executables of the packages that lie in no other are linked, relative to the project
@@ -64,13 +64,16 @@ class Install(msgspec.Struct, dict=True):
     request: Request
     diagnosis: Diagnosis = msgspec.field(default_factory=Diagnosis)
     summary: Summary = msgspec.field(default_factory=Summary)
-    _folders: dict[str, ModulesFolder] = msgspec.field(default_factory=dict)
     #: what has begun already, until the plan has taken it over
     _ahead: Ahead | None = None
 
     @cached_property
+    def _change(self) -> TreeChange:
+        return TreeChange.find(self.wanted.project, self.wanted.tree, fresh=self.request.fresh)
+
+    @cached_property
     def _hidden(self) -> HiddenLockfile:
-        return HiddenLockfile(self.wanted.project, self.wanted.tree, self._folders, self.request.hidden_lockfile)
+        return HiddenLockfile(self.wanted.project, self.wanted.tree, self._change.folders, self.request.hidden_lockfile)
 
     def run(self) -> Summary:
         """Do it.
@@ -79,9 +82,8 @@ class Install(msgspec.Struct, dict=True):
             PmpipeError: it could not be done, and the project is as it was.
             CancelledError: a signal ended the run, and the project is as it was.
         """
-        self._folders = self._find_folders()
         request = self.request
-        if not request.dry_run and all(folder.fresh for folder in self._folders.values()):
+        if not request.dry_run and not self._change.patched:
             # libraries are loaded while the plan is being made
             request.crew.prepare(*stages_needed(self.wanted.tree, self.means.store, offline=request.offline))
         self._run()
@@ -125,7 +127,7 @@ class Install(msgspec.Struct, dict=True):
             self.wanted,
             self.means,
             ahead.packages if ahead is not None else self.means.package_list(self.wanted.project),
-            self._folders,
+            self._change.folders,
             installed,
             self.diagnosis.damaged,
             ahead.turn if ahead is not None else None,
@@ -135,7 +137,7 @@ class Install(msgspec.Struct, dict=True):
         try:
             step = self._run_scripts(frozenset(), (), lambda _: None)
             self._write_files()
-            changed = [folder for folder in self._folders.values() if folder.forget_killed_run()]
+            changed = self._change.forget_killed_runs()
             relinked = step is not None and step.relinked
             is_told_rightly = installed.trusted and not (installed.doubtful or installed.lost)
             rewrites = not is_told_rightly or changed or relinked or self.request.write is not None
@@ -163,17 +165,8 @@ class Install(msgspec.Struct, dict=True):
 
     # -- before ---------------------------------------------------------------------------------------------------
 
-    def _find_folders(self) -> dict[str, ModulesFolder]:
-        project = self.wanted.project
-        tree = self.wanted.tree
-        paths = {f"{project}/{path}" for path in {modules_folder_of(package.location) for package in tree.packages}}
-        for folder in (project, *(os.path.normpath(f"{project}/{path}") for path in tree.workspaces)):
-            if os.path.lexists(f"{folder}/node_modules"):
-                paths.add(f"{folder}/node_modules")
-        return {path: ModulesFolder(path, self.request.fresh or not _is_folder(path)) for path in sorted(paths)}
-
     def _survey(self) -> Installed:
-        patched = [folder for folder in self._folders.values() if not folder.fresh]
+        patched = self._change.patched
         if not patched:
             return Installed()
         try:
@@ -181,9 +174,7 @@ class Install(msgspec.Struct, dict=True):
         except OSError as error:
             raise _unreadable(error) from error
         # a linked folder that nothing is wanted in any more is not among those of the wanted tree
-        for path in {f"{self.wanted.project}/{modules_folder_of(path)}" for path in installed.elsewhere}:
-            if path not in self._folders and _is_folder(path):
-                self._folders[path] = ModulesFolder(path, fresh=False)
+        self._change.include(installed.elsewhere)
         if installed.doubtful:
             self._resolve_doubts(installed)
         brought = brought_along(installed.extraneous, self.wanted.project, self.wanted.tree, self.means.store)
@@ -192,7 +183,7 @@ class Install(msgspec.Struct, dict=True):
 
     def _has_to_empty(self) -> bool:
         try:
-            return any(folder.has_to_be_emptied() for folder in self._folders.values())
+            return self._change.has_to_empty()
         except OSError as error:
             raise _unreadable(error) from error
 
@@ -220,17 +211,10 @@ class Install(msgspec.Struct, dict=True):
         try:
             if self.means.store.writable:
                 forget(self.means.store.folder, self.wanted.project)
-            for folder in self._folders.values():
-                folder.begin(work.changed(folder, self.wanted.project))
-                if folder.link:
-                    place = os.path.relpath(folder.path, self.wanted.project)
-                    self.summary.warnings.append(
-                        f"{place} was a link to {folder.link}, and is a folder now; what it led to stays as it is"
-                    )
+            self.summary.warnings += self._change.begin(work)
             self._prepare_copied(work.plan)
             scheduler = self._run_pipeline(work.plan)
-            for path, exchanges in work.exchanges.items():
-                self._folders[path].commit(exchanges)
+            self._change.commit(work.exchanges)
             self._make_late_links(work.late_links, scheduler)
             self._tell(scheduler)
             self._build(scheduler)
@@ -242,7 +226,7 @@ class Install(msgspec.Struct, dict=True):
             with signals_ignored():
                 self._roll_back(error)
             shown = _unwritable(error) if isinstance(error, OSError) else error
-            if any(folder.is_lossy for folder in self._folders.values()):
+            if self._change.is_lossy:
                 _tell_loss(shown)
             if shown is not error:
                 raise shown from error
@@ -251,8 +235,7 @@ class Install(msgspec.Struct, dict=True):
         with signals_ignored():
             try:
                 self._settle()
-                for folder in self._folders.values():
-                    folder.finish()
+                self._change.finish()
                 self._hidden.touch()
             except OSError as error:
                 raise FilesystemError(
@@ -272,11 +255,7 @@ class Install(msgspec.Struct, dict=True):
             self._unwrite_files()
         except FilesystemError as error:
             failed.append(error.what)
-        for folder in self._folders.values():
-            try:
-                folder.roll_back(self.means.store.staging)
-            except OSError as error:  # noqa: PERF203 - each of them may fail
-                failed.append(f"cannot put back {error.filename}: {error.strerror}")
+        failed += self._change.roll_back(self.means.store.staging)
         if failed:
             raise FilesystemError(
                 failed[0],
@@ -346,7 +325,7 @@ class Install(msgspec.Struct, dict=True):
             if link.after is None or states[link.after] is PlacementState.PLACED
         ]
         if made:
-            self._preserve_links(made)
+            self._change.preserve(_paths_of(made))
             late = self._run_pipeline(Plan(links=made))
             scheduler.counts.linked += late.counts.linked
             scheduler.warnings += late.warnings
@@ -359,7 +338,7 @@ class Install(msgspec.Struct, dict=True):
         for package in tree.packages:
             if package.in_bundle and package.holder in filled:
                 filled.add(package.location)
-        step = self._run_scripts(filled, frozenset(map(PackagePath, scheduler.gyp)), self._preserve_links)
+        step = self._run_scripts(filled, frozenset(map(PackagePath, scheduler.gyp)), self._preserve)
         if step is not None:
             self.summary.left_out = sorted({*self.summary.left_out, *step.left_out})
             left = [one for one in _placed(scheduler) if one.location not in step.left_out]
@@ -371,7 +350,7 @@ class Install(msgspec.Struct, dict=True):
         gyp: Collection[PackagePath],
         preserve: Callable[[Iterable[Link]], None],
     ) -> ScriptStep | None:
-        scripts, summary, wanted, discard = self.request.scripts, self.summary, self.wanted, self._discard
+        scripts, summary, wanted, discard = self.request.scripts, self.summary, self.wanted, self._change.discard
         arrival = self.request.arrival
         if arrival is not None:
             placed, wanted = self._move(arrival, placed)
@@ -401,14 +380,8 @@ class Install(msgspec.Struct, dict=True):
         tree = msgspec.structs.replace(tree, bins=bins)
         return there, msgspec.structs.replace(self.wanted, project=arrival.folder, tree=tree)
 
-    def _discard(self, path: str) -> None:
-        folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
-        self._folders[f"{self.wanted.project}/{folder}"].discard(path)
-
-    def _preserve_links(self, links: Iterable[Link]) -> None:
-        for path in _paths_of(links):
-            folder = modules_folder_of(os.path.relpath(path, self.wanted.project))
-            self._folders[f"{self.wanted.project}/{folder}"].preserve(path)
+    def _preserve(self, links: Iterable[Link]) -> None:
+        self._change.preserve(_paths_of(links))
 
     def _tell(self, scheduler: Scheduler) -> None:
         summary = self.summary
@@ -458,10 +431,6 @@ def _paths_of(links: Iterable[Link]) -> Iterator[str]:
 
 def _preserver(arrival: Arrival) -> Callable[[Iterable[Link]], None]:
     return lambda links: arrival.preserve(map(os.path.normpath, _paths_of(links)))
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _tell_loss(error: BaseException) -> None:
