@@ -58,7 +58,13 @@ class LockedProject(msgspec.Struct, frozen=True):
 
     def left_out_with(self, location: str) -> frozenset[str]:
         """What is left out together with an optional location that cannot be had, what lies in it included."""
-        gone = optional_set(self.graph, [PackagePath(location)], already=self.selection.left_out)
+        gone = optional_set(
+            self.graph,
+            [PackagePath(location)],
+            already=self.selection.left_out,
+            # where the selection has passed over nothing, all that there is counts
+            with_extraneous=not self.selection.extraneous,
+        )
         inside = (path for path in self.selection.packages if any(path.startswith(f"{one}/") for one in gone))
         return frozenset((*gone, *inside))
 

@@ -170,14 +170,13 @@ class LockGraph:
     @cached_property
     def edges_into(self) -> Mapping[PackagePath, list[Edge]]:
         """The edges that lead to each entry, links included, from packages that are reachable."""
-        into: defaultdict[PackagePath, list[Edge]] = defaultdict(list)
         reachable = self.reachable
-        for path, edges in self.edges.items():
-            if edges and path in reachable:
-                for edge in edges:
-                    if edge.target is not None:
-                        into[edge.target].append(edge)
-        return dict(into)
+        return _by_target(edges for path, edges in self.edges.items() if edges and path in reachable)
+
+    @cached_property
+    def all_edges_into(self) -> Mapping[PackagePath, list[Edge]]:
+        """The edges that lead to each entry, links included, from all packages, be they reachable or not."""
+        return _by_target(self.edges.values())
 
     def find(self, name: str, source: PackagePath) -> PackagePath | None:
         """The entry that node finds from the package at `source` under a name."""
@@ -308,6 +307,15 @@ class LockGraph:
                 labels.append(self.label(previous))
             path = previous
         return " > ".join(reversed(labels))
+
+
+def _by_target(lists: Iterable[Iterable[Edge]]) -> Mapping[PackagePath, list[Edge]]:
+    into: defaultdict[PackagePath, list[Edge]] = defaultdict(list)
+    for edges in lists:
+        for edge in edges:
+            if edge.target is not None:
+                into[edge.target].append(edge)
+    return dict(into)
 
 
 def _first(folders: tuple[_Folder, ...], name: str) -> PackagePath | None:

@@ -97,7 +97,7 @@ def select(graph: LockGraph, options: SelectionOptions, missing: Iterable[Packag
     considered = graph.reachable.union(entries) if options.with_extraneous else graph.reachable
     warnings = _check_required(graph, kinds, options, omit)
     left_out = _unfit_optionals(graph, kinds, options, considered)
-    for path in optional_set(graph, missing, already=left_out):
+    for path in optional_set(graph, missing, already=left_out, with_extraneous=options.with_extraneous):
         left_out.setdefault(path, "not available")
     packages: list[PackagePath] = []
     for path in entries:
@@ -193,7 +193,7 @@ def _unfit_optionals(
         declared = graph.declared(path)
         wanted = unsupported_platform(declared, platform) or unsupported_engines(declared, options.engines)
         if wanted:
-            for one in optional_set(graph, (path,), already=left_out):
+            for one in optional_set(graph, (path,), already=left_out, with_extraneous=options.with_extraneous):
                 left_out.setdefault(one, f"it wants {wanted}" if one == path else f"{graph.label(path)} wants {wanted}")
     return left_out
 

@@ -77,6 +77,9 @@ TWO_FOREIGN = MadeProject(
     },
 )
 
+#: what a package has that has b for an optional peer
+OPTIONAL_PEER: dict[str, Any] = {"peerDependencies": {"b": "1"}, "peerDependenciesMeta": {"b": {"optional": True}}}
+
 NESTED = MadeProject(
     {"version": "1.0.0", "dependencies": {"x": "1"}, "devDependencies": {"dev": "1"}},
     {
@@ -401,6 +404,32 @@ def test_package_that_is_not_available_goes_with_what_needs_it_and_what_only_it_
 def test_what_another_package_needs_stays():
     graph = TWO_OPTIONALS.graph()
     assert optional_set(graph, [PackagePath("node_modules/foreign")]) == set(nm("foreign"))
+
+
+def test_what_an_extraneous_package_needs_stays_where_it_is_installed_too():
+    made = MadeProject(
+        {"dependencies": {"a": "1"}, "optionalDependencies": {"foreign": "1"}},
+        {
+            "node_modules/a": entry("1.0.0", "a", **OPTIONAL_PEER),
+            "node_modules/b": entry("1.0.0", "b", extraneous=True, dependencies={"wants": "1"}),
+            "node_modules/foreign": entry("1.0.0", "foreign", optional=True, dependencies={"wants": "1"}, os=["aix"]),
+            "node_modules/wants": entry("1.0.0", "wants", optional=True),
+        },
+    )
+    assert made.select(with_extraneous=True).packages == tuple(nm("a", "b", "wants"))
+    assert made.select().packages == tuple(nm("a"))
+
+
+def test_extraneous_package_goes_with_what_it_needs_and_does_not_fit():
+    made = MadeProject(
+        {"dependencies": {"a": "1"}},
+        {
+            "node_modules/a": entry("1.0.0", "a", **OPTIONAL_PEER),
+            "node_modules/b": entry("1.0.0", "b", extraneous=True, dependencies={"foreign": "1"}),
+            "node_modules/foreign": entry("1.0.0", "foreign", extraneous=True, os=["aix"]),
+        },
+    )
+    assert made.select(with_extraneous=True).packages == tuple(nm("a"))
 
 
 def test_what_only_packages_need_that_are_gone_goes():
