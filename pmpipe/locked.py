@@ -277,11 +277,10 @@ def _selection_options(
     graph: LockGraph, config: Config, environ: Mapping[str, str], source: LockSource
 ) -> SelectionOptions:
     here = host.platform()
-    needs_engines = any(entry.engines for entry in graph.lock.entries.values())
     return SelectionOptions(
         host=here,
         platform=here.instead(os=config.os, cpu=config.cpu, libc=config.libc),
-        engines=Engines(host.node_version(environ) or "") if needs_engines else Engines(),
+        engines=_engines(graph, environ),
         omit=frozenset(config.omit),
         include=frozenset(config.include),
         engine_strict=config.engine_strict,
@@ -289,6 +288,20 @@ def _selection_options(
         with_extraneous=source.with_extraneous,
         is_settled=source.is_settled,
     )
+
+
+def _engines(graph: LockGraph, environ: Mapping[str, str]) -> Engines:
+    """The versions of the engines that anything in the project asks for; the others are not looked up."""
+    root, folders = graph.project.root, graph.project.folders.values()
+    declared = (root.engines, *(one.engines for one in folders), *(one.engines for one in graph.lock.entries.values()))
+    asked = [engines for engines in declared if engines]
+    node = host.node_version(environ) or "" if asked else ""
+    if not any("npm" in engines for engines in asked):
+        return Engines(node)
+    # few projects ask for one
+    from pmpipe.npm.npm_version import npm_version_for
+
+    return Engines(node, npm_version_for(root.document))
 
 
 def _as_warnings(problems: Sequence[LockProblem], graph: LockGraph) -> list[str]:

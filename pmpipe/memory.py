@@ -23,7 +23,7 @@ from pmpipe.whole_file import write_new
 _CHECKSUM_BYTES = 4
 
 #: Changes with what is remembered of a tree, and with how it is worked out.
-_FORMAT = 10
+_FORMAT = 11
 
 #: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64

@@ -37,10 +37,19 @@ class Platform(msgspec.Struct, frozen=True):
 
 
 class Engines(msgspec.Struct, frozen=True):
-    """Versions of what runs the packages; empty where it is not installed, then nothing is asked of it."""
+    """Versions of what runs the packages; empty where it is not installed, then nothing is asked of it.
+
+    Attributes:
+        node: that of the Node.js on this host.
+        npm: the one that is followed.
+    """
 
     node: str = ""
     npm: str = ""
+
+    def versions(self) -> dict[str, str]:
+        """Those that are known, by the names that packages have for them."""
+        return {name: version for name, version in (("node", self.node), ("npm", self.npm)) if version}
 
 
 def unsupported_platform(declared: Declared, platform: Platform) -> str:
@@ -66,8 +75,8 @@ def unsupported_engines(declared: Declared, engines: Engines) -> str:
         return ""
     return ", ".join(
         f"{engine} {wanted}"
-        for engine, version in (("node", engines.node), ("npm", engines.npm))
-        if version and (wanted := declared.engines.get(engine)) and not _supports(version, wanted)
+        for engine, version in engines.versions().items()
+        if (wanted := declared.engines.get(engine)) and not _supports(version, wanted)
     )
 
 

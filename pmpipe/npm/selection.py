@@ -162,8 +162,9 @@ def _report(
         )
     if engine_faults and options.engine_strict:
         details = _with_chains(graph, engine_faults)
+        there = [f"{name} {version}" for name, version in options.engines.versions().items()]
         raise EngineError(
-            f"{_count(details)} not for node {options.engines.node}",
+            f"{_count(details)} not for {' and '.join(there)}",
             details=details,
             hint="use another version of node, or leave engine-strict off",
         )

@@ -41,7 +41,8 @@ def check_fitness(nodes: Iterable[Node], options: ResolveOptions) -> list[Node]:
     for node in nodes:
         if node.flags.optional:
             # npm does not let --force pass for these: they would be installed to no use
-            if not node.unusable and (wrong_platform(node.package, options) or not _engine_fits(node, options, False)):
+            fits = not wrong_platform(node.package, options.platform) and _engine_fits(node, options, False)
+            if not node.unusable and not fits:
                 for member in optional_set(node):
                     member.unusable = True
             continue
@@ -76,13 +77,13 @@ def _is_omitted(node: Node, omit: frozenset[str]) -> bool:
     )
 
 
-def wrong_platform(package: Package, options: ResolveOptions) -> str:
-    """What a package demands that the platform does not offer; empty if it fits."""
+def wrong_platform(package: Package, platform: Platform) -> str:
+    """What a package demands that the platform does not offer; empty if it fits, or the platform is not known."""
     manifest = package.manifest
-    if not (manifest.os or manifest.cpu or manifest.libc) or not options.os:
+    if not (manifest.os or manifest.cpu or manifest.libc) or not platform.os:
         return ""
     declared = Declared(os=_names(manifest.os), cpu=_names(manifest.cpu), libc=_names(manifest.libc))
-    return unsupported_platform(declared, Platform(options.os, options.cpu, options.libc))
+    return unsupported_platform(declared, platform)
 
 
 def _names(value: Json) -> list[str] | str | None:
@@ -99,10 +100,11 @@ def _engine_fits(node: Node, options: ResolveOptions, any_node: bool) -> bool:
 
 
 def _platform_problem(node: Node, options: ResolveOptions) -> list[PmpipeError]:
-    demands = wrong_platform(node.package, options)
+    # which platform is installed for is no matter here: what is required has to run where it is installed
+    host = options.host or options.platform
+    demands = wrong_platform(node.package, host)
     if not demands:
         return []
-    host = Platform(options.os, options.cpu, options.libc)
     return [
         PlatformError(
             f"{node.package.label} does not support this platform",

@@ -8,6 +8,7 @@ import msgspec
 
 from pmpipe.npm.npm_version import follows_npm_12, looks_up_fewer_peers
 from pmpipe.npm.pick_manifest import PickOptions
+from pmpipe.npm.platform import Engines, Platform
 from pmpipe.npm.source_policy import SourcePolicy
 
 
@@ -32,7 +33,8 @@ class ResolveOptions(msgspec.Struct, frozen=True):
         install_links: copy ``file:`` folders instead of linking them.
         updates: names of which newer versions are wanted wherever they stand.
         release_age_exclude: names for which `pick.before` does not hold.
-        os, cpu, libc: of the host, for packages that exclude some; empty texts do not check.
+        os, cpu, libc: those to install for, which optional packages must fit; empty texts do not check.
+        host: this machine, which required packages must fit; None if it is what is installed for.
         omit: of ``dev``, ``optional`` and ``peer``, what will not be installed and need not fit the host.
         engine_strict: a required package that does not fit the Node.js is an error.
         is_global: the project's own dependencies have nothing to do with each other: peers go into the package that
@@ -52,10 +54,21 @@ class ResolveOptions(msgspec.Struct, frozen=True):
     os: str = ""
     cpu: str = ""
     libc: str = ""
+    host: Platform | None = None
     omit: frozenset[str] = frozenset()
     engine_strict: bool = False
     is_global: bool = False
     sources: SourcePolicy | None = None
+
+    @property
+    def platform(self) -> Platform:
+        """The one to install for."""
+        return Platform(self.os, self.cpu, self.libc)
+
+    @property
+    def engines(self) -> Engines:
+        """The versions that packages may ask for."""
+        return Engines("" if self.force else self.pick.node_version, self.pick.npm_version)
 
     @property
     def looks_up_fewer_peers(self) -> bool:

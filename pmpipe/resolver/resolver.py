@@ -219,7 +219,7 @@ class Resolver:
             yield from (pin for pin in given_up if id(pin.instead) in placed)
 
     def _fits(self, package: Package) -> bool:
-        return not wrong_platform(package, self.options)
+        return not wrong_platform(package, self.options.platform)
 
     def _may_find(self, name: str, request: Request) -> bool:
         """Whether something by this name satisfies, wherever it is in a tree that began with an old lock."""

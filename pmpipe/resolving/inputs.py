@@ -218,7 +218,8 @@ def resolve_options(config: Config, environ: Mapping[str, str], manifest: Mappin
     Raises:
         ConfigError: ``before`` is no date.
     """
-    platform = host.platform().instead(os=config.os, cpu=config.cpu, libc=config.libc)
+    here = host.platform()
+    platform = here.instead(os=config.os, cpu=config.cpu, libc=config.libc)
     node_version, npm_version = host.node_version(environ) or "", npm_version_for(manifest)
     return ResolveOptions(
         pick=PickOptions(str(config.settings["tag"]), _before(config), node_version, npm_version),
@@ -232,6 +233,7 @@ def resolve_options(config: Config, environ: Mapping[str, str], manifest: Mappin
         os=platform.os,
         cpu=platform.cpu,
         libc=platform.libc,
+        host=here,
         omit=frozenset(config.omit),
         engine_strict=config.engine_strict,
         is_global=is_global(config),

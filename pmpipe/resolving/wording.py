@@ -40,9 +40,8 @@ def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
         yield f"a peer dependency is not satisfied: {describe(edge)}, and {found} (required by {chain(edge.origin)})"
 
 
-def engine_warnings(tree: IdealTree, node_version: str) -> Iterator[str]:
-    """One line for each required package that is not for this Node.js, as an install has them."""
-    engines = Engines(node_version)
+def engine_warnings(tree: IdealTree, engines: Engines) -> Iterator[str]:
+    """One line for each required package that is not for these engines, as an install has them."""
     for node in tree.unfit:
         manifest = node.package.manifest
         demanded = manifest.engines if isinstance(manifest.engines, dict) else {}

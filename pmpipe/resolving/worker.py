@@ -417,7 +417,7 @@ class ResolveWorker:
             yield from _steps(ResolveStep(job, (), (), self._packages, more=True, unneeded=unneeded))
         warnings = [*self._notes, *resolver.warnings, *warnings_of(ideal, self._inputs.order.project)]
         if self._inputs.tells_engines:
-            warnings += dict.fromkeys(engine_warnings(ideal, resolver.options.pick.node_version))
+            warnings += dict.fromkeys(engine_warnings(ideal, resolver.options.engines))
         yield ResolveDone(job, path, tuple(bounded(warnings)))
 
     def _lock_document(self, ideal: IdealTree, version: int) -> dict[str, Any]:

@@ -142,6 +142,36 @@ def test_an_optional_package_for_another_libc_is_locked_and_not_installed(projec
     assert "node_modules/native-glibc" in project.lock["packages"]
 
 
+def test_what_is_required_runs_here_whatever_platform_is_installed_for(project: Project) -> None:
+    here, there = make_package("here", "1.0.0", os=["linux"]), make_package("there", "1.0.0", os=["darwin"])
+    project.declare(here, there, dependencies={"here": "1"}, optionalDependencies={"there": "1"})
+    project.succeeds("install", "--os=darwin")
+    assert sorted(path.name for path in (project.folder / "node_modules").glob("[a-z]*")) == ["here", "there"]
+    project.declare(dependencies={"there": "1"})
+    (project.folder / "package-lock.json").unlink()
+    run = project.fails("install", "--package-lock-only", "--os=darwin")
+    assert "there@1.0.0 does not support this platform" in run.stderr
+
+
+def test_an_optional_package_for_another_npm_is_left_out(project: Project) -> None:
+    old = make_package("old", "1.0.0", engines={"npm": "<7"})
+    project.declare(old, make_package("kept", "1.0.0"), optionalDependencies={"old": "1", "kept": "1"})
+    project.succeeds("install")
+    assert [path.name for path in (project.folder / "node_modules").glob("[a-z]*")] == ["kept"]
+    project.succeeds("ci")
+    assert [path.name for path in (project.folder / "node_modules").glob("[a-z]*")] == ["kept"]
+
+
+def test_a_project_for_another_npm_is_refused_under_engine_strict(project: Project) -> None:
+    project.declare(make_package("left", "1.0.0"), dependencies={"left": "1"}, engines={"npm": "<7"})
+    # the lock of an older package.json does not say so
+    project.succeeds("install", "--package-lock-only")
+    project.change_lock("", engines=None)
+    run = project.fails("ci", "--engine-strict")
+    assert "error[PM_ENGINE]" in run.stderr
+    assert "wants npm <7" in run.stderr
+
+
 def test_a_required_package_for_another_os_is_refused(project: Project) -> None:
     project.declare(make_package("mac-only", "1.0.0", os=["darwin"]), dependencies={"mac-only": "1"})
     run = project.fails("install")
