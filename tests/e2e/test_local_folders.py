@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,20 @@ def test_workspaces_are_linked_all_the_same(project: Project) -> None:
     for command in ("install", "ci", "install"):
         pair.run(command, COPY)
     assert (project.folder / "node_modules/w").is_symlink()
+
+
+def test_a_workspace_in_another_ones_folder_has_a_node_modules_of_its_own(project: Project) -> None:
+    project.write("packages/outer/package.json", '{"name": "outer", "dependencies": {"lib": "2"}}')
+    project.write("packages/outer/packages/inner/package.json", '{"name": "inner", "dependencies": {"lib": "3"}}')
+    libs = [make_package("lib", f"{major}.0.0") for major in (1, 2, 3)]
+    project.declare(*libs, dependencies={"lib": "1"}, workspaces=["packages/outer", "packages/outer/packages/inner"])
+    own = project.folder / "packages/outer/packages/inner/node_modules/lib/package.json"
+    for command in ("install", "ci"):
+        project.succeeds(command)
+        assert json.loads(own.read_text())["version"] == "3.0.0"
+    shutil.rmtree(own.parent)
+    project.succeeds("install")
+    assert own.exists()
 
 
 @pytest.mark.npm
