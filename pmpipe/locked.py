@@ -21,6 +21,7 @@ from pmpipe.npm.lock_check import (
     out_of_sync,
 )
 from pmpipe.npm.lock_drift import has_drifted, unlike_entries
+from pmpipe.npm.lock_flags import has_wrong_flags
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lock_version import VERSION_OF_REPAIRS
 from pmpipe.npm.package_path import PackagePath
@@ -151,7 +152,8 @@ def read_locked_project(
         # the run that made it has told of all but what it has left out in silence, as npm does
         found = _problems_of_own(graph, options)
         problems = [problem for problem in found or () if problem.kind is ProblemKind.HIDDEN]
-        in_order = found == [] and not (faults or repairs_warnings)
+        # npm works the flags out before it takes out what nothing needs, and corrects them the next time
+        in_order = found == [] and not (faults or repairs_warnings) and not has_wrong_flags(graph)
         repairs_warnings = []
     else:
         # npm knows nothing of ``resolutions``: a lock of its own may pass over them

@@ -121,7 +121,7 @@ def check_lock(graph: LockGraph, options: CheckOptions) -> list[LockProblem]:
 def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
     """Whether an optional peer dependency finds another version than it asks for.
 
-    `ci` passes that over, but an `install` resolves such a lock anew, as npm's does.
+    `ci` passes that over, but an `install` resolves such a lock anew, as npm's does where it looks at the package.
 
     Raises:
         ManifestError: see `check_lock`.
@@ -133,7 +133,9 @@ def has_unfit_optional_peers(graph: LockGraph, options: CheckOptions) -> bool:
                 continue
             if path not in graph.reachable or _brings_its_own(graph, path) or _is_shrinkwrapped(graph, edge.target):
                 continue
-            if not satisfaction.is_satisfied(edge) and edge.name not in graph.declared(path).bundled_names():
+            if satisfaction.is_satisfied(edge) or edge.name in graph.declared(path).bundled_names():
+                continue
+            if _is_seen_by_npm(graph, path):
                 return True
     return False
 

@@ -185,15 +185,16 @@ class Builder:
                     if _is_held(edge) and node not in seen_by_npm:
                         self.placer.overrule(edge)
         for node in needed:
-            if any(
-                edge.target is None or (edge.error is not None and not edge.overruled)
+            off = [
+                edge
                 for edge in node.edges_out.values()
-            ):
-                if node in seen_by_npm:
-                    self.queue.push(node)
-                else:
-                    # after all that npm looks at, so that it has no part in where that is placed
-                    self.late.append(node)
+                if edge.target is None or (edge.error is not None and not edge.overruled)
+            ]
+            if off and node in seen_by_npm:
+                self.queue.push(node)
+            elif any(not (edge.dependency.peer and edge.dependency.optional) for edge in off):
+                # after all that npm looks at, so that it has no part in where that is placed
+                self.late.append(node)
 
     def _needed_by_project(self, *, follow: bool) -> dict[Node, None]:
         """The project and all that it needs.

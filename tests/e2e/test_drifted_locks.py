@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.packages import make_package
 from support.project import Project
+from support.registry import PackageRegistry
 
 Manifest = dict[str, Any]
 
@@ -361,3 +363,25 @@ def test_stale_flags_in_the_hidden_lockfile_are_put_right(project: Project) -> N
     hidden.write_text(right.replace('      "dev": true,\n', ""))
     assert "nothing to do" in project.succeeds("install").stdout
     assert hidden.read_text() == right
+
+
+def test_an_optional_peer_that_does_not_fit_below_a_workspace_is_let_be(
+    project: Project, registry: PackageRegistry
+) -> None:
+    user = make_package(
+        "user", "1.0.0", peerDependencies={"peer": "2"}, peerDependenciesMeta={"peer": {"optional": True}}
+    )
+    project.write("w/package.json", '{"name": "w", "version": "1.0.0", "dependencies": {"user": "1"}}')
+    peers = [make_package("peer", version) for version in ("1.0.0", "2.0.0")]
+    project.declare(user, *peers, devDependencies={"peer": "1"}, workspaces=["w"])
+    project.succeeds("install")
+    assert "w/node_modules/peer" in project.lock["packages"]
+    project.succeeds("install")
+    assert "w/node_modules/peer" not in project.lock["packages"]
+    # now the one that the project develops with is all that the other one finds, and npm's flags say so
+    project.succeeds("install")
+    assert project.lock["packages"]["node_modules/peer"]["devOptional"]
+    asked = len(registry.requests)
+    shutil.rmtree(project.store)
+    project.succeeds("install", "--package-lock-only")
+    assert len(registry.requests) == asked

@@ -11,7 +11,7 @@ from support.packages import make_package
 from support.registry import PackageRegistry
 
 from pmpipe.errors import LockfileError, ManifestError
-from pmpipe.npm.lock_check import ProblemKind, out_of_sync
+from pmpipe.npm.lock_check import CheckOptions, ProblemKind, has_unfit_optional_peers, out_of_sync
 
 SHA = "a" * 40
 OTHER_SHA = "b" * 40
@@ -732,3 +732,22 @@ def test_overrides_hold_in_the_project_s_bundle_for_npm_12_alone(for_npm_12):
     assert [line.partition(" does not")[0] for line in found] == (
         [] if for_npm_12 else ["Invalid: lock file's d@2.0.0"]
     )
+
+
+def test_an_optional_peer_that_does_not_fit_counts_where_npm_looks() -> None:
+    peer = {"peerDependencies": {"p": "2"}, "peerDependenciesMeta": {"p": {"optional": True}}}
+    entries = {
+        "node_modules/p": entry("1.0.0", "p"),
+        "node_modules/u": entry("1.0.0", "u", **peer),
+        "node_modules/w": link("w"),
+        "w": {"version": "1.0.0", "dependencies": {"u": "1"}},
+    }
+    folders = {"w": {"name": "w", "version": "1.0.0", "dependencies": {"u": "1"}}}
+    below = MadeProject({"dependencies": {"p": "1"}, "workspaces": ["w"]}, entries, folders, {"w": "w"})
+    assert not has_unfit_optional_peers(below.graph(), CheckOptions())
+    both = MadeProject({"dependencies": {"p": "1", "u": "1"}, "workspaces": ["w"]}, entries, folders, {"w": "w"})
+    assert has_unfit_optional_peers(both.graph(), CheckOptions())
+    folders = {"w": {"name": "w", "version": "1.0.0", **peer}}
+    entries = {**entries, "w": {"version": "1.0.0", **peer}}
+    own = MadeProject({"dependencies": {"p": "1"}, "workspaces": ["w"]}, entries, folders, {"w": "w"})
+    assert has_unfit_optional_peers(own.graph(), CheckOptions())
