@@ -69,9 +69,20 @@ def has_drifted(graph: LockGraph) -> bool:
     root = entries.get(ROOT)
     if root is None or root.name != graph.project.root.name or _differ(root, graph.project.root):
         return True
+    if _is_headed_otherwise(graph):
+        return True
     if any(path in entries and _differ(entries[path], folders[path]) for path in folders):
         return True
     return any(_is_left_over(graph, path) for path in entries.keys() - graph.reachable) or has_wrong_flags(graph)
+
+
+def _is_headed_otherwise(graph: LockGraph) -> bool:
+    """Whether name or version that the lock begins with are not the project's, if that has any.
+
+    Without a name npm takes the folder's, by which a lock would differ from one clone to the next.
+    """
+    lock, root = graph.lock, graph.project.root
+    return bool((root.name and root.name != lock.name) or (root.version and root.version != lock.version))
 
 
 def unlike_entries(graph: LockGraph) -> Iterator[Unlike]:

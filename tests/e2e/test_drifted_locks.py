@@ -94,6 +94,31 @@ def test_install_writes_the_lock_as_npm_does_after_a_change_that_the_lock_satisf
     assert ours != former
 
 
+@pytest.mark.npm
+@pytest.mark.parametrize(("key", "value"), [("name", "other"), ("version", "0.9.0"), ("version", None)])
+def test_install_corrects_name_and_version_that_a_lock_begins_with_as_npm_does(
+    locked: Project, key: str, value: str | None
+) -> None:
+    right = (locked.folder / "package-lock.json").read_text()
+    document = {**locked.lock, key: value}
+    wrong = json.dumps({name: member for name, member in document.items() if member is not None}, indent=2)
+    locked.write("package-lock.json", wrong)
+    locked.succeeds("ci")
+    assert (locked.folder / "package-lock.json").read_text() == wrong
+    locked.succeeds("install")
+    assert (locked.folder / "package-lock.json").read_text() == right
+    locked.write("package-lock.json", wrong)
+    assert npm_lock(locked) == right
+
+
+def test_a_lock_of_a_project_without_a_name_may_begin_with_any(project: Project) -> None:
+    project.write("package.json", "{}")
+    text = json.dumps({"name": "clone", "lockfileVersion": 3, "requires": True, "packages": {"": {}}}, indent=2) + "\n"
+    project.write("package-lock.json", text)
+    project.succeeds("install")
+    assert (project.folder / "package-lock.json").read_text() == text
+
+
 #: What somebody may have done to the flags of a lock: entry, flag, and what it says then.
 WRONG_FLAGS = [
     ("node_modules/alpha", "dev", True),
