@@ -7,6 +7,7 @@ among the temporary files then.
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -28,8 +29,15 @@ class StorePlace(msgspec.Struct, frozen=True):
 
 def home_folder(environ: Mapping[str, str]) -> str:
     """The absolute path of the user's home folder; ``/``, as Docker has it, for one whom the system does not know."""
-    home = environ.get("HOME") or os.path.expanduser("~")
-    return "/" if home == "~" else os.path.abspath(home)
+    # os.path.expanduser would take an empty HOME for the root folder, where root could write
+    return os.path.abspath(environ.get("HOME") or _home_of_account())
+
+
+def _home_of_account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir or "/"
+    except KeyError:
+        return "/"
 
 
 def default_store(environ: Mapping[str, str], home: str) -> StorePlace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -431,6 +432,11 @@ def test_home_is_relative_to_the_working_folder_or_the_root(host, monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_123)
     assert host.load(HOME="").cache == "/.npm"
+
+
+def test_an_empty_home_is_as_if_it_were_not_set(host, monkeypatch):
+    monkeypatch.setenv("HOME", "")
+    assert host.load(HOME="").cache == f"{pwd.getpwuid(os.getuid()).pw_dir}/.npm"
 
 
 def test_settings_and_fields_agree(host):
