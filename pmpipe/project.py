@@ -197,7 +197,7 @@ def find_folders(folder: str, patterns: Sequence[str]) -> list[PackagePath]:
     chosen = sort_patterns(patterns)
     found: dict[PackagePath, None] = {}
     for pattern in chosen.wanted:
-        paths = {path for one in expand_braces(pattern) for path in _walk(folder, "", segments(one))}
+        paths = {path for one in expand_braces(pattern) for path in _walk(folder, "", segments(one), True)}
         # the project itself is a workspace only if it is called by its name
         paths = {ROOT} if pattern == "." else paths - {ROOT, "."}
         found.update((PackagePath(path), None) for path in sorted(paths) if not _is_unwanted(path, chosen.unwanted))
@@ -211,7 +211,8 @@ def _is_unwanted(path: str, unwanted: Sequence[str]) -> bool:
     return "node_modules" in path.split("/") or any(matches(path, pattern, dot=True) for pattern in unwanted)
 
 
-def _walk(folder: str, path: str, rest: Sequence[str]) -> Iterator[str]:
+def _walk(folder: str, path: str, rest: Sequence[str], is_first: bool = False) -> Iterator[str]:
+    """The folders that the rest of a pattern names from here on; `is_first` if it is the whole pattern."""
     if not rest:
         if os.path.isdir(os.path.join(folder, path)):
             yield posixpath.normpath(path) if ".." in path else path
@@ -219,15 +220,25 @@ def _walk(folder: str, path: str, rest: Sequence[str]) -> Iterator[str]:
     segment, rest = rest[0], rest[1:]
     if segment == ANY_DEPTH:
         yield from _walk(folder, path, rest)
-        for name in _subfolders(folder, path, follow_links=False):
-            if not name.startswith("."):
-                yield from _walk(folder, _join(path, name), (segment, *rest))
+        yield from _walk_any_depth(folder, path, rest, is_first)
     elif not has_magic(segment):
         yield from _walk(folder, _join(path, segment), rest)
     else:
         for name in _subfolders(folder, path, follow_links=True):
             if part_matches(name, segment):
                 yield from _walk(folder, _join(path, name), rest)
+
+
+def _walk_any_depth(folder: str, path: str, rest: Sequence[str], is_first: bool) -> Iterator[str]:
+    folders = {name for name in _subfolders(folder, path, follow_links=False) if not name.startswith(".")}
+    for name in folders:
+        yield from _walk(folder, _join(path, name), (ANY_DEPTH, *rest), is_first)
+    if is_first:
+        return
+    # glob takes one link for all that ** stands for, and looks no further behind it
+    for name in _subfolders(folder, path, follow_links=True):
+        if name not in folders and not name.startswith("."):
+            yield from _walk(folder, _join(path, name), rest)
 
 
 def _join(path: str, name: str) -> str:

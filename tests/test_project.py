@@ -219,6 +219,11 @@ PATTERNS = [
     ["packages/{a1,b/c2}"],
     ["{apps,packages}/*"],
     ["packages/a{1..3}"],
+    ["packages/a{1..3..2}"],
+    ["packages/a{01..3}"],
+    ["packages/{a..b}1"],
+    ["packages/{b..a}/**"],
+    ["packages/{a..c..2}1"],
     ["apps/*.*"],
     ["apps/@(web|other)"],
     ["packages/!(a1)"],
@@ -267,24 +272,65 @@ def test_finds_the_workspaces_that_npm_finds(tmp_path: Path):
     assert ours == theirs
 
 
+LINKED = [
+    ["packages/**"],
+    ["./packages/**"],
+    ["**"],
+    ["**/shared"],
+    ["**/linked"],
+    ["packages/**/shared"],
+    ["packages/**/linked"],
+    ["packages/**/inner"],
+    ["packages/*/**"],
+    ["packages/**/*"],
+    ["packages/a/**"],
+    ["packages/linked/**"],
+    ["*/**/linked/**"],
+    ["packages/**", "!packages/linked"],
+]
+
+
+@pytest.mark.npm
+def test_follows_the_links_that_npm_follows(tmp_path: Path):
+    folders = []
+    for number, patterns in enumerate(LINKED):
+        documents: dict[str, Any] = {"package.json": {"workspaces": patterns}}
+        paths = ["packages/a", "packages/a/b", "elsewhere/shared", "elsewhere/shared/inner", "elsewhere/shared/inner/x"]
+        documents.update({f"{path}/package.json": {} for path in paths})
+        folder = tmp_path / str(number)
+        folders.append(write(folder, documents))
+        (folder / "packages/linked").symlink_to("../elsewhere/shared")
+        (folder / "packages/a/deeper").symlink_to("../../elsewhere/shared/inner")
+        (folder / "packages/.hidden").symlink_to("../elsewhere/shared")
+    answers = ask_npm(os.path.join(os.pardir, "npm", "ask_workspaces.cjs"), [{"path": folder} for folder in folders])
+    theirs = {json.dumps(patterns): answer["found"] for patterns, answer in zip(LINKED, answers, strict=True)}
+    ours = {
+        json.dumps(patterns): sorted([name, path] for name, path in read_project(folder).manifests.workspaces.items())
+        for patterns, folder in zip(LINKED, folders, strict=True)
+    }
+    assert ours == theirs
+
+
 def test_a_workspace_whose_name_is_not_utf8_is_refused(tmp_path: Path):
     write(tmp_path, {"packages/a\udcff/package.json": {}})
     with pytest.raises(FilesystemError, match=r"packages/a\\udcff is not UTF-8"):
         find_folders(str(tmp_path), ["packages/*"])
 
 
-def test_finds_folder_that_is_a_link_by_its_name_but_not_at_any_depth(tmp_path: Path):
+def test_finds_a_folder_that_is_a_link_and_none_behind_it_at_any_depth(tmp_path: Path):
     write(tmp_path, {"real/x/package.json": {}})
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "linked").symlink_to(tmp_path / "real")
     assert find_folders(str(tmp_path), ["packages/*"]) == ["packages/linked"]
-    assert "packages/linked/x" not in find_folders(str(tmp_path), ["packages/**"])
+    assert find_folders(str(tmp_path), ["packages/**"]) == ["packages", "packages/linked"]
+    assert "packages/linked" not in find_folders(str(tmp_path), ["**"])
 
 
 def test_loop_of_links_ends(tmp_path: Path):
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "loop").symlink_to(tmp_path / "packages")
     assert find_folders(str(tmp_path), ["**"]) == ["packages"]
+    assert find_folders(str(tmp_path), ["packages/**"]) == ["packages", "packages/loop"]
 
 
 @pytest.mark.parametrize(
@@ -294,6 +340,15 @@ def test_loop_of_links_ends(tmp_path: Path):
         ("{a,{b,c}}", ["a", "b", "c"]),
         ("x{1..3}", ["x1", "x2", "x3"]),
         ("x{3..1}", ["x3", "x2", "x1"]),
+        ("x{1..6..2}", ["x1", "x3", "x5"]),
+        ("x{9..11..0}", ["x9", "x10", "x11"]),
+        ("x{08..10}", ["x08", "x09", "x10"]),
+        ("x{-1..01}", ["x-1", "x00", "x01"]),
+        ("x{a..c}", ["xa", "xb", "xc"]),
+        ("x{e..a..-2}", ["xe", "xc", "xa"]),
+        ("x{Z..a}", ["xZ", "x[", "x", "x]", "x^", "x_", "x`", "xa"]),
+        ("{a..1}", ["{a..1}"]),
+        ("{aa..c}", ["{aa..c}"]),
         ("{a}", ["{a}"]),
         ("{a,b", ["{a,b"]),
         ("a", ["a"]),

@@ -16,7 +16,9 @@ import msgspec
 
 ANY_DEPTH = "**"
 _MAGIC = re.compile(r"[*?\[{]|[@+!]\(")
-_NUMBERS = re.compile(r"(-?\d+)\.\.(-?\d+)")
+_NUMBERS = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?", re.ASCII)
+_LETTERS = re.compile(r"([a-zA-Z])\.\.([a-zA-Z])(?:\.\.(-?\d+))?", re.ASCII)
+_PADDED = re.compile(r"-?0\d", re.ASCII)
 _LONGEST_PATTERN = 4096
 _MOST_ALTERNATIVES = 10_000
 #: A pattern with more parts matches nothing: no project is that deep.
@@ -129,14 +131,30 @@ def _first_alternatives(pattern: str) -> list[str] | None:
             cuts = [start, *commas, end]
             choices = [pattern[left + 1 : right] for left, right in pairwise(cuts)]
             return [before + choice + after for choice in choices]
-        numbers = _NUMBERS.fullmatch(inside)
-        if numbers is not None:
-            first, last = int(numbers[1]), int(numbers[2])
-            step = 1 if last >= first else -1
-            if abs(last - first) < _MOST_ALTERNATIVES:
-                return [f"{before}{number}{after}" for number in range(first, last + step, step)]
+        sequence = _sequence(inside)
+        if sequence is not None:
+            return [before + one + after for one in sequence]
         start = pattern.find("{", start + 1)
     return None
+
+
+def _sequence(inside: str) -> list[str] | None:
+    """What ``1..3``, ``01..10``, ``a..e`` and ``1..9..2`` stand for; None if it is none, or of too many."""
+    letters = _LETTERS.fullmatch(inside)
+    found = letters or _NUMBERS.fullmatch(inside)
+    if found is None:
+        return None
+    first, last = (ord(found[1]), ord(found[2])) if letters else (int(found[1]), int(found[2]))
+    step = max(abs(int(found[3] or 1)), 1) * (1 if last >= first else -1)
+    if abs(last - first) // abs(step) >= _MOST_ALTERNATIVES:
+        return None
+    numbers = range(first, last + (1 if step > 0 else -1), step)
+    if letters:
+        # brace-expansion has nothing in the backslash's place
+        return [chr(number).replace("\\", "") for number in numbers]
+    is_padded = any(_PADDED.match(one) for one in (found[1], found[2], found[3] or ""))
+    width = max(len(found[1]), len(found[2])) if is_padded else 0
+    return [str(number).zfill(width) for number in numbers]
 
 
 def _closing_brace(pattern: str, start: int) -> tuple[int, list[int]]:
