@@ -63,11 +63,11 @@ def change_order(wish: Wish, session: Session) -> ChangeOrder | None:
             return None
     # without the lock, which may be of version 1 or hold merge conflicts: it says nothing about workspaces
     manifests = read_project(folder, session.lock_file, b"", session.manifests).manifests
-    workspaces = {name: path for name, path in manifests.workspaces.items() if path}
+    workspaces = manifests.workspaces
     return ChangeOrder(
         wish.action,
         resolver_project(folder, session.lock_file, session.lock, session.manifests),
-        {location: _manifest(folder, location) for location in ("", *workspaces.values())},
+        {location: _manifest(folder, location) for location in dict.fromkeys(("", *workspaces.values()))},
         chosen_locations(wish.choice, workspaces, folder),
         specs,
         wish.words,

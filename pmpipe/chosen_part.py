@@ -7,7 +7,7 @@ from pmpipe.limited import chosen_entries, installed_graph, limited_lock
 from pmpipe.planner import Wanted
 from pmpipe.session import Session
 from pmpipe.store import Store
-from pmpipe.workspace_choice import chosen_locations
+from pmpipe.workspace_choice import chosen_workspaces
 
 
 def limit(session: Session, choice: Choice, store: Store, *, fresh: bool, prunes: bool = False) -> Wanted:
@@ -27,14 +27,14 @@ def limit(session: Session, choice: Choice, store: Store, *, fresh: bool, prunes
         PmpipeError: no workspace is meant, or see `Session.wanted`.
     """
     whole = session.locked
-    locations = [""]
+    workspaces: list[str] = []
     if choice.is_made:
-        locations = chosen_locations(choice, whole.project.manifests.workspaces, session.folder)
+        workspaces = chosen_workspaces(choice, whole.project.manifests.workspaces, session.folder)
     installed = None
     if not (fresh or prunes):
         installed = installed_graph(session.folder, legacy_peer_deps=session.config.legacy_peer_deps)
     graphs = [whole.graph, *([installed] if installed is not None else [])]
-    chosen = chosen_entries(graphs, filter(None, locations), with_root="" in locations)
+    chosen = chosen_entries(graphs, workspaces, with_root=choice.with_root or not choice.is_made)
     # where nothing is chosen at all npm's limit is none
     if chosen or prunes:
         limited = limited_lock(whole.graph, whole.selection.listed(), installed, chosen)

@@ -64,7 +64,7 @@ def chosen_entries(
 
     Args:
         graphs: of the whole lockfile, and of the hidden lockfile if what it lists is to stay.
-        workspaces: locations of the chosen ones.
+        workspaces: locations of the chosen ones; if the project is one of them, all that it leads to is chosen.
         with_root: what the project itself depends on is chosen, too.
     """
     found = {PackagePath(location) for location in workspaces}
@@ -74,9 +74,9 @@ def chosen_entries(
             if edge.target is None:
                 continue
             is_workspace = edge.type is EdgeType.WORKSPACE
-            if graph.target(edge.target) in folders if is_workspace else with_root:
+            if ROOT in folders or (graph.target(edge.target) in folders if is_workspace else with_root):
                 found.add(edge.target)
-    return frozenset(found)
+    return frozenset(found - {ROOT})
 
 
 def limited_lock(

@@ -41,6 +41,17 @@ def chosen_locations(choice: Choice, workspaces: Mapping[str, str], folder: str)
     """
     if not choice.is_made:
         return [""]
+    found = chosen_workspaces(choice, workspaces, folder)
+    # the project may be one of its workspaces
+    return list(dict.fromkeys([*found, *([""] if choice.with_root else ())]))
+
+
+def chosen_workspaces(choice: Choice, workspaces: Mapping[str, str], folder: str) -> list[str]:
+    """The locations of the workspaces that are meant; of all of them if none is named.
+
+    Raises:
+        NoWorkspaceError: nothing fits.
+    """
     found = [
         location
         for name, location in workspaces.items()
@@ -53,7 +64,7 @@ def chosen_locations(choice: Choice, workspaces: Mapping[str, str], folder: str)
             details=[f"there are: {', '.join(workspaces)}"] if workspaces and wanted else (),
             hint="name one by its name or its folder" if workspaces else "package.json lists their folders: workspaces",
         )
-    return [*found, *([""] if choice.with_root else ())]
+    return found
 
 
 def _fits(wanted: str, name: str, location: str, start: str, folder: str) -> bool:

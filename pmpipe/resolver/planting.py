@@ -154,9 +154,15 @@ class Planted(msgspec.Struct):
 
 def workspace_answers(project: Project) -> Iterator[tuple[AskManifest, dict[str, Any]]]:
     """What would be asked for a workspace that no lock knows yet, and the answer."""
-    for location, manifest in project.workspaces.items():
+    for location, manifest in _all_workspaces(project):
         folder = absolute(project.folder, location)
         yield AskManifest(RequestKind.FOLDER, folder, "", "", _workspace_name(manifest, folder)), dict(manifest)
+
+
+def _all_workspaces(project: Project) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if project.is_own_workspace:
+        yield "", project.manifest
+    yield from project.workspaces.items()
 
 
 def _workspace_name(manifest: Mapping[str, Any], folder: str) -> str:
@@ -179,7 +185,7 @@ def plant_project(project: Project, pool: DependencyPool, options: ResolveOption
     tree.overrides_own_bundle = options.follows_npm_12
     tree.is_global = options.is_global
     root.flags.set_all(value=False)
-    for location, manifest in project.workspaces.items():
+    for location, manifest in _all_workspaces(project):
         folder = absolute(project.folder, location)
         named = _workspace_name(manifest, folder)
         tree.add_edge(root, pool.dependency(named, f"file:{folder}", Kind.WORKSPACE), root.rule)

@@ -77,6 +77,7 @@ class Project(msgspec.Struct, frozen=True):
         code: the project's code that repairs them; None if it is not to be run.
         catalogs: what ``catalog:`` specs stand for, besides the catalogs in `manifest`.
         pins: versions that another package manager's lock keeps; npm heeds such a lock only where `locked` is None.
+        is_own_workspace: ``workspaces`` names the project's own folder, too (``.``).
     """
 
     folder: str
@@ -90,6 +91,7 @@ class Project(msgspec.Struct, frozen=True):
     extensions: PackageExtensions | None = None
     code: ExtensionCode | None = None
     catalogs: Catalogs = msgspec.field(default_factory=dict)
+    is_own_workspace: bool = False
 
     def spelled_out(self) -> Project:
         """The same with ``workspace:`` and ``catalog:`` specs replaced by what they mean.

@@ -22,6 +22,7 @@ from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
 from pmpipe.npm.lock_version import is_version_1, stated_version
 from pmpipe.npm.lockfile import read_lockfile
 from pmpipe.npm.npm_version import npm_version_for
+from pmpipe.npm.package_path import ROOT
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
 from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
@@ -111,6 +112,7 @@ def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Conten
         manifest,
         {path: _document(folder, path, manifests) for path in paths},
         old.entries,
+        is_own_workspace=ROOT in found.manifests.workspaces.values(),
         is_old=old.is_incomplete,
         pins=_pins(folder) if old.entries is None else None,
         extensions=found.extensions,

@@ -130,8 +130,7 @@ def _bare_order(session: Session, choice: Choice) -> ChangeOrder:
     project = resolver_project(session.folder, session.lock_file, session.lock)
     if choice.is_made:
         manifests = read_project(session.folder, session.lock_file, b"", session.manifests).manifests
-        workspaces = {name: path for name, path in manifests.workspaces.items() if path}
-        chosen = chosen_locations(choice, workspaces, session.folder)
+        chosen = chosen_locations(choice, manifests.workspaces, session.folder)
         project = msgspec.structs.replace(project, explicit=dict.fromkeys(chosen, frozenset()))
     return ChangeOrder(Action.KEEP, project, saving=Saving(save=session.config.save))
 

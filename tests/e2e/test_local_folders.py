@@ -273,3 +273,20 @@ def test_a_copied_folder_whose_scripts_are_denied_is_taken_as_it_is(project: Pro
     project.write("../lib/package.json", json.dumps(PREPARING))
     project.succeeds("install", COPY)
     assert not (project.base / "lib/made.js").exists()
+
+
+@pytest.mark.npm
+@pytest.mark.parametrize("patterns", [["."], ["packages/*", "."]], ids=["alone", "among others"])
+def test_a_project_that_is_a_workspace_of_itself_is_as_with_npm(project: Project, patterns: list[str]) -> None:
+    wanted = {"app": "*"} if len(patterns) > 1 else {}
+    one = {"name": "one", "version": "1.0.0", "dependencies": wanted}
+    pair = Pair(project, {"package.json": root(workspaces=patterns), "packages/one/package.json": one})
+    for words in (
+        ("install",),
+        ("ci",),
+        ("install", "-w", "app", "alpha"),
+        ("install", "--workspaces", "beta"),
+        ("ci", "-w", "app"),
+        ("uninstall", "-w", "app", "alpha"),
+    ):
+        pair.run(*words)
