@@ -86,4 +86,8 @@ def _show(diagnosis: Diagnosis, output: Output) -> None:
     if diagnosis.is_healthy():
         output.say(f"verified {plural(diagnosis.checked, 'package')}: every file is as it was unpacked")
     else:
-        output.note("hint: `pmpipe install --repair` restores exactly these files")
+        restored = ["restores exactly these files"] if diagnosis.damaged else []
+        anew = ["fetches what is not in the store, and places it anew"] if diagnosis.unverifiable else []
+        output.note(f"hint: `pmpipe install --repair` {', '.join([*restored, *anew])}")
+    if diagnosis.unverifiable:
+        output.note("hint: if it was installed from another store, name that with --store-dir")

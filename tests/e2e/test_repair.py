@@ -131,6 +131,8 @@ def test_a_package_that_the_store_lacks_is_not_called_verified(installed: Projec
     installed.store.rename(installed.base / "away")
     run = installed.fails("verify")
     assert "not in the store, so not verified" in run.stderr
+    assert "`pmpipe install --repair` fetches what is not in the store, and places it anew" in run.stderr
+    assert "these files" not in run.stderr
     installed.succeeds("install", "--repair")
     installed.assert_installed()
     installed.succeeds("verify")
