@@ -8,8 +8,10 @@ Source: npm's ``@npmcli/run-script`` and ``@npmcli/promise-spawn``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 from pmpipe.errors import ScriptError
 from pmpipe.npm.lifecycle import GYP_FILE, command_of, search_path
 from pmpipe.npm.package_variables import package_variables
+from pmpipe.npm.script_heading import script_heading
 from stages.manifest_file import read_document
 from stages.messages import Failed, Job, Result, RunScript, ScriptRan
 from stages.script_process import ScriptProcess, ended_by_sigterm
@@ -50,12 +53,14 @@ def script_handler(environment: Mapping[str, str], gyp_folder: str, board: JobBo
             return (ScriptRan(job.job),)
         variables = {**script_variables(document, job.event, command, job.folder), **job.variables}
         variables["PATH"] = search_path(job.folder, gyp_folder, environment.get("PATH", os.defpath))
+        if job.shown_on:
+            _announce(job, command)
         try:
             # a SIGTERM in between would miss the process
             previous = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
             try:
                 process = ScriptProcess(
-                    job.shell, command, job.folder, {**environment, **variables}, is_shown=job.is_shown
+                    job.shell, command, job.folder, {**environment, **variables}, shown_on=job.shown_on
                 )
                 running.append(process)
                 board.note_group(process.group)
@@ -71,6 +76,16 @@ def script_handler(environment: Mapping[str, str], gyp_folder: str, board: JobBo
 
     with ended_by_sigterm(end):
         yield handle
+
+
+def _announce(job: RunScript, command: str) -> None:
+    """Say whose script it is that shows what it writes."""
+    stream = sys.stderr if job.shown_on == "stderr" else sys.stdout
+    if stream is None:
+        return
+    # past the buffer, which this process has from the one that has forked it; that it cannot be written is told there
+    with contextlib.suppress(OSError), open(stream.fileno(), "wb", closefd=False) as output:
+        output.write(f"{script_heading(job.label, job.event, command)}\n".encode("utf-8", "backslashreplace"))
 
 
 def script_variables(document: Mapping[str, Any], event: str, command: str, folder: str) -> dict[str, str]:

@@ -7,10 +7,12 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 
+from stages.messages.scripting import ShownOn
 from stages.parent_death import die_with_parent
 from stages.signals import SIGNALS
 
@@ -36,24 +38,25 @@ class ScriptProcess:
         command: what it is to do.
         folder: absolute path of the working folder.
         environment: all of it.
-        is_shown: it writes where this process writes; else what it writes is kept.
+        shown_on: where it writes; empty: what it writes is kept.
 
     Raises:
         OSError: it cannot be started.
     """
 
     def __init__(
-        self, shell: str, command: str, folder: str, environment: Mapping[str, str], *, is_shown: bool
+        self, shell: str, command: str, folder: str, environment: Mapping[str, str], *, shown_on: ShownOn
     ) -> None:
-        target = None if is_shown else subprocess.PIPE
+        # where this process writes, or to its standard error
+        shown = sys.stderr if shown_on == "stderr" else None
         self._kept = bytearray()
         self._process = subprocess.Popen(
             [shell, "-c", command],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=target,
-            stderr=None if is_shown else subprocess.STDOUT,
+            stdout=shown if shown_on else subprocess.PIPE,
+            stderr=None if shown_on else subprocess.STDOUT,
             start_new_session=True,
             # there are no threads here, and nothing but system calls in it
             preexec_fn=begin_script,  # noqa: PLW1509

@@ -13,7 +13,7 @@ def task(name: str, *, optional: bool = False) -> ScriptTask:
 
 
 def machine(*tasks: ScriptTask, slots: int = 2) -> ScriptRun:
-    return ScriptRun("install", tasks, "sh", slots, is_shown=False)
+    return ScriptRun("install", tasks, "sh", slots, shown_on="")
 
 
 def labels(orders: list[Order]) -> list[str]:

@@ -14,6 +14,7 @@ from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.text import printable
 from pmpipe.pipeline import script_stage
 from stages.messages import Failed
+from stages.messages.scripting import ShownOn
 
 #: A shell's status for a command that it has not found.
 _NOT_FOUND = 127
@@ -29,7 +30,7 @@ class Builder(msgspec.Struct, frozen=True):
         shell: the program that gets the commands.
         gyp_folder: the folder on the search path that brings ``node-gyp``; may be empty.
         processes: how many run at a time.
-        is_shown: they write to the terminal, one after the other.
+        shown_on: where they write, one after the other; empty: what they write is kept.
         progress: told what is running, at every wake-up.
         hint: what to do about a script that has failed.
     """
@@ -37,7 +38,7 @@ class Builder(msgspec.Struct, frozen=True):
     shell: str
     gyp_folder: str
     processes: int
-    is_shown: bool
+    shown_on: ShownOn
     progress: Callable[[Sequence[str]], None]
     hint: str
 
@@ -72,7 +73,7 @@ class Builder(msgspec.Struct, frozen=True):
         with Crew([script_stage(self.processes, environment, self.gyp_folder)]) as crew:
             for event in events:
                 left = [task for task in tasks if task.location not in left_out]
-                run = ScriptRun(event, left, self.shell, self.processes, self.is_shown, left_out_with)
+                run = ScriptRun(event, left, self.shell, self.processes, self.shown_on, left_out_with)
                 self._drive(crew, run)
                 left_out |= run.left_out
                 lost = [failure for failure in run.failures if not failure.task.optional]

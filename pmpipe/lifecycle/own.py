@@ -21,6 +21,7 @@ from pmpipe.lifecycle.building import ended_how, exit_status, hint_for
 from pmpipe.lifecycle.environment import ScriptEnvironment
 from pmpipe.npm.lifecycle import EARLY_EVENTS, GYP_FILE, PROJECT_EVENTS, command_of, search_path
 from pmpipe.npm.package_variables import label_of
+from pmpipe.npm.script_heading import script_heading
 from pmpipe.npm.text import printable
 from stages.manifest_file import read_document
 from stages.script import not_started, script_variables
@@ -60,8 +61,7 @@ def run_own_scripts(
         if not command:
             continue
         label = printable(label_of(document) or os.path.basename(folder))
-        lines = "\n> ".join(map(printable, command.strip().splitlines()))
-        say(f"\n> {label} {event}\n> {lines}\n")
+        say(script_heading(label, event, command))
         variables = {**environment.own, **script_variables(document, event, command, folder)}
         variables["PATH"] = search_path(folder, environment.gyp_folder, variables.get("PATH", os.defpath))
         arguments = [environment.shell, "-c", command]

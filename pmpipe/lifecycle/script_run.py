@@ -14,6 +14,7 @@ from pmpipe.npm.package_path import PackagePath
 from pmpipe.one_stage import OneStageRun
 from pmpipe.orders import StageName
 from stages.messages import Failed, Job, JobId, Result, RunScript, ScriptRan
+from stages.messages.scripting import ShownOn
 
 
 class ScriptTask(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ class ScriptRun(OneStageRun[ScriptTask, ScriptTask]):
         tasks: in the order in which they begin.
         shell: the program that gets the commands.
         slots: how many may run at a time.
-        is_shown: they write to the terminal.
+        shown_on: where they write; empty: what they write is kept.
         left_out_with: the locations that are of no use any more if an optional package has failed.
 
     Attributes:
@@ -69,7 +70,7 @@ class ScriptRun(OneStageRun[ScriptTask, ScriptTask]):
     tasks: Sequence[ScriptTask]
     shell: str
     slots: int
-    is_shown: bool
+    shown_on: ShownOn
     left_out_with: Callable[[PackagePath], Collection[str]] = _nothing_else
     left_out: set[str] = msgspec.field(default_factory=set)
     ran: set[PackagePath] = msgspec.field(default_factory=set)
@@ -82,7 +83,7 @@ class ScriptRun(OneStageRun[ScriptTask, ScriptTask]):
         return self.slots
 
     def _begin(self, job: JobId, task: ScriptTask) -> tuple[Job, ScriptTask]:
-        script = RunScript(job, task.label, self.event, task.folder, self.shell, task.variables, is_shown=self.is_shown)
+        script = RunScript(job, task.label, self.event, task.folder, self.shell, task.variables, self.shown_on)
         return script, task
 
     def _take_in(self, result: Result) -> None:

@@ -260,7 +260,8 @@ class Scripts(msgspec.Struct, dict=True):
             shell=environment.shell,
             gyp_folder=environment.gyp_folder,
             processes=1 if self.config.foreground_scripts else host.usable_cores(),
-            is_shown=self.config.foreground_scripts,
+            # standard output is for the document alone
+            shown_on=("stderr" if self.config.json else "stdout") if self.config.foreground_scripts else "",
             progress=self.progress,
             hint=self.hint,
         )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from stages.messages.base import JobId, Message
+
+#: Where what a script writes is shown; empty: it is kept.
+ShownOn: TypeAlias = Literal["", "stdout", "stderr"]
 
 
 class RunScript(Message, frozen=True):
@@ -15,7 +20,7 @@ class RunScript(Message, frozen=True):
         folder: absolute path of the package, where the command runs.
         shell: the program that gets the command, by name or path.
         variables: for its environment, beside those that all scripts have.
-        is_shown: it writes to the terminal, instead of what it writes being kept.
+        shown_on: it writes there, below a line that says whose script it is.
     """
 
     job: JobId
@@ -24,7 +29,7 @@ class RunScript(Message, frozen=True):
     folder: str
     shell: str
     variables: dict[str, str]
-    is_shown: bool
+    shown_on: ShownOn
 
 
 class ScriptRan(Message, frozen=True):

@@ -498,7 +498,16 @@ def test_scripts_can_show_what_they_do(project: Project) -> None:
     package = make_package("loud", "1.0.0", scripts={"install": "echo out loud"})
     project.want({"node_modules/loud": package}, allowScripts={"loud": True})
     assert "out loud" not in project.succeeds("ci").stdout
-    assert "out loud" in project.succeeds("ci", "--foreground-scripts").stdout
+    run = project.succeeds("ci", "--foreground-scripts")
+    assert "\n> loud@1.0.0 install\n> echo out loud\n\nout loud\n" in run.stdout
+
+
+def test_what_scripts_show_is_no_part_of_the_one_document(project: Project) -> None:
+    package = make_package("loud", "1.0.0", scripts={"install": "echo out loud"})
+    project.want({"node_modules/loud": package}, allowScripts={"loud": True})
+    run = project.succeeds("ci", "--foreground-scripts", "--json")
+    assert json.loads(run.stdout)["scriptsRun"] == 1
+    assert "\n> loud@1.0.0 install\n> echo out loud\n\nout loud\n" in run.stderr
 
 
 def test_several_at_a_time_but_one_event_after_the_other(project: Project) -> None:

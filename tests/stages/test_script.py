@@ -15,6 +15,7 @@ import pytest
 from support.project import processes_of, wait_until
 
 from stages.messages import Failed, JobId, Remove, Result, RunScript, ScriptRan
+from stages.messages.scripting import ShownOn
 from stages.script import script_handler
 from stages.worker import Handler, JobBoard
 
@@ -38,8 +39,8 @@ def package(folder: Path, **fields: object) -> str:
     return str(folder)
 
 
-def run(handle: Handler, folder: str, event: str = "install", *, shell: str = "sh", is_shown: bool = False) -> Result:
-    (result,) = handle(RunScript(JobId(7), "p@1.0.0", event, folder, shell, {"OWN": "too"}, is_shown))
+def run(handle: Handler, folder: str, event: str = "install", *, shell: str = "sh", shown_on: ShownOn = "") -> Result:
+    (result,) = handle(RunScript(JobId(7), "p@1.0.0", event, folder, shell, {"OWN": "too"}, shown_on))
     return result
 
 
@@ -75,7 +76,7 @@ def test_both_outputs_are_kept_in_their_order_and_the_end_of_them(handle: Handle
 
 
 def test_nothing_is_kept_of_what_is_shown(handle: Handler, tmp_path: Path) -> None:
-    result = run(handle, package(tmp_path / "p", scripts={"install": "true"}), is_shown=True)
+    result = run(handle, package(tmp_path / "p", scripts={"install": "true"}), shown_on="stdout")
     assert result == ScriptRan(JobId(7), "true")
 
 
@@ -137,7 +138,7 @@ def test_the_script_ends_with_the_process(tmp_path: Path, how: str) -> None:
         "    os.wait()\n"
         "    os._exit(0)\n"
         "with script_handler(dict(os.environ), '', board) as handle:\n"
-        f"    list(handle(RunScript(JobId(1), 'p', 'install', {folder!r}, 'sh', {{}}, False)))\n"
+        f"    list(handle(RunScript(JobId(1), 'p', 'install', {folder!r}, 'sh', {{}}, '')))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", work], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     try:
