@@ -26,6 +26,9 @@ _ALERT_AT_CERTIFICATE = re.compile(r" alert .*(?:certificate|unknown ca|access d
 #: What OpenSSL says of an answer that is no TLS at all.
 _ANSWERED_WITHOUT_TLS = ("wrong version number", "packet length too long", "http request")
 
+#: What OpenSSL says of a certificate whose time has passed, or has not come.
+_OUT_OF_DATE = ("certificate has expired", "certificate is not yet valid")
+
 _CLIENT_CERTIFICATE_HINT = (
     "check the settings cert and key, or certfile and keyfile of the registry: they must belong together, and the key "
     "must not be encrypted"
@@ -35,6 +38,9 @@ _WANTED_CERTIFICATE_HINT = (
     "and keyfile of the registry"
 )
 _NO_TLS_HINT = "what answers there does not speak TLS: if it speaks plain http, its URL has to begin with http://"
+_DATE_HINT = (
+    "check the date of this machine (`date`); if it is right, whoever runs that server has to renew its certificate"
+)
 _TLS_HINT = (
     "if the {}'s certificate is signed by an authority of your own, name it with cafile or NODE_EXTRA_CA_CERTS; "
     "strict-ssl=false switches the check off"
@@ -64,6 +70,8 @@ def _untrusted(ending: Ending, said: str, url: Url) -> Failure:
     speaks_no_tls = any(words in said for words in _ANSWERED_WITHOUT_TLS)
     peer = f"the proxy for {url.netloc}" if ending.is_proxy_untrusted else url.netloc
     hint = _TLS_HINT.format("proxy" if ending.is_proxy_untrusted else "registry")
+    if any(words in said for words in _OUT_OF_DATE):
+        hint = _DATE_HINT
     return Failure(
         what=f"no trusted TLS connection to {peer}: {said}",
         hint=REGISTRY_HINT if hung_up else _NO_TLS_HINT if speaks_no_tls else hint,

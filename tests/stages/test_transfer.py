@@ -119,6 +119,13 @@ def test_certificate_trouble_is_final_and_concerns_the_host(code):
     assert "cafile" in step.failed.hint
 
 
+@pytest.mark.parametrize("why", ["certificate has expired (10)", "certificate is not yet valid (9)"])
+def test_a_certificate_that_is_out_of_date_may_be_the_fault_of_this_machine_s_clock(why):
+    step = failure_after(transfer_of(), code=60, message=f"SSL certificate OpenSSL verify result: {why}")
+    assert "the date of this machine" in step.failed.hint
+    assert "cafile" not in step.failed.hint
+
+
 def test_a_proxy_that_cannot_be_trusted_is_told_from_the_registry():
     step = failure_after(transfer_of(), code=60, is_proxy_untrusted=True, message="self-signed certificate")
     assert "the proxy for registry.example" in step.failed.what
