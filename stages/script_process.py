@@ -48,7 +48,7 @@ class ScriptProcess:
         self, shell: str, command: str, folder: str, environment: Mapping[str, str], *, shown_on: ShownOn
     ) -> None:
         # where this process writes, or to its standard error
-        shown = sys.stderr if shown_on == "stderr" else None
+        shown = (sys.stderr or subprocess.DEVNULL) if shown_on == "stderr" else None
         self._kept = bytearray()
         self._process = subprocess.Popen(
             [shell, "-c", command],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -263,11 +264,16 @@ def test_finds_the_workspaces_that_npm_finds(tmp_path: Path):
         folder = tmp_path / str(number) / "project"
         folder.mkdir(parents=True)
         folders.append(write(folder, documents))
+    assert_as_npm(PATTERNS, folders)
+
+
+def assert_as_npm(patterns: Sequence[object], folders: Sequence[str]) -> None:
+    """In each project, which has one of these for `workspaces`, the same are found as by npm."""
     answers = ask_npm(os.path.join(os.pardir, "npm", "ask_workspaces.cjs"), [{"path": folder} for folder in folders])
-    theirs = {json.dumps(patterns): answer["found"] for patterns, answer in zip(PATTERNS, answers, strict=True)}
+    theirs = {json.dumps(one): answer["found"] for one, answer in zip(patterns, answers, strict=True)}
     ours = {
-        json.dumps(patterns): sorted([name, path] for name, path in read_project(folder).manifests.workspaces.items())
-        for patterns, folder in zip(PATTERNS, folders, strict=True)
+        json.dumps(one): sorted([name, path] for name, path in read_project(folder).manifests.workspaces.items())
+        for one, folder in zip(patterns, folders, strict=True)
     }
     assert ours == theirs
 
@@ -302,13 +308,7 @@ def test_follows_the_links_that_npm_follows(tmp_path: Path):
         (folder / "packages/linked").symlink_to("../elsewhere/shared")
         (folder / "packages/a/deeper").symlink_to("../../elsewhere/shared/inner")
         (folder / "packages/.hidden").symlink_to("../elsewhere/shared")
-    answers = ask_npm(os.path.join(os.pardir, "npm", "ask_workspaces.cjs"), [{"path": folder} for folder in folders])
-    theirs = {json.dumps(patterns): answer["found"] for patterns, answer in zip(LINKED, answers, strict=True)}
-    ours = {
-        json.dumps(patterns): sorted([name, path] for name, path in read_project(folder).manifests.workspaces.items())
-        for patterns, folder in zip(LINKED, folders, strict=True)
-    }
-    assert ours == theirs
+    assert_as_npm(LINKED, folders)
 
 
 def test_a_workspace_whose_name_is_not_utf8_is_refused(tmp_path: Path):

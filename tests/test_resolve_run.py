@@ -98,7 +98,7 @@ def make_run(
     run_settings = Settings(slots, "/s", "/s/staging", LIMITS, large_tarball_bytes=large, offline=offline)
     warming = Warming("/s", frozenset(stored).__contains__)
     flight = InFlight(run_settings, ResolveSlots(documents, tarballs, kept_bytes, staying_bytes))
-    return ResolveRun(run_settings, warming, flight, keeps_documents=keeps_documents, goes_on=goes_on)
+    return ResolveRun(warming, flight, keeps_documents=keeps_documents, goes_on=goes_on)
 
 
 def document(number: int, name: str = "a") -> WantDocument:

@@ -57,7 +57,7 @@ def make_run(store: Store, sizes: Sizes, *, offline: bool, goes_on: bool) -> Res
     slots = ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes)
     warming = Warming(store.folder, store.has)
     flight = InFlight(settings, slots)
-    return ResolveRun(settings, warming, flight, keeps_documents=store.writable, goes_on=goes_on, is_ready=False)
+    return ResolveRun(warming, flight, keeps_documents=store.writable, goes_on=goes_on, is_ready=False)
 
 
 def first_wants(manifest: bytes, registries: Registries, store: Store) -> list[WantDocument]:

@@ -47,7 +47,7 @@ class InFlight(msgspec.Struct):
     """All and only jobs that a stage has and has not answered; `begin` and `end` are the only mutators.
 
     Args:
-        settings: the stages' slots.
+        settings: the stages' slots, and limits and paths for the jobs.
         slots: bounds within these.
     """
 

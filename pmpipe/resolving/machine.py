@@ -95,16 +95,14 @@ class ResolveRun(msgspec.Struct):
     """One resolution; `start` and `handle` are the only mutators.
 
     Args:
-        settings: slots, limits and paths for the jobs.
         warming: tarballs; knows what is in the store.
-        flight: what the stages have of it; nothing, at first.
+        flight: what the stages have of it, nothing at first; has the slots, limits and paths for the jobs.
         keeps_documents: documents are to be written to the cache.
         goes_on: an install follows that uses the same processes: what is in flight at the end is waited for, but for
             writes to the cache.
         is_ready: the resolver may begin; before, only what is foreseen is fetched.
     """
 
-    settings: Settings
     warming: Warming
     flight: InFlight
     keeps_documents: bool
@@ -177,6 +175,11 @@ class ResolveRun(msgspec.Struct):
             self._take_in(task, event)
         self._give_out()
         return self._orders
+
+    @property
+    def settings(self) -> Settings:
+        """Slots, limits and paths for the jobs."""
+        return self.flight.settings
 
     def in_flight(self, stage: StageName) -> int:
         """How many jobs a stage has, queued and in hand."""
