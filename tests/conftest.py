@@ -1,5 +1,6 @@
 """What all tests share: where the helpers are, and the loopback registry's fixtures."""
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -18,3 +19,12 @@ from support.signalled import signalled_children  # noqa: E402, F401
 # they start would pass them over, too
 for number in (signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, signal.SIG_DFL)
+
+# some hundred thousand objects of collected tests stay to the end: no use in looking for garbage among them, neither
+# while they are made nor after each thousand of new objects
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()

@@ -20,12 +20,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from support.faulty import Fault
+from support.launched import Launched, can_launch, launch
 from support.packages import Package, make_lock
 from support.registry import PackageRegistry
 from support.snapshot import Snapshot, differences, faults_of_store, snapshot, tree_of
@@ -58,7 +59,7 @@ class Running:
     """A run under way, in a session of its own; the session's number is its process id."""
 
     project: Project
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Launched
     before: Snapshot
     #: the run is alone in its project, so what it leaves there can be judged
     alone: bool
@@ -189,14 +190,25 @@ class Project:
             cwd: the working folder, the project's unless given.
             settings: passed to Popen.
         """
-        module = ("support.faulty",) if fault else ("pmpipe",)
+        module = "support.faulty" if fault else "pmpipe"
         flags = [f"--store-dir={self.store}"] if self.names_store else []
         if self.names_registry:
             flags.append(f"--registry={self.registry.url}/")
-        process = subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", *module, *words, *flags],
-            cwd=cwd or self.folder,
-            env={**self._environment(), **(fault.environment() if fault else {})},
+        environment = {**self._environment(), **(fault.environment() if fault else {})}
+        process = self._begin(module, (*words, *flags), str(cwd or self.folder), environment, settings)
+        running = Running(self, process, snapshot(self.folder), alone)
+        self._running.append(running)
+        return running
+
+    def _begin(
+        self, module: str, words: Sequence[str], cwd: str, environment: dict[str, str], settings: dict[str, Any]
+    ) -> subprocess.Popen[str] | Launched:
+        if not (self.prefix or self.python_path or settings) and can_launch(self.environment, os.environ):
+            return launch(module, words, cwd, environment)
+        return subprocess.Popen(
+            [*self.prefix, sys.executable, "-m", module, *words],
+            cwd=cwd,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -206,9 +218,6 @@ class Project:
             start_new_session=True,
             **settings,
         )
-        running = Running(self, process, snapshot(self.folder), alone)
-        self._running.append(running)
-        return running
 
     def run(self, *words: str, **options: Any) -> Run:
         """Run pmpipe to its end; `options` as for `start`."""
