@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 #: what npm says when its ci refuses a lock in which entries of optional dependencies are missing
 _REFUSED = "npm ci` can only install packages when"
@@ -46,6 +46,22 @@ class Verdict:
     to_do: int | None
 
 
+class RunNpm(Protocol):
+    """How npm is run."""
+
+    def __call__(
+        self, words: Sequence[str], *, cwd: str, env: Mapping[str, str], timeout_s: float
+    ) -> tuple[int, str, str]:
+        """Run the command line of these words; give its status, its output and its error output."""
+
+
+def run_npm_process(
+    words: Sequence[str], *, cwd: str, env: Mapping[str, str], timeout_s: float
+) -> tuple[int, str, str]:
+    """Run npm as a process of its own."""
+    return _run_process(["npm", *words], cwd, env, timeout_s)
+
+
 @dataclass(slots=True)
 class Installers:
     """Both installers with the settings of one comparison.
@@ -56,6 +72,7 @@ class Installers:
         registry: the registry's URL; empty: as configured.
         flags: given to both installers as they are (``--omit=dev``).
         timeout_s: for one command.
+        run_npm: how npm is run.
     """
 
     npm_cache: str
@@ -63,6 +80,7 @@ class Installers:
     registry: str = ""
     flags: Sequence[str] = ()
     timeout_s: float = 1800.0
+    run_npm: RunNpm = run_npm_process
     npm_command: str = field(default="ci", init=False)
 
     def lock(self, folder: str) -> Ran:
@@ -102,7 +120,10 @@ class Installers:
         words = [sys.executable, "-m", "pmpipe", command, "--ignore-scripts", "--dir", folder]
         words += ["--store-dir", self.store, *self.flags]
         path = os.pathsep.join(filter(None, (_CHECKOUT, os.environ.get("PYTHONPATH"))))
-        return _successful(f"pmpipe {command}", self._run(words, folder, {"PYTHONPATH": path}))
+        environment = self._environment(PYTHONPATH=path)
+        started = time.monotonic()
+        ended = _run_process(words, folder, environment, self.timeout_s)
+        return _successful(f"pmpipe {command}", Ran(*ended, time.monotonic() - started))
 
     def ask_npm(self, folder: str) -> Verdict:
         """What npm says of the tree in a folder; the tree stays as it is."""
@@ -113,23 +134,31 @@ class Installers:
 
     def _npm(self, folder: str, *words: str) -> Ran:
         quiet = ("--no-audit", "--no-fund", "--no-update-notifier", "--logs-max=0", "--loglevel=error")
-        return self._run(["npm", *words, *quiet], folder, {"npm_config_cache": self.npm_cache})
-
-    def _run(self, command: Sequence[str], folder: str, environment: dict[str, str]) -> Ran:
-        registry = {"npm_config_registry": self.registry} if self.registry else {}
+        environment = self._environment(npm_config_cache=self.npm_cache)
         started = time.monotonic()
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, **registry, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=self.timeout_s,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+        ended = self.run_npm((*words, *quiet), cwd=folder, env=environment, timeout_s=self.timeout_s)
+        return Ran(*ended, time.monotonic() - started)
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        registry = {"npm_config_registry": self.registry} if self.registry else {}
+        return {**os.environ, **registry, **more}
+
+
+def _run_process(
+    command: Sequence[str], folder: str, environment: Mapping[str, str], timeout_s: float
+) -> tuple[int, str, str]:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout_s,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def copy_project(project: str, destination: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from resolver.playing import Provider, options_of, publish, write_project
+from support.npm import run_npm
 from support.packages import integrity
 from support.registry import PackageRegistry
 
@@ -79,16 +79,8 @@ class Changing:
         only_lock = () if self.installs else ("--package-lock-only",)
         flags = (*only_lock, "--ignore-scripts", f"--cache={self.folder}-cache", "--loglevel=error")
         environment = {**os.environ, "HOME": str(self.folder.parent / "home")}
-        done = subprocess.run(
-            ["npm", *words, *flags],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        return done.stderr if done.returncode else ""
+        run = run_npm((*words, *flags), cwd=self.folder, env=environment)
+        return run.stderr if run.status else ""
 
     def state(self) -> dict[str, bytes]:
         """All package.json files of the project, and the lockfile."""

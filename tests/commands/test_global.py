@@ -6,12 +6,12 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.faulty import Fault
+from support.npm import run_npm
 from support.packages import PackedFile, make_package
 from support.project import Project, pid_of_script, processes_of, wait_until
 from support.registry import PackageRegistry
@@ -58,10 +58,9 @@ class Place:
             "--no-audit",
         )
         environment = {**os.environ, "HOME": str(self.project.base / "home")}
-        subprocess.run(
-            ["npm", *shlex.split(line), "-g", "--ignore-scripts", *flags],
-            cwd=self.project.folder, env=environment, check=True, stdout=subprocess.PIPE, timeout=100,
-        )  # fmt: skip
+        words = (*shlex.split(line), "-g", "--ignore-scripts", *flags)
+        run = run_npm(words, cwd=self.project.folder, env=environment)
+        assert run.status == 0, run.stdout + run.stderr
 
     def pmpipe(self, line: str, **options) -> None:
         self.project.succeeds(*shlex.split(line), "-g", f"--prefix={self.ours}", **options)
@@ -281,7 +280,8 @@ def test_npm_runs_scripts_in_the_final_place(place: Place) -> None:
     publish_scripted(place, "1.0.0", "true")
     environment = {**os.environ, "HOME": str(place.project.base / "home")}
     flags = (f"--prefix={place.npms}", f"--registry={place.registry.url}/", f"--cache={place.npms}-cache")
-    subprocess.run(["npm", "install", "scripted", "-g", *flags], env=environment, check=True, timeout=100)
+    run = run_npm(("install", "scripted", "-g", *flags), cwd=place.project.folder, env=environment)
+    assert run.status == 0, run.stdout + run.stderr
     assert where_it_ran(place) == str(place.npms / "lib/node_modules/scripted")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.server
 import json
-import subprocess
+import os
 import threading
 from base64 import b64encode
 
 import pytest
 from asking_npm import ask_npm
+from support.npm import run_npm
 
 from pmpipe.errors import ConfigError, InvalidSpecError
 from pmpipe.npm.auth import NO_CREDENTIAL, legacy_auth_problems, may_be_told, nerf_dart
@@ -169,8 +170,8 @@ def run_npm_ci(folder, registry, replace):
         f"--cache={folder}/cache",
         f"--userconfig={folder}/u",
     ]
-    ended = subprocess.run(["npm", "ci", *arguments], cwd=folder, capture_output=True, timeout=60, check=False)
-    assert ended.returncode == 1, ended.stderr
+    run = run_npm(("ci", *arguments), cwd=folder, env=os.environ)
+    assert run.status == 1, run.stderr
 
 
 # -- credentials

@@ -18,6 +18,7 @@ from comparison.difference import compare
 from comparison.installers import Installers, copy_project
 from comparison.report import Comparison
 from comparison.snapshot import take_snapshot
+from support.npm import run_npm
 from support.packages import PackedFile, make_package
 from support.registry import PackageRegistry, faults
 
@@ -46,6 +47,7 @@ class Oracle:
             registry=f"{self.registry.url}/",
             flags=flags,
             timeout_s=60,
+            run_npm=run_npm,
         )
 
     def publish(self, name: str, version: str = "1.0.0", files: Any = None, **manifest: Any) -> None:

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from support import npm
 from support.packages import Package, make_package, make_packument
 from support.registry import PackageRegistry
 
@@ -224,9 +224,9 @@ def write_project(case: Mapping[str, Any], folder: Path, registry_url: str, *, b
 
 def run_npm(folder: Path, cache: Path) -> str:
     """Let npm write the lockfile; npm's error code, or an empty text if it succeeded."""
-    command = ["npm", "install", "--package-lock-only", "--ignore-scripts", f"--cache={cache}", "--loglevel=error"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-    if done.returncode == 0:
+    words = ("install", "--package-lock-only", "--ignore-scripts", f"--cache={cache}", "--loglevel=error")
+    done = npm.run_npm(words, cwd=folder, env=os.environ)
+    if done.status == 0:
         return ""
     for line in done.stderr.splitlines():
         if line.startswith("npm error code "):

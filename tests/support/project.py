@@ -27,6 +27,7 @@ from typing import Any
 
 from support.faulty import Fault
 from support.launched import Launched, can_launch, launch
+from support.npm import run_npm
 from support.packages import Package, make_lock
 from support.registry import PackageRegistry
 from support.snapshot import Snapshot, differences, faults_of_store, snapshot, tree_of
@@ -237,7 +238,7 @@ class Project:
         return run
 
     def npm(self, *words: str, cwd: Path | None = None, scripts: bool = False) -> None:
-        """Run the real npm against the same registry; it must end with 0. For tests marked ``npm``.
+        """Run npm against the same registry; it must end with 0. For tests marked ``npm``.
 
         Args:
             words: the command line, without the registry.
@@ -247,14 +248,9 @@ class Project:
         flags = ("--no-audit", "--no-fund", f"--registry={self.registry.url}/")
         if not scripts:
             flags += ("--ignore-scripts",)
-        subprocess.run(
-            ("npm", *words, *flags),
-            cwd=cwd or self.folder,
-            env={**self._environment(), "npm_config_cache": str(self.base / "npm-cache")},
-            check=True,
-            capture_output=True,
-            timeout=PATIENCE_S,
-        )
+        environment = {**self._environment(), "npm_config_cache": str(self.base / "npm-cache")}
+        run = run_npm((*words, *flags), cwd=cwd or self.folder, env=environment, timeout_s=PATIENCE_S)
+        assert run.status == 0, run.stdout + run.stderr
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COV")}
