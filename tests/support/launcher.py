@@ -19,7 +19,7 @@ import socket
 import struct
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 #: a request is one message
 REQUEST_LIMIT = 1 << 20
@@ -80,14 +80,18 @@ def become(request: Request, descriptors: list[int]) -> None:
         os.dup2(descriptor, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     # what the former streams know of their files, for example that one can be sought in, need not hold for these
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stdin, sys.stdout, sys.stderr = map(_reopened, (sys.stdin, sys.stdout, sys.stderr))
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv[1:] = request.words
     runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+
+
+def _reopened(stream: Any) -> IO[str]:
+    number, mode = stream.fileno(), "r" if stream.readable() else "w"
+    buffering = 1 if stream.line_buffering else -1
+    return open(number, mode, buffering, encoding=stream.encoding, errors=stream.errors, closefd=False)
 
 
 def load(package: Any) -> None:
