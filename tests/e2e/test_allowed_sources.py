@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from support.git import make_repository
 from support.packages import make_package
-from support.project import Project
+from support.project import NpmError, Project
 from support.registry import PackageRegistry
 
 LEAF = make_package("leaf", "1.0.0")
@@ -396,9 +395,9 @@ def npm_code(project: Project, *words: str) -> str:
     """The code with which npm ends; empty after a success."""
     try:
         project.npm(*words)
-    except subprocess.CalledProcessError as error:
-        found = re.search(rb"npm error code (\w+)", error.stderr)
-        return found[1].decode() if found else "?"
+    except NpmError as error:
+        found = re.search(r"npm error code (\w+)", error.stderr)
+        return found[1] if found else "?"
     return ""
 
 

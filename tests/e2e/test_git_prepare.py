@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.git import make_repository
 from support.packages import PackedFile, make_package
-from support.project import Project, processes_of, wait_until
+from support.project import NpmError, Project, processes_of, wait_until
 
 COMPILER = make_package(
     "compiler", "1.0.0", {"cli": PackedFile(b"#!/bin/sh\necho compiled > dist.js\n", 0o755)}, bin={"compile": "cli"}
@@ -92,7 +91,7 @@ def test_a_failure_is_told_with_what_was_said(project: Project, tmp_path: Path) 
 def test_npm_ends_with_the_status_of_the_script_too(project: Project, tmp_path: Path) -> None:
     url = make_git_package(tmp_path / "repository", devDependencies={}, scripts={"prepare": "exit 3"})
     project.declare(COMPILER, dependencies={"g": url}, allowScripts={url: True})
-    with pytest.raises(subprocess.CalledProcessError) as failed:
+    with pytest.raises(NpmError) as failed:
         project.npm("install", scripts=True)
     assert failed.value.returncode == project.fails("install", status=3, alone=False).status
 

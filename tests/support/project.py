@@ -41,6 +41,13 @@ PATIENCE_S = 60.0
 Entries = Mapping[str, "Package | Mapping[str, Any]"]
 
 
+class NpmError(subprocess.CalledProcessError):
+    """npm failed."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{self.stdout}{self.stderr}"
+
+
 @dataclass(slots=True, frozen=True)
 class Run:
     """How a run ended; a status below zero is the signal that killed it."""
@@ -244,13 +251,17 @@ class Project:
             words: the command line, without the registry.
             cwd: the working folder, the project's unless given.
             scripts: lifecycle scripts are run.
+
+        Raises:
+            NpmError: it ended with another status.
         """
         flags = ("--no-audit", "--no-fund", f"--registry={self.registry.url}/")
         if not scripts:
             flags += ("--ignore-scripts",)
         environment = {**self._environment(), "npm_config_cache": str(self.base / "npm-cache")}
         run = run_npm((*words, *flags), cwd=cwd or self.folder, env=environment, timeout_s=PATIENCE_S)
-        assert run.status == 0, run.stdout + run.stderr
+        if run.status != 0:
+            raise NpmError(run.status, ("npm", *words), *run[1:])
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COV")}
