@@ -215,13 +215,14 @@ def test_a_run_that_takes_too_long_is_killed_and_the_next_one_is_not_concerned(t
 
 
 def test_the_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
-    code = """
-import os, signal
-from support.npm import run_npm
-assert run_npm(["prefix"], cwd=".", env=os.environ).status == 0
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+    code = "import os, sys; from support.npm import run_npm; run_npm(sys.argv[1:], cwd='.', env=os.environ)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "HOME": str(tmp_path)}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=tmp_path, start_new_session=True) as asks:
-        assert asks.wait(60) == -signal.SIGKILL
-    wait_until(lambda: not processes_of(asks.pid), "npm's process has ended")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        words = [sys.executable, "-c", code, "view", "left", f"--registry={url}"]
+        with subprocess.Popen(words, env=environment, cwd=tmp_path, start_new_session=True) as asks:
+            connection, _ = silent.accept()
+            asks.kill()
+        with connection:
+            wait_until(lambda: not processes_of(asks.pid), "npm's process has ended")
