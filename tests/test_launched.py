@@ -27,13 +27,6 @@ def environment() -> dict[str, str]:
     }
 
 
-def waiting(folder: Path, environment: dict[str, str]) -> Launched:
-    """A run that waits for a lock that this process has."""
-    return launch(
-        "pmpipe", ["install", "--registry=http://127.0.0.1:9/", "--fetch-retries=9"], str(folder), environment
-    )
-
-
 def test_it_finds_what_a_process_of_its_own_finds(tmp_path: Path, environment: dict[str, str]) -> None:
     words = ["3", "ü", ""]
     command = [sys.executable, "-m", "support.self_report", *words]
