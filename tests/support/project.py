@@ -203,8 +203,9 @@ class Project:
         if self.names_registry:
             flags.append(f"--registry={self.registry.url}/")
         environment = {**self._environment(), **(fault.environment() if fault else {})}
+        before = snapshot(self.folder)
         process = self._begin(module, (*words, *flags), str(cwd or self.folder), environment, settings)
-        running = Running(self, process, snapshot(self.folder), alone)
+        running = Running(self, process, before, alone)
         self._running.append(running)
         return running
 
