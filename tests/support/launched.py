@@ -114,6 +114,7 @@ def can_launch(special: Mapping[str, str], environment: Mapping[str, str]) -> bo
         special: what a test gives this run.
         environment: of the tests. Coverage begins to measure when an interpreter starts.
     """
+    # the launcher has the limits that held when it began
     if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
         return False
     read_at_start = any(name.startswith(_READ_AT_START) for name in special)
@@ -140,9 +141,13 @@ def _launcher() -> socket.socket:
     )
     theirs.close()
 
+    owner = os.getpid()
+
     def end() -> None:
-        process.kill()
-        process.wait()
+        # what this process has forked leaves it alone
+        if os.getpid() == owner:
+            process.kill()
+            process.wait()
 
     atexit.register(end)
     return ours
