@@ -12,15 +12,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pmpipe.change_resolver import ChangeOrder, ChangeResolver
 from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
-from pmpipe.npm.lock_writer import write_lockfile
 from pmpipe.patched_dependencies import Patches
-from pmpipe.project_files import manifest_path
 from pmpipe.resolver import (
     Ask,
     AskContents,
@@ -28,7 +26,6 @@ from pmpipe.resolver import (
     AskPackument,
     Event,
     Fed,
-    IdealTree,
     NoMatchingVersionError,
     Resolved,
     ResolveOptions,
@@ -39,9 +36,10 @@ from pmpipe.resolving.documents import PackumentReader
 from pmpipe.resolving.failures import bounded, error_of
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.made import Made, write_made
+from pmpipe.resolving.making import made_of
+from pmpipe.resolving.step_results import failure, steps
 from pmpipe.resolving.wants import Wants
 from pmpipe.resolving.wording import engine_warnings, warnings_of
-from stages.channel import MAXIMUM_DATAGRAM_BYTES
 from stages.document_cache import KeptDocument, read_document, still_current
 from stages.messages import (
     COMMIT,
@@ -49,32 +47,21 @@ from stages.messages import (
     AnswerDocument,
     AnswerEntry,
     AnswerFailure,
-    Failed,
     Job,
     JobId,
     Resolve,
     ResolveDone,
-    ResolveFailed,
     ResolveStep,
     Result,
     Want,
     WantCommit,
     WantDocument,
     WantTarball,
-    encode,
 )
 from stages.opened_entry import DamagedEntryError
 
 if TYPE_CHECKING:
     from stages.worker import Handler
-
-#: As long as one result may be, encoded, to fit in a datagram.
-_STEP_BYTES = MAXIMUM_DATAGRAM_BYTES // 2
-
-_HINT_CHARACTERS = 1_000
-
-#: Versions of lockfiles.
-_OLDEST_TO_INSTALL_FROM, _USUAL_VERSION = 2, 3
 
 
 class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,13 +120,13 @@ def make_handler(inputs: ResolveInputs, arena: mmap.mmap) -> Handler:
             # a version may have been published since the packument was kept
             if not (worker.may_know_too_little and _lacks_version(error)):
                 worker.stop_code()
-                yield _failure(job.job, error)
+                yield failure(job.job, error)
                 return
             try:
                 yield from worker.begin_anew(job)
             except PmpipeError as second:
                 worker.stop_code()
-                yield _failure(job.job, second)
+                yield failure(job.job, second)
 
     return handle
 
@@ -381,69 +368,25 @@ class ResolveWorker:
             self._done = True
             yield from self._finish(job, resolver)
             return
-        yield from _steps(ResolveStep(job, tuple(outcome.wants), tuple(outcome.announced), self._packages))
+        yield from steps(ResolveStep(job, tuple(outcome.wants), tuple(outcome.announced), self._packages))
 
     def _finish(self, job: JobId, resolver: ChangeResolver) -> Iterator[Result]:
         ideal = resolver.finish()
         self.stop_code()
         patches = self._inputs.patches.of(ideal.patchable(), resolver.dropped_patches)
         ideal = msgspec.structs.replace(ideal, patches=patches)
-        style = self._inputs.style
-        # version 1 says too little to install from
-        is_old = style.version < _OLDEST_TO_INSTALL_FROM
-        document = self._lock_document(ideal, _USUAL_VERSION if is_old else style.version)
-        # it may have to have a higher one
-        is_old = is_old and document["lockfileVersion"] == _USUAL_VERSION
-        text = write_lockfile(document, style.layout)
-        manifests = {manifest_path(location): content for location, content in resolver.manifests.items()}
-        made = Made(
-            text,
-            manifests,
-            resolver.saves_lock,
-            resolver.saves_manifests,
-            ideal.yarn_lock_text().encode() if self._inputs.keeps_yarn_lock else b"",
-            packages=sum(node.target is None and not node.is_top for node in ideal.nodes().values()),
-            unavailable=tuple(dict.fromkeys(ideal.unavailable())),
-            has_extraneous=any("extraneous" in entry for entry in document["packages"].values()),
-            never_built=tuple(path for path, node in ideal.nodes().items() if node.package.manifest.gypfile is False),
-            old_lock=write_lockfile(self._lock_document(ideal, style.version), style.layout) if is_old else b"",
-        )
+        made = made_of(ideal, resolver, self._inputs.style, keeps_yarn_lock=self._inputs.keeps_yarn_lock)
         installed = self._inputs.finish(made)
         path = write_made(made, self._inputs.staging)
         if installed is None:
             installed = [node.package.integrity for node in ideal.nodes().values()]
         unneeded = tuple(_unneeded(self._offered, installed))
         if unneeded:
-            yield from _steps(ResolveStep(job, (), (), self._packages, more=True, unneeded=unneeded))
+            yield from steps(ResolveStep(job, (), (), self._packages, more=True, unneeded=unneeded))
         warnings = [*self._notes, *resolver.warnings, *warnings_of(ideal, self._inputs.order.project)]
         if self._inputs.tells_engines:
             warnings += dict.fromkeys(engine_warnings(ideal, resolver.options.engines))
         yield ResolveDone(job, path, tuple(bounded(warnings)))
-
-    def _lock_document(self, ideal: IdealTree, version: int) -> dict[str, Any]:
-        style = self._inputs.style
-        return ideal.lock_document(
-            lockfile_version=version, omit_registry_resolved=style.omit_registry_resolved, old_lock=style.old_lock
-        )
-
-
-def _steps(step: ResolveStep) -> Iterator[ResolveStep]:
-    """The step as few results as it fits in."""
-    lists = (step.wants, step.announced, step.unneeded)
-    if sum(map(len, lists)) <= 1 or len(encode([step])) <= _STEP_BYTES:
-        yield step
-        return
-    some, ahead, less = (len(step.wants) + 1) // 2, len(step.announced) // 2, len(step.unneeded) // 2
-    yield from _steps(
-        msgspec.structs.replace(
-            step, wants=step.wants[:some], announced=step.announced[:ahead], unneeded=step.unneeded[:less], more=True
-        )
-    )
-    yield from _steps(
-        msgspec.structs.replace(
-            step, wants=step.wants[some:], announced=step.announced[ahead:], unneeded=step.unneeded[less:]
-        )
-    )
 
 
 def _unneeded(offered: Iterable[str], installed: Iterable[str]) -> Iterator[str]:
@@ -455,22 +398,3 @@ def _unneeded(offered: Iterable[str], installed: Iterable[str]) -> Iterator[str]
 def _lacks_version(error: PmpipeError) -> bool:
     problems = error.problems if isinstance(error, ProblemsError) else (error,)
     return any(isinstance(problem, NoMatchingVersionError) for problem in problems)
-
-
-def _failure(job: JobId, error: PmpipeError) -> ResolveFailed:
-    problems = error.problems if isinstance(error, ProblemsError) else (error,)
-    result = ResolveFailed(job, tuple(_failed(job, one) for one in problems))
-    while any(one.problems for one in result.problems) and len(encode([result])) > _STEP_BYTES:
-        fewer = (
-            msgspec.structs.replace(one, problems=one.problems[: len(one.problems) // 2]) for one in result.problems
-        )
-        result = ResolveFailed(job, tuple(fewer))
-    while len(result.problems) > 1 and len(encode([result])) > _STEP_BYTES:
-        result = ResolveFailed(job, result.problems[: len(result.problems) // 2])
-    return result
-
-
-def _failed(job: JobId, error: PmpipeError) -> Failed:
-    (what,) = bounded([error.what])
-    details, problems = tuple(bounded(error.details)), tuple(_failed(job, one) for one in error.problems)
-    return Failed(job, error.code, what, details, error.hint[:_HINT_CHARACTERS], problems=problems)
