@@ -5,24 +5,13 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Iterator
 
-import psutil
 import pytest
+from support.leftovers import nothing_is_left
 
 from pmpipe.aside import Aside, Tell
 from pmpipe.errors import StoreError
 from pmpipe.interrupts import cancel_on_signals
-
-
-@pytest.fixture
-def nothing_is_left() -> Iterator[None]:
-    """The test ends with the descriptors and the children that it began with, also those that nobody has waited for."""
-    descriptors = sorted(os.listdir("/proc/self/fd"))
-    children = psutil.Process().children()
-    yield
-    assert psutil.Process().children() == children
-    assert sorted(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_what_the_work_tells_arrives_before_its_end() -> None:
@@ -66,18 +55,18 @@ def test_a_failure_is_no_success() -> None:
     assert not Aside(work).join()
 
 
-@pytest.mark.usefixtures("nothing_is_left")
 def test_stopped_work_leaves_neither_process_nor_descriptor() -> None:
-    child = Aside(lambda _: time.sleep(600))
-    child.stop()
-    child.stop()
+    with nothing_is_left():
+        child = Aside(lambda _: time.sleep(600))
+        child.stop()
+        child.stop()
 
 
-@pytest.mark.usefixtures("nothing_is_left")
 def test_joined_work_leaves_neither_process_nor_descriptor() -> None:
-    child = Aside(lambda _: None)
-    child.join()
-    child.stop()
+    with nothing_is_left():
+        child = Aside(lambda _: None)
+        child.join()
+        child.stop()
 
 
 def test_where_no_process_can_be_had_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-import psutil
 import pytest
+from support.leftovers import nothing_is_left
 from support.project import processes_of, wait_until
 
 from pmpipe import supervisor
@@ -102,17 +102,13 @@ def removed(job: Job) -> Iterator[Result]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
+def all_is_as_before() -> Iterator[None]:
     """Each run ends with the descriptors, the signal handlers and the children that it began with."""
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     multiprocessing.get_context("fork").Barrier(1)  # opens what multiprocessing keeps for ever
-    before = sorted(os.listdir("/proc/self/fd"))
-    children = psutil.Process().children()
-    yield
+    with nothing_is_left():
+        yield
     assert multiprocessing.active_children() == []
-    # those that have ended and were not waited for are among them
-    assert psutil.Process().children() == children
-    assert sorted(os.listdir("/proc/self/fd")) == before
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
