@@ -20,7 +20,7 @@ from stages.document_cache import FOLDER_NAME
 if TYPE_CHECKING:
     from pmpipe.ahead import Ahead
     from pmpipe.resolving.machine import ResolveRun
-    from pmpipe.resolving.worker import ResolveInputs
+    from pmpipe.resolving.resolve_inputs import ResolveInputs
     from pmpipe.session import Session
     from pmpipe.store import Store
     from pmpipe.wanted import WantedPackage, WantedTree

@@ -25,6 +25,9 @@ _CHECKSUM_BYTES = 4
 #: Changes with what is remembered of a tree, and with how it is worked out.
 _FORMAT = 11
 
+#: The store's folder of remembered resolutions (`pmpipe.resolving.remembered`).
+RESOLUTIONS = "resolutions"
+
 #: Trees kept in one store; the ones that were worked out longest ago go first.
 _KEPT = 64
 
@@ -136,23 +139,39 @@ def remember(store: str, key: str, remembered: Remembered) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    folder = f"{store}/trees"
+    write_sealed(store, f"trees/{key}", msgspec.msgpack.encode(remembered), _KEPT)
+
+
+def write_sealed(store: str, name: str, content: bytes, kept: int) -> None:
+    """Keep something in one of the store's folders, under a checksum. The store must be writable.
+
+    Args:
+        store: absolute path of the store's version folder.
+        name: of the file, with the folder's in front.
+        content: what is kept.
+        kept: so many files stay in the folder; those that were written longest ago go first.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = f"{store}/{name}"
+    folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     # not by the process id alone: containers that share a store may count alike
-    partial = f"{store}/staging/tree-{os.getpid()}-{os.urandom(6).hex()}"
-    write_new(partial, sealed(msgspec.msgpack.encode(remembered)))
-    os.rename(partial, f"{folder}/{key}")
-    _forget_oldest(folder)
+    partial = f"{store}/staging/{os.path.basename(folder)}-{os.getpid()}-{os.urandom(6).hex()}"
+    write_new(partial, sealed(content))
+    os.rename(partial, path)
+    _forget_oldest(folder, kept)
 
 
-def _forget_oldest(folder: str) -> None:
+def _forget_oldest(folder: str, kept: int) -> None:
     names = os.listdir(folder)
-    if len(names) <= _KEPT:
+    if len(names) <= kept:
         return
     paths = [f"{folder}/{name}" for name in names]
     try:
         paths.sort(key=lambda path: os.stat(path).st_mtime_ns)
-        for path in paths[:-_KEPT]:
+        for path in paths[:-kept]:
             os.unlink(path)
     except FileNotFoundError:
         return  # another run is forgetting them

@@ -15,7 +15,7 @@ from pmpipe.workers import BATCH, Stage
 from stages.messages import ArchiveLimits
 
 if TYPE_CHECKING:
-    from pmpipe.resolving.worker import ResolveInputs
+    from pmpipe.resolving.resolve_inputs import ResolveInputs
     from pmpipe.store import Store
     from stages.channel import Channel
     from stages.fetch import FetchSettings

@@ -13,13 +13,15 @@ import time
 import msgspec
 
 from pmpipe.errors import StoreError
+from pmpipe.memory import RESOLUTIONS
 from pmpipe.standing import PROJECTS
 from pmpipe.store import Store
 from stages.document_cache import FOLDER_NAME
 from stages.entry import INDEX_NAME
 
-#: For so long (seconds) no registry has confirmed a packument, although a use asks one long before; or no install has
-#: changed a project, which gets its record again if it lives.
+#: For so long (seconds) no registry has confirmed a packument, although a use asks one long before; a resolution has
+#: not been worked out, which is once more if it is wanted; or no install has changed a project, which gets its record
+#: again if it lives.
 _UNUSED_S = 30 * 86_400
 
 
@@ -28,6 +30,7 @@ class Pruned(msgspec.Struct):
 
     packages: int = 0
     packuments: int = 0
+    resolutions: int = 0
     notes: int = 0
     bytes: int = 0
 
@@ -54,6 +57,7 @@ def prune(store: Store, *, dry_run: bool = False) -> Pruned:
                 if not dry_run:
                     store.discard(entry)
         pruned.packuments = _prune_old(store, FOLDER_NAME, pruned, dry_run=dry_run)
+        pruned.resolutions = _prune_old(store, RESOLUTIONS, pruned, dry_run=dry_run)
         pruned.notes = _prune_old(store, PROJECTS, pruned, dry_run=dry_run)
     return pruned
 

@@ -12,6 +12,7 @@ import pytest
 from support.entries import make_entry
 
 from pmpipe.errors import StoreError
+from pmpipe.memory import RESOLUTIONS
 from pmpipe.standing import PROJECTS
 from pmpipe.store import Store
 from pmpipe.store_prune import Pruned, prune
@@ -69,6 +70,12 @@ def test_what_is_no_entry_goes_as_well(store: Store) -> None:
 def test_packuments_go_that_nobody_has_asked_about_for_a_month(store: Store) -> None:
     old, new = packument(store, "old", MONTH_S + 60), packument(store, "new", MONTH_S - 3_600)
     assert prune(store) == Pruned(packuments=1, bytes=5)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_resolutions_go_that_were_worked_out_more_than_a_month_ago(store: Store) -> None:
+    old, new = (packument(store, name, age_s, RESOLUTIONS) for name, age_s in (("old", MONTH_S + 60), ("new", 60)))
+    assert prune(store) == Pruned(resolutions=1, bytes=5)
     assert (old.exists(), new.exists()) == (False, True)
 
 

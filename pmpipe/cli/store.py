@@ -60,6 +60,8 @@ def _prune(store: Store, output: Output, *, dry_run: bool) -> None:
         things.append(f"{plural(pruned.packages, 'package')} that no project is linked to")
     if pruned.packuments:
         things.append(f"{plural(pruned.packuments, 'packument')} of more than a month ago")
+    if pruned.resolutions:
+        things.append(f"{plural(pruned.resolutions, 'resolution')} of more than a month ago")
     if pruned.notes:
         things.append(f"what was known of {plural(pruned.notes, 'project')} that no install has changed since then")
     done = "would remove" if dry_run else "removed"

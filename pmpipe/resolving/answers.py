@@ -15,8 +15,10 @@ from pmpipe.npm.json_depth import is_too_deep
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.lock_v1 import entries_of_version_1
 from pmpipe.npm.text import printable
-from pmpipe.resolver import Fed, FedContents, FedManifest
+from pmpipe.resolver import AskContents, AskManifest, Fed, FedContents, FedManifest
+from pmpipe.resolver.request import RequestKind
 from stages.entry import EntryIndex
+from stages.messages import COMMIT, AnswerEntry, WantCommit
 from stages.opened_entry import ABSENT, DamagedEntryError, opened_entry
 
 _SHRINKWRAP = b"npm-shrinkwrap.json"
@@ -24,6 +26,25 @@ _MANIFEST = b"package.json"
 
 #: Of a file, in an entry's index.
 _DIGEST_BYTES = 16
+
+
+def entry_answer(job: AnswerEntry, ask: AskContents | AskManifest, commit: WantCommit | None) -> Fed:
+    """The answer that lies in a store entry.
+
+    Args:
+        job: names the entry.
+        ask: what it answers.
+        commit: what was wanted, if that was a git commit.
+
+    Raises:
+        DamagedEntryError: the entry is not what was put into the store.
+    """
+    if isinstance(ask, AskContents):
+        return contents_from(job.entry, wants_bundle=ask.wants_bundle, wants_shrinkwrap=ask.wants_shrinkwrap)
+    if commit is not None:
+        return manifest_from(job.entry, commit.resolved.replace(COMMIT, job.commit), "", ask.name)
+    resolved = ask.wanted if ask.kind is RequestKind.TARBALL_URL else f"file:{ask.wanted.removeprefix('file:')}"
+    return manifest_from(job.entry, resolved, job.integrity, ask.name)
 
 
 def manifest_from(entry: str, resolved: str, integrity: str, name: str) -> Fed:

@@ -24,9 +24,10 @@ from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
 from pmpipe.resolving.machine import ResolveRun
 from pmpipe.resolving.made import Made, take_made
+from pmpipe.resolving.remembered import ResolutionMemory
+from pmpipe.resolving.resolve_inputs import ResolveInputs
 from pmpipe.resolving.tasks import Resolution
 from pmpipe.resolving.wants import Wants
-from pmpipe.resolving.worker import ResolveInputs
 from pmpipe.workspace_choice import chosen_locations
 from stages.document_cache import FOLDER_NAME
 
@@ -121,6 +122,7 @@ def resolve_inputs(
         patches=patches,
         keeps_yarn_lock=_keeps_yarn_lock(session.folder),
         finish=finish,
+        memory=ResolutionMemory(store.folder, store.writable),
         stop_code=code.stop if code is not None else None,
     )
 

@@ -8,20 +8,16 @@ here, so that a resolution with a warm cache crosses no queue at all.
 from __future__ import annotations
 
 import mmap
-import os
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe.change_resolver import ChangeOrder, ChangeResolver
+from pmpipe.change_resolver import ChangeResolver
 from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
-from pmpipe.patched_dependencies import Patches
 from pmpipe.resolver import (
     Ask,
-    AskContents,
     AskManifest,
     AskPackument,
     Event,
@@ -31,18 +27,18 @@ from pmpipe.resolver import (
     ResolveOptions,
 )
 from pmpipe.resolver.request import RequestKind
-from pmpipe.resolving.answers import contents_from, folder_manifest, manifest_from
-from pmpipe.resolving.documents import PackumentReader
+from pmpipe.resolving.answers import entry_answer, folder_manifest
 from pmpipe.resolving.failures import bounded, error_of
-from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.made import Made, write_made
 from pmpipe.resolving.making import made_of
+from pmpipe.resolving.packuments import Packuments
+from pmpipe.resolving.recollection import Recollection
+from pmpipe.resolving.remembered import Answered, Answers, RememberedResolution, resolution_key
+from pmpipe.resolving.resolve_inputs import ResolveInputs
 from pmpipe.resolving.step_results import failure, steps
-from pmpipe.resolving.wants import Wants
 from pmpipe.resolving.wording import engine_warnings, warnings_of
-from stages.document_cache import KeptDocument, read_document, still_current
+from stages.document_cache import KeptDocument, KeptHead
 from stages.messages import (
-    COMMIT,
     Announced,
     AnswerDocument,
     AnswerEntry,
@@ -62,39 +58,6 @@ from stages.opened_entry import DamagedEntryError
 
 if TYPE_CHECKING:
     from stages.worker import Handler
-
-
-class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What the resolve process is started with; it is forked, so all of this is there.
-
-    Attributes:
-        order: the project, and what is to change in it.
-        options: what decides, without the version of Node.js.
-        wants: URLs and credentials.
-        cache: which kept documents count.
-        style: how the lock is written.
-        staging: absolute path of a folder for what is made.
-        announces: tarballs that will be needed are to be announced.
-        tells_engines: nothing is installed that would warn of packages that are not for this Node.js.
-        patches: of the project.
-        keeps_yarn_lock: the project has a yarn.lock of yarn 1, which npm keeps up to date, too.
-        stop_code: ends the process that the project's code runs in (`pmpipe.resolving.extension_host`), or None.
-        finish: called with what was made before it is handed over, for what can be worked out ahead here. Returns the
-            SRI of all that is to be installed; None if it does not know.
-    """
-
-    order: ChangeOrder
-    options: Callable[[], ResolveOptions]
-    wants: Wants
-    cache: CachePolicy
-    style: LockStyle
-    staging: str
-    announces: bool
-    tells_engines: bool
-    patches: Patches
-    keeps_yarn_lock: bool
-    finish: Callable[[Made], Iterable[str] | None]
-    stop_code: Callable[[], None] | None = None
 
 
 class _Outcome(msgspec.Struct):
@@ -141,21 +104,15 @@ class ResolveWorker:
 
     def __init__(self, inputs: ResolveInputs, shared: memoryview) -> None:
         self._inputs = inputs
-        self._shared = shared
-        self._reader = PackumentReader()
-        self._has_cache = os.path.isdir(inputs.cache.folder)
+        self._packuments = Packuments(inputs.cache, inputs.wants, shared)
+        self._options: ResolveOptions | None = None
         self._resolver: ChangeResolver | None = None
         self._done = False
-        #: no kept packument counts without the registry's word
-        self._asks_always = False
-        #: one has counted without it
-        self._has_believed = False
         #: by number: what was asked for and is not answered
         self._asked: dict[int, Ask] = {}
         self._commits: dict[int, WantCommit] = {}
         #: by number: kept copies that may be current
         self._kept: dict[int, KeptDocument] = {}
-        self._kept_paths: dict[int, str] = {}
         self._next = 0
         self._packages = 0
         #: what was asked for and turned out to be damaged in the store
@@ -164,6 +121,11 @@ class ResolveWorker:
         self._notes: list[str] = []
         #: SRI of tarballs that may be on their way
         self._offered: dict[str, None] = {}
+        #: what this resolution is remembered under; None: it cannot be
+        self._key: str | None = None
+        #: what was remembered of it, while that is doubted and after it has changed
+        self._recollection: Recollection | None = None
+        self._answers = Answers()
 
     def handle(self, job: Job) -> Iterator[Result]:
         """Begin, or take an answer.
@@ -176,6 +138,8 @@ class ResolveWorker:
             self._start(outcome)
         elif self._done or job.want not in self._asked:  # type: ignore[union-attr]  # all other jobs are answers
             pass  # an answer that is not needed any more
+        elif self._recollection is not None and job.want in self._recollection:  # type: ignore[union-attr]
+            self._take_doubted(self._recollection, job, outcome)  # type: ignore[arg-type]
         elif isinstance(job, AnswerDocument):
             ask = self._asked.pop(job.want)
             fed = self._document(job, ask)
@@ -185,14 +149,13 @@ class ResolveWorker:
                 self._want(ask, outcome)
         elif isinstance(job, AnswerEntry):
             ask = self._asked.pop(job.want)
+            assert not isinstance(ask, AskPackument), "packuments are no store entries"
             try:
-                self._feed(ask, self._entry(job, ask), outcome)
+                self._feed(ask, entry_answer(job, ask, self._commits.get(job.want)), outcome)
             except DamagedEntryError as error:
                 self._mend(ask, error, outcome)
         elif isinstance(job, AnswerFailure):
-            self._feed(
-                self._asked.pop(job.want), error_of(job.code, job.what, job.details, job.hint, job.cause), outcome
-            )
+            self._feed(self._asked.pop(job.want), _error_of(job), outcome)
         else:
             raise TypeError(f"resolve got a job of another stage: {job!r}")
         yield from self._results(job.job, outcome)
@@ -200,7 +163,7 @@ class ResolveWorker:
     @property
     def may_know_too_little(self) -> bool:
         """A kept packument was believed without asking the registry, which may be asked."""
-        return self._has_believed and not self._inputs.cache.offline
+        return self._packuments.has_believed and not self._inputs.cache.offline
 
     def begin_anew(self, job: Job) -> Iterator[Result]:
         """Resolve once more, and ask the registry about every kept packument.
@@ -208,7 +171,8 @@ class ResolveWorker:
         Raises:
             PmpipeError: see `handle`.
         """
-        self._done, self._asks_always, self._has_believed = False, True, False
+        self._done = False
+        self._packuments.begin_anew()
         self._asked.clear()
         outcome = _Outcome()
         self._start(outcome)
@@ -220,14 +184,63 @@ class ResolveWorker:
             self._inputs.stop_code()
 
     def _start(self, outcome: _Outcome) -> None:
-        self._resolver = ChangeResolver(self._inputs.order, self._inputs.options())
+        inputs = self._inputs
+        self._resolver = self._recollection = None
+        self._options = inputs.options()
+        self._answers, self._key = Answers(), resolution_key(inputs, self._options)
+        remembered = None
+        if self._key is not None and not self._packuments.asks_always:
+            remembered = inputs.memory.recall(self._key)
+        if remembered is None or not self._recollect(remembered, outcome):
+            self._begin(outcome)
+
+    def _begin(self, outcome: _Outcome) -> None:
+        assert self._options is not None
+        self._resolver = ChangeResolver(self._inputs.order, self._options)
         self._take(self._resolver.start(), outcome)
+
+    # -- remembering ----------------------------------------------------------------------------------------------
+
+    def _recollect(self, remembered: RememberedResolution, outcome: _Outcome) -> bool:
+        """Ask the registry about the packuments behind it; False: one of them has changed already."""
+        doubted: list[tuple[Answered, KeptHead]] = []
+        for answered in remembered.answers:
+            kept = self._packuments.kept(answered.ask)
+            if kept is None or Answered.by(answered.ask, kept.body) != answered:
+                return False
+            if not self._packuments.is_believed(kept):
+                doubted.append((answered, kept.head))
+        self._recollection = Recollection(remembered)
+        for answered, head in doubted:
+            self._recollection.doubt(self._want(answered.ask, outcome, head), answered)
+        return True
+
+    def _take_doubted(self, recollection: Recollection, job: AnswerDocument | AnswerFailure, outcome: _Outcome) -> None:
+        ask = self._asked.pop(job.want)
+        assert isinstance(ask, AskPackument), "nothing else is remembered"
+        if isinstance(job, AnswerFailure):
+            recollection.came(job.want, _error_of(job))
+        elif job.source is None or recollection.is_what_it_was(job.want, self._packuments.body(job.source)):
+            self._packuments.note_current(ask)
+            recollection.is_current(job.want)
+        else:
+            fed = self._packuments.read(ask, job.source, gzipped=job.gzipped, stays=job.stays)
+            recollection.came(job.want, fed)
+        if self._resolver is None:
+            if recollection.has_changed:
+                self._begin(outcome)
+        elif recollection.is_awaited(ask):
+            self._take([ask], outcome)
 
     # -- feeding --------------------------------------------------------------------------------------------------
 
     def _feed(self, ask: Ask, fed: Fed, outcome: _Outcome) -> None:
+        self._take(self._events_of(ask, fed), outcome)
+
+    def _events_of(self, ask: Ask, fed: Fed) -> list[Event]:
         assert self._resolver is not None
-        self._take(self._resolver.feed(ask, fed), outcome)
+        self._answers.note(ask, fed, self._packuments.answered)
+        return self._resolver.feed(ask, fed)
 
     def _take(self, events: list[Event], outcome: _Outcome) -> None:
         """Answer what can be answered here, and put the rest among the wants."""
@@ -241,7 +254,7 @@ class ResolveWorker:
                 continue
             fed = self._answer_here(event, outcome)
             if fed is not None and not resolver.done:
-                pending.extend(resolver.feed(event, fed))
+                pending.extend(self._events_of(event, fed))
 
     def _announce(self, resolved: Resolved, outcome: _Outcome) -> None:
         self._packages += 1
@@ -264,41 +277,31 @@ class ResolveWorker:
         return None
 
     def _kept_packument(self, ask: AskPackument, outcome: _Outcome) -> Fed | None:
-        cache = self._inputs.cache
-        kept = self._kept_document(self._inputs.wants.packument(ask).cache_path)
-        if kept is not None and self._is_believed(kept):
-            try:
-                packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped, stays=True)
-            except PmpipeError:
-                kept = None  # torn by a power cut: it is asked for again
-            else:
-                self._has_believed = True
+        recollection = self._recollection
+        if recollection is not None:
+            fed = recollection.take(ask)
+            if fed is not None or recollection.awaits(ask):
+                return fed
+        kept = self._packuments.kept(ask)
+        is_confirmed = recollection is not None and recollection.has_confirmed(ask)
+        if kept is not None and (is_confirmed or self._packuments.is_believed(kept)):
+            packument = self._packuments.read_kept(ask, kept)
+            if packument is not None:
+                self._packuments.has_believed |= not is_confirmed
                 return packument
-        if cache.offline:
+            kept = None  # it is asked for again
+        if self._inputs.cache.offline:
             what = f"the packument of {ask.name} is not in the cache, and the network may not be used"
             return OfflineError(what, hint="install once without --offline")
-        self._want(ask, outcome, kept)
+        number = self._want(ask, outcome, kept.head if kept is not None else None)
+        if kept is not None:
+            self._kept[number] = kept
         return None
 
-    def _kept_document(self, path: str) -> KeptDocument | None:
-        if not self._has_cache:
-            return None
-        try:
-            return read_document(path)
-        except OSError as error:
-            what = f"cannot read {path}: {error.strerror}"
-            raise StoreError(what, hint="mend its permissions, or remove it") from error
-
-    def _is_believed(self, kept: KeptDocument) -> bool:
-        """Whether a kept packument counts without the registry's word."""
-        cache = self._inputs.cache
-        if cache.offline or self._asks_always:
-            return cache.offline
-        return cache.prefer_offline or (not cache.prefer_online and kept.is_fresh(time.time()))
-
-    def _want(self, ask: Ask, outcome: _Outcome, kept: KeptDocument | None = None, *, replace: bool = False) -> None:
+    def _want(self, ask: Ask, outcome: _Outcome, head: KeptHead | None = None, *, replace: bool = False) -> int:
+        """Put it among the wants, maybe with the head of a kept copy that may be current; the number of the want."""
         number = self._next
-        want = self._inputs.wants.want(number, ask, kept.head if kept is not None else None)
+        want = self._inputs.wants.want(number, ask, head)
         if replace and not isinstance(want, WantDocument):
             want = msgspec.structs.replace(want, replace=True)
         self._next += 1
@@ -307,11 +310,8 @@ class ResolveWorker:
             self._commits[number] = want
         elif isinstance(want, WantTarball) and want.integrity:
             self._offered[want.integrity] = None
-        if kept is not None:
-            assert isinstance(ask, AskPackument), "only packuments are kept"
-            self._kept[number] = kept
-            self._kept_paths[number] = self._inputs.wants.packument(ask).cache_path
         outcome.wants.append(want)
+        return number
 
     # -- answers --------------------------------------------------------------------------------------------------
 
@@ -320,30 +320,12 @@ class ResolveWorker:
         assert isinstance(ask, AskPackument)
         kept = self._kept.pop(job.want, None)
         if job.source is not None:
-            start = job.source.offset
-            # what stays is looked into as long as the packument is there
-            body = self._shared[start : start + job.source.length]
-            try:
-                return self._reader.read(body, ask.name, gzipped=job.gzipped, stays=job.stays)
-            except PmpipeError as error:
-                return error
+            return self._packuments.read(ask, job.source, gzipped=job.gzipped, stays=job.stays)
         assert kept is not None, "only a kept document can be current"
-        try:
-            packument = self._reader.read(kept.body, ask.name, gzipped=kept.head.gzipped, stays=True)
-        except PmpipeError:
-            return None
-        still_current(self._kept_paths[job.want])
+        packument = self._packuments.read_kept(ask, kept)
+        if packument is not None:
+            self._packuments.note_current(ask)
         return packument
-
-    def _entry(self, job: AnswerEntry, ask: Ask) -> Fed:
-        if isinstance(ask, AskContents):
-            return contents_from(job.entry, wants_bundle=ask.wants_bundle, wants_shrinkwrap=ask.wants_shrinkwrap)
-        assert isinstance(ask, AskManifest)
-        commit = self._commits.get(job.want)
-        if commit is not None:
-            return manifest_from(job.entry, commit.resolved.replace(COMMIT, job.commit), "", ask.name)
-        resolved = ask.wanted if ask.kind is RequestKind.TARBALL_URL else f"file:{ask.wanted.removeprefix('file:')}"
-        return manifest_from(job.entry, resolved, job.integrity, ask.name)
 
     def _mend(self, ask: Ask, error: DamagedEntryError, outcome: _Outcome) -> None:
         """Have a damaged store entry fetched again, once, as an install does."""
@@ -362,13 +344,21 @@ class ResolveWorker:
     # -- results --------------------------------------------------------------------------------------------------
 
     def _results(self, job: JobId, outcome: _Outcome) -> Iterator[Result]:
-        resolver = self._resolver
-        assert resolver is not None
-        if resolver.done and not self._done:
+        resolver, recollection = self._resolver, self._recollection
+        if resolver is not None and resolver.done and not self._done:
             self._done = True
             yield from self._finish(job, resolver)
             return
+        if resolver is None and recollection is not None and recollection.holds:
+            self._done = True
+            yield self._recalled(job, recollection.remembered)
+            return
         yield from steps(ResolveStep(job, tuple(outcome.wants), tuple(outcome.announced), self._packages))
+
+    def _recalled(self, job: JobId, remembered: RememberedResolution) -> ResolveDone:
+        """Everything is as it was the last time."""
+        self.stop_code()
+        return ResolveDone(job, write_made(remembered.made, self._inputs.staging), remembered.warnings)
 
     def _finish(self, job: JobId, resolver: ChangeResolver) -> Iterator[Result]:
         ideal = resolver.finish()
@@ -386,7 +376,23 @@ class ResolveWorker:
         warnings = [*self._notes, *resolver.warnings, *warnings_of(ideal, self._inputs.order.project)]
         if self._inputs.tells_engines:
             warnings += dict.fromkeys(engine_warnings(ideal, resolver.options.engines))
-        yield ResolveDone(job, path, tuple(bounded(warnings)))
+        told = tuple(bounded(warnings))
+        yield ResolveDone(job, path, (*told, *self._remember(made, told)))
+
+    def _remember(self, made: Made, told: tuple[str, ...]) -> Iterator[str]:
+        """Keep what was made for the next time; warnings."""
+        answers = self._answers.comparable()
+        # what was found damaged is no more
+        if self._key is None or answers is None or self._notes:
+            return
+        try:
+            self._inputs.memory.remember(self._key, RememberedResolution(made, told, answers))
+        except OSError as error:
+            yield f"could not remember the resolution in the store: {error.strerror or error}"
+
+
+def _error_of(job: AnswerFailure) -> PmpipeError:
+    return error_of(job.code, job.what, job.details, job.hint, job.cause)
 
 
 def _unneeded(offered: Iterable[str], installed: Iterable[str]) -> Iterator[str]:

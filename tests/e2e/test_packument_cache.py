@@ -88,6 +88,18 @@ def test_what_the_registry_calls_current_is_fresh_again(warm: Project, registry:
     assert watched.packuments() == []
 
 
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_where_no_packument_has_changed_nothing_is_resolved_again(
+    warm: Project, watched: Watched, is_fresh: bool
+) -> None:
+    if not is_fresh:
+        age(warm)
+    # no answer reaches the resolver
+    warm.succeeds("install", fault=Fault("resolve", "answer", "raises"))
+    warm.assert_installed(TREE)
+    assert watched.packuments() == ([] if is_fresh else [("/leaf", True), ("/mid", True)])
+
+
 def test_what_has_changed_at_the_registry_is_used_and_kept(warm: Project, registry: PackageRegistry) -> None:
     newer = make_package("leaf", "1.1.0")
     registry.publish(newer)
