@@ -78,6 +78,8 @@ class Placer:
         self.overruled: list[Edge] = []
         self.mended: set[Node] = set()
         self._effort = Effort()
+        #: by node and whether it was an explicit wish: the tree's revision in which nothing of it or below it could go
+        self._without_duplicates: dict[tuple[Node, bool], int] = {}
 
     def place(
         self, edge: Edge, candidate: Node, *, explicit: bool = False, parent: Placement | None = None
@@ -101,7 +103,7 @@ class Placer:
         if verdict is Verdict.KEEP:
             if edge.dependency.peer and edge.error is not None:
                 self.overrule(edge)
-            self._dedupe_below(check.target, placement)
+            self._drop_duplicates(check.target, placement)
             return placement
         for node in check.target.ancestry():
             if node.matches(candidate) and not node.is_top:
@@ -284,6 +286,22 @@ class Placer:
             if going.tree is self.tree:
                 self.tree.remove(going)
         return True
+
+    def _drop_duplicates(self, target: Node, placement: Placement) -> None:
+        """Remove what can go of a node and of all below it, unless it is known that nothing can.
+
+        With each edge that is kept npm looks at the whole tree below the place. `dedupe` keeps nearly all of them, so
+        that nearly always nothing has changed since.
+        """
+        revision, explicit = self.tree.revision, placement.explicit
+        above: Node | None = target
+        while above is not None:
+            if self._without_duplicates.get((above, explicit)) == revision:
+                return
+            above = above.parent
+        self._dedupe_below(target, placement)
+        if self.tree.revision == revision:
+            self._without_duplicates[target, explicit] = revision
 
     def _dedupe_below(self, node: Node, placement: Placement) -> None:
         if self._dedupe(node, placement):

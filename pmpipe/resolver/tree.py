@@ -29,6 +29,7 @@ class Tree:
         is_apart: it is the little tree of a peer set; links in it point into the project's tree.
         install_links: ``file:`` folders are copied, not linked (npm's ``--install-links``).
         locked_specs: what the old lock says that each location depends on, for git dependencies.
+        revision: goes up with every change of the nodes, of what an edge finds and whether that is valid, and of rules.
         extension_hashes: what its lock has of the rules by which manifests are repaired, by field of the root's entry.
     """
 
@@ -43,6 +44,7 @@ class Tree:
         "nodes",
         "overrides_own_bundle",
         "project_folder",
+        "revision",
         "root",
         "tops",
     )
@@ -55,6 +57,7 @@ class Tree:
         self.overrides_own_bundle = False
         self.project_folder = project_folder
         self.root = root
+        self.revision = 0
         self.install_links = install_links
         self.nodes: dict[str, Node] = {}
         self.by_name: dict[str, dict[Node, None]] = {}
@@ -122,6 +125,7 @@ class Tree:
 
     def remove(self, node: Node) -> None:
         """Take a node out, with all that is inside its folder."""
+        self.revision += 1
         _part_from_parent(node)
         family = dict.fromkeys(_family(node))
         for member in family:
@@ -157,6 +161,7 @@ class Tree:
             self.attach_top(target, target.location)
             there = target
         elif there is not target:
+            self.revision += 1
             link.target = there
             link.package = there.package
         there.links_in[link] = None
@@ -206,6 +211,7 @@ class Tree:
         """Add an edge; the node must have none of that name."""
         edge = Edge(node, dependency)
         key = dependency.key
+        self.revision += 1
         node.edges_out[key] = edge
         same = self.edges.get(key)
         if same is None:
@@ -232,6 +238,7 @@ class Tree:
 
     def drop_edge(self, edge: Edge) -> None:
         """Take an edge away."""
+        self.revision += 1
         key = edge.dependency.key
         if edge.origin.edges_out.get(key) is edge:
             del edge.origin.edges_out[key]
@@ -240,6 +247,7 @@ class Tree:
 
     def reload_edges(self, node: Node) -> None:
         """Read a node's edges anew, after its package has changed."""
+        self.revision += 1
         for edge in list(node.edges_out.values()):
             if edge.dependency.kind is not Kind.WORKSPACE:
                 self.drop_edge(edge)
@@ -259,6 +267,7 @@ class Tree:
             node = node.parent or node.folder_parent
         former = edge.target
         if found is not former:
+            self.revision += 1
             if former is not None:
                 self._let_go(edge)
             edge.target = found
@@ -272,23 +281,16 @@ class Tree:
 
     def judge(self, edge: Edge) -> None:
         """Work out whether an edge is valid."""
-        dependency = edge.dependency
-        target = edge.target
-        if target is None:
-            edge.error = None if dependency.optional else EdgeError.MISSING
-        elif dependency.peer and edge.origin is target.parent and not edge.origin.is_top:
-            edge.error = EdgeError.PEER_LOCAL
-        elif not satisfies(edge, target) or (
-            edge.rule is not None and target.rule is not None and target.edges_out and conflict(edge.rule, target.rule)
-        ):
-            edge.error = EdgeError.INVALID
-        else:
-            edge.error = None
+        error = _error_of(edge)
+        if error is not edge.error:
+            edge.error = error
+            self.revision += 1
 
     def _let_go(self, edge: Edge) -> None:
         target = edge.target
         if target is None:
             return
+        self.revision += 1
         target.edges_in.pop(edge, None)
         edge.target = None
         if edge.rule is not None:
@@ -317,6 +319,7 @@ class Tree:
         merged = rule if node.rule is None else narrower(node.rule, rule)
         if merged is None or merged.same_as(node.rule):
             return
+        self.revision += 1
         node.rule = merged
         self._pass_on_rule(node)
 
@@ -329,6 +332,7 @@ class Tree:
             remaining = narrower(edge.rule, remaining) if both else edge.rule  # type: ignore[arg-type]
         if node.rule.same_as(remaining):
             return
+        self.revision += 1
         node.rule = remaining
         # with no rule left nobody needs the node; it gets one again if somebody does
         if remaining is not None:
@@ -345,6 +349,7 @@ class Tree:
             rule = node.rule
             fresh = None if rule is None else rule.rule_for(edge)
             if fresh is not None and not fresh.same_as(edge.rule):
+                self.revision += 1
                 edge.rule = fresh
             self.connect(edge, judge=True)
             if edge.target is not None:
@@ -377,6 +382,7 @@ class Tree:
             self._pass_on_rule(node)
 
     def _enter(self, node: Node) -> None:
+        self.revision += 1
         node.tree = self
         self.nodes[node.location] = node
         same = self.by_name.get(node.name)
@@ -412,6 +418,20 @@ class Tree:
             if not folder or folder.endswith(".."):
                 return None if folder else self.root if not location.startswith("..") else None
             folder = dirname(folder)
+
+
+def _error_of(edge: Edge) -> EdgeError | None:
+    dependency = edge.dependency
+    target = edge.target
+    if target is None:
+        return None if dependency.optional else EdgeError.MISSING
+    if dependency.peer and edge.origin is target.parent and not edge.origin.is_top:
+        return EdgeError.PEER_LOCAL
+    if not satisfies(edge, target):
+        return EdgeError.INVALID
+    if edge.rule is None or target.rule is None or not target.edges_out:
+        return None
+    return EdgeError.INVALID if conflict(edge.rule, target.rule) else None
 
 
 def _part_from_parent(node: Node) -> None:

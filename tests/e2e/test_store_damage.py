@@ -263,6 +263,8 @@ def resolve_again(project: Project, package: str, damage: Damage) -> None:
     damage(found)
     shutil.rmtree(project.folder / "node_modules")
     (project.folder / "package-lock.json").unlink()
+    # what is remembered of the resolution spares it the look
+    shutil.rmtree(project.store / "v1/resolutions", ignore_errors=True)
 
 
 @pytest.mark.parametrize("damage", [tear_index, lose_bundled_manifest])

@@ -140,7 +140,13 @@ def options_of(case: Mapping[str, Any]) -> ResolveOptions:
 
 
 def resolve(
-    case: Mapping[str, Any], folder: str, registry_url: str, *, pick: Any = None, npms_old: bytes | None = None
+    case: Mapping[str, Any],
+    folder: str,
+    registry_url: str,
+    *,
+    pick: Any = None,
+    npms_old: bytes | None = None,
+    options: ResolveOptions | None = None,
 ) -> IdealTree:
     """Resolve a case.
 
@@ -149,6 +155,7 @@ def resolve(
         folder: the project's absolute path.
         registry_url: for ``resolved``.
         npms_old: the old lock, instead of one made from `before`.
+        options: instead of those of the case's settings.
         pick: gets the number of answers that are outstanding and says which one arrives; the oldest by default.
     """
     before = None if npms_old is None else locked_entries(npms_old)
@@ -164,7 +171,7 @@ def resolve(
     project = Project(
         folder, case["project"], case.get("workspaces", {}), before, extensions=extensions_of(case["project"])
     )
-    resolver = Resolver(project, options_of(case))
+    resolver = Resolver(project, options or options_of(case))
     outstanding = deque(resolver.start())
     while not resolver.done:
         if pick is not None:

@@ -14,7 +14,7 @@ from playing import lock_text, resolve
 from pmpipe.errors import PmpipeError
 from pmpipe.npm.package_path import fault_in_path
 from pmpipe.npm.packument import decode_packument
-from pmpipe.resolver import AskPackument, Project, Resolver
+from pmpipe.resolver import AskPackument, Project, ResolveOptions, Resolver
 from pmpipe.resolver.peer_conflict import PeerConflictError
 
 URL = "https://registry.example"
@@ -127,3 +127,20 @@ def test_a_long_chain_of_peers_is_no_circle() -> None:
 def test_a_chain_of_peers_that_is_too_long_is_an_error() -> None:
     with pytest.raises(PeerConflictError, match="go too deep"):
         resolve(chain_of_peers(600), "/project", URL)
+
+
+def test_deduping_packages_that_all_need_one_with_two_versions_takes_no_time() -> None:
+    """npm looks at the whole tree with each edge that stays as it is."""
+    names = [f"p{number:04}" for number in range(1_500)]
+    registry = {
+        **{name: {"1.0.0": {"dependencies": {"x": "*", "y": "*"}}} for name in names},
+        "other": {"1.0.0": {"dependencies": {"x": "2", "y": "2"}}},
+        **{name: {"1.0.0": {}, "2.0.0": {}} for name in ("x", "y")},
+    }
+    wanted = dict.fromkeys([*names, "other", "x", "y"], "1")
+    case = {"registry": registry, "project": {"name": "app", "version": "1.0.0", "dependencies": wanted}}
+    lock = lock_text(resolve(case, "/project", URL))
+    begin = time.process_time()
+    options = ResolveOptions(prefer_dedupe=True, updates=frozenset({"x", "y"}))
+    assert lock_text(resolve(case, "/project", URL, npms_old=lock, options=options)) == lock
+    assert time.process_time() - begin < 8
