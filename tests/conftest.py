@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 TESTS = Path(__file__).resolve().parent
 # scripts/ holds the loopback registry, which benchmarks and tests share
 for folder in (TESTS, TESTS.parent / "scripts"):
@@ -19,6 +21,12 @@ from support.signalled import signalled_children  # noqa: E402, F401
 # they start would pass them over, too
 for number in (signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, signal.SIG_DFL)
+
+# on a machine that has other work nothing is slow by itself
+settings.register_profile(
+    "pmpipe", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("pmpipe")
 
 # some hundred thousand objects of collected tests stay to the end: no use in looking for garbage among them, neither
 # while they are made nor after each thousand of new objects

@@ -821,7 +821,7 @@ def answer_of(job: Job, resolver: MadeUpResolver, data: st.DataObject) -> list[R
     return resolver.step(job.job)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(data=st.data())
 def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(data: st.DataObject) -> None:
     run = make_run(

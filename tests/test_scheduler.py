@@ -597,7 +597,7 @@ def answer(job: Job, kind: str) -> Result:
 KINDS = st.sampled_from(["succeed"] * 12 + ["damaged", "damaged", "fail", "host down", "crash"])
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(plan=plans(), data=st.data())
 def test_any_order_of_events_ends_each_job_once_and_keeps_the_invariants(plan: Plan, data: st.DataObject) -> None:
     begun = data.draw(st.integers(0, len(plan.packages)))

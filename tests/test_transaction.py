@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.snapshot import Snapshot, snapshot
 
@@ -685,7 +685,7 @@ def apart(places: Sequence[str]) -> bool:
     left_out=st.sets(st.sampled_from(PLACES)),
     failing=st.none() | st.integers(0, 9),
 )
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 def test_any_exchanges_and_any_failure_leave_the_former_tree(
     tmp_path_factory: pytest.TempPathFactory,
     places: list[str],

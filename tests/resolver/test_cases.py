@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lockcheck.codes import CODES
 from playing import ask_npm, load_cases, lock_text, resolve, summary
@@ -39,7 +39,7 @@ def test_makes_the_tree_that_npm_made(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if len(case["registry"]) > 2])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(order=st.lists(st.integers(0, 99), min_size=1, max_size=20))
 def test_the_order_of_answers_does_not_matter(name: str, order: list[int]) -> None:
     case = CASES[name]

@@ -38,7 +38,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(manifest=st.dictionaries(st.sampled_from(FIELDS), JUNK, max_size=4))
 def test_junk_in_a_manifest_is_passed_over_or_refused(manifest: dict[str, Any]) -> None:
     case = {

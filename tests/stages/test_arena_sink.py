@@ -3,7 +3,7 @@
 import mmap
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.arena import ArenaAllocator
@@ -51,7 +51,6 @@ def test_rewinding_gives_everything_back():
 BODIES = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=8)
 
 
-@settings(deadline=None)
 @given(bodies=BODIES, limit=st.integers(1, 8 * PIECE), data=st.data())
 def test_all_bodies_arrive_whatever_the_order_and_the_budget_is_kept(bodies, limit, data):
     arena, allocator, budget, sinks = make(limit, len(bodies))
