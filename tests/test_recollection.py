@@ -265,6 +265,15 @@ def test_a_kept_packument_that_is_gone_is_asked_for(known: Place) -> None:
     assert list(again.wanted) == ["a", "b"]
 
 
+def test_a_kept_packument_that_cannot_be_read_is_the_resolvers_to_judge(known: Place) -> None:
+    path = Path(known.inputs().wants.packuments.address("c").cache_path)
+    path.unlink()
+    path.mkdir()
+    again = known.resolve()
+    # only who asks for c is told
+    assert list(again.wanted) == ["a", "b"]
+
+
 def test_what_changed_is_remembered_in_its_place(known: Place) -> None:
     again = known.resolve()
     again.send("c", body_of(C, NEWER_C))

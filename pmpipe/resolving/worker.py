@@ -138,8 +138,8 @@ class ResolveWorker:
             self._start(outcome)
         elif self._done or job.want not in self._asked:  # type: ignore[union-attr]  # all other jobs are answers
             pass  # an answer that is not needed any more
-        elif self._recollection is not None and job.want in self._recollection:  # type: ignore[union-attr]
-            self._take_doubted(self._recollection, job, outcome)  # type: ignore[arg-type]
+        elif isinstance(job, AnswerDocument | AnswerFailure) and self._is_doubted(job):
+            self._take_doubted(job, outcome)
         elif isinstance(job, AnswerDocument):
             ask = self._asked.pop(job.want)
             fed = self._document(job, ask)
@@ -205,7 +205,10 @@ class ResolveWorker:
         """Ask the registry about the packuments behind it; False: one of them has changed already."""
         doubted: list[tuple[Answered, KeptHead]] = []
         for answered in remembered.answers:
-            kept = self._packuments.kept(answered.ask)
+            try:
+                kept = self._packuments.kept(answered.ask)
+            except PmpipeError:
+                return False  # the resolver may do without it
             if kept is None or Answered.by(answered.ask, kept.body) != answered:
                 return False
             if not self._packuments.is_believed(kept):
@@ -215,8 +218,12 @@ class ResolveWorker:
             self._recollection.doubt(self._want(answered.ask, outcome, head), answered)
         return True
 
-    def _take_doubted(self, recollection: Recollection, job: AnswerDocument | AnswerFailure, outcome: _Outcome) -> None:
-        ask = self._asked.pop(job.want)
+    def _is_doubted(self, job: AnswerDocument | AnswerFailure) -> bool:
+        return self._recollection is not None and job.want in self._recollection
+
+    def _take_doubted(self, job: AnswerDocument | AnswerFailure, outcome: _Outcome) -> None:
+        recollection, ask = self._recollection, self._asked.pop(job.want)
+        assert recollection is not None
         assert isinstance(ask, AskPackument), "nothing else is remembered"
         if isinstance(job, AnswerFailure):
             recollection.came(job.want, _error_of(job))
