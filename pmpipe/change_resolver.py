@@ -17,13 +17,13 @@ from pmpipe.npm.manifest_edit import ManifestEdit
 from pmpipe.npm.manifest_text import ManifestText
 from pmpipe.npm.spec_types import Spec
 from pmpipe.requested import NamedSpec, additions_for, asks, named, require_allowed
+from pmpipe.resolver.asks import Ask, AskManifest, Fed
 from pmpipe.resolver.location import absolute
 from pmpipe.resolver.options import ResolveOptions
 from pmpipe.resolver.planting import check_overrides
 from pmpipe.resolver.prefetch import Resolved
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.resolver import Event, IdealTree, Resolver
-from pmpipe.resolver.source import Ask, AskManifest, Fed
 
 
 class Action(Enum):

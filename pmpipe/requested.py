@@ -26,9 +26,10 @@ from pmpipe.npm.shown import shown
 from pmpipe.npm.source_policy import SourcePolicy
 from pmpipe.npm.spec import parse_argument
 from pmpipe.npm.spec_types import AliasSpec, DirectorySpec, FileSpec, RangeSpec, Spec, TagSpec, VersionSpec
+from pmpipe.resolver.asks import Ask, AskManifest, AskPackument, Fed, FedManifest
 from pmpipe.resolver.refusal import refusal
 from pmpipe.resolver.request import request_from_spec
-from pmpipe.resolver.source import Ask, AskManifest, AskPackument, Fed, FedManifest, no_matching_version
+from pmpipe.resolver.source import no_matching_version
 
 
 class NamedSpec(msgspec.Struct, frozen=True):

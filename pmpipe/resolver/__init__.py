@@ -57,22 +57,13 @@ garbage collector off meanwhile.
 """
 
 from pmpipe.errors import RegistryError
+from pmpipe.resolver.asks import Ask, AskContents, AskManifest, AskPackument, Fed, FedContents, FedManifest
 from pmpipe.resolver.options import InstallStrategy, ResolveOptions
 from pmpipe.resolver.peer_conflict import PeerConflictError
 from pmpipe.resolver.prefetch import Resolved
 from pmpipe.resolver.project import LockedEntry, Project, locked_entries
 from pmpipe.resolver.resolver import Event, IdealTree, Resolver
-from pmpipe.resolver.source import (
-    Ask,
-    AskContents,
-    AskManifest,
-    AskPackument,
-    Fed,
-    FedContents,
-    FedManifest,
-    IncompleteManifestError,
-    NoMatchingVersionError,
-)
+from pmpipe.resolver.source import IncompleteManifestError, NoMatchingVersionError
 
 __all__ = [
     "Ask",

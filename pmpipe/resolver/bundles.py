@@ -16,10 +16,11 @@ from pmpipe.errors import ArchiveError, PmpipeError
 from pmpipe.npm.collation import english_key
 from pmpipe.npm.package_path import fault_in_path
 from pmpipe.npm.text import printable
+from pmpipe.resolver.asks import AskContents, FedContents
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.peer_sets import Waiting
-from pmpipe.resolver.source import AskContents, FedContents, Source, package_from_json
+from pmpipe.resolver.source import Source, package_from_json
 from pmpipe.resolver.tree import Tree
 
 _SHOWN_CHARACTERS = 200

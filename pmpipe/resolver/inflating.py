@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pmpipe.errors import InvalidSpecError, OfflineError, PmpipeError
+from pmpipe.resolver.asks import Ask
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.package import Package
 from pmpipe.resolver.peer_sets import Waiting
 from pmpipe.resolver.pinning import merged_integrity
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request
-from pmpipe.resolver.source import Ask, Source
+from pmpipe.resolver.source import Source
 from pmpipe.resolver.tree import Tree
 
 

@@ -18,6 +18,7 @@ from typing import TypeAlias, TypeVar
 
 from pmpipe.errors import InvalidSpecError, PmpipeError, RepairError
 from pmpipe.npm.collation import english_key
+from pmpipe.resolver.asks import Ask
 from pmpipe.resolver.can_place import can_replace
 from pmpipe.resolver.location import is_inside_project, location_of
 from pmpipe.resolver.node import Edge, Node
@@ -27,7 +28,7 @@ from pmpipe.resolver.peer_conflict import explain_depth, explain_set_conflict
 from pmpipe.resolver.refusal import refused_place, refused_request
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, request_of
 from pmpipe.resolver.satisfy import base_folder, folder_of, satisfies
-from pmpipe.resolver.source import Ask, Source
+from pmpipe.resolver.source import Source
 from pmpipe.resolver.tree import Tree
 
 Answer = TypeVar("Answer")

@@ -14,6 +14,7 @@ from pmpipe.errors import LockfileError
 from pmpipe.npm.override_conflict import OverrideConflict, override_error
 from pmpipe.npm.packument import Json
 from pmpipe.npm.resolutions import may_contradict, with_resolutions
+from pmpipe.resolver.asks import AskManifest, FedManifest
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.location import absolute, location_of, name_from_folder
 from pmpipe.resolver.node import Node
@@ -23,7 +24,7 @@ from pmpipe.resolver.package import DependencyPool, Kind, Package
 from pmpipe.resolver.peer_sets import Waiting
 from pmpipe.resolver.project import LockedEntry, Project, provenance_of
 from pmpipe.resolver.request import RequestKind
-from pmpipe.resolver.source import AskManifest, FedManifest, Source, package_from_json
+from pmpipe.resolver.source import Source, package_from_json
 from pmpipe.resolver.tree import Tree
 
 

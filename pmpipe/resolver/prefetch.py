@@ -20,9 +20,10 @@ import msgspec
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.packument import Packument
 from pmpipe.npm.semver_version import loose_version
+from pmpipe.resolver.asks import Ask, FedManifest
 from pmpipe.resolver.package import Dependency, Kind, Package
 from pmpipe.resolver.request import Request, request_of
-from pmpipe.resolver.source import Ask, FedManifest, Source
+from pmpipe.resolver.source import Source
 
 
 class Resolved(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from pmpipe.npm.packument import Packument
 from pmpipe.npm.patch_record import PatchRecord
 from pmpipe.npm.patch_selection import Patchable
 from pmpipe.npm.semver_version import loose_version
+from pmpipe.resolver.asks import Ask, Fed, FedManifest
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.fitness import check_fitness, wrong_platform
@@ -29,7 +30,7 @@ from pmpipe.resolver.prefetch import Prefetcher, Resolved
 from pmpipe.resolver.project import Project
 from pmpipe.resolver.refusal import may_be_announced
 from pmpipe.resolver.request import Request
-from pmpipe.resolver.source import Ask, Fed, FedManifest, GivenUpPin, Source, package_from_json
+from pmpipe.resolver.source import GivenUpPin, Source, package_from_json
 from pmpipe.resolver.tree import Tree
 from pmpipe.resolver.yarn_lock import yarn_lock_text
 
