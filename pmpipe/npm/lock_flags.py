@@ -43,7 +43,7 @@ def has_wrong_flags(graph: LockGraph) -> bool:
         # of what only optional peers lead to, nothing is said but that it is extraneous
         if entry is None or path == ROOT or path not in reachable or entry.link:
             continue
-        if ways != noted_ways(entry):
+        if ways != noted_ways(entry) or (entry.dev_optional and (entry.dev or entry.optional)):
             return True
     return False
 

@@ -126,6 +126,7 @@ WRONG_FLAGS = [
     ("node_modules/gamma", "devOptional", True),
     ("node_modules/beta", "peer", True),
     ("node_modules/delta", "dev", None),
+    ("node_modules/delta", "devOptional", True),
     ("node_modules/epsilon", "devOptional", None),
     ("node_modules/zeta", "peer", None),
 ]
@@ -152,6 +153,9 @@ def test_install_corrects_flags_as_npm_does(locked: Project, path: str, flag: st
     locked.write("package-lock.json", wrong)
     locked.succeeds("ci")
     assert (locked.folder / "package-lock.json").read_text() == wrong
+    hidden = (locked.folder / "node_modules/.package-lock.json").read_text()
+    locked.npm("ci")
+    assert (locked.folder / "node_modules/.package-lock.json").read_text() == hidden
     locked.succeeds("install")
     assert (locked.folder / "package-lock.json").read_text() == right
     assert locked.succeeds("install").stdout.startswith("up to date: ")
