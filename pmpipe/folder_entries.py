@@ -59,7 +59,7 @@ def entries_as_read(graph: LockGraph) -> dict[PackagePath, msgspec.Raw]:
     Args:
         graph: of the lockfile.
     """
-    layout = layout_of_lock(graph.lock)
+    layout = layout_of_lock(graph.lock.data)
     raw = graph.lock.raw_entries()
     folders = folder_entries(raw, graph.project, layout)
     return {**folders, **flagged_anew({**raw, **folders}, ways_to_entries(graph), layout)}

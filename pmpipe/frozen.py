@@ -63,7 +63,7 @@ def _making(folder: str) -> str:
     return f"be made, with the versions of {foreign}" if foreign else "be made"
 
 
-def under_head_of(old: bytes, lock: bytes, file: str) -> bytes:
+def under_head_of(old: bytes, lock: bytes) -> bytes:
     """A lock that is not saved, with the project's name and version as the lockfile that stays states them.
 
     npm takes both from the lockfile, even if package.json has gone on since, and writes them to the hidden lockfile.
@@ -71,16 +71,13 @@ def under_head_of(old: bytes, lock: bytes, file: str) -> bytes:
     Args:
         old: the lockfile that stays; empty if there is none, and then npm has neither.
         lock: what was made of it.
-        file: the lock's name, for messages.
     """
     from pmpipe.npm.hidden_lockfile import lockfile_of
-    from pmpipe.npm.lockfile import read_head
+    from pmpipe.npm.lock_head import kept_members
+    from pmpipe.npm.lockfile import raw_entries
 
-    before, after = read_head(old or b"{}", file), read_head(lock, file)
-    if (before.name, before.version) == (after.name, after.version):
-        return lock
-    head = msgspec.structs.replace(after, name=before.name, version=before.version)
-    return lockfile_of(head, after.raw_entries())
+    before = kept_members(without_bom(old))
+    return lock if before == kept_members(lock) else lockfile_of(lock, raw_entries(lock), before)
 
 
 def require_same_versions(session: Session, old: bytes) -> None:

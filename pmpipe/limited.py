@@ -95,7 +95,7 @@ def limited_lock(
     needed = _needed([graph, *([installed] if installed is not None else [])], chosen, leftovers)
     placed = {path for path in graph.lock.entries if path == ROOT or (path in needed and path in listed)}
     raw = {path: text for path, text in graph.lock.raw_entries().items() if path in placed}
-    layout = layout_of_lock(graph.lock)
+    layout = layout_of_lock(graph.lock.data)
     # both a lock that `ci` leaves as it is and what was installed before may know an older package.json
     raw.update(folder_entries(raw, graph.project, layout))
     known = {path: graph.lock.entries[path] for path in raw}
@@ -111,7 +111,7 @@ def limited_lock(
     kept = untouched if installed is None else untouched | _kept(graph, installed, needed, chosen)
     ways = {path: before.get(path, 0) if path in kept else whole.get(path, 0) for path in known}
     raw.update(flagged_anew(raw, _ways_in_the_end(graph, known, ways), layout))
-    lock = lockfile_of(graph.lock, {path: raw[path] for path in sorted(raw, key=english_key)})
+    lock = lockfile_of(graph.lock.data, {path: raw[path] for path in sorted(raw, key=english_key)})
     return LimitedLock(lock, untouched)
 
 

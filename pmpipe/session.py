@@ -382,21 +382,20 @@ class Session:
     def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
         """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
         from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of
-        from pmpipe.npm.lockfile import read_head
+        from pmpipe.npm.json_text import without_bom
 
         unresolved: frozenset[PackagePath] = frozenset()
         if self._may_say_where_packages_are:
             from pmpipe.npm.lock_origin import from_registry
 
             unresolved = from_registry(self.locked.graph)
-        lock = read_head(self.lock, self.lock_file)
         anew = None
         if self._goes_on_with_drifted_lock:
             # loaded only here: hardly any lock is left as it is then
             from pmpipe.folder_entries import entries_as_read
 
             anew = entries_as_read(self.locked.graph)
-        text = hidden_lockfile(lock, installed, unresolved, built, anew)
+        text = hidden_lockfile(without_bom(self.lock), installed, unresolved, built, anew)
         # what a run has changed without saving it has no layout
         return in_layout_of(read_file(self.folder, MANIFEST) or b"", text)
 

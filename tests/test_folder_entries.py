@@ -50,7 +50,7 @@ def write(folder: Path, place: str, **manifest: Any) -> None:
 
 def written_anew(folder: Path, lock: Lockfile) -> Mapping[str, Any]:
     project = read_project(str(folder), "package-lock.json", lock.data)
-    anew = folder_entries(lock.raw_entries(), project.manifests, layout_of_lock(lock))
+    anew = folder_entries(lock.raw_entries(), project.manifests, layout_of_lock(lock.data))
     return {path: json.loads(bytes(raw)) for path, raw in anew.items()}
 
 

@@ -251,10 +251,10 @@ class _Job(msgspec.Struct):
         from pmpipe.resolving.inputs import is_global
 
         session = self.session
-        # a lock of version 1 was completed to be installed from, and stays as it is; or there is none, and stays none
-        is_for_now = is_ci or not (session.lock or self._saves_lock(made))
+        # a lock of version 1 was completed to be installed from, and stays as it is; or nothing is to be saved
+        is_for_now = is_ci or not self._saves_lock(made)
         session.adopt(
-            under_head_of(session.lock, made.lock, session.lock_file) if is_for_now else made.lock,
+            under_head_of(session.lock, made.lock) if is_for_now else made.lock,
             made.manifests,
             unavailable=made.unavailable,
             is_saved=made.is_saved,

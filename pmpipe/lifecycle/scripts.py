@@ -268,9 +268,10 @@ class Scripts(msgspec.Struct, dict=True):
 
     @cached_property
     def _entries(self) -> dict[PackagePath, msgspec.Raw]:
-        from pmpipe.npm.lockfile import read_head
+        from pmpipe.npm.json_text import without_bom
+        from pmpipe.npm.lockfile import raw_entries
 
-        return read_head(self.lock, "").raw_entries() if self.lock else {}
+        return raw_entries(without_bom(self.lock)) if self.lock else {}
 
     def _task(self, package: WantedPackage, folder: str, label: str) -> ScriptTask:
         from pmpipe.lifecycle.script_run import ScriptTask

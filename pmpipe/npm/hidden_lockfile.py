@@ -13,22 +13,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 
 from pmpipe.npm.json_layout import JsonLayout, lock_layout_of
 from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.lockfile import Lockfile
+from pmpipe.npm.lock_head import kept_members
+from pmpipe.npm.lockfile import raw_entries
 from pmpipe.npm.package_path import ROOT, PackagePath
 
 #: the line break and the indentation in front of the first key, as npm infers the formatting of a file
 _FORMATTING = re.compile(rb"\s*\{((?:\r?\n)+)([ \t]*)")
 
+#: What a lockfile has at its top that a hidden one keeps, unless another program has put something there.
+_USUALLY_KEPT = frozenset(("name", "version"))
+
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def hidden_lockfile(
-    lock: Lockfile,
+    lock: bytes,
     installed: Collection[PackagePath],
     unresolved: frozenset[PackagePath] = frozenset(),
     built: Collection[PackagePath] = (),
@@ -37,13 +42,13 @@ def hidden_lockfile(
     """The text of the hidden lockfile, in the formatting of the lockfile.
 
     Args:
-        lock: the lockfile that was installed.
+        lock: the text of the lockfile that was installed, without byte order mark.
         installed: what the tree holds: packages, links, and the folders that links lead to (`Selection.listed`).
         unresolved: entries that lose their ``resolved``, see `pmpipe.npm.lock_origin.from_registry`.
         built: entries that get ``hasInstallScript``.
         anew: texts that stand for those of the lockfile, laid out like it.
     """
-    entries = {path: raw for path, raw in lock.raw_entries().items() if path != ROOT and path in installed}
+    entries = {path: raw for path, raw in raw_entries(lock).items() if path != ROOT and path in installed}
     entries.update((path, raw) for path, raw in (anew or {}).items() if path in entries)
     newline, indent = _formatting(lock)
     for path in unresolved.intersection(entries):
@@ -91,40 +96,65 @@ def _entry(members: Mapping[str, msgspec.Raw], newline: bytes, indent: bytes) ->
     return msgspec.Raw(b"{%b%b%b}" % (b",".join(lines), newline, indent * 2))
 
 
-def layout_of_lock(lock: Lockfile) -> JsonLayout:
-    """How the lockfile is laid out, for `lock_writer`."""
+def layout_of_lock(lock: bytes) -> JsonLayout:
+    """How the text of a lockfile is laid out, for `lock_writer`."""
     newline, indent = _formatting(lock)
     return JsonLayout(indent.decode(), newline.decode())
 
 
-def _formatting(lock: Lockfile) -> tuple[bytes, bytes]:
+def _formatting(lock: bytes) -> tuple[bytes, bytes]:
     """The line break and the indentation of a lockfile."""
-    found = _FORMATTING.match(lock.data)
+    found = _FORMATTING.match(lock)
     return (found[1], found[2]) if found is not None else (b"", b"")
 
 
-def lockfile_of(lock: Lockfile, entries: Mapping[PackagePath, msgspec.Raw]) -> bytes:
+def lockfile_of(
+    lock: bytes, entries: Mapping[PackagePath, msgspec.Raw], kept: Mapping[str, Any] | None = None
+) -> bytes:
     """The text of a lockfile of version 3 for the same project, with other entries.
 
     Args:
-        lock: tells name, version and formatting.
+        lock: the text of one, which tells the formatting.
         entries: the texts of the entries, in the order in which they are to stand.
+        kept: what it has beside them, see `kept_members`; by default what `lock` has.
     """
     newline, indent = _formatting(lock)
     colon = b": " if newline else b":"
     separator = b"," + newline + indent * 2
     members = [b"%b%b%b" % (msgspec.json.encode(path), colon, raw) for path, raw in entries.items()]
-    fields = [("name", lock.name), ("version", lock.version), ("lockfileVersion", 3), ("requires", True)]
-    head = b"".join(
-        b"%b%b%b,%b%b" % (msgspec.json.encode(key), colon, msgspec.json.encode(value), newline, indent)
-        for key, value in fields
-        if value is not None
-    )
-    opening = b'{%b%b%b"packages"%b{' % (newline, indent, head, colon)
-    closing = b"}%b}%b" % (newline, newline)
+    opening, closing = _around_entries(kept_members(lock) if kept is None else kept, newline, indent)
     if not members:
         return opening + closing
     members[0] = b"%b%b%b%b" % (opening, newline, indent * 2, members[0])
     members[-1] = b"%b%b%b%b" % (members[-1], newline, indent, closing)
     # it has some megabytes: putting it together in steps would copy it as often, a millisecond each
     return separator.join(members)
+
+
+def _around_entries(kept: Mapping[str, Any], newline: bytes, indent: bytes) -> tuple[bytes, bytes]:
+    """What stands before the first entry of a lockfile, up to the brace that opens them, and what closes it."""
+    head: dict[str, Any] = {key: kept[key] for key in ("name", "version") if key in kept}
+    head.update({"lockfileVersion": 3, "requires": True})
+    before = {key: msgspec.json.encode(value) for key, value in head.items()}
+    after: dict[str, bytes] = {}
+    if kept.keys() - _USUALLY_KEPT:
+        before, after = _around_entries_with_others({**kept, **head}, newline, indent)
+    colon = b": " if newline else b":"
+    opening, closing = (
+        [b"%b%b%b%b%b" % (newline, indent, msgspec.json.encode(key), colon, raw) for key, raw in texts.items()]
+        for texts in ({**before, "packages": b"{"}, after)
+    )
+    return b"{" + b",".join(opening), b",".join((b"}", *closing)) + b"%b}%b" % (newline, newline)
+
+
+def _around_entries_with_others(
+    head: Mapping[str, Any], newline: bytes, indent: bytes
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The texts of what stands before and behind the entries, where another program has put something there."""
+    from pmpipe.npm.lock_writer import write_lockfile
+
+    layout = JsonLayout(indent.decode(), newline.decode())
+    texts = {key: bytes(raw) for key, raw in _members.decode(write_lockfile({**head, "packages": {}}, layout)).items()}
+    place = list(texts).index("packages")
+    members = list(texts.items())
+    return dict(members[:place]), dict(members[place + 1 :])

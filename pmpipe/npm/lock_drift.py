@@ -77,12 +77,14 @@ def has_drifted(graph: LockGraph) -> bool:
 
 
 def _is_headed_otherwise(graph: LockGraph) -> bool:
-    """Whether name or version that the lock begins with are not the project's, if that has any.
+    """Whether npm would write something else beside the entries, the order aside, and what it keeps of others.
 
-    Without a name npm takes the folder's, by which a lock would differ from one clone to the next.
+    Name and version are the project's, if that has any. Without a name npm takes the folder's, by which a lock would
+    differ from one clone to the next.
     """
     lock, root = graph.lock, graph.project.root
-    return bool((root.name and root.name != lock.name) or (root.version and root.version != lock.version))
+    is_other_project = (root.name and root.name != lock.name) or (root.version and root.version != lock.version)
+    return bool(is_other_project or not lock.has_usual_head)
 
 
 def unlike_entries(graph: LockGraph) -> Iterator[Unlike]:

@@ -35,11 +35,6 @@ class _Packages(msgspec.Struct, frozen=True):
     packages: dict[str, dict[str, msgspec.Raw]] = {}
 
 
-class _Head(msgspec.Struct, frozen=True):
-    name: Any = None
-    version: Any = None
-
-
 class _Stated(msgspec.Struct, frozen=True, rename="camel"):
     lockfile_version: Any = None
 
@@ -54,19 +49,6 @@ def stated_version(data: bytes) -> Any:
         return msgspec.json.decode(without_bom(data), type=_Stated).lockfile_version
     except (msgspec.MsgspecError, RecursionError):
         return None
-
-
-def stated_head(data: bytes) -> dict[str, Any]:
-    """The ``name`` and ``version`` of a lockfile, as far as it has them; nothing for what is no JSON object.
-
-    Args:
-        data: the file's bytes, without merge conflicts.
-    """
-    try:
-        head = msgspec.json.decode(without_bom(data), type=_Head)
-    except (msgspec.MsgspecError, RecursionError):
-        return {}
-    return {key: value for key, value in (("name", head.name), ("version", head.version)) if value is not None}
 
 
 def needed_version(packages: Mapping[str, Mapping[str, Any]]) -> int:

@@ -80,6 +80,7 @@ class Lockfile(msgspec.Struct, frozen=True):
         file: the file's name for messages.
         name: the project's name as the lock has it; `version` accordingly.
         lockfile_version: 2, 3 or 4.
+        has_usual_head: its version, ``requires`` and the old ``dependencies`` are there, or not, as npm writes them.
         entries: path -> entry, in the file's order; the root's is under the empty path, unless the lock has none.
         data: the file's text, without byte order mark.
     """
@@ -88,6 +89,7 @@ class Lockfile(msgspec.Struct, frozen=True):
     name: str | None
     version: str | None
     lockfile_version: int
+    has_usual_head: bool
     entries: Mapping[PackagePath, Entry]
     data: bytes
 
@@ -97,44 +99,41 @@ class Lockfile(msgspec.Struct, frozen=True):
 
     def raw_entries(self) -> dict[PackagePath, msgspec.Raw]:
         """The entries' texts as they stand in the file."""
-        return _raw_decoder.decode(self.data).packages
+        return raw_entries(self.data)
 
 
 class _Document(msgspec.Struct, frozen=True, rename="camel"):
     name: str | None = None
     version: str | None = None
     lockfile_version: int | None = None
+    requires: Any = None
     packages: dict[PackagePath, Entry] | None = None
-    dependencies: msgspec.Raw | None = None
+    #: as text: it is not looked into, and an optional one is no type that msgspec decodes
+    dependencies: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def has_legacy_packages(self) -> bool:
+        """Whether it lists packages as in version 1, maybe beside the others."""
+        return _NONE_LISTED.fullmatch(bytes(self.dependencies)) is None
 
 
 class _RawDocument(msgspec.Struct, frozen=True):
     packages: dict[PackagePath, msgspec.Raw] = {}
 
 
+_NONE_LISTED = re.compile(rb'(?:null|false|0|""|\{\s*\}|\[\s*\])?')
+
 _decoder = msgspec.json.Decoder(_Document)
 _raw_decoder = msgspec.json.Decoder(_RawDocument)
 
 
-class _Head(msgspec.Struct, frozen=True):
-    name: Any = None
-    version: Any = None
-
-
-_head_decoder = msgspec.json.Decoder(_Head)
-
-
-def read_head(data: bytes, file: str) -> Lockfile:
-    """A lockfile that `read_lockfile` accepts, without its entries: they cost 20 MB and 10 ms per 5,000.
+def raw_entries(data: bytes) -> dict[PackagePath, msgspec.Raw]:
+    """The texts of the entries of a lockfile that `read_lockfile` accepts.
 
     Args:
-        data: the file's bytes; a byte order mark does not matter.
-        file: the file's name for messages.
+        data: the file's bytes, without byte order mark.
     """
-    data = without_bom(data)
-    head = _head_decoder.decode(data)
-    name, version = (text if isinstance(text, str) else None for text in (head.name, head.version))
-    return Lockfile(file, name, version, _USUAL_VERSION, {}, data)
+    return _raw_decoder.decode(data).packages
 
 
 def read_lockfile(data: bytes, file: str) -> Lockfile:
@@ -156,7 +155,8 @@ def read_lockfile(data: bytes, file: str) -> Lockfile:
     except RecursionError as error:
         raise LockfileError(f"cannot read {file}: it is nested too deeply", hint=_HINT_NEW_LOCK) from error
     version = _supported_version(document, data, file)
-    lock = Lockfile(file, document.name, document.version, version, document.packages or {}, data)
+    entries = document.packages or {}
+    lock = Lockfile(file, document.name, document.version, version, _has_usual_head(document), entries, data)
     faults = list(_faults(lock.entries))
     if faults:
         what = "an entry that cannot be used" if len(faults) == 1 else f"{len(faults)} entries that cannot be used"
@@ -209,14 +209,15 @@ def _decode_tolerantly(data: bytes, file: str) -> _Document:
     if not isinstance(packages, dict):
         raise _unusable(data, file, ("packages",), "must be an object")
     number = document.get("lockfileVersion")
-    legacy = msgspec.Raw(b"{}") if document.get("dependencies") else None
+    legacy = msgspec.Raw(msgspec.json.encode(document["dependencies"]) if "dependencies" in document else b"")
     entries = {PackagePath(path): _tolerant_entry(data, file, path, given) for path, given in packages.items()}
     texts = [text if isinstance(text := document.get(key), str) else None for key in ("name", "version")]
     try:
         version = int(number) if number else None
     except (TypeError, ValueError):
         raise _unusable(data, file, ("lockfileVersion",), "must be a number") from None
-    return _Document(texts[0], texts[1], version, entries if "packages" in document else None, legacy)
+    stated = entries if "packages" in document else None
+    return _Document(texts[0], texts[1], version, document.get("requires"), stated, legacy)
 
 
 def _tolerant_entry(data: bytes, file: str, path: str, given: Any) -> Entry:
@@ -243,6 +244,16 @@ def _unusable(data: bytes, file: str, path: tuple[str, ...], what: str) -> Lockf
     return LockfileError(f"cannot use {place_of(data, path, file)}: {subject} {what}", hint=_HINT_NEW_LOCK)
 
 
+def _has_usual_head(document: _Document) -> bool:
+    if not (document.requires is True and document.lockfile_version and document.lockfile_version >= _OLDEST_VERSION):
+        return False
+    if document.lockfile_version > _OLDEST_VERSION:
+        return not bytes(document.dependencies)
+    # only what lies in the project's own node_modules is listed
+    has_packages = any(path.startswith("node_modules/") for path in document.packages or ())
+    return document.has_legacy_packages == has_packages
+
+
 def _supported_version(document: _Document, data: bytes, file: str) -> int:
     version = document.lockfile_version
     if version is not None and version > _NEWEST_VERSION:
@@ -251,7 +262,7 @@ def _supported_version(document: _Document, data: bytes, file: str) -> int:
             hint="a newer pmpipe may read it; do not write the lock anew: it may hold what only newer versions know of",
         )
     is_old = version is not None and version < _OLDEST_VERSION
-    if document.packages is None and (is_old or document.dependencies is not None):
+    if document.packages is None and (is_old or document.has_legacy_packages):
         raise LockfileError(
             f"{file} has lockfileVersion {version or 1}, which only `ci` and commands that resolve can read",
             hint="`pmpipe install --package-lock-only` brings it up to date",

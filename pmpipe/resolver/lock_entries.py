@@ -11,7 +11,9 @@ from typing import Any
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.hosted_git import parse_hosted_git
-from pmpipe.npm.lock_version import needed_version, stated_head
+from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.lock_head import kept_members
+from pmpipe.npm.lock_version import needed_version
 from pmpipe.npm.packument import Json, RawManifest
 from pmpipe.npm.patch_record import PatchRecord
 from pmpipe.resolver.location import location_of, name_from_folder
@@ -61,17 +63,15 @@ def lock_document(
         omit_registry_resolved: leave out where registry packages came from (``omit-lockfile-registry-resolved``).
         folder_name: of the project, which stands for the name that its package.json lacks.
         patches: of the packages that are patched, by location.
-        old_lock: the text that it replaces. In version 4 npm leaves the ``name`` and ``version`` as they are there, and
-            in a new lock out.
+        old_lock: the text that it replaces. What npm does not know in it stays, and a ``version`` that package.json has
+            no longer. In version 4 npm leaves the ``name`` and ``version`` as they are there, and in a new lock out.
     """
     packages = _packages(tree, omit_registry_resolved=omit_registry_resolved)
     for location, patch in patches.items():
         packages[location]["patched"] = {"path": patch.path, "integrity": patch.integrity}
     lockfile_version = max(lockfile_version, needed_version(packages))
-    document: dict[str, Any] = {}
-    if lockfile_version > _NEWEST_WITH_HEAD:
-        document.update(stated_head(old_lock))
-    else:
+    document = kept_members(without_bom(old_lock))
+    if lockfile_version <= _NEWEST_WITH_HEAD:
         document["name"] = tree.root.package.name or folder_name or name_from_folder(tree.project_folder)
         if tree.root.package.version:
             document["version"] = tree.root.package.version

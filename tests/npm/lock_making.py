@@ -106,4 +106,4 @@ def our_hidden_lockfile(folder: str, **options: Any) -> str:
     assert project.lock is not None
     graph = LockGraph(project.lock, project.manifests)
     selection = select(graph, SelectionOptions(**{"host": LINUX, "engines": Engines(), **options}))
-    return hidden_lockfile(project.lock, selection.listed()).decode()
+    return hidden_lockfile(project.lock.data, selection.listed()).decode()

@@ -74,6 +74,6 @@ def test_only_the_entry_s_own_resolved_goes_and_all_else_stays_as_it_is(indent: 
     data = lock_of({"a": "1"}, indent=indent, a=a, b=b)
     expected = lock_of({"a": "1"}, indent=indent, a={key: a[key] for key in a if key != "resolved"}, b=b)
     installed = [PackagePath("node_modules/a"), PackagePath("node_modules/b")]
-    text = hidden_lockfile(read_lockfile(data, "package-lock.json"), installed, frozenset(installed[:1]))
-    assert text == hidden_lockfile(read_lockfile(expected, "package-lock.json"), installed)
+    text = hidden_lockfile(data, installed, frozenset(installed[:1]))
+    assert text == hidden_lockfile(expected, installed)
     assert json.loads(text)["packages"]["node_modules/a"] == {key: a[key] for key in a if key != "resolved"}
