@@ -353,6 +353,9 @@ def test_loop_of_links_ends(tmp_path: Path):
         ("{a,b", ["{a,b"]),
         ("a", ["a"]),
         ("{,a}b", ["b", "ab"]),
+        ("${a,b}", ["${a,b}"]),
+        ("$${1..2}", ["$${1..2}"]),
+        ("x${a,{b,c}}/{d,e}", ["x${a,{b,c}}/d", "x${a,{b,c}}/e"]),
     ],
 )
 def test_expands_braces(pattern: str, expanded: list[str]):

@@ -126,6 +126,10 @@ def _first_alternatives(pattern: str) -> list[str] | None:
         end, commas = _closing_brace(pattern, start)
         if end < 0:
             return None
+        if pattern[start - 1 : start] == "$":
+            # as in a shell's ${name}; what is nested in it stays, too
+            start = pattern.find("{", end + 1)
+            continue
         before, inside, after = pattern[:start], pattern[start + 1 : end], pattern[end + 1 :]
         if commas:
             cuts = [start, *commas, end]
