@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pmpipe import host, user_agent
 from pmpipe.config import Config
+from pmpipe.npm.auth import login_keys
 from pmpipe.pipeline import Sizes, sizes_for
 from stages.fetch import FetchSettings
 
@@ -45,6 +46,7 @@ def fetch_settings(config: Config, sizes: Sizes, environ: Mapping[str, str]) -> 
         client_cert_pem=config.cert or "",
         client_key_pem=config.key or "",
         local_address=config.local_address or "",
+        login_keys=tuple(login_keys(config.registries.auth)),
         git=config.git,
         tarballs_in_hand=sizes.tarballs,
         held_bytes=sizes.held_bytes,

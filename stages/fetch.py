@@ -52,6 +52,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
         client_cert_pem: PEM text of the client's certificate; empty: none.
         client_key_pem: PEM text of its key.
         local_address: address to connect from; empty: any.
+        login_keys: what credentials are configured for, as ``//host/folder/``, without them; for hints alone.
         git: the git command's name or path.
         maximum_git_jobs: how many git commands run at a time.
         tarballs_in_hand: no download of a tarball starts while so many are under way or wait for their `Release`.
@@ -82,6 +83,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     client_cert_pem: str = ""
     client_key_pem: str = ""
     local_address: str = ""
+    login_keys: tuple[str, ...] = ()
     git: str = "git"
     maximum_git_jobs: int = 8
     tarballs_in_hand: int = 48 + 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 from pmpipe.errors import ConfigError
 from pmpipe.npm.url import Url
@@ -25,6 +26,9 @@ _ALERT_AT_CERTIFICATE = re.compile(r" alert .*(?:certificate|unknown ca|access d
 
 #: What OpenSSL says of an answer that is no TLS at all.
 _ANSWERED_WITHOUT_TLS = ("wrong version number", "packet length too long", "http request")
+
+#: What comes of plain http that is sent to a server of TLS: it hangs up, or answers by an alert, which is no HTTP.
+_EMPTY_ANSWER, _RESET, _UNSUPPORTED_PROTOCOL = 52, 56, 1
 
 #: What OpenSSL says of a certificate whose time has passed, or has not come.
 _OUT_OF_DATE = ("certificate has expired", "certificate is not yet valid")
@@ -62,6 +66,28 @@ def tls_failure(ending: Ending, said: str, url: Url) -> Failure | None:
     if ending.code == BAD_FUNCTION_ARGUMENT and said.startswith(_BAD_CLIENT_CERTIFICATE):
         return _unusable_client_certificate(said, url)
     return None
+
+
+def wants_tls_hint(ending: Ending, url: Url) -> str:
+    """What to do about a server that may want to be spoken to by TLS, and was not; empty if nothing looks like it.
+
+    Args:
+        ending: what libcurl said of a request that went to the server itself, not to a proxy.
+        url: what was asked for.
+    """
+    if url.scheme != "http":
+        return ""
+    if ending.status == HTTPStatus.BAD_REQUEST and b"https" in ending.excerpt.lower():
+        return f"{url.netloc} may want TLS: then its URL has to begin with https://"
+    is_unread = ending.code in {_EMPTY_ANSWER, _RESET} or (
+        ending.code == _UNSUPPORTED_PROTOCOL and "HTTP/0.9" in ending.message
+    )
+    if ending.status or ending.received_bytes or not is_unread:
+        return ""
+    return (
+        f"if {url.netloc} speaks TLS, its URL has to begin with https://; else the registry has trouble or cannot keep "
+        "up: try again later"
+    )
 
 
 def _untrusted(ending: Ending, said: str, url: Url) -> Failure:

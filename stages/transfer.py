@@ -172,6 +172,7 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             self.url,
             proxy=proxy,
             authorization=self._sent_authorization,
+            login_keys=self.settings.login_keys,
             redirected_by=self._sent_away_by,
         )
         allowed = min(self.settings.retries + 1, failure.worth_attempts)

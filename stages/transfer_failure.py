@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from pmpipe.errors import ArchiveError
 from pmpipe.npm.text import printable
 from pmpipe.npm.url import InvalidUrlError, Url, parse_url
-from stages.tls_failure import PROXY_SETTINGS, REGISTRY_HINT, tls_failure
+from stages.tls_failure import PROXY_SETTINGS, REGISTRY_HINT, tls_failure, wants_tls_hint
 from stages.transfer_ending import (
     AS_CONFIGURED,
     COULDNT_CONNECT,
@@ -39,6 +40,14 @@ _NAME_RETRY_S = 1
 #: Answers after which the same request may succeed (npm's list; all of 500 and above as well).
 _TRANSIENT_STATUS = frozenset({408, 420, 429})
 
+#: Answers that a login may change.
+_REFUSALS = frozenset({401, 403, 404})
+
+#: So many of the keys for a host are told.
+_SHOWN_KEYS = 3
+
+_PORT = re.compile(r":\d*\Z")
+
 _USER_IN_TEXT = re.compile(r"[^\s'\"/]+@")
 
 _EXCLUDED_HOSTS = "noproxy and NO_PROXY name the hosts that need none"
@@ -60,7 +69,13 @@ def shown_url(url: str) -> str:
 
 
 def failure_of(
-    ending: Ending, url: Url, *, proxy: str, authorization: str = "", redirected_by: Url | None = None
+    ending: Ending,
+    url: Url,
+    *,
+    proxy: str,
+    authorization: str = "",
+    login_keys: Sequence[str] = (),
+    redirected_by: Url | None = None,
 ) -> Failure:
     """Classify an attempt that was no success and no redirect.
 
@@ -69,6 +84,7 @@ def failure_of(
         url: what was asked for.
         proxy: URL of the proxy that is configured for it, or empty.
         authorization: the Authorization header's value that was sent along, or empty.
+        login_keys: what credentials are configured for, as ``//host/folder/``.
         redirected_by: who has sent the attempt away from the origin that the credentials are for, or None.
     """
     if ending.too_long:
@@ -76,7 +92,11 @@ def failure_of(
     if ending.connect_status >= 400:
         return _refused_by_proxy(ending.connect_status, url)
     if ending.status and not 200 <= ending.status < 300:
-        hint = _hint_at_refusal(ending.status, url, authorization, redirected_by)
+        if redirected_by is not None and ending.status in _REFUSALS:
+            hint = _redirect_hint(ending.status, url, redirected_by)
+        else:
+            hint = "" if proxy else wants_tls_hint(ending, url)
+            hint = hint or _hint_at_refusal(ending.status, url, authorization, login_keys)
         return _refused_by_status(ending, url, hint, by_proxy=bool(proxy))
     if ending.code:
         return _broken(ending, url, _netloc(proxy))
@@ -106,11 +126,9 @@ def _refused_by_status(ending: Ending, url: Url, hint: str, *, by_proxy: bool) -
     )
 
 
-def _hint_at_refusal(status: int, url: Url, authorization: str, redirected_by: Url | None) -> str:
-    if status in {401, 403, 404}:
-        if redirected_by is not None:
-            return _redirect_hint(status, url, redirected_by)
-        return _login_hint(status, url, authorization)
+def _hint_at_refusal(status: int, url: Url, authorization: str, login_keys: Sequence[str]) -> str:
+    if status in _REFUSALS:
+        return _login_hint(status, url, authorization, login_keys)
     if status == 407:
         return "put the proxy's user and password into the setting https-proxy, or the variable that names the proxy"
     if _worth_attempts(status) > 1:
@@ -119,20 +137,35 @@ def _hint_at_refusal(status: int, url: Url, authorization: str, redirected_by: U
     return f"check that {url.netloc} is the registry that is meant, and whether it wants a client certificate"
 
 
-def _login_hint(status: int, url: Url, authorization: str) -> str:
+def _login_hint(status: int, url: Url, authorization: str, login_keys: Sequence[str]) -> str:
     sent = _sent(authorization)
+    unfit = "" if sent else _unfit_keys(url, login_keys)
     if status == 404:
-        private = f"may be kept from {sent} sent" if sent else "may need a login"
+        private = f"may be kept from {sent} sent" if sent else f"may need a login{f', and {unfit}' if unfit else ''}"
         return f"check the name and version, and that {url.netloc} has it; a private package {private}"
     if sent:
         return (
             f"{sent} sent to {url.netloc} may be wrong, expired, or without the right to read this: log in again "
             "(npm login), or mend it in .npmrc; check which registry is meant"
         )
+    if unfit:
+        return f"no token or password was sent: {unfit}; check which registry is meant"
     return (
         f"no token or password was sent: log in to {url.netloc} (npm login), or put its _authToken into .npmrc; check "
         "which registry is meant"
     )
+
+
+def _unfit_keys(url: Url, login_keys: Sequence[str]) -> str:
+    """What is configured for the same host, and not for this URL, for a sentence; empty: nothing."""
+    host = _PORT.sub("", url.netloc)
+    keys = [key for key in login_keys if _PORT.sub("", key[2:].partition("/")[0]).lower() == host]
+    if not keys:
+        return ""
+    shown = " and ".join(printable(key, 200) for key in keys[:_SHOWN_KEYS])
+    if url.scheme == "http" and any(f"//{url.netloc}{url.path}".startswith(key) for key in keys):
+        return f"what .npmrc has for {shown} is not sent over plain http, unless a registry is configured so"
+    return f"what .npmrc has for {shown} is not for this address, which has to begin with it, port and case included"
 
 
 def _sent(authorization: str) -> str:
@@ -177,10 +210,11 @@ def _broken(ending: Ending, url: Url, proxy: str) -> Failure:
         # where nobody has answered yet, it may well be the proxy that says nothing
         peer = _way_to(url, "" if ending.status else proxy)
         return _interrupted(f"{peer} was too slow", said, url)
+    may_want_tls = "" if proxy else wants_tls_hint(ending, url)
     if code in _BROKEN_CONNECTION:
-        return _interrupted(f"the connection to {url.netloc} broke", said, url)
+        return _interrupted(f"the connection to {url.netloc} broke", said, url, may_want_tls or _BUSY_HINT)
     down = code in {PROXY, URL_MALFORMAT}
-    hint = _PROXY_HINT if code == PROXY else REGISTRY_HINT if down else ""
+    hint = _PROXY_HINT if code == PROXY else REGISTRY_HINT if down else may_want_tls
     return Failure(
         what=f"{said or f'libcurl error {code}'} ({url.netloc})",
         hint=hint,
@@ -227,11 +261,11 @@ def _netloc(proxy: str) -> str:
     return printable(proxy.rpartition("@")[2].rpartition("//")[2], 200)
 
 
-def _interrupted(what: str, said: str, url: Url) -> Failure:
+def _interrupted(what: str, said: str, url: Url, hint: str = _BUSY_HINT) -> Failure:
     return Failure(
         what=what,
         details=(said,),
-        hint=_BUSY_HINT,
+        hint=hint,
         cause=f"broken downloads from {url.netloc}",
         worth_attempts=AS_CONFIGURED,
     )

@@ -93,12 +93,21 @@ def find_key(values: Mapping[str, Any], url: Url) -> str:
 
 
 def _has_credentials(values: Mapping[str, Any], key: str) -> bool:
+    return _has_login(values, key) or bool(values.get(f"{key}:certfile") and values.get(f"{key}:keyfile"))
+
+
+def _has_login(values: Mapping[str, Any], key: str) -> bool:
     return bool(
         values.get(f"{key}:_authToken")
         or values.get(f"{key}:_auth")
         or (values.get(f"{key}:username") and values.get(f"{key}:_password"))
-        or (values.get(f"{key}:certfile") and values.get(f"{key}:keyfile"))
     )
+
+
+def login_keys(values: Mapping[str, Any]) -> list[str]:
+    """All keys that have a token, or a user and a password, sorted."""
+    keys = {name.rpartition(":")[0] for name in values if name.startswith("//")}
+    return sorted(key for key in keys if _has_login(values, key))
 
 
 def credential_at(values: Mapping[str, Any], key: str) -> Credential:

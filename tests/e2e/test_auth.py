@@ -74,6 +74,16 @@ def test_without_a_token_the_registrys_refusal_is_told_once_with_what_to_do(
     assert len(private.requests_for("*.tgz")) == 1
 
 
+@pytest.mark.parametrize("words", [("ci",), ("add", "alpha", "--no-package-lock")])
+def test_a_refusal_names_the_key_of_a_token_that_is_for_another_path(
+    guarded: Project, private: PackageRegistry, words: tuple[str, ...]
+) -> None:
+    guarded.write(".npmrc", f"{key_of(private)}npm/:_authToken={TOKEN}\n")
+    run = guarded.fails(*words)
+    assert f"what .npmrc has for {key_of(private)}npm/ is not for this address" in run.stderr
+    assert TOKEN not in run.stderr
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_is_not_shown(project: Project, registry: PackageRegistry, status: int) -> None:
     project.want({"node_modules/alpha": ALPHA})

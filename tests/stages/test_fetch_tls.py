@@ -48,6 +48,12 @@ def test_trusts_the_authority_in_the_environment(secure, certificate, monkeypatc
         assert fetch.fetch(secure.url + "/a.tgz") == SMALL
 
 
+def test_plain_http_to_a_server_of_tls_is_told_as_what_it_may_be(secure):
+    with FetchProcess() as fetch:
+        failed = fetch.fail(f"http://127.0.0.1:{secure.port}/a.tgz")
+    assert f"if 127.0.0.1:{secure.port} speaks TLS, its URL has to begin with https://" in failed.hint
+
+
 @pytest.mark.parametrize("http2", [False, True])
 def test_an_unknown_authority_is_refused_at_once(secure, http2):
     with FetchProcess(impatient(http2=http2)) as fetch:

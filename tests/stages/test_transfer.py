@@ -382,6 +382,47 @@ def test_what_is_not_found_may_be_kept_from_the_token_that_was_sent():
     assert "the token that was sent" in failed.hint
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"code": 52, "message": "Empty reply from server"},
+        {"code": 56, "message": "Recv failure: Connection reset by peer"},
+        {"code": 1, "message": "Received HTTP/0.9 when not allowed"},
+        {"status": 400, "excerpt": b"<center>The plain HTTP request was sent to HTTPS port</center>"},
+        {"status": 400, "excerpt": b"Client sent an HTTP request to an HTTPS server.\n"},
+    ],
+)
+def test_plain_http_that_a_server_of_tls_cannot_read_is_told_as_what_it_may_be(ending):
+    said = "its URL has to begin with https://"
+    assert said in failure_after(transfer_of("http://registry.example/a"), **ending).failed.hint
+    assert said not in failure_after(transfer_of(), **ending).failed.hint
+    by_proxy = transfer_of("http://registry.example/a", http_proxy="http://proxy.example:3128")
+    assert said not in failure_after(by_proxy, **ending).failed.hint
+
+
+@pytest.mark.parametrize("ending", [{"code": 56, "status": 200}, {"code": 18, "status": 200}, {"status": 400}])
+def test_a_server_that_has_answered_plain_http_is_not_taken_for_one_of_tls(ending):
+    assert "https://" not in failure_after(transfer_of("http://registry.example/a"), **ending).failed.hint
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("key", ["//registry.example/npm/", "//registry.example:8443/", "//Registry.example/"])
+def test_a_refusal_names_what_is_configured_for_the_same_host_and_not_for_the_address(status, key):
+    hint = failure_after(transfer_of(login_keys=("//other.example/", key)), status=status).failed.hint
+    assert f"what .npmrc has for {key} is not for this address" in hint
+    assert "other.example" not in hint
+
+
+def test_a_refusal_says_that_what_is_configured_is_not_sent_over_plain_http():
+    transfer = transfer_of("http://registry.example/a", login_keys=("//registry.example/",))
+    assert "for //registry.example/ is not sent over plain http" in failure_after(transfer, status=401).failed.hint
+
+
+def test_a_refusal_names_nothing_that_is_configured_where_something_was_sent():
+    transfer = transfer_of(authorization="Bearer t0ken", login_keys=("//registry.example/npm/",))
+    assert "npmrc has" not in failure_after(transfer, status=401).failed.hint
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_behind_a_redirect_that_stays_at_the_registry_wants_a_login(status):
     transfer = transfer_of(authorization="Bearer t0ken")
