@@ -99,12 +99,13 @@ class Layout(msgspec.Struct, Generic[SourceT]):
         self.files[path] = source
 
     def _add_carefully(self, name: bytes, source: SourceT, *, executable: bool) -> None:
+        name = self._renamed(name)
+        if not name:
+            return
         path = name.partition(b"/")[2]
         plain = len(path) <= _SHORT and not _is_odd(name, path)
         if not plain:
             path = self._tidied(name)
-        if path.endswith((_GITIGNORE, _NPMIGNORE)):
-            path = self._ignore_file(path)
         if not path:
             return
         folder = path.rpartition(b"/")[0]
@@ -162,15 +163,18 @@ class Layout(msgspec.Struct, Generic[SourceT]):
         if len(self.folders) + len(self.files) > self.maximum_entries:
             raise ArchiveError(f"there are more than {self.maximum_entries:,} files and folders, which is the limit")
 
-    def _ignore_file(self, path: bytes) -> bytes:
-        """The path that an ignore file gets, or nothing when it is to be left out."""
-        folder, slash, base = path.rpartition(b"/")
+    def _renamed(self, name: bytes) -> bytes:
+        """The path that an ignore file gets in the archive, or nothing when it is to be left out; others keep theirs.
+
+        npm looks at the path as the archive has it, before anything in it is put in order.
+        """
+        folder, slash, base = name.rpartition(b"/")
         if base == _NPMIGNORE:
-            self._npmignores.add(path)
+            self._npmignores.add(name)
         elif base == _GITIGNORE:
-            path = folder + slash + _NPMIGNORE
-            return b"" if path in self._npmignores else path
-        return path
+            name = folder + slash + _NPMIGNORE
+            return b"" if name in self._npmignores else name
+        return name
 
     def _tidied(self, name: bytes) -> bytes:
         """The path within the package of a name that is not plainly ``folder/path``; empty if it has none."""

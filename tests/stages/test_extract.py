@@ -342,6 +342,15 @@ IGNORE_FILES = {
         member(b"package/b/.npmignore", b"npm"),
         member(b"package/b/.gitignore", b"git"),
         member(b"package/x.gitignore", b"x"),
+        member(b"package/c/.gitignore/.", b"no base name"),
+        member(b"package/d/.npmignore/.", b"no base name"),
+        member(b"package/d/.gitignore", b"git"),
+        member(b"package/e/./.npmignore", b"npm by another path"),
+        member(b"package/e/.gitignore", b"git"),
+        member(b"other/f/.npmignore", b"npm in another folder"),
+        member(b"package/f/.gitignore", b"git"),
+        member(b"/h/.npmignore", b"npm"),
+        member(b"/h/.gitignore", b"git"),
     ],
 }
 
