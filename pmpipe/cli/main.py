@@ -32,8 +32,9 @@ def entry() -> None:
     status = 0
     try:
         status = main(sys.argv[1:], os.environ)
-        for stream in _streams():
-            stream.flush()
+        sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
     except BrokenPipeError:
         # whoever read our output has gone; the work itself is done or has been put back
         status = max(status, _give_up_output())
@@ -63,9 +64,10 @@ def _open_closed_streams() -> None:
 
 
 def _give_up_output() -> int:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    from pmpipe.cli.output import write_to_nowhere
+
     for stream in _streams():
-        os.dup2(nowhere, stream.fileno())
+        write_to_nowhere(stream)
     return EXIT_FAILURE
 
 
@@ -79,9 +81,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     Raises:
         BrokenPipeError: nobody reads our output any more.
-        OutputError: it cannot be written.
+        OutputError: standard output cannot be written.
     """
-    from pmpipe.cli.output import OutputError
+    from pmpipe.cli.output import OutputError, tell_error
     from pmpipe.interrupts import CancelledError, cancel_on_signals
 
     try:
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         from pmpipe.npm.text import for_reader
 
         # whatever texts of a lockfile or registry are in it, none may steer the terminal or tell a secret
-        print("\n".join(map(for_reader, str(error).split("\n"))), file=sys.stderr)
+        tell_error("\n".join(map(for_reader, str(error).split("\n"))))
         _answer(error, arguments, environ)
         return error.status
     except CancelledError as cancelled:
@@ -191,6 +193,7 @@ def _is_global(settings: Mapping[str, object], environ: Mapping[str, str]) -> bo
 def _tell_bug(error: Exception) -> None:
     import traceback
 
-    print(f"error[PM_INTERNAL]: {type(error).__name__}: {error}", file=sys.stderr)
-    traceback.print_exception(error, file=sys.stderr)
-    print(f"hint: {_BUG}", file=sys.stderr)
+    from pmpipe.cli.output import tell_error
+
+    trace = "".join(traceback.format_exception(error))
+    tell_error(f"error[PM_INTERNAL]: {type(error).__name__}: {error}\n{trace}hint: {_BUG}")

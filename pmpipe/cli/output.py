@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any, ClassVar, TextIO
@@ -15,7 +16,7 @@ _WARNINGS = 20
 
 
 class OutputError(OSError):
-    """Standard output or error cannot be written, a full disk being behind it for example."""
+    """Standard output cannot be written, a full disk being behind it for example."""
 
 
 class Output:
@@ -86,11 +87,26 @@ def tell(line: str) -> None:
     _write(f"pmpipe: {line}", sys.stderr)
 
 
+def tell_error(text: str) -> None:
+    """Say why the run ends."""
+    _write(text, sys.stderr)
+
+
+def write_to_nowhere(stream: TextIO) -> None:
+    """Have a stream that cannot be written lose what is in it and what is still to come."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def _write(text: str, stream: TextIO | None) -> None:
     """Print a line.
 
+    What stands on standard error is for a person, who has the status besides. So nothing fails where that cannot be
+    written.
+
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written to standard output.
         BrokenPipeError: nobody reads it.
     """
     try:
@@ -98,4 +114,6 @@ def _write(text: str, stream: TextIO | None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(error.errno, error.strerror) from error
+        if stream is None or stream is not sys.stderr:
+            raise OutputError(error.errno, error.strerror) from error
+        write_to_nowhere(stream)

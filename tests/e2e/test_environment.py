@@ -182,6 +182,19 @@ def test_a_report_that_cannot_be_written_is_a_failure_in_plain_words(
     project.assert_installed()
 
 
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_what_cannot_be_told_on_standard_error_fails_nothing(project: Project, buffered: str) -> None:
+    project.environment["PYTHONUNBUFFERED"] = buffered
+    project.want(PACKAGES)
+    project.write(".npmrc", "git=/no/such/git\n")
+    assert "warning: " in project.succeeds("ci").stderr
+    project.prefix = ("sh", "-c", 'exec "$@" 2>/dev/full', "sh")
+    for words in (("ci",), ("ci", "--verbose"), ("install",), ("ci", "--json")):
+        project.succeeds(*words)
+        project.assert_installed()
+    assert project.run("ci", "--no-such-flag").status == 2
+
+
 def test_a_reader_that_goes_away_does_no_harm(project: Project) -> None:
     project.want(PACKAGES)
     project.prefix = ("sh", "-c", '{ "$@"; echo "status $?" >&2; } | true', "sh")
