@@ -25,6 +25,7 @@ def entry() -> None:
     """The console script. Does not return."""
     # a run ends before cycles would matter, and looking for them among tens of thousands of entries takes its time
     gc.disable()
+    _begin_in_utf8()
     _open_closed_streams()
     for stream in _streams():
         # where a terminal cannot show a character, a message about it must not fail
@@ -48,6 +49,19 @@ def entry() -> None:
     if "COVERAGE_RUN" in os.environ or "COVERAGE_PROCESS_START" in os.environ:
         sys.exit(status)
     os._exit(status)
+
+
+def _begin_in_utf8() -> None:
+    """Begin anew where the locale has the interpreter take names of files for something else than UTF-8.
+
+    Names go into lockfiles and messages as text, and come out of them; npm takes them for UTF-8 whatever the locale.
+    """
+    flags = ["-X", "utf8"]
+    given = sys.orig_argv[1:]
+    # whoever says otherwise on the interpreter's own line is let have it
+    if sys.getfilesystemencoding() == "utf-8" or given[:2] == flags or not sys.executable:
+        return
+    os.execv(sys.executable, [sys.executable, *flags, *given])  # noqa: S606 - it is this very process
 
 
 def _open_closed_streams() -> None:

@@ -68,6 +68,18 @@ def test_every_name_of_the_working_folder_gives_the_same_tree(project: Project, 
     project.succeeds("verify")
 
 
+@pytest.mark.parametrize("utf8", ["", "0"])
+def test_names_are_utf8_in_every_locale(project: Project, utf8: str) -> None:
+    project.environment.update({"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": utf8})
+    project.folder = project.base / "日本語"
+    project.write("packages/ü/package.json", '{"name": "u", "version": "1.0.0"}')
+    project.declare(PACKAGES["node_modules/alpha"], dependencies={"alpha": "1.0.0"}, workspaces=["packages/*"])
+    project.succeeds("install")
+    assert project.lock["packages"]["node_modules/u"] == {"resolved": "packages/ü", "link": True}
+    project.succeeds("ci")
+    assert (project.folder / "node_modules/u/package.json").is_file()
+
+
 def test_a_working_folder_that_is_no_utf8_is_installed_in_or_refused(project: Project) -> None:
     project.folder = project.base / os.fsdecode(b"caf\xe9")
     project.folder.mkdir()
