@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import msgspec
 
+from pmpipe.npm.braces import expand
+
 ANY_DEPTH = "**"
 _MAGIC = re.compile(r"[*?\[{]|[@+!]\(")
-_NUMBERS = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?", re.ASCII)
-_LETTERS = re.compile(r"([a-zA-Z])\.\.([a-zA-Z])(?:\.\.(-?\d+))?", re.ASCII)
-_PADDED = re.compile(r"-?0\d", re.ASCII)
 _LONGEST_PATTERN = 4096
 _MOST_ALTERNATIVES = 10_000
 #: A pattern with more parts matches nothing: no project is that deep.
@@ -106,76 +104,10 @@ def _match_parts(parts: Sequence[str], wanted: Sequence[str], dot: bool) -> bool
 
 def expand_braces(pattern: str) -> list[str]:
     """All patterns that one with braces stands for: ``{a,b}/{1..2}`` is four. Too many of them are not expanded."""
-    done: list[str] = []
-    waiting = [pattern]
-    while waiting:
-        one = waiting.pop()
-        alternatives = _first_alternatives(one) if len(one) <= _LONGEST_PATTERN else None
-        if alternatives is None:
-            done.append(one)
-        else:
-            waiting.extend(reversed(alternatives))
-        if len(waiting) + len(done) > _MOST_ALTERNATIVES:
-            return [pattern]
-    return done
-
-
-def _first_alternatives(pattern: str) -> list[str] | None:
-    start = pattern.find("{")
-    while start >= 0:
-        end, commas = _closing_brace(pattern, start)
-        if end < 0:
-            return None
-        if pattern[start - 1 : start] == "$":
-            # as in a shell's ${name}; what is nested in it stays, too
-            start = pattern.find("{", end + 1)
-            continue
-        before, inside, after = pattern[:start], pattern[start + 1 : end], pattern[end + 1 :]
-        if commas:
-            cuts = [start, *commas, end]
-            choices = [pattern[left + 1 : right] for left, right in pairwise(cuts)]
-            return [before + choice + after for choice in choices]
-        sequence = _sequence(inside)
-        if sequence is not None:
-            return [before + one + after for one in sequence]
-        start = pattern.find("{", start + 1)
-    return None
-
-
-def _sequence(inside: str) -> list[str] | None:
-    """What ``1..3``, ``01..10``, ``a..e`` and ``1..9..2`` stand for; None if it is none, or of too many."""
-    letters = _LETTERS.fullmatch(inside)
-    found = letters or _NUMBERS.fullmatch(inside)
-    if found is None:
-        return None
-    first, last = (ord(found[1]), ord(found[2])) if letters else (int(found[1]), int(found[2]))
-    step = max(abs(int(found[3] or 1)), 1) * (1 if last >= first else -1)
-    if abs(last - first) // abs(step) >= _MOST_ALTERNATIVES:
-        return None
-    numbers = range(first, last + (1 if step > 0 else -1), step)
-    if letters:
-        # brace-expansion has nothing in the backslash's place
-        return [chr(number).replace("\\", "") for number in numbers]
-    is_padded = any(_PADDED.match(one) for one in (found[1], found[2], found[3] or ""))
-    width = max(len(found[1]), len(found[2])) if is_padded else 0
-    return [str(number).zfill(width) for number in numbers]
-
-
-def _closing_brace(pattern: str, start: int) -> tuple[int, list[int]]:
-    """Where the brace at `start` is closed, or -1, and where commas part its alternatives."""
-    depth = 0
-    commas: list[int] = []
-    for index in range(start, len(pattern)):
-        character = pattern[index]
-        if character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            if depth == 0:
-                return index, commas
-        elif character == "," and depth == 1:
-            commas.append(index)
-    return -1, commas
+    if len(pattern) > _LONGEST_PATTERN:
+        return [pattern]
+    expanded = expand(pattern, _MOST_ALTERNATIVES + 1)
+    return expanded if len(expanded) <= _MOST_ALTERNATIVES else [pattern]
 
 
 # -- one part as a regular expression -----------------------------------------------------------------------------

@@ -19,15 +19,15 @@ from functools import lru_cache
 
 import msgspec
 
+from pmpipe.npm.braces import expand
+
 #: A pattern may expand to so many at its braces; the rest is ignored.
 _MAXIMUM_ALTERNATIVES = 1000
 
-#: With more braces than this nothing is expanded, longer patterns match nothing: no honest pattern is like that.
-_MAXIMUM_BRACES = 64
+#: Longer patterns match nothing: no honest one is like that.
 _MAXIMUM_LENGTH = 1 << 12
 
 _SLASHES = re.compile("/+")
-_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?|([A-Za-z])\.\.([A-Za-z])(?:\.\.(-?\d+))?")
 _POSIX_CLASSES = {
     "alnum": "0-9A-Za-z",
     "alpha": "A-Za-z",
@@ -113,66 +113,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
 
 def expand_braces(text: str) -> list[str]:
     """All that ``a{b,c}d`` and ``a{1..3}`` stand for, in order; what is no such expression stays as it is."""
-    done: list[str] = []
-    waiting = [text]
-    while waiting and len(done) + len(waiting) <= _MAXIMUM_ALTERNATIVES:
-        one = waiting.pop()
-        found = _first_braces(one)
-        if found is None:
-            done.append(one)
-        else:
-            start, end, options = found
-            waiting.extend(one[:start] + option + one[end:] for option in reversed(options))
-    return done + waiting[: _MAXIMUM_ALTERNATIVES - len(done)]
-
-
-def _first_braces(text: str) -> tuple[int, int, list[str]] | None:
-    """Where the first expandable braces start and end, and what they offer."""
-    if text.count("{") > _MAXIMUM_BRACES:
-        return None
-    for start in (index for index, character in enumerate(text) if character == "{"):
-        if text[max(0, start - 1) : start] in {"\\", "$"}:
-            continue
-        end, options = _options(text, start)
-        if end and (len(options) > 1 or (options := _counted(options[0]))):
-            return start, end, options
-    return None
-
-
-def _options(text: str, start: int) -> tuple[int, list[str]]:
-    """The end of the braces that open at `start` (0 if they do not close) and what stands between their commas."""
-    depth = 0
-    options = [""]
-    for index in range(start, len(text)):
-        character = text[index]
-        if character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            if not depth:
-                options[0] = options[0][1:]
-                return index + 1, options
-        elif character == "," and depth == 1:
-            options.append("")
-            continue
-        options[-1] += character
-    return 0, options
-
-
-def _counted(text: str) -> list[str]:
-    """``1..3`` and ``a..c`` counted out, or nothing."""
-    found = _RANGE.fullmatch(text)
-    if found is None:
-        return []
-    is_number = found[1] is not None
-    first, last = (int(found[1]), int(found[2])) if is_number else (ord(found[4]), ord(found[5]))
-    step = max(1, abs(int((found[3] if is_number else found[6]) or 1)))
-    numbers = range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
-    if not is_number:
-        return [chr(number) for number in numbers[:_MAXIMUM_ALTERNATIVES]]
-    padded = any(re.match(r"-?0\d", end) for end in (found[1], found[2]))
-    width = max(len(found[1]), len(found[2])) if padded else 0
-    return [f"{number:0{width}d}" for number in numbers[:_MAXIMUM_ALTERNATIVES]]
+    return expand(text, _MAXIMUM_ALTERNATIVES)
 
 
 def _simplified(parts: list[str]) -> list[str]:
