@@ -164,8 +164,8 @@ def _unfit_keys(url: Url, login_keys: Sequence[str]) -> str:
         return ""
     shown = " and ".join(printable(key, 200) for key in keys[:_SHOWN_KEYS])
     if url.scheme == "http" and any(f"//{url.netloc}{url.path}".startswith(key) for key in keys):
-        return f"what .npmrc has for {shown} is not sent over plain http, unless a registry is configured so"
-    return f"what .npmrc has for {shown} is not for this address, which has to begin with it, port and case included"
+        return f"what is configured for {shown} is not sent over plain http, unless a registry is configured so"
+    return f"what is configured for {shown} is not for this address, which has to begin with it, port and case included"
 
 
 def _sent(authorization: str) -> str:

@@ -80,7 +80,7 @@ def test_a_refusal_names_the_key_of_a_token_that_is_for_another_path(
 ) -> None:
     guarded.write(".npmrc", f"{key_of(private)}npm/:_authToken={TOKEN}\n")
     run = guarded.fails(*words)
-    assert f"what .npmrc has for {key_of(private)}npm/ is not for this address" in run.stderr
+    assert f"what is configured for {key_of(private)}npm/ is not for this address" in run.stderr
     assert TOKEN not in run.stderr
 
 

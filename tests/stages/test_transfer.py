@@ -409,7 +409,7 @@ def test_a_server_that_has_answered_plain_http_is_not_taken_for_one_of_tls(endin
 @pytest.mark.parametrize("key", ["//registry.example/npm/", "//registry.example:8443/", "//Registry.example/"])
 def test_a_refusal_names_what_is_configured_for_the_same_host_and_not_for_the_address(status, key):
     hint = failure_after(transfer_of(login_keys=("//other.example/", key)), status=status).failed.hint
-    assert f"what .npmrc has for {key} is not for this address" in hint
+    assert f"what is configured for {key} is not for this address" in hint
     assert "other.example" not in hint
 
 
@@ -420,7 +420,7 @@ def test_a_refusal_says_that_what_is_configured_is_not_sent_over_plain_http():
 
 def test_a_refusal_names_nothing_that_is_configured_where_something_was_sent():
     transfer = transfer_of(authorization="Bearer t0ken", login_keys=("//registry.example/npm/",))
-    assert "npmrc has" not in failure_after(transfer, status=401).failed.hint
+    assert "is configured" not in failure_after(transfer, status=401).failed.hint
 
 
 @pytest.mark.parametrize("status", [401, 403])
