@@ -85,7 +85,7 @@ class Work(msgspec.Struct):
             will stand. Their `after` says whose placement must have come about.
         exchanges: what is put in place or removed at commit, by the modules folder that it lies in.
         kept: how many packages stay as they are; links are not counted, as among those that are placed.
-        removed: locations and paths that go without replacement.
+        removed: locations and paths that go without replacement, also those of packages that lie in another one.
     """
 
     plan: Plan = msgspec.field(default_factory=Plan)
@@ -282,7 +282,11 @@ class Planner(msgspec.Struct):
         unlisted = [path for path in self.installed.extraneous if self._relative(path) not in self._packages_at]
         for path in sorted([*gone, *unlisted]):
             folder = self._folder_at(path)
-            if folder is None or folder.fresh or self._goes_anyway(path, folder):
+            if folder is None or folder.fresh:
+                continue
+            if self._goes_anyway(path, folder):
+                if self._relative(path) in self.installed.packages:
+                    self.work.removed.append(self._relative(path))
                 continue
             if any(unit.destination.startswith(f"{path}/") for unit in self._units.values()):
                 continue  # no folder: the one that takes its place is wanted

@@ -221,7 +221,19 @@ def test_what_is_not_wanted_any_more_goes(case: Case) -> None:
     case.has(A, B, A_IN_B, LINK)
     work = case.work(A)
     assert exchanged(case, work) == {"node_modules/b": False, "node_modules/x": False}
-    assert work.removed == ["node_modules/b", "node_modules/x"]
+
+
+def test_a_package_counts_as_removed_also_where_it_goes_with_the_one_around_it(case: Case) -> None:
+    case.has(A, B, A_IN_B, LINK)
+    assert case.work(A).removed == ["node_modules/b", "node_modules/b/node_modules/a", "node_modules/x"]
+
+
+def test_a_package_counts_as_removed_where_the_one_around_it_is_replaced(case: Case) -> None:
+    case.has(A, A_IN_B)
+    case.has(B, version="0.9.0")
+    work = case.work(A, B)
+    assert exchanged(case, work) == {"node_modules/b": True}
+    assert work.removed == ["node_modules/b/node_modules/a"]
 
 
 def test_what_nothing_lists_goes(case: Case) -> None:
