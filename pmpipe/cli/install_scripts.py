@@ -140,11 +140,15 @@ class _Job(msgspec.Struct, dict=True):
         if not pending:
             self.output.say(_NOTHING_PENDING)
             return
-        packages = plural(len(pending), "package has", "packages have")
+        # one package in several places is one to decide about
+        lines = dict.fromkeys(
+            f"{subject.label} ({'; '.join(f'{event}: {command}' for event, command in commands.items())})"
+            for subject, commands in pending.items()
+        )
+        packages = plural(len(lines), "package has", "packages have")
         self.output.say(f"{packages} install scripts that nobody has approved or denied:")
-        for subject, commands in pending.items():
-            scripts = "; ".join(f"{event}: {command}" for event, command in commands.items())
-            self.output.say(f"  {printable(f'{subject.label} ({scripts})')}")
+        for line in lines:
+            self.output.say(f"  {printable(line)}")
         self.output.note(
             "hint: `pmpipe install-scripts approve NAME` lets them run, `deny NAME` says that they are not needed"
         )

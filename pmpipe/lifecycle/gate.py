@@ -156,7 +156,7 @@ class ScriptGate:
         """
         if not config.strict_allow_scripts or config.ignore_scripts:
             return
-        unreviewed = [package.label for package in unreviewed_packages(tree, self)]
+        unreviewed = list(dict.fromkeys(package.label for package in unreviewed_packages(tree, self)))
         if unreviewed:
             raise ScriptError(
                 f"strict-allow-scripts: nobody has allowed or denied the install scripts of "

@@ -130,7 +130,8 @@ class Scripts(msgspec.Struct, dict=True):
         self.ran += sum(package.location not in gone for package in allowed)
         if not self.config.ignore_scripts:
             undecided = [one for one in candidates if verdicts[one.location] is None and not one.in_bundle]
-            self.unreviewed = [package.label for package in undecided]
+            # one package in several places is one to decide about
+            self.unreviewed = list(dict.fromkeys(package.label for package in undecided))
             failed.update(self._run_links(tree, relink, left_out_with))
         unprepared = [package for package in tree.packages if self._is_unprepared(package, placed)]
         if not self.config.ignore_scripts:

@@ -109,6 +109,18 @@ def test_all_scripts_can_be_allowed(built: Project) -> None:
     assert len(ran(built)) == 3
 
 
+def test_a_package_in_several_places_is_named_once(project: Project) -> None:
+    built = make_package("built", "1.0.0", scripts={"install": NOTE})
+    around = make_package("around", "1.0.0", dependencies={"built": "1.0.0"})
+    places = {"node_modules/around": around, "node_modules/around/node_modules/built": built}
+    project.want({**places, "node_modules/built": built})
+    assert "1 package has install scripts that nobody has allowed: built@1.0.0;" in project.succeeds("install").stderr
+    listed = project.succeeds("install-scripts", "ls").stdout
+    assert listed.startswith("1 package has install scripts")
+    assert listed.count("built@1.0.0") == 1
+    assert project.fails("ci", "--strict-allow-scripts").stderr.count("built@1.0.0") == 1
+
+
 @pytest.mark.parametrize("command", ["ci", "install"])
 def test_strict_refuses_what_nobody_has_looked_at_before_anything_changes(built: Project, command: str) -> None:
     write_manifest(built, allowScripts={"other": True})
