@@ -32,6 +32,7 @@ from pmpipe.resolver.refusal import may_be_announced
 from pmpipe.resolver.request import Request
 from pmpipe.resolver.source import GivenUpPin, Source, package_from_json
 from pmpipe.resolver.tree import Tree
+from pmpipe.resolver.unsatisfied import unsatisfied
 from pmpipe.resolver.yarn_lock import yarn_lock_text
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class IdealTree(msgspec.Struct, frozen=True):
 
     Attributes:
         tree: the nodes.
-        overruled: peer conflicts that were let pass and deserve a warning.
+        unsatisfied: edges that are not right, as conflicts of peers were let pass; they deserve a warning.
         unfit: required packages whose ``engines`` do not fit, which deserve one too.
         bare: packages of an old lock that could not be completed; the new lock may lack their executables and peers.
         failed: optional nodes whose package could not be had.
@@ -57,7 +58,7 @@ class IdealTree(msgspec.Struct, frozen=True):
     """
 
     tree: Tree
-    overruled: tuple[Edge, ...]
+    unsatisfied: tuple[Edge, ...]
     unfit: tuple[Node, ...]
     bare: tuple[Node, ...] = ()
     failed: tuple[Node, ...] = ()
@@ -206,7 +207,7 @@ class Resolver:
         failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
         return IdealTree(
             self._tree,
-            tuple(self._builder.placer.overruled),
+            unsatisfied(self._tree, self._builder.placer.overruled),
             tuple(unfit),
             self._bare,
             failed,

@@ -34,10 +34,11 @@ def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
         if node.failure is not None:
             users = ", ".join(dict.fromkeys(chain(edge.origin) for edge in node.edges_in))
             yield f"the optional {node.name} is left out: {node.failure.what} (required by {users})"
-    for edge in tree.overruled:
+    for edge in tree.unsatisfied:
         target = edge.target
         found = f"gets {who(target)}" if target is not None else "gets none"
-        yield f"a peer dependency is not satisfied: {describe(edge)}, and {found} (required by {chain(edge.origin)})"
+        kind = "a peer dependency" if edge.dependency.peer else "a dependency"
+        yield f"{kind} is not satisfied: {describe(edge)}, and {found} (required by {chain(edge.origin)})"
 
 
 def engine_warnings(tree: IdealTree, engines: Engines) -> Iterator[str]:

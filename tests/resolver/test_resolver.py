@@ -14,6 +14,7 @@ from pmpipe.npm.lock_writer import write_lockfile
 from pmpipe.npm.npm_version import npm_version_for
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.resolver import AskPackument, Project, Resolved, ResolveOptions, Resolver, locked_entries
+from pmpipe.resolving.wording import warnings_of
 
 URL = "https://registry.example"
 
@@ -226,6 +227,34 @@ def test_explains_a_conflict_of_peers() -> None:
     assert "plugin@1.0.0 needs peer host@^1.0.0" in text
     assert "the project needs host@2" in text
     assert "host@2.0.0 is there already" in text
+
+
+def told(given: dict[str, Any]) -> list[str]:
+    """What the resolution has to say."""
+    project = Project("/project", given["project"])
+    return list(warnings_of(resolve(given, "/project", URL), project))
+
+
+def test_a_peer_conflict_is_not_told_where_the_package_was_placed_anew_and_finds_its_peers() -> None:
+    registry = {
+        "a": {"1.0.0": {"peerDependencies": {"b": "3", "c": "1"}}},
+        "b": {"3.0.0": needs(c="3")},
+        "c": {"1.0.0": {"peerDependencies": {"b": "3"}}, "3.0.0": {}},
+        "d": {"1.0.0": needs(c="*")},
+        "e": {"1.0.0": needs(a="1")},
+    }
+    assert told(case(registry, needs(d="1", e="1"))) == []
+
+
+def test_where_a_package_has_gone_for_its_peers_those_who_lack_it_are_told_of() -> None:
+    registry = {
+        "c": {"3.0.0": needs(d="1", e="2")},
+        "d": {"1.0.0": {"peerDependencies": {"e": "*"}}, "2.0.0": {"peerDependencies": {"c": "3"}}},
+        "e": {"2.0.0": {"peerDependencies": {"d": "2"}}},
+    }
+    first, second = told(case(registry, needs(c="3")))
+    assert first.startswith("a dependency is not satisfied: c@3.0.0 needs d@1, and gets none")
+    assert second.startswith("a peer dependency is not satisfied: e@2.0.0 needs peer d@2, and gets none")
 
 
 def test_a_missing_version_names_the_nearest_and_the_tags() -> None:
