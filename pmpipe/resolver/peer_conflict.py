@@ -14,11 +14,11 @@ from pmpipe.resolver.package import Package
 
 _MAX_DEPENDENTS = 3
 _MAX_STEPS = 8
+#: characters of ranges that are compared for a hint: it takes longer than in proportion
+_MAX_COMPARED = 200
 
-_HINT = (
-    "change one of these ranges so that one version satisfies all, or override it in package.json; "
-    "--legacy-peer-deps installs without looking at peer dependencies, --force takes a version that does not fit"
-)
+_FLAGS = "--legacy-peer-deps installs without looking at peer dependencies, --force takes a version that does not fit"
+_HINT = f"change one of these ranges so that one version satisfies all, or override it in package.json; {_FLAGS}"
 
 
 class PeerConflictError(PmpipeError):
@@ -103,8 +103,11 @@ def explain_set_conflict(edge: Edge, rival: Edge | None) -> PeerConflictError:
     details.extend(_what_is_there(edge.target, edge))
     missing = _failure_of(edge.target)
     wrong = "contradict each other" if missing is None else "cannot be had"
+    hint = _hint(missing)
+    if missing is None and rival is None and edge.target is not None and _suits_all(edge, edge.target):
+        hint = f"depend on {edge.name}@{edge.spec} in package.json: all can share that; or override it there; {_FLAGS}"
     return PeerConflictError(
-        f"the peer dependencies of {chain(edge.origin)} {wrong}", details=tuple(details), hint=_hint(missing)
+        f"the peer dependencies of {chain(edge.origin)} {wrong}", details=tuple(details), hint=hint
     )
 
 
@@ -152,6 +155,23 @@ def _what_is_there(current: Node | None, wanted: Edge) -> list[str]:
     if len(others) > _MAX_DEPENDENTS:
         lines.append(f"  and {len(others) - _MAX_DEPENDENTS} more")
     return lines
+
+
+def _suits_all(edge: Edge, current: Node) -> bool:
+    """Whether each version that an edge allows suits all who are content with another one; none of them the user's own.
+
+    Who is not content has a version of its own.
+    """
+    from pmpipe.npm.semver import valid_range
+    from pmpipe.npm.semver_relations import subset
+
+    others = [other for other in current.edges_in if other is not edge and other.error is None]
+    edges = (edge, *others)
+    if sum(len(one.spec) for one in edges) > _MAX_COMPARED or any(one.origin.is_mine for one in edges):
+        return False
+    if any(valid_range(one.spec) is None for one in edges):
+        return False
+    return all(subset(edge.spec, other.spec) for other in others)
 
 
 def _failure_of(node: Node | None) -> PmpipeError | None:

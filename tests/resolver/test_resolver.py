@@ -17,6 +17,7 @@ from pmpipe.resolver import AskPackument, Project, Resolved, ResolveOptions, Res
 from pmpipe.resolving.wording import warnings_of
 
 URL = "https://registry.example"
+OPTIONAL_PAGE = {"page": {"optional": True}}
 
 
 def case(registry: dict[str, Any], project: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -227,6 +228,27 @@ def test_explains_a_conflict_of_peers() -> None:
     assert "plugin@1.0.0 needs peer host@^1.0.0" in text
     assert "the project needs host@2" in text
     assert "host@2.0.0 is there already" in text
+
+
+def test_a_conflict_that_a_dependency_of_the_project_settles_hints_at_that() -> None:
+    registry = {
+        "tool": {"1.0.0": {"peerDependencies": {"env": "1", "page": "^1.0.0"}, "peerDependenciesMeta": OPTIONAL_PAGE}},
+        "env": {"1.0.0": {"peerDependencies": {"abstract": "1"}, **needs(page="0")}},
+        "abstract": {"1.0.0": {"peerDependencies": {"page": "*"}}},
+        "page": {"0.1.0": {}, "1.0.0": {}, "2.0.0": {}},
+    }
+    with pytest.raises(PmpipeError) as refusal:
+        resolve(case(registry, needs(tool="1")), "/project", URL)
+    assert refusal.value.hint.startswith("depend on page@^1.0.0 in package.json")
+    settled = resolve(case(registry, needs(tool="1", page="^1.0.0")), "/project", URL)
+    assert settled.nodes()["node_modules/page"].version == "1.0.0"
+
+
+def test_a_conflict_of_the_project_s_own_dependency_hints_at_its_range() -> None:
+    registry = {"plugin": {"1.0.0": {"peerDependencies": {"host": "^1.0.0"}}}, "host": {"1.0.0": {}, "2.0.0": {}}}
+    with pytest.raises(PmpipeError) as refusal:
+        resolve(case(registry, needs(plugin="1", host="2")), "/project", URL)
+    assert refusal.value.hint.startswith("change one of these ranges")
 
 
 def told(given: dict[str, Any]) -> list[str]:
