@@ -203,7 +203,8 @@ class Project:
         if self.names_registry:
             flags.append(f"--registry={self.registry.url}/")
         environment = {**self._environment(), **(fault.environment() if fault else {})}
-        before = snapshot(self.folder)
+        # what another run changes may be gone before it is looked at
+        before = snapshot(self.folder) if alone else {}
         process = self._begin(module, (*words, *flags), str(cwd or self.folder), environment, settings)
         running = Running(self, process, before, alone)
         self._running.append(running)
