@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,10 +11,8 @@ from pmpipe.patched_dependencies import Patches
 from pmpipe.resolver import ResolveOptions
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.made import Made
+from pmpipe.resolving.remembered import ResolutionMemory
 from pmpipe.resolving.wants import Wants
-
-if TYPE_CHECKING:
-    from pmpipe.resolving.remembered import ResolutionMemory
 
 
 class ResolveInputs(msgspec.Struct, frozen=True, kw_only=True):
