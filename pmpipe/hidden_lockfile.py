@@ -10,7 +10,8 @@ import msgspec
 
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
+from pmpipe.project_files import HIDDEN_LOCKFILE
+from pmpipe.standing import TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
 from pmpipe.wanted import WantedTree
 from pmpipe.whole_file import write_whole

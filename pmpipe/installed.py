@@ -17,7 +17,8 @@ import msgspec
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.package_path import PackagePath, is_installed, split_installed
 from pmpipe.npm.text import is_utf8
-from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS
+from pmpipe.project_files import HIDDEN_LOCKFILE
+from pmpipe.standing import TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
 from pmpipe.wanted import WantedTree, holder_of
 

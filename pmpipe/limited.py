@@ -23,7 +23,7 @@ from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lockfile import Entry
 from pmpipe.npm.package_path import ROOT, PackagePath
 from pmpipe.project import read_hidden_lockfile, read_project
-from pmpipe.standing import HIDDEN_LOCKFILE
+from pmpipe.project_files import HIDDEN_LOCKFILE
 
 _Ways = dict[PackagePath, int]
 

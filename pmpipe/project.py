@@ -25,8 +25,7 @@ from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
 from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
 from pmpipe.npm.text import is_utf8, printable
-from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
-from pmpipe.standing import HIDDEN_LOCKFILE
+from pmpipe.project_files import HIDDEN_LOCKFILE, LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.yaml_files import read_catalogs
 
 if TYPE_CHECKING:

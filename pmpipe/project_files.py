@@ -23,6 +23,9 @@ CATALOG_FILES = (PNPM_WORKSPACE, ".yarnrc.yml")
 #: the names of a lockfile, the one that counts first
 LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")
 
+#: what npm knows an installed tree by
+HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
+
 #: npm keeps one of yarn 1 up to date, where there is one
 YARN_LOCK = "yarn.lock"
 

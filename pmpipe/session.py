@@ -17,6 +17,7 @@ from pmpipe.missing_files import no_lock, no_manifest
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.project_files import (
     CATALOG_FILES,
+    HIDDEN_LOCKFILE,
     LOCKFILES,
     MANIFEST,
     NO_CONTENTS,
@@ -24,7 +25,7 @@ from pmpipe.project_files import (
     manifest_path,
     read_file,
 )
-from pmpipe.standing import HIDDEN_LOCKFILE, STORE_VERSION, count_standing, write_record
+from pmpipe.standing import STORE_VERSION, count_standing, write_record
 from pmpipe.tree_settings import tree_settings
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ import stat
 import msgspec
 
 from pmpipe.memory import Inputs, read_sealed, sealed
+from pmpipe.project_files import HIDDEN_LOCKFILE
 from pmpipe.wanted import WantedTree
 from pmpipe.whole_file import write_new
 
@@ -24,9 +25,6 @@ STORE_VERSION = "v1"
 
 #: The folder of the store's version in which the records of projects are.
 PROJECTS = "projects"
-
-#: npm's name of the file, within the project.
-HIDDEN_LOCKFILE = "node_modules/.package-lock.json"
 
 #: npm's tolerance: writing the file itself makes its folder a little newer.
 TOLERANCE_NS = 10_000_000

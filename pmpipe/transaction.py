@@ -32,7 +32,7 @@ from itertools import count
 import msgspec
 
 from pmpipe.errors import FilesystemError
-from pmpipe.standing import HIDDEN_LOCKFILE
+from pmpipe.project_files import HIDDEN_LOCKFILE
 from pmpipe.whole_file import PARTIAL, write_whole
 from stages.remove import remove_tree
 

@@ -15,7 +15,8 @@ from support.trees import LONG_AGO_NS, age, wanted_link, wanted_package, wanted_
 
 from pmpipe.memory import Inputs, digests_of, read_sealed, sealed
 from pmpipe.npm.package_path import PackagePath
-from pmpipe.standing import HIDDEN_LOCKFILE, TOLERANCE_NS, count_standing, forget, write_record
+from pmpipe.project_files import HIDDEN_LOCKFILE
+from pmpipe.standing import TOLERANCE_NS, count_standing, forget, write_record
 from pmpipe.wanted import WantedBins
 
 TREE = wanted_tree(

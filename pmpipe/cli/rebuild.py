@@ -23,13 +23,13 @@ from pmpipe.npm.lock_graph import EdgeType
 from pmpipe.npm.text import plural
 from pmpipe.pipeline import install_settings
 from pmpipe.plan import Plan
-from pmpipe.project_files import read_file
+from pmpipe.project_files import HIDDEN_LOCKFILE, read_file
 from pmpipe.project_lock import project_lock
 from pmpipe.project_write import recover
 from pmpipe.report import failures_error
 from pmpipe.scheduler import Scheduler
 from pmpipe.session import Session
-from pmpipe.standing import HIDDEN_LOCKFILE, forget
+from pmpipe.standing import forget
 from pmpipe.store import Store
 from pmpipe.wanted import WantedPackage
 from pmpipe.whole_file import write_whole

@@ -25,9 +25,8 @@ from pmpipe.npm.npm_version import npm_version_for
 from pmpipe.npm.package_path import ROOT
 from pmpipe.npm.pick_manifest import PickOptions
 from pmpipe.project import read_project
-from pmpipe.project_files import LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
+from pmpipe.project_files import HIDDEN_LOCKFILE, LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
 from pmpipe.resolver import InstallStrategy, LockedEntry, Project, ResolveOptions, locked_entries
-from pmpipe.standing import HIDDEN_LOCKFILE
 
 if TYPE_CHECKING:
     from pmpipe.config import Config
