@@ -30,6 +30,7 @@ def fetch_settings(config: Config, sizes: Sizes, environ: Mapping[str, str]) -> 
         maximum_connections=_connections(config),
         document_connections=chosen or usual.document_connections,
         total_connections=chosen or usual.total_connections,
+        http2=bool(config.settings["http2"]),
         # whoever is impatient is so with what takes a connection and says nothing, too
         connect_timeout_s=min(usual.connect_timeout_s, config.fetch_timeout / 1000),
         timeout_s=config.fetch_timeout / 1000,

@@ -41,6 +41,11 @@ _ACTIONS = {
 #: What is told unasked: the socket will have no more to say.
 _TROUBLE = select.EPOLLERR | select.EPOLLHUP
 
+#: Requests that share a connection where HTTP/2 is spoken. One connection for all would have one congestion window,
+#: which opens slowly: with round trips of 60 ms 71 tarballs took 1.08 s on one connection, 0.82 s on four, 0.96 s on 48
+#: of HTTP/1.1 (relayed with delays), for less than half of the latter's processor time.
+STREAMS_A_CONNECTION = 16
+
 #: Called in an ``except`` block with what no code expected; does not return.
 CrashHandler = Callable[[], None]
 
@@ -92,6 +97,7 @@ class CurlLoop:
         self._on_finished = on_finished
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS_A_CONNECTION)
         self._multi.setopt(pycurl.M_MAXCONNECTS, kept_connections)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, guarded(self._watch, on_crash))
         self._multi.setopt(pycurl.M_TIMERFUNCTION, guarded(self._set_timer, on_crash))

@@ -33,8 +33,8 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
             first is dear, however: a TLS handshake takes 1.4 ms of processor time and three round trips, while the
             next of 64 becomes free within a few milliseconds.
         total_connections: how many downloads of either kind run at a time (``maxsockets``, where somebody has set it).
-        http2: offer HTTP/2 on https. Off by default: many connections have many congestion windows, and on loopback
-            the two cost the same.
+        http2: offer HTTP/2 on https. Measured with a registry behind TLS: 71 small tarballs 0.07 s instead of 0.25 s,
+            400 packuments 0.36 s instead of 0.45 s, for half of the processor time, most of which were handshakes.
         connect_timeout_s: for name, connection, proxy and TLS together.
         timeout_s: a transfer slower than `low_speed_bytes_per_s` for so long has failed (``fetch-timeout``).
         low_speed_bytes_per_s: see `timeout_s`.
@@ -66,7 +66,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
     maximum_connections: int = 48
     document_connections: int = 64
     total_connections: int = 48 + 64
-    http2: bool = False
+    http2: bool = True
     connect_timeout_s: float = 60.0
     timeout_s: float = 300.0
     low_speed_bytes_per_s: int = 32

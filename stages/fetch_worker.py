@@ -53,6 +53,7 @@ from stages.messages import (
 )
 from stages.pace import Pace
 from stages.response_head import GZIP_CODINGS
+from stages.sharing import SharedConnections
 from stages.tls_failure import no_authorities
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
 from stages.transfer_ending import OPERATION_TIMEDOUT, Failure
@@ -94,6 +95,7 @@ class FetchWorker:
             min(settings.maximum_connections + settings.document_connections, settings.total_connections)
         )
         self._loop = uvloop.new_event_loop()
+        self._shared = SharedConnections(offered=settings.http2)
         self._curl = CurlLoop(self._loop, self._connections + 8, self._on_finished, self._crash)
         #: the channel of jobs has ended: nothing is started or sent any more
         self._ended = False
@@ -282,7 +284,7 @@ class FetchWorker:
         request = transfer.next_request()
         free = self._free_lanes[request.certificate]
         lane = free.pop() if free else self._new_lane(request.certificate)
-        lane.carry(request.url, request.headers, transfer.sink)
+        lane.carry(request.url, request.headers, transfer.sink, self._shared.sharing(request.url))
         self._starts += 1
         pace = Pace(self._settings.low_speed_bytes_per_s)
         self._active[lane.handle] = _Slot(lane, transfer, waiting.sink, waiting.is_document, self._starts, pace)
@@ -326,6 +328,7 @@ class FetchWorker:
             self._paused.pop(slot.lane, None)
             self._curl.remove(finished.handle)
             ending = slot.lane.ending(finished.code, finished.message)
+            ending = self._shared.judged(ending, slot.lane.sharing, slot.transfer.url)
             self._free_lanes[slot.lane.certificate].append(slot.lane)
             asked = slot.transfer.peer
             step = slot.transfer.handle(ending)

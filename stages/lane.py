@@ -18,6 +18,7 @@ from stages.curl_loop import CrashHandler, guarded
 from stages.fetch import FetchSettings
 from stages.proxy_choice import asks_for_whole_url, proxy_for
 from stages.response_head import DocumentHead, location, read_document_head, read_head, retry_after_s
+from stages.sharing import ALONE, Sharing
 from stages.sink import BodyTooLongError, Sink
 from stages.transfer_ending import Ending
 
@@ -59,6 +60,8 @@ class Lane:
         self._on_pause = on_pause
         self._headers: tuple[str, ...] = ()
         self._proxy: str | None = None
+        #: how the last request could use connections
+        self.sharing = ALONE
         #: header lines of all responses of this request, a proxy's and interim ones included
         self._head: list[bytes] = []
         self._sink: Sink | None = None
@@ -80,19 +83,22 @@ class Lane:
             # before pycurl 7.47, which is what distributions have, they come as an object of their own
             self.handle.setopt(pycurl.WRITEFUNCTION, write)
 
-    def carry(self, url: Url, headers: tuple[str, ...], sink: Sink) -> None:
+    def carry(self, url: Url, headers: tuple[str, ...], sink: Sink, sharing: Sharing = ALONE) -> None:
         """Prepare the next request; the handle is then to be added to a `CurlLoop`.
 
         Args:
             url: what to ask for; it goes over the wire as it stands there.
             headers: further header lines.
             sink: gets the body of a successful response.
+            sharing: how it may use connections.
         """
         self._head.clear()
         self.encoding = ""
         self._sink, self._begun, self._refused, self._too_long = sink, False, None, 0
         proxy = proxy_for(url, self._settings)
         target = url.request_target
+        if sharing != self.sharing:
+            self._share(sharing)
         self.handle.setopt(pycurl.URL, url.href)
         # libcurl would write the percent-encoding of the URL anew, and then a signature of it is wrong
         self.handle.setopt(pycurl.REQUEST_TARGET, f"{url.origin}{target}" if asks_for_whole_url(url, proxy) else target)
@@ -113,7 +119,7 @@ class Lane:
         self._sink = None
         status = info(pycurl.RESPONSE_CODE)
         if code == 0 and 200 <= status < 300:
-            return Ending(status=status, received_bytes=info(pycurl.SIZE_DOWNLOAD_T))
+            return Ending(status=status, received_bytes=info(pycurl.SIZE_DOWNLOAD_T), http2=self._spoke_http2())
         return Ending(
             status=status,
             location=location(self._head),
@@ -126,7 +132,11 @@ class Lane:
             excerpt=bytes(self._refused.excerpt) if self._refused else b"",
             received_bytes=info(pycurl.SIZE_DOWNLOAD_T),
             too_long=self._too_long,
+            http2=self._spoke_http2(),
         )
+
+    def _spoke_http2(self) -> bool:
+        return self.sharing.http2 and self.handle.getinfo(pycurl.INFO_HTTP_VERSION) == pycurl.CURL_HTTP_VERSION_2_0
 
     def received_bytes(self) -> int | None:
         """What has come of the body so far; None: the request was not sent yet."""
@@ -184,14 +194,16 @@ class Lane:
         option(pycurl.CONNECTTIMEOUT_MS, max(1, round(settings.connect_timeout_s * 1000)))
         # who is reached directly was decided before; this keeps libcurl from looking at the environment
         option(pycurl.NOPROXY, b"")
-        if settings.http2:
-            option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-            option(pycurl.PIPEWAIT, 1)
-        else:
-            option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         if settings.local_address:
             option(pycurl.INTERFACE, f"host!{settings.local_address}".encode())
         self._set_tls_options(ca_bundle)
+
+    def _share(self, sharing: Sharing) -> None:
+        self.sharing = sharing
+        version = pycurl.CURL_HTTP_VERSION_2TLS if sharing.http2 else pycurl.CURL_HTTP_VERSION_1_1
+        self.handle.setopt(pycurl.HTTP_VERSION, version)
+        self.handle.setopt(pycurl.PIPEWAIT, int(sharing.waits))
 
     def _set_tls_options(self, ca_bundle: CaBundle) -> None:
         settings, option = self._settings, self.handle.setopt

@@ -111,6 +111,8 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
     sink: Sink
     settings: FetchSettings
     is_conditional: bool = False
+    #: an attempt was made once more, because a shared connection was lost
+    _is_repeated: bool = False
     _attempts: int = 0
     #: redirects of this attempt
     _redirects: int = 0
@@ -166,6 +168,11 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             return NotModified(self._wire_bytes, self._attempts)
         if ending.status in _REDIRECTS and ending.location:
             return self._redirect(ending.location)
+        if ending.lost_shared and not self._is_repeated:
+            # nothing was wrong with this one, and the next request is not made with HTTP/2
+            self._is_repeated = True
+            self._attempts -= 1
+            return self._begin_again(0)
         proxy = proxy_for(self.url, self.settings)
         failure = failure_of(
             ending,
@@ -181,6 +188,9 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         wait_s = retry_wait_s(self.settings, self._attempts)
         if failure.retry_after_s:
             wait_s = min(failure.retry_after_s, MAXIMUM_RETRY_AFTER_S)
+        return self._begin_again(wait_s)
+
+    def _begin_again(self, wait_s: float) -> Again:
         self._redirects = 0
         self._redirected = None
         self._sent_away_by = None

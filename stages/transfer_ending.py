@@ -11,11 +11,21 @@ URL_MALFORMAT = 3
 COULDNT_RESOLVE_PROXY = 5
 COULDNT_RESOLVE_HOST = 6
 COULDNT_CONNECT = 7
+HTTP2 = 16
 PARTIAL_FILE = 18
 OPERATION_TIMEDOUT = 28
 SSL_CONNECT_ERROR = 35
 BAD_FUNCTION_ARGUMENT = 43
+GOT_NOTHING = 52
+SEND_ERROR = 55
+RECV_ERROR = 56
+HTTP2_STREAM = 92
 PROXY = 97
+
+#: The connection broke, or stood still.
+BROKEN_CONNECTION = frozenset(
+    {PARTIAL_FILE, OPERATION_TIMEDOUT, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2, HTTP2_STREAM}
+)
 
 #: `Failure.worth_attempts`: as many as the settings allow.
 AS_CONFIGURED = 1 << 30
@@ -36,6 +46,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         excerpt: the beginning of the body of a response that is no success.
         received_bytes: the body's bytes.
         too_long: what the sink refused to take, in bytes; 0: nothing.
+        http2: the response came over HTTP/2.
+        lost_shared: it went with a connection that was shared by HTTP/2 (`stages.sharing`).
     """
 
     status: int
@@ -49,6 +61,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: bytes = b""
     received_bytes: int = 0
     too_long: int = 0
+    http2: bool = False
+    lost_shared: bool = False
 
     @property
     def is_nameless(self) -> bool:

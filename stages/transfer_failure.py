@@ -20,6 +20,7 @@ from pmpipe.npm.url import InvalidUrlError, Url, parse_url
 from stages.tls_failure import PROXY_SETTINGS, REGISTRY_HINT, tls_failure, wants_tls_hint
 from stages.transfer_ending import (
     AS_CONFIGURED,
+    BROKEN_CONNECTION,
     COULDNT_CONNECT,
     COULDNT_RESOLVE_PROXY,
     OPERATION_TIMEDOUT,
@@ -29,10 +30,6 @@ from stages.transfer_ending import (
     Ending,
     Failure,
 )
-
-#: 52 empty answer, 55 and 56 broken while sending and receiving, 16 and 92 HTTP/2 stream or framing, 18, 28
-_BROKEN_CONNECTION = frozenset({PARTIAL_FILE, OPERATION_TIMEDOUT, 16, 52, 55, 56, 92, 95, 96})
-
 
 #: A name server that is overloaded says so at once.
 _NAME_RETRY_S = 1
@@ -211,7 +208,7 @@ def _broken(ending: Ending, url: Url, proxy: str) -> Failure:
         peer = _way_to(url, "" if ending.status else proxy)
         return _interrupted(f"{peer} was too slow", said, url)
     may_want_tls = "" if proxy else wants_tls_hint(ending, url)
-    if code in _BROKEN_CONNECTION:
+    if code in BROKEN_CONNECTION:
         return _interrupted(f"the connection to {url.netloc} broke", said, url, may_want_tls or _BUSY_HINT)
     down = code in {PROXY, URL_MALFORMAT}
     hint = _PROXY_HINT if code == PROXY else REGISTRY_HINT if down else may_want_tls

@@ -14,7 +14,7 @@ for folder in (TESTS, TESTS.parent / "scripts"):
         sys.path.insert(0, str(folder))
 
 from support.entries import store  # noqa: E402, F401
-from support.registry import certificate, registry  # noqa: E402, F401
+from support.registry import certificate, free_port, registry  # noqa: E402, F401
 from support.signalled import signalled_children  # noqa: E402, F401
 
 # the tests may have been started by nohup, or in the background of a script, where a shell has these ignored; and what

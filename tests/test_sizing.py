@@ -63,10 +63,15 @@ def test_the_network_s_settings_reach_fetch(settings_of: Any) -> None:
     settings = settings_of(**flags)
     assert (settings.timeout_s, settings.retries, settings.retry_minimum_s) == (1.5, 5, 0.02)
     assert not settings.strict_ssl
+    assert settings.http2
     assert settings.git == "/opt/git"
     assert settings.https_proxy.rstrip("/") == "http://proxy.example:8080"
     assert settings.no_proxy == "a.example,b.example"
     assert settings.user_agent.startswith("pmpipe/")
+
+
+def test_http2_can_be_turned_off(settings_of: Any) -> None:
+    assert not settings_of(http2=False).http2
 
 
 def test_there_are_as_many_processes_as_the_host_has_room_for(settings_of: Any, tmp_path: Path) -> None:

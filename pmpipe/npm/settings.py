@@ -66,6 +66,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("noproxy", "text", (), many=True),
         Setting("local-address", "text", nullable=True),
         Setting("maxsockets", "count", 15),
+        Setting("http2", "boolean", default=True),
         Setting("fetch-retries", "count", 2),
         Setting("fetch-retry-factor", "number", 10),
         Setting("fetch-retry-mintimeout", "count", 10_000),

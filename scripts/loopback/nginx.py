@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ START_S = 10.0
 #: longer than the access log's flush time
 FLUSH_S = 0.3
 PR_SET_PDEATHSIG = 1
+
+#: as root nginx would serve as "nobody", who may not read the files of others
+USER = "user root;" if os.geteuid() == 0 else ""
 
 #: for a recording without ETags: a tool that is sent one asks again with If-None-Match, and then for other things
 NO_VALIDATORS = "etag off; if_modified_since off;"
@@ -98,41 +102,26 @@ class NginxError(Exception):
     """nginx did not start, or died."""
 
 
-class NginxReplay:
-    """Serves a copy of a recording (`Recording.copy_for`) by nginx.
+class Nginx:
+    """nginx in a private folder, for as long as the context lasts.
 
     Args:
-        site: the copy's folder; it names this very port.
-        port: on 127.0.0.1.
-        workers: nginx's worker processes; one keeps up with two cores of clients.
-        validators: whether to send ETag and Last-Modified (nginx's own, not the recorded ones).
+        template: its configuration, for `str.format`; ``{folder}`` is that folder.
+        settings: what else stands in the template.
     """
 
-    def __init__(self, site: str, port: int, *, workers: int = 1, validators: bool = True) -> None:
-        self.url = f"http://{HOST}:{port}"
-        self._settings = {
-            # as root nginx would serve as "nobody", who may not read the recording
-            "user": "user root;" if os.geteuid() == 0 else "",
-            "workers": workers,
-            "validators": "" if validators else NO_VALIDATORS,
-            # in each location, for headers that are added there replace those of the levels above
-            "no_date": "" if validators else 'add_header Last-Modified "";',
-            "site": site,
-            "host": HOST,
-            "port": port,
-            "abbreviated": ABBREVIATED_TYPE.replace(".", "\\.").replace("+", "\\+"),
-            "abbreviated_type": ABBREVIATED_TYPE,
-        }
+    def __init__(self, template: str, settings: Mapping[str, object]) -> None:
+        self._template = template
+        self._settings = settings
         self._folder = ""
         self._log_offset = 0
-        self._seen = Traffic()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self._folder = tempfile.mkdtemp(prefix="replay-nginx-")
         config, error_log = os.path.join(self._folder, "nginx.conf"), os.path.join(self._folder, "error.log")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(folder=self._folder, **self._settings))
+            file.write(self._template.format(folder=self._folder, **self._settings))
         self._process = subprocess.Popen(
             ["nginx", "-e", error_log, "-p", self._folder, "-c", config],
             stdin=subprocess.DEVNULL,
@@ -163,19 +152,15 @@ class NginxReplay:
         if self._process is not None:
             self._process.wait()
 
-    def traffic(self) -> Traffic:
-        """All traffic so far. Waits until nginx has written its log."""
+    def new_log_lines(self) -> list[bytes]:
+        """What has come to the access log since the last call. Waits until nginx has written it."""
         time.sleep(FLUSH_S)
         with open(os.path.join(self._folder, "access.log"), "rb") as log:
             log.seek(self._log_offset)
             lines = log.read()
         whole = lines[: lines.rfind(b"\n") + 1]
         self._log_offset += len(whole)
-        for line in whole.splitlines():
-            status, sent, received, path = line.split(b" ", 3)
-            miss = frozenset({path.decode("latin-1")}) if status == b"404" else frozenset()
-            self._seen = self._seen.plus(Traffic(1, int(received), int(sent), miss))
-        return self._seen
+        return whole.splitlines()
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         # nginx writes it once it listens; a connection would not tell, for the port may be somebody else's
@@ -189,6 +174,42 @@ class NginxReplay:
                 return
             time.sleep(0.02)
         raise NginxError(f"nginx did not start within {START_S:g} s")
+
+
+class NginxReplay(Nginx):
+    """Serves a copy of a recording (`Recording.copy_for`) by nginx.
+
+    Args:
+        site: the copy's folder; it names this very port.
+        port: on 127.0.0.1.
+        workers: nginx's worker processes; one keeps up with two cores of clients.
+        validators: whether to send ETag and Last-Modified (nginx's own, not the recorded ones).
+    """
+
+    def __init__(self, site: str, port: int, *, workers: int = 1, validators: bool = True) -> None:
+        self.url = f"http://{HOST}:{port}"
+        settings = {
+            "user": USER,
+            "workers": workers,
+            "validators": "" if validators else NO_VALIDATORS,
+            # in each location, for headers that are added there replace those of the levels above
+            "no_date": "" if validators else 'add_header Last-Modified "";',
+            "site": site,
+            "host": HOST,
+            "port": port,
+            "abbreviated": ABBREVIATED_TYPE.replace(".", "\\.").replace("+", "\\+"),
+            "abbreviated_type": ABBREVIATED_TYPE,
+        }
+        super().__init__(CONFIG, settings)
+        self._seen = Traffic()
+
+    def traffic(self) -> Traffic:
+        """All traffic so far. Waits until nginx has written its log."""
+        for line in self.new_log_lines():
+            status, sent, received, path = line.split(b" ", 3)
+            miss = frozenset({path.decode("latin-1")}) if status == b"404" else frozenset()
+            self._seen = self._seen.plus(Traffic(1, int(received), int(sent), miss))
+        return self._seen
 
 
 def found() -> bool:

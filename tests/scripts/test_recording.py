@@ -74,14 +74,6 @@ def replay(request, filled, free_port):
         yield server
 
 
-@pytest.fixture
-def free_port():
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 def test_recorder_asks_the_registry_once(registry, recorder):
     for _ in range(3):
         assert get(recorder + LEFT.tarball_path)[1] == LEFT.tarball

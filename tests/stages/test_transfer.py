@@ -98,6 +98,23 @@ def test_counts_the_bytes_of_all_attempts():
     assert ended(transfer, status=200, received_bytes=250) == Completed(350, 2)
 
 
+# -- shared connections -------------------------------------------------------------------------------------------
+
+
+def test_what_was_lost_with_a_shared_connection_is_asked_for_once_more_and_does_not_count():
+    transfer = transfer_of(retries=0)
+    assert ended(transfer, code=92, lost_shared=True) == Again(0)
+    assert ended(transfer, status=200, received_bytes=7) == Completed(7, 1)
+
+
+def test_what_is_lost_so_again_counts():
+    transfer = transfer_of(retries=0)
+    assert ended(transfer, code=92, lost_shared=True) == Again(0)
+    gave_up = ended(transfer, code=92, lost_shared=True)
+    assert isinstance(gave_up, GaveUp)
+    assert "(1 attempt)" in gave_up.failed.details[0]
+
+
 # -- outcomes -----------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -101,6 +102,13 @@ class PackageRegistry(LoopbackServer):
         if "gzip" in (request.header("accept-encoding") or ""):
             return Response(200, (*headers, ("Content-Encoding", "gzip")), gzip.compress(body, mtime=0))
         return Response(200, headers, body)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
