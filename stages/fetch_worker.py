@@ -284,7 +284,7 @@ class FetchWorker:
         request = transfer.next_request()
         free = self._free_lanes[request.certificate]
         lane = free.pop() if free else self._new_lane(request.certificate)
-        lane.carry(request.url, request.headers, transfer.sink, self._shared.sharing(request.url))
+        lane.carry(request.url, request.headers, transfer.sink, self._shared.sharing(request))
         self._starts += 1
         pace = Pace(self._settings.low_speed_bytes_per_s)
         self._active[lane.handle] = _Slot(lane, transfer, waiting.sink, waiting.is_document, self._starts, pace)

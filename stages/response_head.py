@@ -31,11 +31,13 @@ class ResponseHead(msgspec.Struct, frozen=True):
         status: the status code.
         length: of the body in bytes; None: not known before the body's end.
         encoding: the body's content coding in lower case, empty where there is none.
+        http2: it came over HTTP/2.
     """
 
     status: int
     length: int | None
     encoding: str = ""
+    http2: bool = False
 
 
 def read_head(lines: Sequence[bytes]) -> ResponseHead:
@@ -59,7 +61,8 @@ def read_head(lines: Sequence[bytes]) -> ResponseHead:
             elif name == b"content-encoding":
                 encoding = value.strip()
         elif first == b"H" and (status := _STATUS_LINE.match(line)):
-            return ResponseHead(int(status[1]), None if chunked else length, _coding(encoding))
+            http2 = line.startswith(b"HTTP/2")
+            return ResponseHead(int(status[1]), None if chunked else length, _coding(encoding), http2)
     raise ValueError("header lines without a status line")
 
 

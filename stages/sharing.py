@@ -4,7 +4,8 @@ The first few requests to an origin open a connection each, so that there are se
 beginning; all others wait until it is known whether they can share these, which costs one handshake where they cannot.
 npm speaks HTTP/1.1 only, and there are registries behind proxies that nobody has asked anything else yet. So an origin
 with which a connection has broken is asked with HTTP/1.1 from then on, and what was lost with a shared connection is
-asked for once more, at once and without counting as an attempt: it is no fault of that request.
+asked for once more, at once and without counting as an attempt: it is no fault of that request. The same holds for
+what turns out to be too large to share a connection (see `stages.lane`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections import Counter
 import msgspec
 
 from pmpipe.npm.url import Url
+from stages.transfer import Request
 from stages.transfer_ending import BROKEN_CONNECTION, GOT_NOTHING, HTTP2, HTTP2_STREAM, RECV_ERROR, SEND_ERROR, Ending
 
 #: Requests that open a connection without waiting; see `stages.curl_loop.STREAMS_A_CONNECTION`.
@@ -32,11 +34,8 @@ class Sharing(msgspec.Struct, frozen=True):
     waits: bool
 
 
-#: The two sides do not understand each other.
-_HTTP2_TROUBLE = frozenset({HTTP2, HTTP2_STREAM})
-
-#: The connection is gone; libcurl has tried some others before it says so.
-_LOST = frozenset({GOT_NOTHING, SEND_ERROR, RECV_ERROR})
+#: The connection is gone, or the two sides do not understand each other. Which protocol it was libcurl does not say.
+_LOST = frozenset({GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2, HTTP2_STREAM})
 
 ALONE = Sharing(http2=False, waits=False)
 _OPENING = Sharing(http2=True, waits=False)
@@ -54,26 +53,20 @@ class SharedConnections:
         self._offered = offered
         #: how many requests were made to each origin for which HTTP/2 is offered
         self._requests: Counter[str] = Counter()
-        #: origins that have answered over HTTP/2
-        self._spoken: set[str] = set()
         #: origins with which a connection has broken
         self._broken: set[str] = set()
 
-    def sharing(self, url: Url) -> Sharing:
+    def sharing(self, request: Request) -> Sharing:
         """How the next request may use connections; to be called once for each."""
-        if not self._offered or url.scheme != "https" or url.origin in self._broken:
+        url = request.url
+        if request.alone or not self._offered or url.scheme != "https" or url.origin in self._broken:
             return ALONE
         self._requests[url.origin] += 1
         return _OPENING if self._requests[url.origin] <= _OPENING_REQUESTS else _WAITING
 
     def judged(self, ending: Ending, sharing: Sharing, url: Url) -> Ending:
-        """Take in how a request for `url` has ended, and say whether it was lost with a shared connection."""
-        if not sharing.http2:
-            return ending
-        if ending.http2:
-            self._spoken.add(url.origin)
-        if ending.code not in BROKEN_CONNECTION:
+        """Take in how a request for `url` has ended, and say if it was lost with a shared connection."""
+        if not sharing.http2 or ending.code not in BROKEN_CONNECTION:
             return ending
         self._broken.add(url.origin)
-        is_lost = ending.code in _HTTP2_TROUBLE or (ending.code in _LOST and url.origin in self._spoken)
-        return msgspec.structs.replace(ending, lost_shared=is_lost)
+        return msgspec.structs.replace(ending, wants_alone=ending.code in _LOST)

@@ -44,12 +44,13 @@ _NOT_MODIFIED = 304
 class Request(msgspec.Struct, frozen=True):
     """What to ask libcurl for: an absolute URL, and header lines beside libcurl's own.
 
-    `certificate` is the one to show; None: the one in the settings, if any.
+    `certificate` is the one to show; None: the one in the settings, if any. `alone`: no connection is to be shared.
     """
 
     url: Url
     headers: tuple[str, ...]
     certificate: ClientPem | None
+    alone: bool = False
 
 
 class Completed(msgspec.Struct, frozen=True):
@@ -111,8 +112,8 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
     sink: Sink
     settings: FetchSettings
     is_conditional: bool = False
-    #: an attempt was made once more, because a shared connection was lost
-    _is_repeated: bool = False
+    #: its requests share no connections any more
+    _is_alone: bool = False
     _attempts: int = 0
     #: redirects of this attempt
     _redirects: int = 0
@@ -152,7 +153,7 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
         sent = self._sent_authorization
         authorization = (f"Authorization: {sent}",) if sent else ()
         certificate = self.certificate if self.url.origin == self.first.origin else None
-        return Request(self.url, (*self.headers, *authorization), certificate)
+        return Request(self.url, (*self.headers, *authorization), certificate, self._is_alone)
 
     def handle(self, ending: Ending) -> Step:
         """Take the end of the request that `next_request` gave, and say how to go on.
@@ -168,9 +169,8 @@ class Transfer(msgspec.Struct, eq=False, kw_only=True):
             return NotModified(self._wire_bytes, self._attempts)
         if ending.status in _REDIRECTS and ending.location:
             return self._redirect(ending.location)
-        if ending.lost_shared and not self._is_repeated:
-            # nothing was wrong with this one, and the next request is not made with HTTP/2
-            self._is_repeated = True
+        if ending.wants_alone and not self._is_alone:
+            self._is_alone = True
             self._attempts -= 1
             return self._begin_again(0)
         proxy = proxy_for(self.url, self.settings)

@@ -46,8 +46,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
         excerpt: the beginning of the body of a response that is no success.
         received_bytes: the body's bytes.
         too_long: what the sink refused to take, in bytes; 0: nothing.
-        http2: the response came over HTTP/2.
-        lost_shared: it went with a connection that was shared by HTTP/2 (`stages.sharing`).
+        wants_alone: the request is to be made once more, on a connection of its own (`stages.sharing`).
     """
 
     status: int
@@ -61,8 +60,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: bytes = b""
     received_bytes: int = 0
     too_long: int = 0
-    http2: bool = False
-    lost_shared: bool = False
+    wants_alone: bool = False
 
     @property
     def is_nameless(self) -> bool:

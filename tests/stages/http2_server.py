@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from loopback.nginx import HOST, USER, Nginx
 from loopback.tls import Certificate
@@ -14,7 +15,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
 events {{ }}
 http {{
-  log_format connections '$connection $server_protocol';
+  log_format connections '$connection $server_protocol $uri';
   access_log {folder}/access.log connections buffer=64k flush=100ms;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
@@ -31,6 +32,14 @@ http {{
   }}
 }}
 """
+
+
+class Request(NamedTuple):
+    """One request as nginx has seen it; `connection` is a number."""
+
+    connection: str
+    protocol: str
+    path: str
 
 
 class Http2Server(Nginx):
@@ -60,6 +69,6 @@ class Http2Server(Nginx):
         super().__init__(CONFIG, settings)
         self.url = f"https://{HOST}:{port}"
 
-    def requests(self) -> list[tuple[str, str]]:
-        """The connection and the protocol of each request since the last call."""
-        return [tuple(line.decode().split(" ", 1)) for line in self.new_log_lines()]
+    def requests(self) -> list[Request]:
+        """The requests since the last call, in the order of their ends."""
+        return [Request(*line.decode().split(" ", 2)) for line in self.new_log_lines()]

@@ -1,5 +1,7 @@
 """The fetch stage with registries that speak HTTP/2, and with such as only say so."""
 
+from pathlib import Path
+
 import pytest
 from fetch_process import FetchProcess, impatient
 from http2_server import Http2Server
@@ -41,8 +43,23 @@ def test_requests_share_connections(files, certificate, free_port):
         with FetchProcess(impatient(ca_file=certificate.ca_path)) as fetch:
             fetch_all(fetch, server.url)
         requests = server.requests()
-    assert [protocol for _, protocol in requests] == ["HTTP/2.0"] * COUNT
-    assert len({connection for connection, _ in requests}) <= 8
+    assert [one.protocol for one in requests] == ["HTTP/2.0"] * COUNT
+    assert len({one.connection for one in requests}) <= 8
+
+
+@needs_nginx
+def test_what_is_large_gets_a_connection_of_its_own(files, certificate, free_port):
+    large = bytes(2 << 20)
+    (Path(files) / "large.tgz").write_bytes(large)
+    with Http2Server(files, free_port, certificate) as server:
+        with FetchProcess(impatient(ca_file=certificate.ca_path, retries=0)) as fetch:
+            fetch_all(fetch, server.url)
+            assert fetch.fetch(f"{server.url}/large.tgz") == large
+            # the one that the large one has shared at first is still good
+            fetch_all(fetch, server.url)
+        requests = server.requests()
+    assert sorted(one.protocol for one in requests if one.path == "/large.tgz") == ["HTTP/1.1", "HTTP/2.0"]
+    assert len({one.connection for one in requests}) <= 9
 
 
 @needs_nginx
@@ -59,8 +76,8 @@ def test_a_server_without_http2_is_asked_with_what_it_speaks(files, certificate,
         with FetchProcess(impatient(ca_file=certificate.ca_path)) as fetch:
             fetch_all(fetch, server.url)
         requests = server.requests()
-    assert [protocol for _, protocol in requests] == ["HTTP/1.1"] * COUNT
-    assert len({connection for connection, _ in requests}) > 8
+    assert [one.protocol for one in requests] == ["HTTP/1.1"] * COUNT
+    assert len({one.connection for one in requests}) > 8
 
 
 def test_a_server_that_only_says_that_it_speaks_http2_is_asked_once_more_without(certificate):

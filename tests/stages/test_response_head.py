@@ -18,7 +18,7 @@ def test_reads_status_and_length():
 
 def test_the_last_response_counts():
     head = lines("HTTP/1.1 200 Connection established", "Content-Length: 1", "HTTP/1.1 100 Continue", "HTTP/2 404")
-    assert read_head(head) == ResponseHead(404, None)
+    assert read_head(head) == ResponseHead(404, None, http2=True)
 
 
 def test_a_chunked_body_has_no_known_length():

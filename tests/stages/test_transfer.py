@@ -101,16 +101,18 @@ def test_counts_the_bytes_of_all_attempts():
 # -- shared connections -------------------------------------------------------------------------------------------
 
 
-def test_what_was_lost_with_a_shared_connection_is_asked_for_once_more_and_does_not_count():
+def test_what_is_to_be_alone_is_asked_for_once_more_and_does_not_count():
     transfer = transfer_of(retries=0)
-    assert ended(transfer, code=92, lost_shared=True) == Again(0)
-    assert ended(transfer, status=200, received_bytes=7) == Completed(7, 1)
+    assert not transfer.next_request().alone
+    assert transfer.handle(Ending(status=0, code=92, wants_alone=True)) == Again(0)
+    assert transfer.next_request().alone
+    assert transfer.handle(Ending(status=200, received_bytes=7)) == Completed(7, 1)
 
 
-def test_what_is_lost_so_again_counts():
+def test_what_is_alone_and_fails_counts():
     transfer = transfer_of(retries=0)
-    assert ended(transfer, code=92, lost_shared=True) == Again(0)
-    gave_up = ended(transfer, code=92, lost_shared=True)
+    assert ended(transfer, code=92, wants_alone=True) == Again(0)
+    gave_up = ended(transfer, code=92, wants_alone=True)
     assert isinstance(gave_up, GaveUp)
     assert "(1 attempt)" in gave_up.failed.details[0]
 
