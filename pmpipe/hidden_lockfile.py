@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,11 @@ from pmpipe.whole_file import write_whole
 
 _SECOND_NS = 1_000_000_000
 
+#: Makes the text for the locations that are installed, those that node-gyp builds, and digests that the lockfile lacks.
+MakeHiddenLockfile: TypeAlias = Callable[
+    [Collection[PackagePath], Collection[PackagePath], Mapping[PackagePath, str]], bytes
+]
+
 
 class HiddenLockfile(msgspec.Struct):
     """The record by which npm, and the next run, know the tree.
@@ -26,13 +31,13 @@ class HiddenLockfile(msgspec.Struct):
         project: absolute path of the project.
         tree: what is to stand there.
         folders: the project's modules folders by absolute path.
-        make: makes its text for the locations that are installed, and those that node-gyp builds.
+        make: makes its text, see `MakeHiddenLockfile`.
     """
 
     project: str
     tree: WantedTree
     folders: Mapping[str, ModulesFolder]
-    make: Callable[[Collection[PackagePath], Collection[PackagePath]], bytes]
+    make: MakeHiddenLockfile
     #: that of the whole tree; empty until it is made
     _content: bytes = b""
 
@@ -44,7 +49,7 @@ class HiddenLockfile(msgspec.Struct):
     def make_ahead(self) -> None:
         """Make the text for the whole tree, while there is time."""
         if not self._content:
-            self._content = self.make(self.tree.listed(), ())
+            self._content = self.make(self.tree.listed(), (), {})
 
     def is_current(self) -> bool:
         """Whether the one that stands there says the same; of what node-gyp builds a former run may know more.
@@ -62,12 +67,18 @@ class HiddenLockfile(msgspec.Struct):
         if os.path.lexists(self.path):
             self.folders[os.path.dirname(self.path)].set_aside(self.path)
 
-    def write(self, left_out: Collection[str] = (), built: Collection[PackagePath] = ()) -> None:
+    def write(
+        self,
+        left_out: Collection[str] = (),
+        built: Collection[PackagePath] = (),
+        digests: Mapping[PackagePath, str] | None = None,
+    ) -> None:
         """Write it, unless the project has no packages.
 
         Args:
             left_out: locations that are not installed after all, with what lies in them.
             built: new packages that node-gyp builds, while the lockfile knows of no install script.
+            digests: SRI of new packages that the lockfile has none for.
 
         Raises:
             OSError: it cannot be written.
@@ -75,9 +86,9 @@ class HiddenLockfile(msgspec.Struct):
         if not os.path.isdir(os.path.dirname(self.path)):
             return  # a project without dependencies
         content = self._content
-        if left_out or built or not content:
+        if left_out or built or digests or not content:
             listed = (path for path in self.tree.listed() if not _lies_in(path, left_out))
-            content = self.make(frozenset(listed), built)
+            content = self.make(frozenset(listed), built, digests or {})
         write_whole(self.path, content)
 
     def touch(self) -> None:

@@ -221,7 +221,7 @@ class Install(msgspec.Struct, dict=True):
             self._warn_of_deprecated(scheduler)
             self._write_files()
             self._hidden.set_aside()
-            self._hidden.write(self.summary.left_out, self.summary.built)
+            self._hidden.write(self.summary.left_out, self.summary.built, self.summary.recorded)
         except BaseException as error:
             with signals_ignored():
                 self._roll_back(error)

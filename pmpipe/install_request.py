@@ -9,6 +9,7 @@ import msgspec
 
 from pmpipe.ahead import Ahead
 from pmpipe.driving import Crew
+from pmpipe.hidden_lockfile import MakeHiddenLockfile
 from pmpipe.lifecycle.scripts import Scripts
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.orders import Counts
@@ -48,7 +49,7 @@ class Request(msgspec.Struct, frozen=True):
         dry_run: plan only.
         sizes: processes and queues.
         crew: the processes, which were made with `sizes`.
-        hidden_lockfile: makes its text for the locations that are installed, and those that node-gyp builds.
+        hidden_lockfile: makes its text.
         write: files of the project that change together with the tree: lockfile, package.json.
         watch: called with the scheduler at every wake-up.
         ahead: what has begun already.
@@ -65,7 +66,7 @@ class Request(msgspec.Struct, frozen=True):
     dry_run: bool
     sizes: Sizes
     crew: Crew
-    hidden_lockfile: Callable[[Collection[PackagePath], Collection[PackagePath]], bytes]
+    hidden_lockfile: MakeHiddenLockfile
     watch: Callable[[Scheduler], None]
     write: ProjectWrite | None = None
     ahead: Ahead | None = None

@@ -8,13 +8,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pmpipe.errors import FilesystemError
+from pmpipe.npm.hidden_lockfile import with_integrity
 from pmpipe.npm.package_path import PackagePath
 from pmpipe.project_write import ProjectWrite
 
 _INDENT = re.compile(r"\s*\{(?P<newline>(?:\r?\n)+)(?P<indent>[ \t]*)")
-
-#: The keys that npm writes in front of ``integrity``.
-_BEFORE = ("name", "version", "lockfileVersion", "resolved")
 
 
 def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Collection[PackagePath] = ()) -> None:
@@ -46,7 +44,7 @@ def complete_lockfile(path: str, digests: Mapping[PackagePath, str], built: Coll
 
 def _complete(packages: dict[str, Any], digests: Mapping[PackagePath, str], built: Collection[PackagePath]) -> None:
     for location, digest in digests.items():
-        packages[location] = _with_integrity(packages[location], digest)
+        packages[location] = with_integrity(packages[location], digest)
     # what stays for the sake of other workspaces may stand in the hidden lockfile alone
     for one in packages.keys() & built:
         packages[one] = _with_install_script(packages[one])
@@ -61,13 +59,7 @@ def _complete_version_1(document: dict[str, Any], digests: Mapping[PackagePath, 
         dependencies = document["dependencies"]
         for name in names[:-1]:
             dependencies = dependencies[name]["dependencies"]
-        dependencies[names[-1]] = _with_integrity(dependencies[names[-1]], digest)
-
-
-def _with_integrity(entry: dict[str, Any], digest: str) -> dict[str, Any]:
-    before = {key: entry[key] for key in entry if key in _BEFORE}
-    after = {key: value for key, value in entry.items() if key not in _BEFORE and key != "integrity"}
-    return {**before, "integrity": digest, **after}
+        dependencies[names[-1]] = with_integrity(dependencies[names[-1]], digest)
 
 
 def _with_install_script(entry: dict[str, Any]) -> dict[str, Any]:

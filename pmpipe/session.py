@@ -380,8 +380,13 @@ class Session:
         """The text of the project's package.json, as it will be; empty if there is none."""
         return self.manifests.get(MANIFEST) or read_file(self.folder, MANIFEST) or b""
 
-    def hidden_lockfile(self, installed: Collection[PackagePath], built: Collection[PackagePath] = ()) -> bytes:
-        """The text of the hidden lockfile for the locations that are installed, and those that node-gyp builds."""
+    def hidden_lockfile(
+        self,
+        installed: Collection[PackagePath],
+        built: Collection[PackagePath] = (),
+        digests: Mapping[PackagePath, str] | None = None,
+    ) -> bytes:
+        """The text of the hidden lockfile; what it is made for: see `pmpipe.hidden_lockfile.MakeHiddenLockfile`."""
         from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of
         from pmpipe.npm.json_text import without_bom
 
@@ -396,7 +401,7 @@ class Session:
             from pmpipe.folder_entries import entries_as_read
 
             anew = entries_as_read(self.locked.graph)
-        text = hidden_lockfile(without_bom(self.lock), installed, unresolved, built, anew)
+        text = hidden_lockfile(without_bom(self.lock), installed, unresolved, built, anew, digests)
         # what a run has changed without saving it has no layout
         return in_layout_of(read_file(self.folder, MANIFEST) or b"", text)
 

@@ -24,7 +24,7 @@ def hidden(tmp_path: Path) -> HiddenLockfile:
         str(tmp_path),
         wanted_tree(),
         {str(folder): ModulesFolder(str(folder), fresh=False)},
-        lambda _installed, _built: b"{}",
+        lambda _installed, _built, _digests: b"{}",
     )
     made.write()
     return made

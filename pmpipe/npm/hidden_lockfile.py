@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -29,6 +29,11 @@ _FORMATTING = re.compile(rb"\s*\{((?:\r?\n)+)([ \t]*)")
 #: What a lockfile has at its top that a hidden one keeps, unless another program has put something there.
 _USUALLY_KEPT = frozenset(("name", "version"))
 
+#: The keys that npm writes in front of ``integrity``.
+_BEFORE_INTEGRITY = ("name", "version", "lockfileVersion", "resolved")
+
+T = TypeVar("T")
+
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -38,6 +43,7 @@ def hidden_lockfile(
     unresolved: frozenset[PackagePath] = frozenset(),
     built: Collection[PackagePath] = (),
     anew: Mapping[PackagePath, msgspec.Raw] | None = None,
+    digests: Mapping[PackagePath, str] | None = None,
 ) -> bytes:
     """The text of the hidden lockfile, in the formatting of the lockfile.
 
@@ -47,6 +53,7 @@ def hidden_lockfile(
         unresolved: entries that lose their ``resolved``, see `pmpipe.npm.lock_origin.from_registry`.
         built: entries that get ``hasInstallScript``.
         anew: texts that stand for those of the lockfile, laid out like it.
+        digests: entries that get this ``integrity``.
     """
     entries = {path: raw for path, raw in raw_entries(lock).items() if path != ROOT and path in installed}
     entries.update((path, raw) for path, raw in (anew or {}).items() if path in entries)
@@ -55,6 +62,10 @@ def hidden_lockfile(
         members = _members.decode(entries[path])
         members.pop("resolved", None)
         entries[path] = _entry(members, newline, indent)
+    for path, digest in (digests or {}).items():
+        if path in entries:
+            integrity = msgspec.Raw(msgspec.json.encode(digest))
+            entries[path] = _entry(with_integrity(_members.decode(entries[path]), integrity), newline, indent)
     for path in entries.keys() & built:
         entries[path] = _entry(_with_install_script(_members.decode(entries[path])), newline, indent)
     return lockfile_of(lock, entries)
@@ -77,6 +88,13 @@ def in_layout_of(manifest: bytes, text: bytes) -> bytes:
     from pmpipe.npm.lock_writer import laid_out
 
     return laid_out(text, layout)
+
+
+def with_integrity(entry: Mapping[str, T], digest: T) -> dict[str, T]:
+    """An entry with another ``integrity``, where npm writes it."""
+    before = {key: entry[key] for key in entry if key in _BEFORE_INTEGRITY}
+    after = {key: value for key, value in entry.items() if key not in _BEFORE_INTEGRITY and key != "integrity"}
+    return {**before, "integrity": digest, **after}
 
 
 def _with_install_script(members: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

@@ -232,6 +232,17 @@ def test_install_warns_of_a_missing_digest_and_records_it(project: Project, dige
     project.succeeds("ci")
 
 
+@pytest.mark.parametrize("digest", [None, "garbage"])
+def test_what_install_has_recorded_stands_in_the_hidden_lockfile_too(project: Project, digest: str | None) -> None:
+    project.want(PACKAGES)
+    project.change_lock("node_modules/alpha", integrity=digest)
+    project.succeeds("install")
+    hidden = (project.folder / "node_modules/.package-lock.json").read_bytes()
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("ci")
+    assert (project.folder / "node_modules/.package-lock.json").read_bytes() == hidden
+
+
 # -- lockfiles that cannot be read --------------------------------------------------------------------------------
 
 UNREADABLE: dict[str, bytes] = {
