@@ -30,6 +30,7 @@ BLANKS = (
 
 _LINE = re.compile(r"[^\r\n]+")
 _VARIABLE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\?)?\}")
+_NAME = re.compile(r"\w+")
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
@@ -227,12 +228,22 @@ def expand_environment(text: str, environ: Mapping[str, str]) -> str:
     return _VARIABLE.sub(replace, text)
 
 
+def _shown_name(name: str) -> str:
+    written = _NAME.match(name)
+    shown = written[0] if written is not None else ""
+    return name if shown == name else f"{shown}… (npm knows no default values)"
+
+
 def unset_variables(text: IniValue, environ: Mapping[str, str]) -> list[str]:
-    """Names in `text` that `expand_environment` would leave as they are written."""
+    """Names in `text` that `expand_environment` would leave as they are written.
+
+    They are for messages. What stands behind a name, as a default value does in a shell (``${TOKEN-secret}``), may be a
+    secret; npm takes it for a part of the name. It is left out, and said to be no default.
+    """
     if not isinstance(text, str) or "${" not in text:
         return []
     return [
-        match[2]
+        _shown_name(match[2])
         for match in _VARIABLE.finditer(text)
         if len(match[1]) % 2 == 0 and not match[3] and match[2] not in environ
     ]

@@ -65,6 +65,16 @@ def test_a_refusal_comes_with_the_name_of_the_variable_that_is_not_set(
     assert run.stderr.count("SECRET_TOKEN, which is not set in the environment") == 1
 
 
+@pytest.mark.parametrize("written", ["${SECRET_TOKEN-%s}", "${SECRET_TOKEN:-%s}", "${%s}"])
+def test_what_is_meant_as_a_default_value_of_a_variable_is_not_shown(
+    guarded: Project, private: PackageRegistry, written: str
+) -> None:
+    guarded.write(".npmrc", f"{key_of(private)}:_authToken={written % f'/{TOKEN}'}\n")
+    run = guarded.fails("ci")
+    assert "npm knows no default values" in run.stderr
+    assert TOKEN not in run.stderr
+
+
 def test_without_a_token_the_registrys_refusal_is_told_once_with_what_to_do(
     guarded: Project, private: PackageRegistry
 ) -> None:
