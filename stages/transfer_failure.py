@@ -160,9 +160,15 @@ def _unfit_keys(url: Url, login_keys: Sequence[str]) -> str:
     if not keys:
         return ""
     shown = " and ".join(printable(key, 200) for key in keys[:_SHOWN_KEYS])
-    if url.scheme == "http" and any(f"//{url.netloc}{url.path}".startswith(key) for key in keys):
+    if url.scheme == "http" and any(_covers(key, url) for key in keys):
         return f"what is configured for {shown} is not sent over plain http, unless a registry is configured so"
-    return f"what is configured for {shown} is not for this address, which has to begin with it, port and case included"
+    whole = "which has to begin with it: port, case and whole folders"
+    return f"what is configured for {shown} is not for this address, {whole}"
+
+
+def _covers(key: str, url: Url) -> bool:
+    """Whether what a key holds is meant for a URL: the key names its host and some of its folders, whole ones."""
+    return f"//{url.netloc}{url.path}/".startswith(f"{key.removesuffix('/')}/")
 
 
 def _sent(authorization: str) -> str:

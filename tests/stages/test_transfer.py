@@ -437,6 +437,13 @@ def test_a_refusal_says_that_what_is_configured_is_not_sent_over_plain_http():
     assert "for //registry.example/ is not sent over plain http" in failure_after(transfer, status=401).failed.hint
 
 
+def test_what_is_configured_for_a_folder_of_a_similar_name_is_not_said_to_be_kept_from_plain_http():
+    transfer = transfer_of("http://registry.example/npm-virtual/a", login_keys=("//registry.example/npm",))
+    hint = failure_after(transfer, status=401).failed.hint
+    assert "for //registry.example/npm is not for this address" in hint
+    assert "plain http" not in hint
+
+
 def test_a_refusal_names_nothing_that_is_configured_where_something_was_sent():
     transfer = transfer_of(authorization="Bearer t0ken", login_keys=("//registry.example/npm/",))
     assert "is configured" not in failure_after(transfer, status=401).failed.hint
