@@ -27,7 +27,8 @@ _LARGEST = 2**53 - 1
 #: What no text of a setting holds: bytes of the environment that are no UTF-8, and the end of a text to the system.
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
-#: npm takes any text but a zero, "false" and "null" for true, even "no" and "False": those are refused here.
+#: npm takes any text but "false" and "null" for true, even "no" and "False": those are refused here. A
+#: zero turns off some of its settings and not others; here it turns off all.
 _TRUE = frozenset(("true", "yes", "on"))
 
 
@@ -88,7 +89,7 @@ def _coerce_one(setting: Setting, raw: IniValue, expansion: Expansion) -> Settin
             raise InvalidValueError("it must be text in UTF-8")
         if not value and setting.kind == "boolean":
             # --offline= is --offline, and ${NAME?} without a value is off
-            return not raw.strip(BLANKS)
+            return setting.stays_on or not raw.strip(BLANKS)
     if raw is None and setting.kind in ("number", "count") and not setting.nullable:
         return 0
     if value is None or value in ("null", "undefined"):
@@ -102,7 +103,7 @@ def _coerce_one(setting: Setting, raw: IniValue, expansion: Expansion) -> Settin
 def _null(setting: Setting) -> SettingValue:
     if setting.nullable:
         return None
-    return False if setting.kind == "boolean" else UNSET
+    return setting.stays_on if setting.kind == "boolean" else UNSET
 
 
 def _read(setting: Setting, value: IniValue, expansion: Expansion) -> SettingValue:

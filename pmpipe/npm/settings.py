@@ -31,6 +31,7 @@ class Setting(msgspec.Struct, frozen=True):
         default: the value where nobody sets it; None as well where it is computed.
         choices: the accepted words of a ``choice``, the accepted schemes of a ``url``.
         nullable: ``null`` is a value of its own.
+        stays_on: a switch that only false turns off, while ``null`` and an empty variable turn off others.
         many: may be given several times; the value is a tuple.
         exclusive: settings that may not be given beside this one.
     """
@@ -40,6 +41,7 @@ class Setting(msgspec.Struct, frozen=True):
     default: SettingValue = None
     choices: tuple[str, ...] = ()
     nullable: bool = False
+    stays_on: bool = False
     many: bool = False
     exclusive: tuple[str, ...] = ()
 
@@ -60,7 +62,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("cafile", "path"),
         Setting("cert", "text", nullable=True),
         Setting("key", "text", nullable=True),
-        Setting("strict-ssl", "boolean", default=True),
+        Setting("strict-ssl", "boolean", default=True, stays_on=True),
         Setting("proxy", "url", choices=_PROXY, nullable=True),
         Setting("https-proxy", "url", choices=_PROXY, nullable=True),
         Setting("noproxy", "text", (), many=True),
@@ -132,7 +134,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("format-package-lock", "boolean", default=True),
         Setting("lockfile-version", "choice", choices=("1", "2", "3"), nullable=True),
         Setting("omit-lockfile-registry-resolved", "boolean", default=False),
-        Setting("save", "boolean", default=True),
+        Setting("save", "boolean", default=True, stays_on=True),
         Setting("save-bundle", "boolean", default=False),
         Setting("save-dev", "boolean", default=False, exclusive=("save-optional", "save-peer", "save-prod")),
         Setting("save-exact", "boolean", default=False),

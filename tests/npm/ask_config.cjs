@@ -27,16 +27,20 @@ const config = async ({ cwd, env, argv }) => {
   process.chdir(cwd)
   const { definitions, shorthands, flatten, nerfDarts } = fresh('@npmcli/config/lib/definitions')
   const Config = require(path.join(modules, '@npmcli/config'))
-  const loaded = new Config({
+  const make = () => new Config({
     npmPath: cwd, definitions, shorthands, flatten, nerfDarts, env, cwd, warn: false, argv: ['node', 'npm', ...argv],
   })
+  const loaded = make()
+  // npm hands its settings on before it validates them, and Node.js then looks for nothing but false
+  const early = make()
   try {
     await loaded.load()
+    await early.load()
     loaded.validate()
   } catch (error) {
     return { error: error.code ?? error.name }
   }
-  const { flat } = loaded
+  const flat = { ...loaded.flat, strictSSL: early.flat.strictSSL !== false }
   const names = ['loglevel', 'include', 'userconfig', 'globalconfig', 'prefix', 'cache', 'workspace', 'workspaces']
   return { flat, get: Object.fromEntries(names.map((name) => [name, loaded.get(name) ?? null])) }
 }
