@@ -102,6 +102,10 @@ def _remark(layer: Layer, name: str, expansion: Expansion, merged: Merged) -> No
         known = last in AUTH_FIELDS or last in SETTINGS or last in OTHER_NPM_SETTINGS
     if not known:
         merged.unknown.append(f"{layer.where(name)}: {name}")
+    if name.startswith("//") and last in ("certfile", "keyfile"):
+        path = merged.others[name]
+        if isinstance(path, str) and path and not os.path.exists(path):
+            merged.warnings.append(f"{layer.where(name)}: {last} {path} does not exist and is ignored, as npm does")
     unset = unset_variables(layer.raw[name], expansion.environ) if name.startswith("//") else []
     if unset:
         merged.warnings.append(

@@ -7,16 +7,29 @@ from http import HTTPStatus
 
 from pmpipe.errors import ConfigError
 from pmpipe.npm.url import Url
-from stages.transfer_ending import AS_CONFIGURED, BAD_FUNCTION_ARGUMENT, SSL_CONNECT_ERROR, Ending, Failure
+from stages.transfer_ending import (
+    AS_CONFIGURED,
+    BAD_FUNCTION_ARGUMENT,
+    SSL_CACERT_BADFILE,
+    SSL_CERTPROBLEM,
+    SSL_CONNECT_ERROR,
+    Ending,
+    Failure,
+)
 
 PROXY_SETTINGS = "the settings proxy and https-proxy, and the variables HTTPS_PROXY, HTTP_PROXY and PROXY"
 REGISTRY_HINT = f"check that the registry is up, the setting registry, and for a proxy {PROXY_SETTINGS}"
 
 #: 35 the handshake, 51, 60, 83, 90, 91 and 98 a certificate, 58 our own, 59 cipher, 77 and 82 CA files, the engine
-_TLS = frozenset({SSL_CONNECT_ERROR, 51, 53, 54, 58, 59, 60, 66, 77, 80, 82, 83, 90, 91, 98})
+_TLS = frozenset(
+    {SSL_CONNECT_ERROR, 51, 53, 54, SSL_CERTPROBLEM, 59, 60, 66, SSL_CACERT_BADFILE, 80, 82, 83, 90, 91, 98}
+)
 
 #: How libcurl's messages about a client certificate begin that it cannot read, or that its key does not fit.
 _BAD_CLIENT_CERTIFICATE = ("unable to set private key", "unable to set client cert", "could not load ")
+
+#: The codes that such messages come with.
+_ABOUT_OUR_OWN = frozenset({BAD_FUNCTION_ARGUMENT, SSL_CERTPROBLEM})
 
 #: How OpenSSL says that the peer has refused by an alert, in the handshake or (TLS 1.3) when we first read.
 _ALERT = re.compile(r"SSL routines:[^:]*:[^:]* alert ")
@@ -41,6 +54,10 @@ _WANTED_CERTIFICATE_HINT = (
     "the registry wants a client certificate, or another one: name it with the settings cert and key, or with certfile "
     "and keyfile of the registry"
 )
+_AUTHORITIES_HINT = (
+    "the certificate authorities to trust (cafile or ca) cannot be read: they have to be in PEM form, each of them "
+    "whole; line breaks in ca are written \\n, within double quotes"
+)
 _NO_TLS_HINT = "what answers there does not speak TLS: if it speaks plain http, its URL has to begin with http://"
 _DATE_HINT = (
     "check the date of this machine (`date`); if it is right, whoever runs that server has to renew its certificate"
@@ -61,10 +78,10 @@ def tls_failure(ending: Ending, said: str, url: Url) -> Failure | None:
     """
     if _ALERT.search(said):
         return _refused_by_alert(said, url)
+    if ending.code in _ABOUT_OUR_OWN and said.startswith(_BAD_CLIENT_CERTIFICATE):
+        return _unusable_client_certificate(said, url)
     if ending.code in _TLS:
         return _untrusted(ending, said, url)
-    if ending.code == BAD_FUNCTION_ARGUMENT and said.startswith(_BAD_CLIENT_CERTIFICATE):
-        return _unusable_client_certificate(said, url)
     return None
 
 
@@ -98,6 +115,8 @@ def _untrusted(ending: Ending, said: str, url: Url) -> Failure:
     hint = _TLS_HINT.format("proxy" if ending.is_proxy_untrusted else "registry")
     if any(words in said for words in _OUT_OF_DATE):
         hint = _DATE_HINT
+    elif ending.code == SSL_CACERT_BADFILE:
+        hint = _AUTHORITIES_HINT
     return Failure(
         what=f"no trusted TLS connection to {peer}: {said}",
         hint=REGISTRY_HINT if hung_up else _NO_TLS_HINT if speaks_no_tls else hint,

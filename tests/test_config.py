@@ -346,6 +346,14 @@ def test_missing_cafile_is_ignored_with_a_warning(host):
     assert host.load().cafile == str(host.home / "ca.pem")
 
 
+@pytest.mark.parametrize("field", ["certfile", "keyfile"])
+def test_a_client_certificate_that_is_not_there_is_told(host, field):
+    host.write(user=f"//registry.example/:{field}=${{HOME}}/client.pem")
+    assert f"{field} {host.home}/client.pem does not exist" in host.load().warnings[0]
+    (host.home / "client.pem").write_text("")
+    assert host.load().warnings == ()
+
+
 def test_stronger_of_ca_and_cafile_counts(host):
     (host.home / "ca.pem").write_text("")
     host.write(user="cafile=~/ca.pem", project='ca[]="a\\nb"\nca[]="c"')

@@ -202,13 +202,27 @@ def test_a_refusal_of_another_kind_has_a_hint_at_the_registry():
     assert "client certificate" in failure_after(transfer_of(), status=400).failed.hint
 
 
-def test_a_client_certificate_that_cannot_be_used_is_a_matter_of_the_settings():
-    message = "unable to set private key file: '(memory blob)' type PEM"
-    step = failure_after(transfer_of(), code=43, message=message)
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (43, "unable to set private key file: '(memory blob)' type PEM"),
+        # the two files in each other's place
+        (58, "could not load PEM client certificate from CURLOPT_SSLCERT_BLOB, OpenSSL error no start line"),
+    ],
+)
+def test_a_client_certificate_that_cannot_be_used_is_a_matter_of_the_settings(code, message):
+    step = failure_after(transfer_of(), code=code, message=message)
     assert step.failed.code == ConfigError.code
     assert "keyfile" in step.failed.hint
     assert "(1 attempt)" in step.failed.details[0]
     assert step.origin_down == "https://registry.example"
+
+
+def test_authorities_that_cannot_be_read_are_not_asked_to_be_named():
+    message = "error adding trust anchors from file: /ca.pem"
+    hint = failure_after(transfer_of(), code=77, message=message).failed.hint
+    assert "PEM" in hint
+    assert "strict-ssl" not in hint
 
 
 @pytest.mark.parametrize(
