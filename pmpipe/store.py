@@ -187,7 +187,7 @@ class Store:
                 long_ago_s = time.time() - _ABANDONED_S
                 left = [path for path in left if _changed_s(path) < long_ago_s]
             for path in left:
-                remove_tree(path)
+                _remove_if_allowed(path)
         except OSError as error:
             raise self.unusable(error) from error
 
@@ -198,6 +198,15 @@ class Store:
             details=(f"path: {error.filename}",) if error.filename else (),
             hint="choose another place with --store-dir, or mend the folder's permissions",
         )
+
+
+def _remove_if_allowed(path: str) -> None:
+    """Delete what a run has left, unless it is another user's with whom the store is shared: his next run does it."""
+    try:
+        remove_tree(path)
+    except PermissionError:
+        if os.lstat(path).st_uid == os.geteuid():
+            raise
 
 
 def _changed_s(path: str) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
@@ -34,6 +35,9 @@ _INDEX_NAME = INDEX_NAME.encode()
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
 EXECUTABLE_MODE = 0o755
+
+#: What makes a folder one that several users write to, the sticky bit included.
+_WRITABLE_FOR_OTHERS = stat.S_IWGRP | stat.S_IWOTH | stat.S_ISVTX
 
 #: Names of staging folders are unique among processes, machines and containers that share a store.
 _token = os.urandom(6).hex()
@@ -269,9 +273,13 @@ def whole_index(entry: str) -> EntryIndex | None:
 
 
 def make_folders(path: str, *, durable: bool = False) -> None:
-    """Make a folder and its missing parents; with `durable`, flush the folders that got a new one in them."""
+    """Make a folder of the store and its missing parents, in which others may write if they may so around it.
+
+    With `durable`, folders that got a new one in them are flushed. The process's umask has to be 0.
+    """
     try:
-        os.mkdir(path, FOLDER_MODE)
+        around = os.stat(os.path.dirname(path)).st_mode
+        os.mkdir(path, FOLDER_MODE | around & _WRITABLE_FOR_OTHERS)
     except FileExistsError:
         return
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.entries import make_entry
+from support.permissions import let_others_reach
 
 from pmpipe.errors import StoreError
 from pmpipe.store import Store
@@ -238,6 +239,21 @@ def test_a_read_only_store_is_opened_for_reading(
     os.chmod(store.staging, 0o555)
     ran = as_user(f"s = Store({store.root!r}); s.open(); print(s.writable); s.close()")
     assert (ran.stdout, ran.stderr) == ("False\n", "")
+
+
+def test_what_another_user_has_left_does_not_close_a_shared_store(
+    store: Store, as_user: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
+    store.open()
+    store.close()
+    left = Path(store.staging, "half-built-1")
+    (left / "a").mkdir(parents=True)
+    (left / "a/file").write_text("half")
+    let_others_reach(Path(store.staging), 0o777)
+    ran = as_user(f"s = Store({store.root!r}); s.open(); print(s.writable); s.close()")
+    assert (ran.stdout, ran.stderr) == ("True\n", "")
+    store.open()
+    assert os.listdir(store.staging) == []
 
 
 def test_no_store_where_none_can_be_made_lacks_everything(

@@ -734,6 +734,16 @@ def test_an_entry_that_is_there_is_kept_but_the_digest_still_verified(extractor)
     assert isinstance(extractor.run(GOOD, integrity=OTHER), Failed)
 
 
+@pytest.mark.parametrize(("mode", "made"), [(0o700, 0o755), (0o755, 0o755), (0o775, 0o775), (0o1777, 0o1777)])
+def test_folders_of_a_store_that_several_users_write_to_are_for_all_of_them(extractor, mode, made):
+    extractor.store.mkdir(parents=True)
+    extractor.store.chmod(mode)
+    entry = Path(extractor.run(GOOD).entry)
+    around = [entry.parent, entry.parent.parent]
+    assert [folder.stat().st_mode & 0o1777 for folder in around] == [made, made]
+    assert entry.stat().st_mode & 0o1777 == 0o755
+
+
 @pytest.mark.parametrize("damage", ["cut", "altered", "absent", "folder", "link"])
 def test_an_entry_with_a_torn_index_is_replaced(extractor, damage):
     entry = extractor.run(GOOD).entry
