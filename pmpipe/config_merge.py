@@ -11,11 +11,14 @@ from pmpipe.errors import ConfigError, PmpipeError, ProblemsError
 from pmpipe.npm.auth import AUTH_FIELDS, LEGACY_FIELDS, legacy_auth_problems, nerf_dart
 from pmpipe.npm.coerce import Expansion, Unset
 from pmpipe.npm.npmrc import BLANKS, IniValue, expand_environment, unset_variables
-from pmpipe.npm.registry import Registries
+from pmpipe.npm.registry import Registries, redacted
 from pmpipe.npm.settings import OTHER_NPM_SETTINGS, SETTINGS, SettingValue
 from pmpipe.npm.url import parse_url
 
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "undefined": None}
+
+#: How settings may end, in lower case, that are meant to be credentials.
+_LIKE_CREDENTIALS = frozenset(("_authtoken", "authtoken", "_auth", "username", "_password"))
 
 
 class Merged(msgspec.Struct, eq=False):
@@ -102,6 +105,11 @@ def _remark(layer: Layer, name: str, expansion: Expansion, merged: Merged) -> No
         known = last in AUTH_FIELDS or last in SETTINGS or last in OTHER_NPM_SETTINGS
     if not known:
         merged.unknown.append(f"{layer.where(name)}: {name}")
+    if ":" in name and last.lower() in _LIKE_CREDENTIALS and not (name.startswith("//") and last in AUTH_FIELDS):
+        merged.warnings.append(
+            f"{layer.where(name)}: {redacted(name)} is no credential for npm either: it has to begin with //, host and "
+            "path, and to end with :_authToken, :_auth, or :username and :_password"
+        )
     if name.startswith("//") and last in ("certfile", "keyfile"):
         path = merged.others[name]
         if isinstance(path, str) and path and not os.path.exists(path):

@@ -346,6 +346,23 @@ def test_missing_cafile_is_ignored_with_a_warning(host):
     assert host.load().cafile == str(host.home / "ca.pem")
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "//registry.example/:_authtoken",
+        "https://registry.example/:_authToken",
+        "registry.example/:_authToken",
+        "@corp:_authToken",
+        "//registry.example/:authToken",
+    ],
+)
+def test_what_looks_like_a_credential_and_is_none_is_told_without_the_secret(host, key):
+    host.write(project=f"{key}=s3cret")
+    (warning,) = host.load().warnings
+    assert f"{host.project}/.npmrc, line 1: {key} is no credential" in warning
+    assert "s3cret" not in warning
+
+
 @pytest.mark.parametrize("field", ["certfile", "keyfile"])
 def test_a_client_certificate_that_is_not_there_is_told(host, field):
     host.write(user=f"//registry.example/:{field}=${{HOME}}/client.pem")
