@@ -8,6 +8,7 @@ here, so that a resolution with a warm cache crosses no queue at all.
 from __future__ import annotations
 
 import mmap
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -58,6 +59,13 @@ from stages.opened_entry import DamagedEntryError
 
 if TYPE_CHECKING:
     from stages.worker import Handler
+
+
+#: How the cause of a failure begins that is an answer of the registry itself: whoever may not see a packument, or no
+#: longer finds it, has no use for an old one.
+_REFUSAL = re.compile(r"4\d\d from ")
+
+_KEPT_HINT = "--prefer-offline resolves with what former runs have kept"
 
 
 class _Outcome(msgspec.Struct):
@@ -155,7 +163,8 @@ class ResolveWorker:
             except DamagedEntryError as error:
                 self._mend(ask, error, outcome)
         elif isinstance(job, AnswerFailure):
-            self._feed(self._asked.pop(job.want), _error_of(job), outcome)
+            is_kept = self._kept.pop(job.want, None) is not None
+            self._feed(self._asked.pop(job.want), _error_of(job, is_kept=is_kept), outcome)
         else:
             raise TypeError(f"resolve got a job of another stage: {job!r}")
         yield from self._results(job.job, outcome)
@@ -226,7 +235,7 @@ class ResolveWorker:
         assert recollection is not None
         assert isinstance(ask, AskPackument), "nothing else is remembered"
         if isinstance(job, AnswerFailure):
-            recollection.came(job.want, _error_of(job))
+            recollection.came(job.want, _error_of(job, is_kept=True))
         elif job.source is None or recollection.is_what_it_was(job.want, self._packuments.body(job.source)):
             self._packuments.note_current(ask)
             recollection.is_current(job.want)
@@ -398,8 +407,12 @@ class ResolveWorker:
             yield f"could not remember the resolution in the store: {error.strerror or error}"
 
 
-def _error_of(job: AnswerFailure) -> PmpipeError:
-    return error_of(job.code, job.what, job.details, job.hint, job.cause)
+def _error_of(job: AnswerFailure, *, is_kept: bool) -> PmpipeError:
+    """The error to tell; `is_kept`: it is about a packument that a former run has kept."""
+    hint = job.hint
+    if is_kept and not _REFUSAL.match(job.cause):
+        hint = f"{hint}; {_KEPT_HINT}" if hint else _KEPT_HINT
+    return error_of(job.code, job.what, job.details, hint, job.cause)
 
 
 def _unneeded(offered: Iterable[str], installed: Iterable[str]) -> Iterator[str]:

@@ -113,6 +113,27 @@ def test_what_has_changed_at_the_registry_is_used_and_kept(warm: Project, regist
     assert watched.packuments() == []
 
 
+@pytest.mark.parametrize("command", ["install", "add leaf"])
+def test_a_registry_that_is_down_is_told_with_the_way_to_do_without_it(
+    warm: Project, registry: PackageRegistry, command: str
+) -> None:
+    age(warm)
+    registry.misbehave("*", faults.status(503))
+    run = warm.fails(*command.split())
+    assert "--prefer-offline resolves with what former runs have kept" in run.stderr
+    warm.succeeds(*command.split(), "--prefer-offline")
+    warm.assert_installed(TREE)
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_what_a_registry_refuses_is_not_to_be_had_from_what_is_kept(
+    warm: Project, registry: PackageRegistry, status: int
+) -> None:
+    age(warm)
+    registry.misbehave("*", faults.status(status))
+    assert "--prefer-offline" not in warm.fails("install").stderr
+
+
 def test_without_a_time_of_theirs_they_are_asked_for_each_time(project: Project, registry: PackageRegistry) -> None:
     registry.misbehave("*", faults.header("Cache-Control", "no-cache"))
     project.declare(LEAF, dependencies={"leaf": "1"})
