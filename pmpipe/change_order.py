@@ -62,11 +62,11 @@ def change_order(wish: Wish, session: Session) -> ChangeOrder | None:
         if not specs:
             return None
     # without the lock, which may be of version 1 or hold merge conflicts: it says nothing about workspaces
-    manifests = read_project(folder, session.lock_file, b"", session.manifests).manifests
+    manifests = read_project(folder, session.lock_file, b"", session.manifests, session.find_folders).manifests
     workspaces = manifests.workspaces
     return ChangeOrder(
         wish.action,
-        resolver_project(folder, session.lock_file, session.lock, session.manifests),
+        resolver_project(folder, session.lock_file, session.lock, session.manifests, session.find_folders),
         {location: _manifest(folder, location) for location in dict.fromkeys(("", *workspaces.values()))},
         chosen_locations(wish.choice, workspaces, folder),
         specs,

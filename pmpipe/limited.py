@@ -24,6 +24,7 @@ from pmpipe.npm.lockfile import Entry
 from pmpipe.npm.package_path import ROOT, PackagePath
 from pmpipe.project import read_hidden_lockfile, read_project
 from pmpipe.project_files import HIDDEN_LOCKFILE
+from pmpipe.workspace_folders import FindFolders
 
 _Ways = dict[PackagePath, int]
 
@@ -40,12 +41,13 @@ class LimitedLock(msgspec.Struct, frozen=True):
     untouched: frozenset[PackagePath] = frozenset()
 
 
-def installed_graph(folder: str, *, legacy_peer_deps: bool) -> LockGraph | None:
+def installed_graph(folder: str, *, legacy_peer_deps: bool, find: FindFolders | None = None) -> LockGraph | None:
     """What stands in node_modules, as the package.json files on the disk make use of it; None if nothing tells.
 
     Args:
         folder: absolute path of the project.
         legacy_peer_deps: nothing looks for its peers.
+        find: who knows the folders of workspace patterns; by default they are looked for.
 
     Raises:
         PmpipeError: a package.json cannot be used, or a file cannot be read.
@@ -53,7 +55,7 @@ def installed_graph(folder: str, *, legacy_peer_deps: bool) -> LockGraph | None:
     hidden = read_hidden_lockfile(folder)
     if hidden is None:
         return None
-    project = read_project(folder, HIDDEN_LOCKFILE, hidden.data)
+    project = read_project(folder, HIDDEN_LOCKFILE, hidden.data, find=find)
     return LockGraph(hidden, project.manifests, legacy_peer_deps=legacy_peer_deps)
 
 

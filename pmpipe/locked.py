@@ -28,10 +28,11 @@ from pmpipe.npm.package_path import PackagePath
 from pmpipe.npm.platform import Engines
 from pmpipe.npm.selection import Selection, SelectionOptions, optional_set, select
 from pmpipe.patched_dependencies import Patches, check_patches
-from pmpipe.project import Project, find_folders, read_project
+from pmpipe.project import Project, read_project
 from pmpipe.project_files import Contents
 from pmpipe.wanted import WantedTree
 from pmpipe.wanted_builder import wanted_tree
+from pmpipe.workspace_folders import FindFolders
 
 #: Names listed in a warning about many packages.
 _NAMED = 3
@@ -72,8 +73,7 @@ class LockedProject(msgspec.Struct, frozen=True):
     @property
     def workspace_folders(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The root's workspace patterns, and all folders that they find, workspaces or not."""
-        patterns = tuple(self.project.manifests.root.workspace_patterns())
-        return patterns, tuple(find_folders(self.project.folder, patterns)) if patterns else ()
+        return tuple(self.project.manifests.root.workspace_patterns()), self.project.found
 
     @property
     def is_memorable(self) -> bool:
@@ -95,6 +95,7 @@ class LockSource(msgspec.Struct, frozen=True):
         unavailable: locations of optional packages in it that cannot be installed.
         is_settled: nothing of it is left out; see `SelectionOptions`.
         with_extraneous: what nothing needs is installed, too; see `SelectionOptions`.
+        find: who knows the folders of workspace patterns; by default they are looked for.
     """
 
     file: str
@@ -104,6 +105,7 @@ class LockSource(msgspec.Struct, frozen=True):
     unavailable: tuple[str, ...] = ()
     is_settled: bool = False
     with_extraneous: bool = False
+    find: FindFolders | None = None
 
 
 def read_locked_project(
@@ -130,7 +132,7 @@ def read_locked_project(
         EngineError: under engine-strict, a required package does not support this Node.js.
     """
     if source is not None:
-        project = read_project(folder, source.file, source.lock, source.manifests)
+        project = read_project(folder, source.file, source.lock, source.manifests, source.find)
     else:
         project = read_project(folder)
     if project.lock is None:

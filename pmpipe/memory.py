@@ -12,6 +12,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,9 @@ from pmpipe import __version__
 from pmpipe.project_files import NO_CONTENTS, Contents, read_file
 from pmpipe.wanted import WantedTree
 from pmpipe.whole_file import write_new
+
+if TYPE_CHECKING:
+    from pmpipe.workspace_folders import FindFolders
 
 _CHECKSUM_BYTES = 4
 
@@ -46,15 +50,23 @@ class Inputs(msgspec.Struct, frozen=True, array_like=True):
     patterns: tuple[str, ...]
     found: tuple[str, ...]
 
-    def hold(self, project: str, contents: Contents = NO_CONTENTS) -> bool:
-        """Whether all of it is still the same; `contents` are of files that are to be written yet."""
+    def hold(self, project: str, contents: Contents = NO_CONTENTS, find: FindFolders | None = None) -> bool:
+        """Whether all of it is still the same.
+
+        Args:
+            project: absolute path of the project.
+            contents: of files that are to be written yet.
+            find: who knows the folders of workspace patterns; by default they are looked for.
+        """
         if digests_of(project, self.manifests, contents) != self.manifests:
             return False
-        if self.patterns:
-            from pmpipe.project import find_folders
+        if not self.patterns:
+            return True
+        if find is not None:
+            return tuple(find(self.patterns)) == self.found
+        from pmpipe.workspace_folders import find_folders
 
-            return tuple(find_folders(project, self.patterns)) == self.found
-        return True
+        return tuple(find_folders(project, self.patterns)) == self.found
 
 
 class Remembered(msgspec.Struct, frozen=True, array_like=True):
@@ -113,7 +125,9 @@ def tree_key(lock: bytes, settings: Mapping[str, object]) -> str:
     return digest.hexdigest()
 
 
-def recall(store: str, key: str, project: str, contents: Contents = NO_CONTENTS) -> Remembered | None:
+def recall(
+    store: str, key: str, project: str, contents: Contents = NO_CONTENTS, find: FindFolders | None = None
+) -> Remembered | None:
     """The tree that was kept, if what it depends on is still the same.
 
     Args:
@@ -121,6 +135,7 @@ def recall(store: str, key: str, project: str, contents: Contents = NO_CONTENTS)
         key: from `tree_key`.
         project: absolute path of the project.
         contents: of package.json files that are to be written yet.
+        find: who knows the folders of workspace patterns; by default they are looked for.
 
     Raises:
         FilesystemError: a package.json cannot be read.
@@ -130,7 +145,7 @@ def recall(store: str, key: str, project: str, contents: Contents = NO_CONTENTS)
         remembered = _decoder.decode(read_sealed(path))
     except (OSError, ValueError):
         return None  # not kept, or torn by a power cut: it is worked out again
-    return remembered if remembered.inputs.hold(project, contents) else None
+    return remembered if remembered.inputs.hold(project, contents, find) else None
 
 
 def remember(store: str, key: str, remembered: Remembered) -> None:

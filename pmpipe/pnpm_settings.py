@@ -13,8 +13,8 @@ from pmpipe.errors import PmpipeError
 from pmpipe.npm.json_text import without_bom
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.text import printable
-from pmpipe.project import find_folders
 from pmpipe.project_files import MANIFEST, PNPM_WORKSPACE, read_file
+from pmpipe.workspace_folders import find_folders
 from pmpipe.yaml_files import read_yaml
 
 #: what changes the tree, in pnpm-workspace.yaml or under "pnpm" in package.json

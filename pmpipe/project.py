@@ -3,29 +3,28 @@
 Nothing is written here, and nothing outside of the project is read but the package.json of folders that the lockfile
 links to.
 
-Source: npm's ``@npmcli/map-workspaces`` and ``@npmcli/arborist``, ``lib/arborist/load-virtual.js``.
+Source: npm's ``@npmcli/arborist``, ``lib/arborist/load-virtual.js``.
 """
 
 from __future__ import annotations
 
 import os
-import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe.errors import FilesystemError, LockfileError, ManifestError, PatchError
+from pmpipe.errors import LockfileError, ManifestError, PatchError
 from pmpipe.npm.catalogs import Catalogs
-from pmpipe.npm.glob import ANY_DEPTH, expand_braces, has_magic, matches, part_matches, segments, sort_patterns
 from pmpipe.npm.local_specs import has_catalog_specs, spelled_out_manifests
 from pmpipe.npm.lock_graph import ProjectManifests
 from pmpipe.npm.lockfile import Lockfile, link_target, read_lockfile
 from pmpipe.npm.manifest import Manifest, read_manifest
 from pmpipe.npm.package_path import ROOT, PackagePath, name_from_path
 from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
-from pmpipe.npm.text import is_utf8, printable
+from pmpipe.npm.text import printable
 from pmpipe.project_files import HIDDEN_LOCKFILE, LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
+from pmpipe.workspace_folders import FindFolders, find_folders
 from pmpipe.yaml_files import read_catalogs
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class Project(msgspec.Struct, frozen=True):
         lock: the lockfile, or None if there is none.
         catalogs: those in pnpm-workspace.yaml and .yarnrc.yml; None if no package.json asks for any.
         extensions: the root's ``packageExtensions``, or None.
+        found: the folders that the root's workspace patterns find, workspaces or not.
     """
 
     folder: str
@@ -48,10 +48,15 @@ class Project(msgspec.Struct, frozen=True):
     lock: Lockfile | None
     catalogs: Catalogs | None = None
     extensions: PackageExtensions | None = None
+    found: tuple[PackagePath, ...] = ()
 
 
 def read_project(
-    folder: str, lock_file: str = "", lock: bytes | None = None, manifests: Contents = NO_CONTENTS
+    folder: str,
+    lock_file: str = "",
+    lock: bytes | None = None,
+    manifests: Contents = NO_CONTENTS,
+    find: FindFolders | None = None,
 ) -> Project:
     """Read a project's package.json files and its lockfile.
 
@@ -60,6 +65,7 @@ def read_project(
         lock_file: the lockfile's name, where its bytes are given.
         lock: the lockfile's bytes, which may be newer than the disk's; empty: there is none. None: it is read.
         manifests: package.json files that are not on the disk yet, by path relative to the project.
+        find: who knows the folders of workspace patterns; by default they are looked for.
 
     Raises:
         PatchError: a workspace has patches of its own.
@@ -75,7 +81,11 @@ def read_project(
         )
     extensions = _read_extensions(folder, root, manifests)
     read = _read_lock(folder) if lock is None else _given_lock(lock, lock_file)
-    workspaces, folders = _read_workspaces(folder, root, manifests)
+    patterns = root.workspace_patterns()
+    found: Sequence[PackagePath] = ()
+    if patterns:
+        found = find(patterns) if find is not None else find_folders(folder, patterns)
+    workspaces, folders = _read_workspaces(folder, root, found, manifests)
     _refuse_patches_of_workspaces(workspaces, folders)
     for path in _linked_folders(read):
         if path not in folders:
@@ -84,7 +94,7 @@ def read_project(
                 folders[path] = manifest
     as_read = ProjectManifests(folder, root, workspaces, folders)
     catalogs = read_catalogs(folder) if has_catalog_specs(as_read) else None
-    return Project(folder, spelled_out_manifests(as_read, catalogs or {}), read, catalogs, extensions)
+    return Project(folder, spelled_out_manifests(as_read, catalogs or {}), read, catalogs, extensions, tuple(found))
 
 
 def read_hidden_lockfile(folder: str) -> Lockfile | None:
@@ -147,14 +157,11 @@ def _linked_folders(lock: Lockfile | None) -> Iterator[PackagePath]:
 
 
 def _read_workspaces(
-    folder: str, root: Manifest, contents: Contents
+    folder: str, root: Manifest, found: Sequence[PackagePath], contents: Contents
 ) -> tuple[dict[str, PackagePath], dict[PackagePath, Manifest]]:
-    patterns = root.workspace_patterns()
-    if not patterns:
-        return {}, {}
     manifests: dict[PackagePath, Manifest] = {}
     by_name: dict[str, list[PackagePath]] = {}
-    for path in find_folders(folder, patterns):
+    for path in found:
         manifest = root if path == ROOT else _read_manifest(folder, path, contents)
         # a folder without package.json is no workspace
         if manifest is not None and path not in manifests:
@@ -182,74 +189,3 @@ def _refuse_patches_of_workspaces(
                 details=(f"the workspace is {printable(name)}",),
                 hint="move it there",
             )
-
-
-def find_folders(folder: str, patterns: Sequence[str]) -> list[PackagePath]:
-    """The folders that the patterns of a ``workspaces`` field name, by pattern and then by name; relative paths.
-
-    Whatever lies in a node_modules folder is passed over, and so are folders beginning with a dot, unless the pattern
-    has the dot.
-
-    Raises:
-        FilesystemError: the name of one is not UTF-8, so that no lockfile can hold it.
-    """
-    chosen = sort_patterns(patterns)
-    found: dict[PackagePath, None] = {}
-    for pattern in chosen.wanted:
-        paths = {path for one in expand_braces(pattern) for path in _walk(folder, "", segments(one), True)}
-        # the project itself is a workspace only if it is called by its name
-        paths = {ROOT} if pattern == "." else paths - {ROOT, "."}
-        found.update((PackagePath(path), None) for path in sorted(paths) if not _is_unwanted(path, chosen.unwanted))
-    odd = [path for path in found if not is_utf8(path)]
-    if odd:
-        raise FilesystemError(f"the path {printable(odd[0])} is not UTF-8", hint="give its folders names in UTF-8")
-    return list(found)
-
-
-def _is_unwanted(path: str, unwanted: Sequence[str]) -> bool:
-    return "node_modules" in path.split("/") or any(matches(path, pattern, dot=True) for pattern in unwanted)
-
-
-def _walk(folder: str, path: str, rest: Sequence[str], is_first: bool = False) -> Iterator[str]:
-    """The folders that the rest of a pattern names from here on; `is_first` if it is the whole pattern."""
-    if not rest:
-        if os.path.isdir(os.path.join(folder, path)):
-            yield posixpath.normpath(path) if ".." in path else path
-        return
-    segment, rest = rest[0], rest[1:]
-    if segment == ANY_DEPTH:
-        yield from _walk(folder, path, rest)
-        yield from _walk_any_depth(folder, path, rest, is_first)
-    elif not has_magic(segment):
-        yield from _walk(folder, _join(path, segment), rest)
-    else:
-        for name in _subfolders(folder, path, follow_links=True):
-            if part_matches(name, segment):
-                yield from _walk(folder, _join(path, name), rest)
-
-
-def _walk_any_depth(folder: str, path: str, rest: Sequence[str], is_first: bool) -> Iterator[str]:
-    folders = {name for name in _subfolders(folder, path, follow_links=False) if not name.startswith(".")}
-    for name in folders:
-        yield from _walk(folder, _join(path, name), (ANY_DEPTH, *rest), is_first)
-    if is_first:
-        return
-    # glob takes one link for all that ** stands for, and looks no further behind it
-    for name in _subfolders(folder, path, follow_links=True):
-        if name not in folders and not name.startswith("."):
-            yield from _walk(folder, _join(path, name), rest)
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name
-
-
-def _subfolders(folder: str, path: str, *, follow_links: bool) -> list[str]:
-    where = os.path.join(folder, path)
-    try:
-        with os.scandir(where) as entries:
-            return [e.name for e in entries if e.name != "node_modules" and e.is_dir(follow_symlinks=follow_links)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise FilesystemError(f"cannot list {where}: {error.strerror}") from error

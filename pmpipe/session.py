@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -84,6 +84,8 @@ class Session:
         self._take_fitting: Callable[[LockGraph], None] | None = None
         #: a child has tried; whatever came of it, another one would not do better
         self._was_worked_out = False
+        #: by workspace patterns
+        self._found: dict[tuple[str, ...], Sequence[PackagePath]] = {}
 
     @classmethod
     def open(
@@ -126,8 +128,22 @@ class Session:
             self._unavailable,
             self._is_settled,
             self._with_extraneous,
+            self.find_folders,
         )
         return read_locked_project(self.folder, self.config, self.environ, source, self._take_fitting)
+
+    def find_folders(self, patterns: Sequence[str]) -> Sequence[PackagePath]:
+        """The folders that workspace patterns name when the run first asks; see `pmpipe.workspace_folders`.
+
+        A pattern like ``packages/**`` leads through all that is in there, which is done once.
+        """
+        key = tuple(patterns)
+        found = self._found.get(key)
+        if found is None:
+            from pmpipe.workspace_folders import find_folders
+
+            found = self._found[key] = find_folders(self.folder, key)
+        return found
 
     def disregard_lock(self) -> None:
         """Go on as if there were no lockfile."""
@@ -247,7 +263,7 @@ class Session:
         return self._recalled or self._worked_out()
 
     def _recall(self, store: Store) -> Remembered | None:
-        remembered = recall(store.folder, self.tree_key, self.folder, self.manifests)
+        remembered = recall(store.folder, self.tree_key, self.folder, self.manifests, self.find_folders)
         # what is off about a lock is told, or is the end, in every run but the one that made it
         if remembered is not None and not (remembered.is_checked or self.is_own_lock):
             return None
@@ -337,13 +353,13 @@ class Session:
         if not self.lock or self.lock_has_other_version or self._may_say_where_packages_are:
             return None
         store = f"{config.store_dir}/{STORE_VERSION}"
-        return count_standing(store, self.folder, self.tree_key, with_bins=config.bin_links)
+        return count_standing(store, self.folder, self.tree_key, with_bins=config.bin_links, find=self.find_folders)
 
     def note_done(self, store: Store) -> None:
         """Record how the install that has just succeeded leaves the project."""
         if not self.is_memorable:
             return
-        remembered = self._recalled or recall(store.folder, self.tree_key, self.folder)
+        remembered = self._recalled or recall(store.folder, self.tree_key, self.folder, find=self.find_folders)
         # a lock that has drifted is looked at again, so that an `install` writes it anew
         if remembered is None or remembered.has_drifted or not remembered.is_checked:
             return

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,9 @@ from pmpipe.memory import Inputs, read_sealed, sealed
 from pmpipe.project_files import HIDDEN_LOCKFILE
 from pmpipe.wanted import WantedTree
 from pmpipe.whole_file import write_new
+
+if TYPE_CHECKING:
+    from pmpipe.workspace_folders import FindFolders
 
 #: Changes with the store's layout; another version lives beside this one.
 STORE_VERSION = "v1"
@@ -57,7 +61,9 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(Record)
 
 
-def count_standing(store: str, project: str, key: str, *, with_bins: bool) -> int | None:
+def count_standing(
+    store: str, project: str, key: str, *, with_bins: bool, find: FindFolders | None = None
+) -> int | None:
     """How many packages there are, if the project is as the last install with this key left it; else None.
 
     Args:
@@ -65,6 +71,7 @@ def count_standing(store: str, project: str, key: str, *, with_bins: bool) -> in
         project: absolute path of the project.
         key: from `pmpipe.memory.tree_key`.
         with_bins: executables are to be linked.
+        find: who knows the folders of workspace patterns; by default they are looked for.
 
     Raises:
         FilesystemError: a package.json cannot be read.
@@ -73,7 +80,7 @@ def count_standing(store: str, project: str, key: str, *, with_bins: bool) -> in
         record = _decoder.decode(read_sealed(project_file(store, project)))
     except (OSError, ValueError):
         return None  # no record that can be used: the tree itself is looked at
-    if (record.key, record.with_bins) != (key, with_bins) or not record.inputs.hold(project):
+    if (record.key, record.with_bins) != (key, with_bins) or not record.inputs.hold(project, find=find):
         return None
     return record.packages if _is_unchanged(project, record) else None
 

@@ -17,8 +17,8 @@ from pmpipe.npm.glob import matches
 from pmpipe.npm.local_path import relative_path, resolve_path
 from pmpipe.npm.manifest import read_manifest
 from pmpipe.npm.shown import shown
-from pmpipe.project import find_folders
 from pmpipe.project_files import MANIFEST, read_file
+from pmpipe.workspace_folders import find_folders
 
 
 class NoWorkspaceError(UsageError):

@@ -15,8 +15,9 @@ from support.permissions import let_others_reach
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
 from pmpipe.npm.glob import expand_braces, matches, segments
 from pmpipe.npm.manifest import read_manifest
-from pmpipe.project import find_folders, read_hidden_lockfile, read_project
+from pmpipe.project import read_hidden_lockfile, read_project
 from pmpipe.project_files import read_file
+from pmpipe.workspace_folders import find_folders
 
 
 def write(folder: Path, documents: dict[str, Any]) -> str:
@@ -331,6 +332,28 @@ def test_loop_of_links_ends(tmp_path: Path):
     (tmp_path / "packages" / "loop").symlink_to(tmp_path / "packages")
     assert find_folders(str(tmp_path), ["**"]) == ["packages"]
     assert find_folders(str(tmp_path), ["packages/**"]) == ["packages", "packages/loop"]
+
+
+def test_folders_of_any_depth_are_looked_through_and_none_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = "a/" * 600
+    os.makedirs(tmp_path / "packages" / deep / "b")
+    real, listed = os.scandir, []
+
+    def scandir(path: str) -> Any:
+        listed.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert find_folders(str(tmp_path), ["packages/**/b"]) == [f"packages/{deep}b"]
+    assert len(find_folders(str(tmp_path), ["packages/**", "!packages/**/b"])) == 601
+    assert len(listed) == 2 * len(set(listed))
+
+
+def test_a_link_that_leads_to_itself_is_no_folder_of_a_workspace(tmp_path: Path):
+    write(tmp_path, {"packages/a/package.json": {}})
+    (tmp_path / "packages" / "self").symlink_to("self")
+    assert find_folders(str(tmp_path), ["packages/*"]) == ["packages/a"]
+    assert find_folders(str(tmp_path), ["packages/**"]) == ["packages", "packages/a"]
 
 
 @pytest.mark.parametrize(

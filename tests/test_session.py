@@ -13,6 +13,8 @@ import pytest
 from support.leftovers import nothing_is_left
 from support.packages import make_lock, make_package
 
+from pmpipe.change_order import Wish, change_order
+from pmpipe.change_resolver import Action
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
 from pmpipe.find_project import find_project
 from pmpipe.session import Session
@@ -358,3 +360,27 @@ def test_the_hidden_lockfile_says_as_little_about_registries_as_npm_s_would(plac
     text = place.session(**{"omit-lockfile-registry-resolved": True}).hidden_lockfile(listed)
     assert registry not in text
     assert b'"resolved": "packages/x"' in text
+
+
+# -- folders of workspaces ----------------------------------------------------------------------------------------
+
+
+def test_a_run_looks_once_into_each_folder_for_workspaces(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, listed = os.scandir, []
+
+    def scandir(path: str) -> Any:
+        listed.append(os.path.relpath(path, place.folder))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    session = place.session()
+    change_order(Wish(Action.ADD, ["right"], str(place.folder)), session)
+    session.adopt(session.lock)
+    store = session.store()
+    store.open()
+    session.wanted(store)
+    session.remember(store)
+    session.adopt(session.lock)
+    assert session.wanted(store).tree.workspaces == ("packages/x",)
+    store.close()
+    assert listed.count("packages") == 1

@@ -67,7 +67,7 @@ def matches(path: str, pattern: str, *, dot: bool = False) -> bool:
         dot: wildcards match names that begin with a dot too.
     """
     parts = path.strip("/").split("/")
-    return any(_match_parts(parts, segments(one), dot) for one in expand_braces(pattern))
+    return any(_match_parts(parts, wanted, dot) for wanted in _alternatives(pattern))
 
 
 def segments(pattern: str) -> tuple[str, ...]:
@@ -89,14 +89,35 @@ def part_matches(name: str, segment: str, *, dot: bool = False) -> bool:
     return _compiled(segment).fullmatch(name) is not None
 
 
+@lru_cache(maxsize=16)
+def _alternatives(pattern: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(segments(one) for one in expand_braces(pattern))
+
+
 def _match_parts(parts: Sequence[str], wanted: Sequence[str], dot: bool) -> bool:
-    if not wanted:
-        return not parts
-    if wanted[0] == ANY_DEPTH:
-        if _match_parts(parts, wanted[1:], dot):
-            return True
-        return bool(parts) and (dot or not parts[0].startswith(".")) and _match_parts(parts[1:], wanted, dot)
-    return bool(parts) and part_matches(parts[0], wanted[0], dot=dot) and _match_parts(parts[1:], wanted[1:], dot)
+    # all places in the pattern that the path may have got to so far
+    places = _with_skipped(0, wanted)
+    for part in parts:
+        following: set[int] = set()
+        for place in places:
+            if place == len(wanted):
+                continue
+            if wanted[place] != ANY_DEPTH:
+                if part_matches(part, wanted[place], dot=dot):
+                    following |= _with_skipped(place + 1, wanted)
+            elif dot or not part.startswith("."):
+                following |= _with_skipped(place, wanted)
+        places = following
+    return len(wanted) in places
+
+
+def _with_skipped(place: int, wanted: Sequence[str]) -> set[int]:
+    """A place in a pattern, and those behind it if ``**`` stands for nothing there."""
+    reached = {place}
+    while place < len(wanted) and wanted[place] == ANY_DEPTH:
+        place += 1
+        reached.add(place)
+    return reached
 
 
 # -- braces -------------------------------------------------------------------------------------------------------

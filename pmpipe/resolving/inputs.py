@@ -30,6 +30,7 @@ from pmpipe.resolver import InstallStrategy, LockedEntry, Project, ResolveOption
 
 if TYPE_CHECKING:
     from pmpipe.config import Config
+    from pmpipe.workspace_folders import FindFolders
 
 _DAY_S = 86_400
 
@@ -86,7 +87,13 @@ class OldLock(msgspec.Struct, frozen=True):
     had_conflict: bool = False
 
 
-def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Contents = NO_CONTENTS) -> Project:
+def resolver_project(
+    folder: str,
+    lock_file: str,
+    lock: bytes,
+    manifests: Contents = NO_CONTENTS,
+    find: FindFolders | None = None,
+) -> Project:
     """The resolver's view of a project's folder.
 
     Args:
@@ -94,6 +101,7 @@ def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Conten
         lock_file: the lockfile's name, for messages.
         lock: the old lockfile's bytes; empty if there is none.
         manifests: package.json files that are not on the disk yet, by path.
+        find: who knows the folders of workspace patterns; by default they are looked for.
 
     Raises:
         ManifestError: a package.json cannot be used.
@@ -101,10 +109,10 @@ def resolver_project(folder: str, lock_file: str, lock: bytes, manifests: Conten
         FilesystemError: a file cannot be read.
     """
     # whatever its package.json files say is checked before anything of the lock is
-    read_project(folder, lock_file, b"", manifests)
+    read_project(folder, lock_file, b"", manifests, find)
     manifest = _document(folder, "", manifests)
     old = read_old_lock(folder, lock_file, lock, manifest) if lock else _installed(folder)
-    found = read_project(folder, lock_file, old.text, manifests)
+    found = read_project(folder, lock_file, old.text, manifests, find)
     paths = [path for path in found.manifests.workspaces.values() if path]
     return Project(
         folder,

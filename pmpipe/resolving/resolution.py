@@ -129,10 +129,10 @@ def resolve_inputs(
 
 def _bare_order(session: Session, choice: Choice) -> ChangeOrder:
     """An ``install`` without arguments; the workspaces that it is about come first, as with npm."""
-    project = resolver_project(session.folder, session.lock_file, session.lock)
+    project = resolver_project(session.folder, session.lock_file, session.lock, find=session.find_folders)
     if choice.is_made:
-        manifests = read_project(session.folder, session.lock_file, b"", session.manifests).manifests
-        chosen = chosen_locations(choice, manifests.workspaces, session.folder)
+        read = read_project(session.folder, session.lock_file, b"", session.manifests, session.find_folders)
+        chosen = chosen_locations(choice, read.manifests.workspaces, session.folder)
         project = msgspec.structs.replace(project, explicit=dict.fromkeys(chosen, frozenset()))
     return ChangeOrder(Action.KEEP, project, saving=Saving(save=session.config.save))
 
