@@ -34,6 +34,7 @@ class Tree:
     """
 
     __slots__ = (
+        "_tops_inside",
         "by_name",
         "edges",
         "extension_hashes",
@@ -63,6 +64,8 @@ class Tree:
         self.by_name: dict[str, dict[Node, None]] = {}
         self.edges: dict[NameKey, dict[Edge, None]] = {}
         self.tops: dict[Node, None] = {}
+        #: the tops below each folder, so that not all have to be looked at whenever there is another one
+        self._tops_inside: dict[str, dict[Node, None]] = {}
         self.locked_specs: dict[str, dict[str, str]] = {}
         self.extension_hashes: dict[str, Json] = {}
         self._enter(root)
@@ -99,13 +102,15 @@ class Tree:
         node.folder_parent = self._folder_parent(location)
         if node.folder_parent is not None:
             node.folder_parent.folder_children[node] = None
-        for top in list(self.tops):
-            if _is_inside(top.location, location) and top.folder_parent in (None, node.folder_parent):
+        for top in list(self._tops_inside.get(location, ())):
+            if top.folder_parent in (None, node.folder_parent):
                 if top.folder_parent is not None:
                     top.folder_parent.folder_children.pop(top, None)
                 top.folder_parent = node
                 node.folder_children[top] = None
         self.tops[node] = None
+        for folder in _folders_above(location):
+            self._tops_inside.setdefault(folder, {})[node] = None
         self._admit(node)
 
     def replace(self, old: Node, new: Node) -> None:
@@ -398,7 +403,10 @@ class Tree:
         same = self.by_name.get(node.name)
         if same is not None:
             same.pop(node, None)
-        self.tops.pop(node, None)
+        if node in self.tops:
+            del self.tops[node]
+            for folder in _folders_above(node.location):
+                self._tops_inside[folder].pop(node)
         if node.target is not None:
             node.target.links_in.pop(node, None)
         for edge in node.edges_out.values():
@@ -455,8 +463,8 @@ def _family(node: Node) -> list[Node]:
     return found
 
 
-def _is_inside(location: str, folder: str) -> bool:
-    return location.startswith(f"{folder}/") and location != folder
+def _folders_above(location: str) -> list[str]:
+    return [location[:at] for at, character in enumerate(location) if character == "/"]
 
 
 def _concerns(rule: OverrideRule, target: Node) -> bool:

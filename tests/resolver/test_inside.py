@@ -1,5 +1,8 @@
 """What is inside a node is found alike from both sides, in the same order."""
 
+import sys
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +54,36 @@ def test_the_root_of_a_peer_sets_tree_has_only_the_edges_that_are_met():
     assert list(little.root.edges_out) == ["a"]
     assert [edge.origin for edge in found.edges_in] == [little.root]
     assert little.root_edge("c") is None
+
+
+def test_another_folder_costs_the_same_however_many_there_are():
+    def calls(count):
+        seen = Counter()
+        pool = DependencyPool()
+        tree = Tree(Node("app", package_from_json({"name": "app"}, pool)), "/app")
+        package = package_from_json({"name": "x", "version": "1.0.0"}, pool)
+        nodes = [Node("x", package) for _ in range(count)]
+        sys.setprofile(lambda frame, event, _: seen.update([event]))
+        for number, node in enumerate(nodes):
+            tree.attach_top(node, f"packages/{number}")
+        for node in nodes:
+            tree.remove(node)
+        sys.setprofile(None)
+        return seen.total()
+
+    assert calls(400) < 2.1 * calls(200)
+
+
+def test_a_folder_around_others_is_looked_into_by_those_in_it():
+    pool = DependencyPool()
+    tree = Tree(Node("app", package_from_json({"name": "app"}, pool)), "/app")
+    package = package_from_json({"name": "x", "version": "1.0.0"}, pool)
+    inner, deeper, beside, outer = (Node("x", package) for _ in range(4))
+    tree.attach_top(inner, "packages/a/in")
+    tree.attach_top(deeper, "packages/a/in/deeper")
+    tree.attach_top(beside, "packages/ab")
+    tree.attach_top(outer, "packages/a")
+    above = {node: node.folder_parent for node in (inner, deeper, beside, outer)}
+    assert above == {inner: outer, deeper: inner, beside: tree.root, outer: tree.root}
+    tree.remove(outer)
+    assert list(tree.tops) == [beside]
