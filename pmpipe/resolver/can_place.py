@@ -9,13 +9,13 @@ Source: npm's ``@npmcli/arborist``, ``can-place-dep.js``, ``deepest-nesting-targ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 
 import msgspec
 
 from pmpipe.npm.semver_version import loose_version
-from pmpipe.resolver.dep_sets import needed_by_none_else, peer_entry_sets
+from pmpipe.resolver.dep_sets import is_needed_by_project, needed_by_none_else, peer_entry_sets
 from pmpipe.resolver.inside import edges_from_inside
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap
 from pmpipe.resolver.package import NameKey
@@ -281,20 +281,38 @@ def can_replace(old: Node, new: Node, ignored_peers: Collection[str] = ()) -> bo
         return False
     if not old.edges_in:
         return True
+    return _all_go_with(
+        old,
+        (
+            edge.origin
+            for edge in old.edges_in
+            if not (_is_replaced_too(edge, old, ignored_peers) or satisfies(edge, new))
+        ),
+    )
+
+
+def _is_replaced_too(edge: Edge, old: Node, ignored_peers: Collection[str]) -> bool:
+    return (
+        old.parent is not None
+        and edge.dependency.peer
+        and edge.origin.parent is old.parent
+        and edge.origin.name in ignored_peers
+    )
+
+
+def _all_go_with(old: Node, others: Iterable[Node]) -> bool:
+    """Whether nodes are needed by nothing but a node and what goes with it."""
+
+    def counts(edge: Edge) -> bool:
+        return edge.target is not old and edge.error is None
+
     going: Collection[Node] | None = None
-    for edge in old.edges_in:
-        if (
-            old.parent is not None
-            and edge.dependency.peer
-            and edge.origin.parent is old.parent
-            and edge.origin.name in ignored_peers
-        ):
-            continue
-        if satisfies(edge, new):
-            continue
+    for node in others:
         if going is None:
-            going = set(needed_by_none_else([old], lambda other: other.target is not old and other.error is None))
-        if edge.origin not in going:
+            if is_needed_by_project(node, counts):
+                return False
+            going = set(needed_by_none_else([old], counts))
+        if node not in going:
             return False
     return True
 

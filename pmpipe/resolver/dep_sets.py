@@ -28,14 +28,34 @@ def needed_by_none_else(start: Iterable[Node], counts: Callable[[Edge], bool]) -
             if target is not None and target not in found and counts(edge):
                 found[target] = None
                 pending.append(target)
-    changed = True
-    while changed and found:
-        changed = False
-        for node in list(found):
-            if any(edge.origin not in found and counts(edge) for edge in node.edges_in):
-                del found[node]
-                changed = True
+    leaving = [node for node in found if any(edge.origin not in found and counts(edge) for edge in node.edges_in)]
+    for node in leaving:
+        found.pop(node, None)
+    for node in leaving:
+        # what it needs is needed from outside now
+        for edge in node.edges_out.values():
+            if edge.target in found and counts(edge):
+                del found[edge.target]
+                leaving.append(edge.target)
     return list(found)
+
+
+def is_needed_by_project(node: Node, counts: Callable[[Edge], bool]) -> bool:
+    """Whether a top needs a node, directly or not, by edges that count; no such node is `needed_by_none_else`.
+
+    It takes some steps up where that walks through all that is below.
+    """
+    seen = {node}
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        if one.parent is None:
+            return True
+        for edge in one.edges_in:
+            if edge.origin not in seen and counts(edge):
+                seen.add(edge.origin)
+                pending.append(edge.origin)
+    return False
 
 
 def peer_entry_sets(node: Node) -> dict[Edge, list[Node]]:
