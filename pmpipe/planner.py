@@ -137,6 +137,8 @@ class Planner(msgspec.Struct):
     _links: list[Link] = msgspec.field(default_factory=list)
     #: location -> what is built for it; all and only the topmost locations that change in patched folders
     _units: dict[PackagePath, Exchange] = msgspec.field(default_factory=dict)
+    #: absolute paths of what is exchanged or removed
+    _going: set[str] = msgspec.field(default_factory=set)
 
     def make(self) -> Work:
         """The work. Nothing is written by this.
@@ -212,7 +214,7 @@ class Planner(msgspec.Struct):
                 return
             if unit is None:
                 self._units[path] = folder.stage(destination)
-                self.work.exchanges.setdefault(folder.path, []).append(self._units[path])
+                self._exchange(folder, self._units[path])
                 destination = self._units[path].staged
             else:
                 destination = self._units[unit].staged + path[len(unit) :]
@@ -280,23 +282,32 @@ class Planner(msgspec.Struct):
         ]
         # a wanted package that nothing lists yet (its run was killed) is exchanged already, or linked
         unlisted = [path for path in self.installed.extraneous if self._relative(path) not in self._packages_at]
+        around_units = {path for unit in self._units.values() for path in self._folders_around(unit.destination)}
         for path in sorted([*gone, *unlisted]):
             folder = self._folder_at(path)
             if folder is None or folder.fresh:
                 continue
-            if self._goes_anyway(path, folder):
+            if self._goes_anyway(path):
                 if self._relative(path) in self.installed.packages:
                     self.work.removed.append(self._relative(path))
                 continue
-            if any(unit.destination.startswith(f"{path}/") for unit in self._units.values()):
+            if path in around_units:
                 continue  # no folder: the one that takes its place is wanted
             self.work.removed.append(self._relative(path))
-            self.work.exchanges.setdefault(folder.path, []).append(Exchange(path, ""))
+            self._exchange(folder, Exchange(path, ""))
 
-    def _goes_anyway(self, path: str, folder: ModulesFolder) -> bool:
+    def _goes_anyway(self, path: str) -> bool:
         """Something around it is exchanged or removed."""
-        exchanges = self.work.exchanges.get(folder.path, ())
-        return any(path.startswith(f"{exchange.destination}/") for exchange in exchanges)
+        return any(around in self._going for around in self._folders_around(path))
+
+    def _exchange(self, folder: ModulesFolder, exchange: Exchange) -> None:
+        self.work.exchanges.setdefault(folder.path, []).append(exchange)
+        self._going.add(exchange.destination)
+
+    def _folders_around(self, path: str) -> Iterator[str]:
+        """The folders of the project that a path lies in, the nearest first."""
+        while len(path := os.path.dirname(path)) > len(self.wanted.project):
+            yield path
 
     # -- executables ----------------------------------------------------------------------------------------------
 
@@ -325,11 +336,11 @@ class Planner(msgspec.Struct):
         chosen = {f"{project}/{bins.bin_folder}/{name}" for bins in self.wanted.tree.bins for name, _ in bins.bins}
         for bin_folder in sorted(self.installed.changed_bins.union(map(bin_folder_beside, changes))):
             folder = self._folder_at(bin_folder)
-            if folder is None or folder.fresh or self._goes_anyway(bin_folder, folder):
+            if folder is None or folder.fresh or self._goes_anyway(bin_folder):
                 continue
-            stale = [Exchange(link, "") for link in links_to_packages(bin_folder) if link not in chosen]
-            if stale:
-                self.work.exchanges.setdefault(folder.path, []).extend(stale)
+            for link in links_to_packages(bin_folder):
+                if link not in chosen:
+                    self._exchange(folder, Exchange(link, ""))
 
     def _plan_emptied_folders(self) -> None:
         for folder, exchanges in self.work.exchanges.items():
@@ -345,10 +356,10 @@ class Planner(msgspec.Struct):
         filled = set(self.folders)
         waiting = [*(package.location for package in tree.packages), *(f"{bins.bin_folder}/" for bins in tree.bins)]
         for path in waiting:
-            folder = os.path.dirname(f"{self.wanted.project}/{path}")
-            while folder not in filled and len(folder) > len(self.wanted.project):
+            for folder in self._folders_around(f"{self.wanted.project}/{path}"):
+                if folder in filled:
+                    break
                 filled.add(folder)
-                folder = os.path.dirname(folder)
         return filled
 
     # -- modules folders ------------------------------------------------------------------------------------------

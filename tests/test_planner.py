@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -335,3 +337,22 @@ def test_executables_without_number_are_linked_in_several_jobs() -> None:
     lots = list(_lots(bins))
     assert len(lots) > 1
     assert tuple(pair for lot in lots for pair in lot) == bins
+
+
+def test_what_is_removed_is_planned_with_the_same_work_for_each(case: Case) -> None:
+    def calls(count: int) -> int:
+        names = [f"{number:04}" for number in range(count)]
+        gone = [wanted_package(f"node_modules/gone{name}", integrity=SRI["a"]) for name in names]
+        inner = [wanted_package(f"{one.location}/node_modules/c", integrity=SRI["c"]) for one in gone]
+        new = [wanted_package(f"node_modules/new{name}", integrity=SRI["b"]) for name in names]
+        case.installed.packages.clear()
+        case.has(*gone, *inner)
+        seen: Counter[str] = Counter()
+        sys.setprofile(lambda frame, event, _: seen.update([event]))
+        work = case.work(*new)
+        sys.setprofile(None)
+        assert len(work.removed) == 2 * count
+        return seen["call"]
+
+    calls(1)
+    assert calls(200) < 2.2 * calls(100)
