@@ -282,7 +282,7 @@ class Planner(msgspec.Struct):
         ]
         # a wanted package that nothing lists yet (its run was killed) is exchanged already, or linked
         unlisted = [path for path in self.installed.extraneous if self._relative(path) not in self._packages_at]
-        around_units = {path for unit in self._units.values() for path in self._folders_around(unit.destination)}
+        around_units = {path for unit in self._units.values() for path in _folders_around(unit.destination)}
         for path in sorted([*gone, *unlisted]):
             folder = self._folder_at(path)
             if folder is None or folder.fresh:
@@ -298,16 +298,11 @@ class Planner(msgspec.Struct):
 
     def _goes_anyway(self, path: str) -> bool:
         """Something around it is exchanged or removed."""
-        return any(around in self._going for around in self._folders_around(path))
+        return any(around in self._going for around in _folders_around(path))
 
     def _exchange(self, folder: ModulesFolder, exchange: Exchange) -> None:
         self.work.exchanges.setdefault(folder.path, []).append(exchange)
         self._going.add(exchange.destination)
-
-    def _folders_around(self, path: str) -> Iterator[str]:
-        """The folders of the project that a path lies in, the nearest first."""
-        while len(path := os.path.dirname(path)) > len(self.wanted.project):
-            yield path
 
     # -- executables ----------------------------------------------------------------------------------------------
 
@@ -356,7 +351,7 @@ class Planner(msgspec.Struct):
         filled = set(self.folders)
         waiting = [*(package.location for package in tree.packages), *(f"{bins.bin_folder}/" for bins in tree.bins)]
         for path in waiting:
-            for folder in self._folders_around(f"{self.wanted.project}/{path}"):
+            for folder in _folders_around(f"{self.wanted.project}/{path}"):
                 if folder in filled:
                     break
                 filled.add(folder)
@@ -426,3 +421,10 @@ def modules_folder_of(path: str) -> str:
     head, separator, _ = f"/{path}".partition("/node_modules/")
     assert separator, f"{path} lies in no node_modules folder"
     return f"{head}/node_modules".removeprefix("/")
+
+
+def _folders_around(path: str) -> Iterator[str]:
+    """The folders that an absolute path lies in, the nearest first; a linked folder may be outside of the project."""
+    while (around := os.path.dirname(path)) != path:
+        yield around
+        path = around
