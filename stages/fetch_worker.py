@@ -27,6 +27,7 @@ import msgspec
 import uvloop
 
 from stages.arena_sink import ArenaSink
+from stages.brake import Brake
 from stages.ca_bundle import find_ca_bundle
 from stages.channel import Channel, ChannelEnded
 from stages.client_certificates import ClientCertificates, ClientPem
@@ -56,7 +57,7 @@ from stages.response_head import GZIP_CODINGS
 from stages.sharing import SharedConnections
 from stages.tls_failure import no_authorities
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
-from stages.transfer_ending import OPERATION_TIMEDOUT, Failure
+from stages.transfer_ending import OPERATION_TIMEDOUT, TOO_MANY_REQUESTS, Failure
 from stages.waiting_downloads import Waiting, WaitingDownloads
 from stages.worker import IDLE, JobBoard, chunked
 
@@ -67,6 +68,10 @@ _PACE_INTERVAL_S = 1.0
 #: that answers at once, started one by one 4.4 s, in lots of 16 4.1 s, in lots of 48 4.2 s; of 1,200 where it takes
 #: 40 ms to answer 1.7 s, 1.8 s and 2.4 s.
 _TARBALL_LOT = 16
+
+
+#: How long nothing is asked for after a 429 that does not say how long.
+_PAUSE_S = 1.0
 
 
 class _Slot(msgspec.Struct, eq=False):
@@ -100,6 +105,7 @@ class FetchWorker:
         #: the channel of jobs has ended: nothing is started or sent any more
         self._ended = False
         self._starts = 0
+        self._brake = Brake(self._connections)
         self._waiting = WaitingDownloads(self._loop, self._pump_soon)
         #: all and only downloads under way, by libcurl handle
         self._active: dict[Any, _Slot] = {}
@@ -250,6 +256,8 @@ class FetchWorker:
     def _may_start(self, *, is_document: bool) -> bool:
         if len(self._active) >= self._connections or self._space.budget(is_document=is_document).exhausted:
             return False
+        if not self._brake.admits(self._loop.time(), len(self._active)):
+            return False
         return not any(slot.is_document is is_document for slot in self._paused.values())
 
     def _may_start_document(self) -> bool:
@@ -336,12 +344,20 @@ class FetchWorker:
             asks_again = ending.is_nameless and isinstance(step, Again) and slot.transfer.peer == asked
             self._waiting.leave(slot.transfer, asked if asks_again else "")
             if isinstance(step, Completed | NotModified):
+                self._brake.succeeded()
                 self._complete(slot, step)
             elif isinstance(step, Again):
+                if ending.status == TOO_MANY_REQUESTS:
+                    self._hold_back(step.wait_s if ending.retry_after_s else min(step.wait_s, _PAUSE_S))
                 self._waiting.put_later(Waiting(slot.transfer, slot.sink, slot.is_document), step.wait_s)
             else:
                 self._give_up(step)
         self._pump_soon()
+
+    def _hold_back(self, pause_s: float) -> None:
+        self._brake.refused(self._loop.time(), pause_s, len(self._active) + 1)
+        # a timer may come a little early
+        self._loop.call_later(pause_s + 0.002, self._pump_soon)
 
     def _check_pace(self) -> None:
         """End the downloads that have been too slow for too long."""

@@ -29,6 +29,9 @@ BROKEN_CONNECTION = frozenset(
     {PARTIAL_FILE, OPERATION_TIMEDOUT, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2, HTTP2_STREAM}
 )
 
+#: The HTTP status by which a server says that it is asked for too much.
+TOO_MANY_REQUESTS = 429
+
 #: `Failure.worth_attempts`: as many as the settings allow.
 AS_CONFIGURED = 1 << 30
 

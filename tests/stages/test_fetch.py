@@ -324,6 +324,17 @@ def test_keeps_retry_after_in_seconds(registry, small):
     assert seconds_until_second_attempt(registry, small, "1") >= 0.99
 
 
+def test_nothing_else_is_asked_for_while_a_registry_is_asked_for_too_much(registry):
+    urls = [registry.serve(f"/{name}.tgz", SMALL) for name in "abc"]
+    registry.misbehave("/a.tgz", faults.status(429, retry_after="1"), first=1)
+    with FetchProcess(impatient(maximum_connections=1)) as fetch:
+        for url in urls:
+            fetch.order(url)
+        for _ in urls:
+            fetch.fetched()
+    assert [request.target for request in registry.requests] == ["/a.tgz", "/a.tgz", "/b.tgz", "/c.tgz"]
+
+
 def test_keeps_retry_after_as_a_date(registry, small):
     # whole seconds on the wire: a date three seconds ahead is at least two away
     date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=3), usegmt=True)
