@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.package_path import PackagePath, paths_inside
 from pmpipe.project_files import HIDDEN_LOCKFILE
 from pmpipe.standing import TOLERANCE_NS
 from pmpipe.transaction import ModulesFolder
@@ -87,8 +87,9 @@ class HiddenLockfile(msgspec.Struct):
             return  # a project without dependencies
         content = self._content
         if left_out or built or digests or not content:
-            listed = (path for path in self.tree.listed() if not _lies_in(path, left_out))
-            content = self.make(frozenset(listed), built, digests or {})
+            paths = sorted(self.tree.listed())
+            gone = frozenset(left_out).union(*(paths_inside(paths, one) for one in left_out))
+            content = self.make(frozenset(paths) - gone, built, digests or {})
         write_whole(self.path, content)
 
     def touch(self) -> None:
@@ -120,7 +121,3 @@ def _without_scripts(text: bytes) -> dict[str, Any]:
     for entry in document["packages"].values():
         entry.pop("hasInstallScript", None)
     return document
-
-
-def _lies_in(path: str, locations: Collection[str]) -> bool:
-    return path in locations or any(path.startswith(f"{location}/") for location in locations)

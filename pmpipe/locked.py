@@ -24,7 +24,7 @@ from pmpipe.npm.lock_drift import has_drifted, unlike_entries
 from pmpipe.npm.lock_flags import has_wrong_flags
 from pmpipe.npm.lock_graph import EdgeType, LockGraph
 from pmpipe.npm.lock_version import VERSION_OF_REPAIRS
-from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.package_path import PackagePath, paths_inside
 from pmpipe.npm.platform import Engines
 from pmpipe.npm.selection import Selection, SelectionOptions, optional_set, select
 from pmpipe.patched_dependencies import Patches, check_patches
@@ -67,8 +67,8 @@ class LockedProject(msgspec.Struct, frozen=True):
             # where the selection has passed over nothing, all that there is counts
             with_extraneous=not self.selection.extraneous,
         )
-        inside = (path for path in self.selection.packages if any(path.startswith(f"{one}/") for one in gone))
-        return frozenset((*gone, *inside))
+        paths = sorted(self.selection.packages)
+        return frozenset(gone).union(*(paths_inside(paths, one) for one in gone))
 
     @property
     def workspace_folders(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

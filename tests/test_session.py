@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -384,3 +386,25 @@ def test_a_run_looks_once_into_each_folder_for_workspaces(place: Place, monkeypa
     assert session.wanted(store).tree.workspaces == ("packages/x",)
     store.close()
     assert listed.count("packages") == 1
+
+
+def test_what_is_left_out_with_a_package_costs_nothing_for_each_of_the_others(place: Place) -> None:
+    def calls(count: int) -> int:
+        names = [f"p{number:03}" for number in range(count)]
+        root = {"name": "app", "version": "1.0.0", "optionalDependencies": dict.fromkeys(names, "1.0.0")}
+        place.write("package.json", root)
+        inner = "node_modules/p000/node_modules/in"
+        lock: dict[str, Any] = {f"node_modules/{name}": make_package(name, "1.0.0") for name in names}
+        lock["node_modules/p000"] = make_package("p000", "1.0.0", dependencies={"in": "1.0.0"})
+        lock[inner] = make_package("in", "1.0.0")
+        place.write("package-lock.json", make_lock(root, lock, REGISTRY))
+        locked = place.session().locked
+        seen: Counter[str] = Counter()
+        sys.setprofile(lambda frame, event, _: seen.update([event]))
+        gone = locked.left_out_with("node_modules/p000")
+        sys.setprofile(None)
+        assert gone == {"node_modules/p000", inner}
+        return seen["call"]
+
+    calls(1)
+    assert calls(200) < calls(100) + 20

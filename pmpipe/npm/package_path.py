@@ -7,6 +7,8 @@ from a lockfile passes `fault_in_path` before anything is written: the paths bec
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import NewType
 
 #: A key of a lockfile's ``packages``.
@@ -55,6 +57,17 @@ def split_installed(path: str) -> tuple[PackagePath, str] | None:
     """
     match = _HOLDER_AND_NAME(path)
     return (PackagePath(match[1] or ""), match[2]) if match is not None else None
+
+
+def paths_inside(paths: Sequence[PackagePath], folder: str) -> Sequence[PackagePath]:
+    """What lies in a folder, found without a look at all the rest.
+
+    Args:
+        paths: sorted.
+        folder: the path of one.
+    """
+    # "0" is the character that follows "/"
+    return paths[bisect_left(paths, f"{folder}/") : bisect_left(paths, f"{folder}0")]
 
 
 def name_from_path(path: str) -> str:
