@@ -1,8 +1,8 @@
 """Fewer requests at a time where a registry says that there are too many. No I/O, no clock.
 
-As long as no registry answers 429, nothing is held back. Once one does, nothing new is asked for during a pause; what
-is refused in it belongs to the same trouble. Then a few requests go out, and more for each that succeeds, quickly up to
-half of what was too many and slowly beyond (as TCP does it). So those that were refused, which come first, find a
+As long as no registry answers 429 or 503, nothing is held back. Once one does, nothing new is asked for during a pause;
+what is refused in it belongs to the same trouble. Then a few requests go out, and more for each that succeeds, quickly
+up to half of what was too many and slowly beyond (as TCP does it). So those that were refused, which come first, find a
 registry that takes them: each has but a few attempts.
 """
 

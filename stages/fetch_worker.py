@@ -57,7 +57,7 @@ from stages.response_head import GZIP_CODINGS
 from stages.sharing import SharedConnections
 from stages.tls_failure import no_authorities
 from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
-from stages.transfer_ending import OPERATION_TIMEDOUT, TOO_MANY_REQUESTS, Failure
+from stages.transfer_ending import OPERATION_TIMEDOUT, OVERLOADED, Failure
 from stages.waiting_downloads import Waiting, WaitingDownloads
 from stages.worker import IDLE, JobBoard, chunked
 
@@ -70,8 +70,11 @@ _PACE_INTERVAL_S = 1.0
 _TARBALL_LOT = 16
 
 
-#: How long nothing is asked for after a 429 that does not say how long.
+#: How long nothing is asked for after a 429 or 503 that does not say how long.
 _PAUSE_S = 1.0
+
+#: The same after one that does: it may be about one package only, and the others need not wait for a minute.
+_LONGEST_PAUSE_S = 5.0
 
 
 class _Slot(msgspec.Struct, eq=False):
@@ -347,8 +350,8 @@ class FetchWorker:
                 self._brake.succeeded()
                 self._complete(slot, step)
             elif isinstance(step, Again):
-                if ending.status == TOO_MANY_REQUESTS:
-                    self._hold_back(step.wait_s if ending.retry_after_s else min(step.wait_s, _PAUSE_S))
+                if ending.status in OVERLOADED:
+                    self._hold_back(min(step.wait_s, _LONGEST_PAUSE_S if ending.retry_after_s else _PAUSE_S))
                 self._waiting.put_later(Waiting(slot.transfer, slot.sink, slot.is_document), step.wait_s)
             else:
                 self._give_up(step)

@@ -29,8 +29,8 @@ BROKEN_CONNECTION = frozenset(
     {PARTIAL_FILE, OPERATION_TIMEDOUT, GOT_NOTHING, SEND_ERROR, RECV_ERROR, HTTP2, HTTP2_STREAM}
 )
 
-#: The HTTP status by which a server says that it is asked for too much.
-TOO_MANY_REQUESTS = 429
+#: The HTTP statuses by which a server says that it is asked for too much; nginx's `limit_req` answers 503 by default.
+OVERLOADED = frozenset({429, 503})
 
 #: `Failure.worth_attempts`: as many as the settings allow.
 AS_CONFIGURED = 1 << 30

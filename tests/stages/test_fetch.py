@@ -324,9 +324,10 @@ def test_keeps_retry_after_in_seconds(registry, small):
     assert seconds_until_second_attempt(registry, small, "1") >= 0.99
 
 
-def test_nothing_else_is_asked_for_while_a_registry_is_asked_for_too_much(registry):
+@pytest.mark.parametrize("status", [429, 503])
+def test_nothing_else_is_asked_for_while_a_registry_is_asked_for_too_much(registry, status):
     urls = [registry.serve(f"/{name}.tgz", SMALL) for name in "abc"]
-    registry.misbehave("/a.tgz", faults.status(429, retry_after="1"), first=1)
+    registry.misbehave("/a.tgz", faults.status(status, retry_after="1"), first=1)
     with FetchProcess(impatient(maximum_connections=1)) as fetch:
         for url in urls:
             fetch.order(url)
