@@ -69,7 +69,6 @@ _PACE_INTERVAL_S = 1.0
 #: 40 ms to answer 1.7 s, 1.8 s and 2.4 s.
 _TARBALL_LOT = 16
 
-
 #: How long nothing is asked for after a 429 or 503 that does not say how long.
 _PAUSE_S = 1.0
 
