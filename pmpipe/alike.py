@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pmpipe.npm.text import printable
+from pmpipe.npm.texts.text import printable
 
 #: More failures of one cause than this are listed by name only.
 IN_FULL = 3

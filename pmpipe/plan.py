@@ -10,7 +10,7 @@ from typing import NewType, TypeAlias
 
 import msgspec
 
-from pmpipe.npm.auth import ClientCertificate
+from pmpipe.npm.config.auth import ClientCertificate
 from stages.messages import Patch, Preparation
 
 #: Position in `Plan.packages`.

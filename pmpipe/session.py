@@ -9,13 +9,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pmpipe.aside import Aside, Tell
-from pmpipe.config import Config
 from pmpipe.errors import ConfigError, LockfileError, LockfileOutOfSyncError
-from pmpipe.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
-from pmpipe.missing_files import no_lock, no_manifest
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.project_files import (
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.project.missing_files import no_lock, no_manifest
+from pmpipe.project.project_files import (
     CATALOG_FILES,
     HIDDEN_LOCKFILE,
     LOCKFILES,
@@ -25,15 +22,18 @@ from pmpipe.project_files import (
     manifest_path,
     read_file,
 )
-from pmpipe.standing import STORE_VERSION, count_standing, write_record
-from pmpipe.tree_settings import tree_settings
+from pmpipe.settings.config import Config
+from pmpipe.system.aside import Aside, Tell
+from pmpipe.tree.memory import Inputs, Remembered, digests_of, recall, remember, tree_key
+from pmpipe.tree.standing import STORE_VERSION, count_standing, write_record
+from pmpipe.tree.tree_settings import tree_settings
 
 if TYPE_CHECKING:
     # a run with nothing to do pays for none of these
-    from pmpipe.locked import LockedProject
-    from pmpipe.npm.lock_graph import LockGraph
-    from pmpipe.planner import Means, Wanted
+    from pmpipe.npm.locks.lock_graph import LockGraph
+    from pmpipe.planning.planner import Means, Wanted
     from pmpipe.store import Store
+    from pmpipe.tree.locked import LockedProject
 
 
 _RESOLVED_URL = re.compile(rb'"resolved"\s*:\s*"http')
@@ -116,7 +116,7 @@ class Session:
     @cached_property
     def locked(self) -> LockedProject:
         """The project read, its lockfile parsed and checked; only for what is not remembered."""
-        from pmpipe.locked import LockSource, read_locked_project
+        from pmpipe.tree.locked import LockSource, read_locked_project
 
         if not self.lock:
             raise no_lock(self.folder)
@@ -133,14 +133,14 @@ class Session:
         return read_locked_project(self.folder, self.config, self.environ, source, self._take_fitting)
 
     def find_folders(self, patterns: Sequence[str]) -> Sequence[PackagePath]:
-        """The folders that workspace patterns name when the run first asks; see `pmpipe.workspace_folders`.
+        """The folders that workspace patterns name when the run first asks; see `pmpipe.project.workspace_folders`.
 
         A pattern like ``packages/**`` leads through all that is in there, which is done once.
         """
         key = tuple(patterns)
         found = self._found.get(key)
         if found is None:
-            from pmpipe.workspace_folders import find_folders
+            from pmpipe.project.workspace_folders import find_folders
 
             found = self._found[key] = find_folders(self.folder, key)
         return found
@@ -202,7 +202,7 @@ class Session:
         chosen = self.config.lockfile_version
         if chosen is None:
             return False
-        from pmpipe.npm.lock_version import has_version
+        from pmpipe.npm.locks.lock_version import has_version
 
         return not has_version(self.lock, chosen)
 
@@ -211,7 +211,7 @@ class Session:
         """Whether the lock has URLs of registry packages, which ``omit-lockfile-registry-resolved`` leaves out."""
         if not self._may_say_where_packages_are:
             return False
-        from pmpipe.npm.lock_origin import from_registry
+        from pmpipe.npm.locks.lock_origin import from_registry
 
         graph = self.locked.graph
         return any(graph.lock.entries[path].resolved for path in from_registry(graph))
@@ -224,8 +224,8 @@ class Session:
     @property
     def lock_can_be_mended(self) -> bool:
         """Whether the lock is of a kind that only resolving can read: of version 1, or with merge conflicts."""
-        from pmpipe.npm.lock_conflict import without_conflicts
-        from pmpipe.npm.lock_version import is_version_1
+        from pmpipe.npm.locks.lock_conflict import without_conflicts
+        from pmpipe.npm.locks.lock_version import is_version_1
 
         merged = without_conflicts(self.lock, self.lock_file)
         return merged.had_conflict or is_version_1(merged.data)
@@ -240,7 +240,7 @@ class Session:
             PmpipeError: a package.json or the lockfile cannot be used, they do not fit together, or a required package
                 does not fit this host.
         """
-        from pmpipe.planner import Wanted
+        from pmpipe.planning.planner import Wanted
 
         return Wanted(
             self.folder,
@@ -292,7 +292,7 @@ class Session:
             store.close()
 
     def _work_out(self, store: Store, tell: Tell) -> None:
-        from pmpipe.certain import certain_packages, encode, first_missing
+        from pmpipe.planning.certain import certain_packages, encode, first_missing
 
         omit = frozenset(self.config.omit).difference(self.config.include)
 
@@ -304,7 +304,7 @@ class Session:
 
     @property
     def child(self) -> Aside | None:
-        """Who is finding out what tree is wanted; it tells which packages are missing for sure (`pmpipe.certain`)."""
+        """Who is finding out what tree is wanted; it tells what is missing for sure (`pmpipe.planning.certain`)."""
         return self._child
 
     def stop_working_out(self) -> None:
@@ -402,19 +402,19 @@ class Session:
         built: Collection[PackagePath] = (),
         digests: Mapping[PackagePath, str] | None = None,
     ) -> bytes:
-        """The text of the hidden lockfile; what it is made for: see `pmpipe.hidden_lockfile.MakeHiddenLockfile`."""
-        from pmpipe.npm.hidden_lockfile import hidden_lockfile, in_layout_of
-        from pmpipe.npm.json_text import without_bom
+        """The text of the hidden lockfile, see `pmpipe.tree.hidden_lockfile.MakeHiddenLockfile`."""
+        from pmpipe.npm.locks.hidden_lockfile import hidden_lockfile, in_layout_of
+        from pmpipe.npm.texts.json_text import without_bom
 
         unresolved: frozenset[PackagePath] = frozenset()
         if self._may_say_where_packages_are:
-            from pmpipe.npm.lock_origin import from_registry
+            from pmpipe.npm.locks.lock_origin import from_registry
 
             unresolved = from_registry(self.locked.graph)
         anew = None
         if self._goes_on_with_drifted_lock:
             # loaded only here: hardly any lock is left as it is then
-            from pmpipe.folder_entries import entries_as_read
+            from pmpipe.project.folder_entries import entries_as_read
 
             anew = entries_as_read(self.locked.graph)
         text = hidden_lockfile(without_bom(self.lock), installed, unresolved, built, anew, digests)
@@ -444,7 +444,7 @@ class Session:
 
     def means(self, store: Store, damaged: frozenset[str] = frozenset()) -> Means:
         """What packages are made from."""
-        from pmpipe.planner import Means
+        from pmpipe.planning.planner import Means
 
         config = self.config
         return Means(store, config.registries, config.clone_method, damaged, with_bins=config.bin_links)

@@ -2,7 +2,7 @@
 
 ::
 
-    <root>/v1/sha512/ab/ab12…/    one package, unpacked, with its index (see `stages.entry`)
+    <root>/v1/sha512/ab/ab12…/    one package, unpacked, with its index (see `stages.entries.entry`)
     <root>/v1/git/ab/ab12…/       the same for a git commit, which has no tarball
     <root>/v1/patched/ab/ab12…/   the same for a package as a project's patch makes it
     <root>/v1/staging/            what is being written; nothing in it is ever read by another run
@@ -24,12 +24,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from pmpipe.errors import StoreError
-from pmpipe.file_lock import NoLocksError, flock
-from pmpipe.host import is_on_network
-from pmpipe.npm.text import printable
-from pmpipe.standing import STORE_VERSION
-from stages.entry import INDEX_NAME, EntryPath
-from stages.entry_removal import take_out
+from pmpipe.npm.texts.text import printable
+from pmpipe.system.file_lock import NoLocksError, flock
+from pmpipe.system.host import is_on_network
+from pmpipe.tree.standing import STORE_VERSION
+from stages.entries.entry import INDEX_NAME, EntryPath
+from stages.entries.entry_removal import take_out
 from stages.remove import remove_tree
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)

@@ -13,11 +13,11 @@ import time
 import msgspec
 
 from pmpipe.errors import StoreError
-from pmpipe.memory import RESOLUTIONS
-from pmpipe.standing import PROJECTS
 from pmpipe.store import Store
+from pmpipe.tree.memory import RESOLUTIONS
+from pmpipe.tree.standing import PROJECTS
 from stages.document_cache import FOLDER_NAME
-from stages.entry import INDEX_NAME
+from stages.entries.entry import INDEX_NAME
 
 #: For so long (seconds) no registry has confirmed a packument, although a use asks one long before; a resolution has
 #: not been worked out, which is once more if it is wanted; or no install has changed a project, which gets its record

@@ -2,8 +2,8 @@
 
 It waits once, on the results' channel, on every process's sentinel, and on the signals' wake-up socket; drains all
 results before it reports a death, because a result that was sent is a job that was done; and never blocks in a put.
-The processes belong to the caller, for one state machine may follow another (see `pmpipe.driving.Crew`); but whatever
-ends a run in another way than by its own end, no child is left when `run` returns.
+The processes belong to the caller, for one state machine may follow another (see `pmpipe.pipeline.driving.Crew`); but
+whatever ends a run in another way than by its own end, no child is left when `run` returns.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from pmpipe.interrupts import ignore_further_signals, signals_held_back
 from pmpipe.orders import (
     Dismiss,
     Event,
@@ -33,6 +32,7 @@ from pmpipe.orders import (
     WithdrawJob,
     WorkerDied,
 )
+from pmpipe.system.interrupts import ignore_further_signals, signals_held_back
 from pmpipe.workers import Workers
 from stages.messages import CachedDocument, Crashed, Job, JobId, Release, Result, Withdraw, decode_results
 from stages.signals import SIGNALS
@@ -50,7 +50,7 @@ class Machine(Protocol):
     """A state machine that the supervisor can drive.
 
     There are those of `pmpipe.scheduler` (installs) and of `pmpipe.resolving.machine`, and simple ones for what needs a
-    single stage (`pmpipe.one_stage`).
+    single stage (`pmpipe.pipeline.one_stage`).
     """
 
     def start(self) -> list[Order]:

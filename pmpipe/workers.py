@@ -20,8 +20,8 @@ from multiprocessing.context import ForkProcess
 
 import msgspec
 
-from pmpipe.interrupts import signals_held_back
 from pmpipe.orders import StageName, WorkerDied
+from pmpipe.system.interrupts import signals_held_back
 from stages.channel import MAXIMUM_DATAGRAM_BYTES, Channel
 from stages.messages import CachedDocument, Crashed, Job, decode_results, encode
 from stages.worker import IDLE, ROW_BYTES, JobBoard, become_worker, crash

@@ -29,8 +29,8 @@ from lockcheck.provider import Provider, drive
 from loopback.generated import GeneratedRegistry
 from loopback.server import LoopbackServer
 
-from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.npm.packument import Packument
+from pmpipe.npm.locks.lock_writer import write_lockfile
+from pmpipe.npm.packages.packument import Packument
 from pmpipe.resolver import AskPackument, Fed, IdealTree, Project, ResolveOptions, Resolver
 
 SIZES = (300, 1000, 3000, 10000)

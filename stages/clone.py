@@ -1,8 +1,8 @@
 """Store -> node_modules: fills package folders from store entries; also runs the comparing and the removing of folders.
 
 A package folder is made by ``mkdir`` for each folder that the index lists, and one hardlink, reflink or copy for each
-file (`stages.place`). The worker knows no state between jobs but which devices can share blocks. What a job could not
-finish it takes away again, so that after a failure a new folder is not there.
+file (`stages.entries.place`). The worker knows no state between jobs but which devices can share blocks. What a job
+could not finish it takes away again, so that after a failure a new folder is not there.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from pmpipe.npm.text import printable
-from stages.check import check
+from pmpipe.npm.texts.text import printable
+from stages.entries.check import check
+from stages.entries.layers import LayerProbe
+from stages.entries.opened_entry import FOLDER_FLAGS, DamagedEntryError, OpenedEntry, opened_entry, path_text
+from stages.entries.place import Placing, ReflinkProbe
 from stages.failure import filesystem_failure
-from stages.layers import LayerProbe
 from stages.messages import Check, Clone, Cloned, Damaged, Failed, Job, Remove, Result
-from stages.opened_entry import FOLDER_FLAGS, DamagedEntryError, OpenedEntry, opened_entry, path_text
-from stages.place import Placing, ReflinkProbe
 from stages.remove import remove, remove_at, remove_tree
 from stages.worker import Handler
 

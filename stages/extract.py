@@ -17,12 +17,12 @@ from typing import TypeVar
 import msgspec
 
 from pmpipe.errors import ArchiveError, FilesystemError, IntegrityError, PmpipeError
-from pmpipe.npm.integrity import Digest, strongest
-from pmpipe.npm.text import printable
-from stages.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path, patched_entry_name
-from stages.entry_writer import Content, StagedEntry, discard, whole_index
-from stages.inflate import Inflater, is_gzip
-from stages.layout import Layout
+from pmpipe.npm.packages.integrity import Digest, strongest
+from pmpipe.npm.texts.text import printable
+from stages.entries.entry import EntryIndex, EntryPath, digest_entry_path, git_entry_path, patched_entry_name
+from stages.entries.entry_writer import Content, StagedEntry, discard, whole_index
+from stages.entries.opened_entry import DamagedEntryError, opened_entry
+from stages.entries.store_trouble import store_trouble
 from stages.messages import (
     ArchiveLimits,
     Damaged,
@@ -38,12 +38,12 @@ from stages.messages import (
     TarballFile,
     UsersFolder,
 )
-from stages.opened_entry import DamagedEntryError, opened_entry
-from stages.package_json import read_facts
-from stages.packlist import PackedFile, pack_folder, read_packed
-from stages.patched import published_files, require_integrity
-from stages.store_trouble import store_trouble
-from stages.tar import read_members
+from stages.unpacking.inflate import Inflater, is_gzip
+from stages.unpacking.layout import Layout
+from stages.unpacking.package_json import read_facts
+from stages.unpacking.packlist import PackedFile, pack_folder, read_packed
+from stages.unpacking.patched import published_files, require_integrity
+from stages.unpacking.tar import read_members
 from stages.worker import Handler
 
 SourceT = TypeVar("SourceT")
@@ -117,7 +117,7 @@ def _unpack(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
 def _extract_coded(job: Extract, content: memoryview, encoding: str, inflater: Inflater) -> Extracted:
     """Make an entry of a tarball that the server says is under a content coding."""
     # loaded only here: no registry does so by itself
-    from stages.content_coding import HINT, said_of, without_coding
+    from stages.fetching.content_coding import HINT, said_of, without_coding
 
     decoded, chosen = None, content
     if not (job.integrity and _matches(job, content)):

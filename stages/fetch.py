@@ -118,7 +118,7 @@ def run_fetch(settings: FetchSettings, arena: mmap, jobs: Channel, results: Chan
         board: is told which job is in hand.
     """
     try:
-        from stages.fetch_worker import FetchWorker
+        from stages.fetching.fetch_worker import FetchWorker
 
         FetchWorker(settings, arena, jobs, results, board).run()
     except BaseException:  # noqa: BLE001 - whatever it is, the run must fail with this traceback

@@ -13,12 +13,12 @@ import os
 import stat
 from collections.abc import Iterable
 
-from pmpipe.npm.bins import unix_hashbang
-from pmpipe.npm.text import printable
+from pmpipe.npm.manifests.bins import unix_hashbang
+from pmpipe.npm.texts.text import printable
+from stages.entries.opened_entry import ABSENT
+from stages.entries.place import write_all
 from stages.failure import filesystem_failure
 from stages.messages import Failed, Job, LinkBins, Linked, Result, Symlink
-from stages.opened_entry import ABSENT
-from stages.place import write_all
 from stages.remove import remove_tree
 from stages.worker import Handler
 

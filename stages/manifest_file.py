@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.texts.json_text import without_bom
 
 
 def read_document(folder: str) -> dict[str, Any]:

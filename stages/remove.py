@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Sequence
 
-from pmpipe.npm.text import printable
+from pmpipe.npm.texts.text import printable
 from stages.failure import filesystem_failure
 from stages.messages import Failed, Remove, Removed
 

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from pmpipe.errors import ScriptError
-from pmpipe.npm.lifecycle import GYP_FILE, command_of, search_path
-from pmpipe.npm.package_variables import package_variables
-from pmpipe.npm.script_heading import script_heading
+from pmpipe.npm.scripts.lifecycle import GYP_FILE, command_of, search_path
+from pmpipe.npm.scripts.package_variables import package_variables
+from pmpipe.npm.scripts.script_heading import script_heading
 from stages.manifest_file import read_document
 from stages.messages import Failed, Job, Result, RunScript, ScriptRan
 from stages.script_process import ScriptProcess, ended_by_sigterm

@@ -15,10 +15,10 @@ import pytest
 from support.leftovers import nothing_is_left
 from support.packages import make_lock, make_package
 
-from pmpipe.change_order import Wish, change_order
-from pmpipe.change_resolver import Action
+from pmpipe.changing.change_resolver import Action
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
-from pmpipe.find_project import find_project
+from pmpipe.project.find_project import find_project
+from pmpipe.resolving.change_order import Wish, change_order
 from pmpipe.session import Session
 from pmpipe.store import Store
 

@@ -18,8 +18,8 @@ from support.permissions import let_others_reach
 
 from pmpipe.errors import StoreError
 from pmpipe.store import Store
-from stages import entry_removal
-from stages.entry import INDEX_NAME
+from stages.entries import entry_removal
+from stages.entries.entry import INDEX_NAME
 from stages.remove import remove_tree
 
 

@@ -12,10 +12,10 @@ import pytest
 from support.entries import make_entry
 
 from pmpipe.errors import StoreError
-from pmpipe.memory import RESOLUTIONS
-from pmpipe.standing import PROJECTS
 from pmpipe.store import Store
 from pmpipe.store_prune import Pruned, prune
+from pmpipe.tree.memory import RESOLUTIONS
+from pmpipe.tree.standing import PROJECTS
 from stages.document_cache import FOLDER_NAME
 
 MONTH_S = 30 * 86_400
@@ -114,7 +114,7 @@ import sys; sys.path[:] = {sys.path!r}
 from pmpipe.store import Store
 from pmpipe.store_prune import prune
 from pmpipe.errors import StoreError
-from pmpipe.standing import PROJECTS
+from pmpipe.tree.standing import PROJECTS
 {drop}
 store = Store({store.root!r})
 store.open()

@@ -22,11 +22,11 @@ from support.leftovers import nothing_is_left
 from support.project import processes_of, wait_until
 
 from pmpipe import supervisor
-from pmpipe.driving import Crew, drive
 from pmpipe.errors import WorkerCrashError
-from pmpipe.interrupts import CancelledError, cancel_on_signals
 from pmpipe.orders import Dismiss, Event, Finish, Interrupted, Order, StageName, Start, Stop, WorkerDied
+from pmpipe.pipeline.driving import Crew, drive
 from pmpipe.supervisor import Cancelled, CrashReport, Finished, Outcome, Supervisor
+from pmpipe.system.interrupts import CancelledError, cancel_on_signals
 from pmpipe.workers import Stage, Workers
 from stages.channel import Channel
 from stages.messages import (

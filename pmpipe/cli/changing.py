@@ -7,20 +7,20 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from pmpipe.change_order import Wish, change_order
-from pmpipe.change_resolver import Action
-from pmpipe.choice import Choice
+from pmpipe.changing.change_resolver import Action
 from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.own_scripts import run_change_scripts
 from pmpipe.cli.wording import some_of
-from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import LockfileError, UsageError
-from pmpipe.find_project import find_root, ignored_settings, require_local
-from pmpipe.project_lock import project_folder, project_lock
-from pmpipe.project_write import recover
+from pmpipe.installing.dev_engines import require_dev_engines
+from pmpipe.project.find_project import find_root, ignored_settings, require_local
+from pmpipe.project.project_lock import project_folder, project_lock
+from pmpipe.project.project_write import recover
+from pmpipe.resolving.change_order import Wish, change_order
 from pmpipe.session import Session
+from pmpipe.settings.choice import Choice
 
 _ACTIONS = {
     "install": Action.ADD,

@@ -11,7 +11,7 @@ from typing import Any
 
 from pmpipe.cli.output import Output
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.text import for_reader
+from pmpipe.npm.texts.text import for_reader
 
 
 def tell_failure(error: PmpipeError) -> None:

@@ -6,26 +6,26 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 
-from pmpipe.change_order import saving_of
-from pmpipe.change_resolver import Action, ChangeOrder
+from pmpipe.changing.change_resolver import Action, ChangeOrder
+from pmpipe.changing.manifest_change import NAMES_TO_REMOVE, NAMES_TO_UPDATE, check_names, told_in_vain
+from pmpipe.changing.requested import read_arguments
 from pmpipe.cli.installing import Extent, install
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
-from pmpipe.config import Config
 from pmpipe.errors import FilesystemError, ManifestError, UsageError
-from pmpipe.find_project import working_folder
-from pmpipe.global_folder import GlobalFolder
-from pmpipe.install_request import Arrival
-from pmpipe.manifest_change import NAMES_TO_REMOVE, NAMES_TO_UPDATE, check_names, told_in_vain
-from pmpipe.npm.manifest import read_manifest
-from pmpipe.npm.manifest_text import NO_MANIFEST
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.text import plural
-from pmpipe.project_files import MANIFEST
-from pmpipe.project_lock import project_lock
-from pmpipe.requested import read_arguments
+from pmpipe.installing.global_folder import GlobalFolder
+from pmpipe.installing.install_request import Arrival
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.npm.manifests.manifest import read_manifest
+from pmpipe.npm.manifests.manifest_text import NO_MANIFEST
+from pmpipe.npm.texts.text import plural
+from pmpipe.project.find_project import working_folder
+from pmpipe.project.project_files import MANIFEST
+from pmpipe.project.project_lock import project_lock
 from pmpipe.resolver.project import Project
+from pmpipe.resolving.change_order import saving_of
 from pmpipe.session import Session
+from pmpipe.settings.config import Config
 
 #: npm lays global packages out in one way only, and leaves nothing out of them
 _ALWAYS = {

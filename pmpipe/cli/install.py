@@ -11,12 +11,12 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.own_scripts import may_run_scripts, run_change_scripts, run_events
 from pmpipe.cli.wording import some_of
-from pmpipe.dev_engines import require_dev_engines
 from pmpipe.errors import UsageError
-from pmpipe.find_project import find_root, ignored_settings, require_local
-from pmpipe.npm.lifecycle import EARLY_EVENTS, PROJECT_EVENTS
-from pmpipe.project_lock import project_lock
-from pmpipe.project_write import recover
+from pmpipe.installing.dev_engines import require_dev_engines
+from pmpipe.npm.scripts.lifecycle import EARLY_EVENTS, PROJECT_EVENTS
+from pmpipe.project.find_project import find_root, ignored_settings, require_local
+from pmpipe.project.project_lock import project_lock
+from pmpipe.project.project_write import recover
 from pmpipe.session import Session
 
 
@@ -101,15 +101,15 @@ def _install(line: CommandLine, session: Session, output: Output, started: float
     """Install; whether anything in node_modules has changed."""
     with ExitStack() as ending:
         ending.enter_context(session.working_ahead())
-        from pmpipe.install_crew import InstallCrew
+        from pmpipe.installing.install_crew import InstallCrew
 
         crew = ending.enter_context(InstallCrew(session))
         crew.get_ready(session)
         if line.command == "install":
             crew.begin_before_resolver(session)
         # a third of all there is to import
-        from pmpipe.choice import Choice
         from pmpipe.cli.installing import Extent, install
+        from pmpipe.settings.choice import Choice
 
         choice = Choice.of(session.config, os.getcwd(), workspace)
         return install(line, session, output, started, Extent(choice=choice), crew).changes_tree

@@ -14,18 +14,18 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import ScriptError, UsageError
-from pmpipe.find_project import find_root
 from pmpipe.lifecycle.gate import ScriptGate
 from pmpipe.lifecycle.review import Subject, called, grouped, subjects, unreviewed
 from pmpipe.lifecycle.standing_tree import known_tree
-from pmpipe.missing_files import no_manifest
-from pmpipe.npm.manifest import read_manifest
-from pmpipe.npm.manifest_text import ManifestText, read_manifest_text
-from pmpipe.npm.script_approval import Candidate, Changed, Unused, approve, deny, unused
-from pmpipe.npm.text import plural, printable
-from pmpipe.project_files import MANIFEST, read_file
-from pmpipe.project_lock import project_lock
-from pmpipe.project_write import ProjectWrite, recover
+from pmpipe.npm.manifests.manifest import read_manifest
+from pmpipe.npm.manifests.manifest_text import ManifestText, read_manifest_text
+from pmpipe.npm.scripts.script_approval import Candidate, Changed, Unused, approve, deny, unused
+from pmpipe.npm.texts.text import plural, printable
+from pmpipe.project.find_project import find_root
+from pmpipe.project.missing_files import no_manifest
+from pmpipe.project.project_files import MANIFEST, read_file
+from pmpipe.project.project_lock import project_lock
+from pmpipe.project.project_write import ProjectWrite, recover
 from pmpipe.session import Session
 
 _FIELD = "allowScripts"

@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe.choice import Choice
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import LockfileError, PmpipeError
-from pmpipe.install import Install
-from pmpipe.install_crew import InstallCrew
-from pmpipe.install_request import Arrival, Request, Summary
-from pmpipe.interrupts import CancelledError
-from pmpipe.npm.text import plural
-from pmpipe.planner import Wanted
-from pmpipe.repair import diagnose
+from pmpipe.installing.install import Install
+from pmpipe.installing.install_crew import InstallCrew
+from pmpipe.installing.install_request import Arrival, Request, Summary
+from pmpipe.installing.repair import diagnose
+from pmpipe.npm.texts.text import plural
+from pmpipe.planning.planner import Wanted
 from pmpipe.session import Session
-from pmpipe.sources import lacks_digest
+from pmpipe.settings.choice import Choice
 from pmpipe.store import Store
+from pmpipe.system.interrupts import CancelledError
+from pmpipe.tree.sources import lacks_digest
 
 if TYPE_CHECKING:
     # an install from a lockfile that will do pays for none of these: resolving is a third of all there is to import
-    from pmpipe.change_resolver import ChangeOrder
-    from pmpipe.dependency_changes import DependencyChange
+    from pmpipe.changing.change_resolver import ChangeOrder
+    from pmpipe.changing.dependency_changes import DependencyChange
     from pmpipe.lifecycle.scripts import Scripts
-    from pmpipe.project_write import ProjectWrite
+    from pmpipe.project.project_write import ProjectWrite
     from pmpipe.resolving.made import Made
     from pmpipe.resolving.resolution import Resolved
 
@@ -146,7 +146,7 @@ class _Job(msgspec.Struct):
                 session.warnings += wanted.tree.warnings
                 return Summary(kept=wanted.tree.count())
             if wanted is None and not is_ci:
-                from pmpipe.frozen import require_unfrozen
+                from pmpipe.installing.frozen import require_unfrozen
 
                 require_unfrozen(session, self.store)
         return self._resolve(only_lock=only_lock, is_ci=is_ci)
@@ -154,7 +154,7 @@ class _Job(msgspec.Struct):
     def _is_version_1(self) -> bool:
         if self.session.is_tree_known:
             return False
-        from pmpipe.npm.lock_version import is_version_1
+        from pmpipe.npm.locks.lock_version import is_version_1
 
         return is_version_1(self.session.lock)
 
@@ -172,7 +172,7 @@ class _Job(msgspec.Struct):
         )
 
     def _is_frozen(self) -> bool:
-        from pmpipe.frozen import is_frozen
+        from pmpipe.installing.frozen import is_frozen
 
         return is_frozen(self.session)
 
@@ -186,7 +186,7 @@ class _Job(msgspec.Struct):
         made = resolved.made
         self._adopt(made, is_ci=is_ci)
         if is_ci:
-            from pmpipe.frozen import require_same_versions
+            from pmpipe.installing.frozen import require_same_versions
 
             require_same_versions(session, old)
         write = self._write(made) if not is_ci else None
@@ -229,8 +229,8 @@ class _Job(msgspec.Struct):
 
     def _tell_of_other_files(self, resolved: Resolved) -> str:
         """Warn of what other package managers' files say and was not heeded; the lockfile that was taken up, if any."""
-        from pmpipe.foreign_locks import first_lock, overruled_locks, unread_locks
-        from pmpipe.pnpm_settings import unheeded_settings
+        from pmpipe.foreign.pnpm_settings import unheeded_settings
+        from pmpipe.project.foreign_locks import first_lock, overruled_locks, unread_locks
 
         session, inputs = self.session, self.crew.resolve_inputs
         assert inputs is not None, "the resolution is over"
@@ -247,7 +247,7 @@ class _Job(msgspec.Struct):
 
     def _adopt(self, made: Made, *, is_ci: bool) -> None:
         """Go on with the lock that was made."""
-        from pmpipe.frozen import under_head_of
+        from pmpipe.installing.frozen import under_head_of
         from pmpipe.resolving.inputs import is_global
 
         session = self.session
@@ -266,7 +266,7 @@ class _Job(msgspec.Struct):
         order = self.extent.order
         if not old and order is None:
             return []
-        from pmpipe.dependency_changes import dependency_changes
+        from pmpipe.changing.dependency_changes import dependency_changes
 
         manifests = {} if order is None else {path: one.document for path, one in order.manifests.items()}
         changes = dependency_changes(old, made.lock, manifests)
@@ -274,13 +274,13 @@ class _Job(msgspec.Struct):
         return [msgspec.structs.replace(one, kind=kind) for one in changes] if kind else changes
 
     def _unheeded_registries(self) -> list[str]:
-        from pmpipe.foreign_registries import unheeded_registries
+        from pmpipe.foreign.foreign_registries import unheeded_registries
 
         return unheeded_registries(self.session.folder, self.session.config.registries)
 
     def _write(self, made: Made) -> ProjectWrite:
-        from pmpipe.project_files import YARN_LOCK
-        from pmpipe.project_write import ProjectWrite
+        from pmpipe.project.project_files import YARN_LOCK
+        from pmpipe.project.project_write import ProjectWrite
 
         session = self.session
         files = {**made.manifests} if made.saves_manifests else {}
@@ -298,7 +298,7 @@ class _Job(msgspec.Struct):
     ) -> Summary:
         session, config, line = self.session, self.session.config, self.line
         if self.extent.choice.limits:
-            from pmpipe.chosen_part import limit
+            from pmpipe.installing.chosen_part import limit
 
             choice = self.extent.choice
             prunes = choice.none and line.command == "prune"
@@ -340,7 +340,7 @@ class _Job(msgspec.Struct):
         if built and (line.command == "ci" or not config.save or self._is_frozen()):
             built = []
         if (summary.recorded or built) and config.package_lock and has_lock:
-            from pmpipe.lock_record import complete_lockfile
+            from pmpipe.project.lock_record import complete_lockfile
 
             complete_lockfile(f"{session.folder}/{session.lock_file}", summary.recorded, built)
         warnings += about_scripts(scripts)
@@ -391,7 +391,7 @@ def about_scripts(scripts: Scripts) -> Iterator[str]:
 
 def _allowed_elsewhere(folder: str, labels: Collection[str]) -> Iterator[str]:
     """Warnings about packages that another package manager is told to build; it does not go without saying here."""
-    from pmpipe.allowed_elsewhere import allowed_elsewhere
+    from pmpipe.foreign.allowed_elsewhere import allowed_elsewhere
 
     names = list(dict.fromkeys(label.rpartition("@")[0] for label in labels))
     for place, allowed in allowed_elsewhere(folder, names).items():

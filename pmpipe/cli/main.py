@@ -14,7 +14,7 @@ from pmpipe.cli.options import CommandLine, parse
 from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, PmpipeError, SignalError
 
 if TYPE_CHECKING:
-    from pmpipe.interrupts import CancelledError
+    from pmpipe.system.interrupts import CancelledError
 
 Command = Callable[[CommandLine, Mapping[str, str]], int]
 
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         OutputError: standard output cannot be written.
     """
     from pmpipe.cli.output import OutputError, tell_error
-    from pmpipe.interrupts import CancelledError, cancel_on_signals
+    from pmpipe.system.interrupts import CancelledError, cancel_on_signals
 
     try:
         with cancel_on_signals():
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except SystemExit:
         return 0  # the help or the version was asked for, and has been printed
     except PmpipeError as error:
-        from pmpipe.npm.text import for_reader
+        from pmpipe.npm.texts.text import for_reader
 
         # whatever texts of a lockfile or registry are in it, none may steer the terminal or tell a secret
         tell_error("\n".join(map(for_reader, str(error).split("\n"))))

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import UsageError
-from pmpipe.npm.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS, Setting
+from pmpipe.npm.config.settings import OTHER_NPM_SETTINGS, OTHER_NPM_SWITCHES, SETTINGS, Setting
 
 #: What stands for another flag, without the dashes: npm takes any number of them. Those that are not npm's are `dir`,
 #: `cwd` (yarn, bun), `lockfile-only` and `no-lockfile` (pnpm): npm takes `cwd` for three letters, `no-lockfile` for
@@ -102,7 +102,7 @@ class CommandLine(msgspec.Struct):
     Attributes:
         command: one of ``_COMMANDS``, except that ``add`` is ``install``, as in npm.
         words: positional arguments behind the command.
-        settings: flags by npm's setting names, for `pmpipe.config.Config.load`.
+        settings: flags by npm's setting names, for `pmpipe.settings.config.Config.load`.
         repair: ``--repair`` was given.
         durable: ``--durable`` was given.
     """

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, ClassVar, TextIO
 
-from pmpipe.npm.text import for_reader
+from pmpipe.npm.texts.text import for_reader
 
 _LEVELS = ("silent", "error", "warn", "notice", "http", "info", "verbose", "silly")
 

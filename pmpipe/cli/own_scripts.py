@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pmpipe.cli.output import Output
-from pmpipe.npm.lifecycle import CHANGE_EVENTS, EARLY_EVENTS
+from pmpipe.npm.scripts.lifecycle import CHANGE_EVENTS, EARLY_EVENTS
 from pmpipe.session import Session
 
 
@@ -30,9 +30,9 @@ def run_events(session: Session, output: Output, command: str, events: tuple[str
 
     if not has_scripts(session.folder, events):
         return
-    from pmpipe.interrupts import CancelledError
     from pmpipe.lifecycle.environment import script_environment
     from pmpipe.lifecycle.own import run_own_scripts
+    from pmpipe.system.interrupts import CancelledError
 
     environment = script_environment(session.config, session.environ, command)
     say = output.note if output.json else output.say

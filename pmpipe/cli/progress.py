@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pmpipe.cli.wording import megabytes, some_of
-from pmpipe.npm.text import plural, printable
+from pmpipe.npm.texts.text import plural, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -165,7 +165,7 @@ def _is_terminal() -> bool:
 
 def _is_looked_at(environ: Mapping[str, str]) -> bool:
     """Whether the terminal is no log: build servers give one to what they run, and keep all that is written over."""
-    from pmpipe.frozen import runs_in_ci
+    from pmpipe.installing.frozen import runs_in_ci
 
     return environ.get("TERM") != "dumb" and not runs_in_ci(environ)
 

@@ -13,26 +13,26 @@ from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.wording import some_of
-from pmpipe.dev_engines import require_dev_engines
-from pmpipe.find_project import find_root
-from pmpipe.install_crew import InstallCrew
+from pmpipe.installing.dev_engines import require_dev_engines
+from pmpipe.installing.install_crew import InstallCrew
 from pmpipe.lifecycle.making import make_scripts
 from pmpipe.lifecycle.rebuild import PUT_RIGHT, Rebuild, named
 from pmpipe.lifecycle.standing_tree import StandingTree, standing_tree
-from pmpipe.npm.lock_graph import EdgeType
-from pmpipe.npm.text import plural
-from pmpipe.pipeline import install_settings
+from pmpipe.npm.locks.lock_graph import EdgeType
+from pmpipe.npm.texts.text import plural
+from pmpipe.pipeline.pipeline import install_settings
+from pmpipe.pipeline.report import failures_error
 from pmpipe.plan import Plan
-from pmpipe.project_files import HIDDEN_LOCKFILE, read_file
-from pmpipe.project_lock import project_lock
-from pmpipe.project_write import recover
-from pmpipe.report import failures_error
+from pmpipe.project.find_project import find_root
+from pmpipe.project.project_files import HIDDEN_LOCKFILE, read_file
+from pmpipe.project.project_lock import project_lock
+from pmpipe.project.project_write import recover
 from pmpipe.scheduler import Scheduler
 from pmpipe.session import Session
-from pmpipe.standing import forget
 from pmpipe.store import Store
-from pmpipe.wanted import WantedPackage
-from pmpipe.whole_file import write_whole
+from pmpipe.system.whole_file import write_whole
+from pmpipe.tree.standing import forget
+from pmpipe.tree.wanted import WantedPackage
 
 
 def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pmpipe import host
-from pmpipe.checking import CheckTask
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output
 from pmpipe.cli.wording import megabytes
-from pmpipe.config import Config
-from pmpipe.driving import check
 from pmpipe.errors import EXIT_FAILURE, UsageError
-from pmpipe.find_project import find_project
-from pmpipe.npm.text import plural, printable
-from pmpipe.pipeline import sizes_for
+from pmpipe.npm.texts.text import plural, printable
+from pmpipe.pipeline.checking import CheckTask
+from pmpipe.pipeline.driving import check
+from pmpipe.pipeline.pipeline import sizes_for
+from pmpipe.project.find_project import find_project
+from pmpipe.settings.config import Config
 from pmpipe.store import Store
 from pmpipe.store_prune import prune
+from pmpipe.system import host
 
 
 def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:

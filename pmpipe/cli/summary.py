@@ -8,13 +8,13 @@ import msgspec
 
 from pmpipe.cli.output import Output
 from pmpipe.cli.wording import megabytes
-from pmpipe.npm.text import plural, printable, without_credentials
+from pmpipe.npm.texts.text import plural, printable, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pmpipe.dependency_changes import DependencyChange
-    from pmpipe.install_request import Summary
+    from pmpipe.changing.dependency_changes import DependencyChange
+    from pmpipe.installing.install_request import Summary
 
 #: So many dependencies that have changed are listed.
 _CHANGED = 20
@@ -23,7 +23,7 @@ _CHANGED = 20
 def show_nothing_to_do(packages: int, output: Output, seconds: float) -> None:
     """The tree, of so many packages, is as the last install left it."""
     if output.json:
-        from pmpipe.install_request import Summary
+        from pmpipe.installing.install_request import Summary
 
         output.document(_document(Summary(kept=packages), seconds))
     else:

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Collection, Iterable
 
 from pmpipe.errors import UsageError
-from pmpipe.npm.settings import OTHER_NPM_SETTINGS, SETTINGS
-from pmpipe.npm.shown import shown
+from pmpipe.npm.config.settings import OTHER_NPM_SETTINGS, SETTINGS
+from pmpipe.npm.specs.shown import shown
 
 _OTHER_COMMANDS = (
     "access add-user adduser audit author bin bugs c cache config create deprecate diff dist-tag dist-tags docs "

@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from pmpipe.choice import Choice
-from pmpipe.chosen_part import limit
 from pmpipe.cli.options import CommandLine
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import EXIT_FAILURE, UsageError
-from pmpipe.find_project import find_root
+from pmpipe.installing.chosen_part import limit
+from pmpipe.installing.repair import Diagnosis, diagnose
 from pmpipe.lifecycle.gate import ScriptGate, built_packages
 from pmpipe.lifecycle.standing_tree import standing_tree
 from pmpipe.lifecycle.unrun import read_waiting
-from pmpipe.npm.lock_version import is_version_1
-from pmpipe.npm.text import plural, printable
-from pmpipe.project import read_hidden_lockfile
-from pmpipe.project_lock import project_lock
-from pmpipe.repair import Diagnosis, diagnose
+from pmpipe.npm.locks.lock_version import is_version_1
+from pmpipe.npm.texts.text import plural, printable
+from pmpipe.pipeline.sizing import pipeline_sizes
+from pmpipe.project.find_project import find_root
+from pmpipe.project.project import read_hidden_lockfile
+from pmpipe.project.project_lock import project_lock
 from pmpipe.session import Session
-from pmpipe.sizing import pipeline_sizes
+from pmpipe.settings.choice import Choice
 from pmpipe.store import Store
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from pmpipe.driving import Crew
 from pmpipe.errors import EXIT_BY_SIGNAL, EXIT_FAILURE, PmpipeError, ProblemsError, ScriptError
 from pmpipe.lifecycle.script_run import ScriptFailure, ScriptRun, ScriptTask
-from pmpipe.npm.lifecycle import EVENTS_BEFORE_BINS
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.text import printable
-from pmpipe.pipeline import script_stage
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.npm.scripts.lifecycle import EVENTS_BEFORE_BINS
+from pmpipe.npm.texts.text import printable
+from pmpipe.pipeline.driving import Crew
+from pmpipe.pipeline.pipeline import script_stage
 from stages.messages import Failed
 from stages.messages.scripting import ShownOn
 

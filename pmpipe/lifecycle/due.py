@@ -6,10 +6,10 @@ import os
 
 from pmpipe.lifecycle.folders import has_link_scripts, is_own
 from pmpipe.lifecycle.unrun import read_waiting
-from pmpipe.npm.package_path import PackagePath, is_installed
+from pmpipe.npm.locks.package_path import PackagePath, is_installed
 from pmpipe.session import Session
-from pmpipe.standing import STORE_VERSION, recorded_links
-from pmpipe.wanted import holder_of
+from pmpipe.tree.standing import STORE_VERSION, recorded_links
+from pmpipe.tree.wanted import holder_of
 
 
 def is_any_due(session: Session) -> bool:

@@ -13,16 +13,16 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pmpipe import user_agent
-from pmpipe.config import Config
 from pmpipe.lifecycle.gate import PREPARED
-from pmpipe.npm.auth import AUTH_FIELDS
-from pmpipe.npm.npm_version import npm_version_for
-from pmpipe.npm.npmrc import js_text
-from pmpipe.npm.settings import SETTINGS, SettingValue
-from pmpipe.programs import find_program
-from pmpipe.project_lock import AT_WORK
-from pmpipe.user_folders import home_folder
+from pmpipe.npm.config.auth import AUTH_FIELDS
+from pmpipe.npm.config.npmrc import js_text
+from pmpipe.npm.config.settings import SETTINGS, SettingValue
+from pmpipe.npm.packages.npm_version import npm_version_for
+from pmpipe.project.project_lock import AT_WORK
+from pmpipe.settings import user_agent
+from pmpipe.settings.config import Config
+from pmpipe.system.programs import find_program
+from pmpipe.system.user_folders import home_folder
 from stages.manifest_file import read_document
 
 #: Settings that npm does not hand down: they are about this one call.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, EARLY_EVENTS, GYP_FILE, LINK_EVENTS, has_command
-from pmpipe.npm.package_path import PackagePath, is_installed
+from pmpipe.npm.locks.package_path import PackagePath, is_installed
+from pmpipe.npm.scripts.lifecycle import DEPENDENCY_EVENTS, EARLY_EVENTS, GYP_FILE, LINK_EVENTS, has_command
 from stages.manifest_file import read_document
 
 
@@ -40,7 +40,7 @@ def has_early_scripts(folder: str) -> bool:
     document = read_document(folder)
     if not has_command(document, EARLY_EVENTS, has_gyp_file=False):
         return False  # nearly every project
-    from pmpipe.npm.npm_version import follows_npm_12, npm_version_for
+    from pmpipe.npm.packages.npm_version import follows_npm_12, npm_version_for
 
     return follows_npm_12(npm_version_for(document))
 

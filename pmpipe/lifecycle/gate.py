@@ -2,7 +2,7 @@
 
 npm runs what nobody has denied, and warns; here only what is allowed runs. Everything else is npm's: the field
 ``allowScripts``, the setting ``allow-scripts``, ``strict-allow-scripts`` and ``dangerously-allow-all-scripts``, and how
-a name in them is matched (`pmpipe.npm.script_policy`).
+a name in them is matched (`pmpipe.npm.scripts.script_policy`).
 
 Source: npm's ``lib/utils/resolve-allow-scripts.js`` and ``strict-allow-scripts-preflight.js``.
 """
@@ -19,17 +19,17 @@ import msgspec
 from pmpipe.errors import ScriptError
 from pmpipe.lifecycle.folders import has_link_scripts, is_own
 from pmpipe.lifecycle.unrun import Unrun, Waiting
-from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.text import plural
-from pmpipe.sources import as_prepared, git_key
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.npm.texts.json_text import without_bom
+from pmpipe.npm.texts.text import plural
+from pmpipe.tree.sources import as_prepared, git_key
 
 if TYPE_CHECKING:
     # most projects say nothing about scripts, and pay for none of this
-    from pmpipe.config import Config
-    from pmpipe.npm.script_policy import ScriptPolicy, ScriptSource
+    from pmpipe.npm.scripts.script_policy import ScriptPolicy, ScriptSource
     from pmpipe.session import Session
-    from pmpipe.wanted import WantedPackage, WantedTree
+    from pmpipe.settings.config import Config
+    from pmpipe.tree.wanted import WantedPackage, WantedTree
 
 
 class ScriptGate:
@@ -79,7 +79,7 @@ class ScriptGate:
         """The policy for a project, or for what is installed globally."""
 
         def from_registry() -> frozenset[PackagePath]:
-            from pmpipe.npm.lock_origin import from_registry
+            from pmpipe.npm.locks.lock_origin import from_registry
 
             return from_registry(session.locked.graph)
 
@@ -115,7 +115,7 @@ class ScriptGate:
 
     def source(self, package: WantedPackage) -> ScriptSource:
         """Where a package comes from, for the policy."""
-        from pmpipe.npm.script_policy import ScriptSource
+        from pmpipe.npm.scripts.script_policy import ScriptSource
 
         if package.link_target is not None:
             folder = os.path.normpath(f"{self._project}/{package.link_target}")
@@ -215,7 +215,7 @@ def _policy(
         project: absolute path of the project.
         home: the user's.
     """
-    from pmpipe.npm.script_policy import ScriptPolicy, checked_entries, entries_of_list
+    from pmpipe.npm.scripts.script_policy import ScriptPolicy, checked_entries, entries_of_list
 
     places: list[tuple[str, Mapping[str, object]]] = [
         ("the command line", entries_of_list(config.allow_scripts_now)),

@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from pmpipe.errors import ScriptError
-from pmpipe.interrupts import signals_held_back
 from pmpipe.lifecycle.building import ended_how, exit_status, hint_for
 from pmpipe.lifecycle.environment import ScriptEnvironment
-from pmpipe.npm.lifecycle import EARLY_EVENTS, GYP_FILE, PROJECT_EVENTS, command_of, search_path
-from pmpipe.npm.package_variables import label_of
-from pmpipe.npm.script_heading import script_heading
-from pmpipe.npm.text import printable
+from pmpipe.npm.scripts.lifecycle import EARLY_EVENTS, GYP_FILE, PROJECT_EVENTS, command_of, search_path
+from pmpipe.npm.scripts.package_variables import label_of
+from pmpipe.npm.scripts.script_heading import script_heading
+from pmpipe.npm.texts.text import printable
+from pmpipe.system.interrupts import signals_held_back
 from stages.manifest_file import read_document
 from stages.script import not_started, script_variables
 from stages.script_process import begin_script

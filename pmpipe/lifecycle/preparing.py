@@ -14,10 +14,10 @@ import sys
 from collections.abc import Mapping
 
 import pmpipe
-from pmpipe.config import Config
 from pmpipe.lifecycle.environment import ScriptEnvironment
 from pmpipe.lifecycle.gate import PREPARED
-from pmpipe.wanted import WantedTree
+from pmpipe.settings.config import Config
+from pmpipe.tree.wanted import WantedTree
 from stages.messages import Preparation
 
 #: What matters of npm's flags for it: whatever the caller omits or leaves alone, this install is a whole one. That the

@@ -15,22 +15,22 @@ from contextlib import contextmanager
 import msgspec
 
 from pmpipe.errors import FilesystemError, InvalidSpecError, UsageError
-from pmpipe.installed import survey
-from pmpipe.interrupts import CancelledError, signals_ignored
 from pmpipe.lifecycle.scripts import Scripts
 from pmpipe.lifecycle.step import ScriptStep
 from pmpipe.lifecycle.unrun import Unrun
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, GYP_FILE, has_command
-from pmpipe.npm.lockfile import installed_name
-from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.locks.lockfile import installed_name
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.npm.scripts.lifecycle import DEPENDENCY_EVENTS, GYP_FILE, has_command
 from pmpipe.npm.semver import satisfies
-from pmpipe.npm.shown import shown
-from pmpipe.npm.spec import parse_argument
-from pmpipe.npm.spec_types import DirectorySpec, RangeSpec, VersionSpec
+from pmpipe.npm.specs.shown import shown
+from pmpipe.npm.specs.spec import parse_argument
+from pmpipe.npm.specs.spec_types import DirectorySpec, RangeSpec, VersionSpec
 from pmpipe.plan import Plan
-from pmpipe.planner import Wanted, modules_folder_of
-from pmpipe.transaction import ModulesFolder
-from pmpipe.wanted import WantedPackage
+from pmpipe.planning.planner import Wanted, modules_folder_of
+from pmpipe.system.interrupts import CancelledError, signals_ignored
+from pmpipe.tree.installed import survey
+from pmpipe.tree.transaction import ModulesFolder
+from pmpipe.tree.wanted import WantedPackage
 from stages.manifest_file import read_document
 from stages.remove import remove_tree
 

@@ -15,14 +15,14 @@ import msgspec
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.lifecycle.gate import ScriptGate
-from pmpipe.npm.lifecycle import DEPENDENCY_EVENTS, GYP_FILE, command_of
-from pmpipe.npm.lockfile import installed_name
-from pmpipe.npm.script_approval import name_key
-from pmpipe.npm.script_source import ScriptSource, identify
+from pmpipe.npm.locks.lockfile import installed_name
+from pmpipe.npm.scripts.lifecycle import DEPENDENCY_EVENTS, GYP_FILE, command_of
+from pmpipe.npm.scripts.script_approval import name_key
+from pmpipe.npm.scripts.script_source import ScriptSource, identify
 from pmpipe.npm.semver import satisfies
-from pmpipe.npm.spec import parse_argument
-from pmpipe.npm.spec_types import RangeSpec, VersionSpec
-from pmpipe.wanted import WantedPackage, WantedTree
+from pmpipe.npm.specs.spec import parse_argument
+from pmpipe.npm.specs.spec_types import RangeSpec, VersionSpec
+from pmpipe.tree.wanted import WantedPackage, WantedTree
 from stages.manifest_file import read_document
 
 #: What a package is known to have scripts for that cannot be read.

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.one_stage import OneStageRun
+from pmpipe.npm.locks.package_path import PackagePath
 from pmpipe.orders import StageName
+from pmpipe.pipeline.one_stage import OneStageRun
 from stages.messages import Failed, Job, JobId, Result, RunScript, ScriptRan
 from stages.messages.scripting import ShownOn
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe import host
-from pmpipe.config import Config
 from pmpipe.lifecycle.folders import has_build_scripts, is_own
 from pmpipe.lifecycle.gate import ScriptGate, built_packages, linked_folders
 from pmpipe.lifecycle.unrun import Unrun, Waiting
-from pmpipe.npm.lifecycle import COPY_EVENTS, DEPENDENCY_EVENTS, LINK_EVENTS, command_of, has_command
-from pmpipe.npm.package_path import ROOT, PackagePath
-from pmpipe.sources import git_key
-from pmpipe.wanted import WantedPackage, WantedTree
+from pmpipe.npm.locks.package_path import ROOT, PackagePath
+from pmpipe.npm.scripts.lifecycle import COPY_EVENTS, DEPENDENCY_EVENTS, LINK_EVENTS, command_of, has_command
+from pmpipe.settings.config import Config
+from pmpipe.system import host
+from pmpipe.tree.sources import git_key
+from pmpipe.tree.wanted import WantedPackage, WantedTree
 from stages.manifest_file import read_document
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pmpipe.lifecycle.building import Builder
     from pmpipe.lifecycle.environment import ScriptEnvironment
     from pmpipe.lifecycle.script_run import ScriptTask
-    from pmpipe.npm.lockfile import Entry
+    from pmpipe.npm.locks.lockfile import Entry
 
 #: What to say of a failure that takes back all that was done.
 NOTHING_CHANGED = "nothing was changed; --ignore-scripts runs no scripts"
@@ -120,7 +120,7 @@ class Scripts(msgspec.Struct, dict=True):
 
         Raises:
             ScriptError: a script has failed, or there is no program that runs it.
-            WorkerCrashError, HostError, CancelledError: see `pmpipe.driving.Crew.drive`.
+            WorkerCrashError, HostError, CancelledError: see `pmpipe.pipeline.driving.Crew.drive`.
         """
         candidates = _with_scripts(tree, placed, gyp)
         verdicts = {package.location: self.gate.verdict(package) for package in candidates}
@@ -150,7 +150,7 @@ class Scripts(msgspec.Struct, dict=True):
 
         Raises:
             ScriptError: a script has failed; that of an optional package is no exception, as the folder is the user's.
-            WorkerCrashError, HostError, CancelledError: see `pmpipe.driving.Crew.drive`.
+            WorkerCrashError, HostError, CancelledError: see `pmpipe.pipeline.driving.Crew.drive`.
         """
         if self.config.ignore_scripts:
             return
@@ -219,7 +219,7 @@ class Scripts(msgspec.Struct, dict=True):
         ]
         if not found:
             return {}
-        from pmpipe.npm.package_variables import label_of
+        from pmpipe.npm.scripts.package_variables import label_of
 
         tasks = [self._task(package, folder, label_of(read_document(folder))) for package, folder in found]
         failed = self._builder.build(tasks, LINK_EVENTS, self._environment.own, relink, left_out_with)
@@ -269,14 +269,14 @@ class Scripts(msgspec.Struct, dict=True):
 
     @cached_property
     def _entries(self) -> dict[PackagePath, msgspec.Raw]:
-        from pmpipe.npm.json_text import without_bom
-        from pmpipe.npm.lockfile import raw_entries
+        from pmpipe.npm.locks.lockfile import raw_entries
+        from pmpipe.npm.texts.json_text import without_bom
 
         return raw_entries(without_bom(self.lock)) if self.lock else {}
 
     def _task(self, package: WantedPackage, folder: str, label: str) -> ScriptTask:
         from pmpipe.lifecycle.script_run import ScriptTask
-        from pmpipe.npm.lockfile import Entry
+        from pmpipe.npm.locks.lockfile import Entry
 
         raw = self._entries.get(package.location)
         variables = _flags(msgspec.json.decode(raw, type=Entry) if raw is not None else Entry())
@@ -289,8 +289,8 @@ class Scripts(msgspec.Struct, dict=True):
     def _own_task(self) -> ScriptTask:
         """The project itself. Its scripts have the environment that whoever called has given them."""
         from pmpipe.lifecycle.script_run import ScriptTask
-        from pmpipe.npm.lockfile import Entry
-        from pmpipe.npm.package_variables import label_of
+        from pmpipe.npm.locks.lockfile import Entry
+        from pmpipe.npm.scripts.package_variables import label_of
 
         environment = self._environment
         kept = {name: value for name, value in environment.own.items() if environment.dependencies.get(name) != value}

@@ -6,11 +6,11 @@ import os
 
 import msgspec
 
-from pmpipe.planner import Wanted
-from pmpipe.project import read_hidden_lockfile
+from pmpipe.planning.planner import Wanted
+from pmpipe.project.project import read_hidden_lockfile
 from pmpipe.session import Session
 from pmpipe.store import Store
-from pmpipe.wanted import WantedTree
+from pmpipe.tree.wanted import WantedTree
 
 
 class StandingTree(msgspec.Struct, frozen=True):

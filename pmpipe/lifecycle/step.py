@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable
 import msgspec
 
 from pmpipe.lifecycle.scripts import Scripts
-from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.locks.package_path import PackagePath
 from pmpipe.plan import BinLinks, Plan
-from pmpipe.planner import Wanted, bin_links
+from pmpipe.planning.planner import Wanted, bin_links
 
 
 class ScriptStep(msgspec.Struct):

@@ -10,10 +10,10 @@ import os
 
 import msgspec
 
-from pmpipe.memory import read_sealed, sealed
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.standing import project_file
-from pmpipe.wanted import WantedPackage
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.tree.memory import read_sealed, sealed
+from pmpipe.tree.standing import project_file
+from pmpipe.tree.wanted import WantedPackage
 
 
 class Unrun(msgspec.Struct, frozen=True, array_like=True, order=True):

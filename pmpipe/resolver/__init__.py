@@ -10,7 +10,7 @@ Nothing here does I/O. A `Resolver` is a state machine: `start` and `feed` give 
     while not resolver.done:
         ...                                # fetch what the events ask for, as many at once as the registry bears
         events = resolver.feed(ask, answer)
-    lock = write_lockfile(resolver.finish().lock_document())    # pmpipe.npm.lock_writer
+    lock = write_lockfile(resolver.finish().lock_document())    # pmpipe.npm.locks.lock_writer
 
 Events are asks, each at most once, and `Resolved`:
 
@@ -34,10 +34,10 @@ time. The *builder* makes the tree in npm's order, one node after the other, and
 requests are out while the builder waits for one. Only the builder decides.
 
 How the builder works: a queue holds nodes, those higher up first, then by path in English order. For every edge of a
-node that finds nothing or something wrong it picks a version (`pmpipe.npm.pick_manifest`), puts its peers together in
-a little tree apart (`peer_sets`), asks where it can go (`can_place`), and puts it there (`placing`), which may push
-out or make superfluous what was there; whoever is not content afterwards joins the queue. At the end flags are worked
-out (`flags`) and what cannot be used here is marked (`fitness`).
+node that finds nothing or something wrong it picks a version (`pmpipe.npm.packages.pick_manifest`), puts its peers
+together in a little tree apart (`peer_sets`), asks where it can go (`can_place`), and puts it there (`placing`), which
+may push out or make superfluous what was there; whoever is not content afterwards joins the queue. At the end flags are
+worked out (`flags`) and what cannot be used here is marked (`fitness`).
 
 The parts, each building on those before: `package`, `request`, `overrides`, `node`, `satisfy`, `tree`; `dep_sets`,
 `can_place`, `placing`; `pinning`, `source`, `peer_sets`, `bundles`, `builder`; `project`, `planting`,
@@ -47,8 +47,8 @@ Where npm never ends (versions that displace each other in a circle) or trips ov
 valid tree. What npm also does and this does not: begin with an existing ``node_modules`` where there is no lock (pass
 its hidden lockfile as the old lock), and follow links to folders outside of the project.
 
-A lock of version 1 (`pmpipe.npm.lock_v1`, `Project.is_old`) is completed with what the registry knows (`inflating`)
-before the builder begins. Versions that another package manager's lock keeps come in as `Project.pins`
+A lock of version 1 (`pmpipe.npm.locks.lock_v1`, `Project.is_old`) is completed with what the registry knows
+(`inflating`) before the builder begins. Versions that another package manager's lock keeps come in as `Project.pins`
 (`pmpipe.npm.foreign`); `pinning` says what becomes of a request, and `source` heeds it, so that nothing else has to
 know.
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.packument import Packument
+from pmpipe.npm.packages.packument import Packument
 from pmpipe.resolver.request import RequestKind
 
 

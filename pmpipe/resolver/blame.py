@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pmpipe.alike import IN_FULL, alike_details, alike_what
 from pmpipe.errors import PmpipeError, ProblemsError, RegistryError
-from pmpipe.npm.text import plural, printable
+from pmpipe.npm.texts.text import plural, printable
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.peer_conflict import chain
 from pmpipe.resolver.source import NoMatchingVersionError

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.collation import CollationKey, english_key
+from pmpipe.npm.texts.collation import CollationKey, english_key
 from pmpipe.resolver.blame import error_for
 from pmpipe.resolver.bundles import Bundles
 from pmpipe.resolver.can_place import Verdict

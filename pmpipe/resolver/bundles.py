@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pmpipe.errors import ArchiveError, PmpipeError
-from pmpipe.npm.collation import english_key
-from pmpipe.npm.package_path import fault_in_path
-from pmpipe.npm.text import printable
+from pmpipe.npm.locks.package_path import fault_in_path
+from pmpipe.npm.texts.collation import english_key
+from pmpipe.npm.texts.text import printable
 from pmpipe.resolver.asks import AskContents, FedContents
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.node import Node

@@ -14,7 +14,7 @@ from enum import Enum
 
 import msgspec
 
-from pmpipe.npm.semver_version import loose_version
+from pmpipe.npm.semver.version import loose_version
 from pmpipe.resolver.dep_sets import is_needed_by_project, needed_by_none_else, peer_entry_sets
 from pmpipe.resolver.inside import edges_from_inside
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency, in_shrinkwrap

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pmpipe.errors import EngineError, PlatformError, PmpipeError, ProblemsError
-from pmpipe.npm.declared import Declared
-from pmpipe.npm.packument import Json
-from pmpipe.npm.pick_manifest import engine_fits
-from pmpipe.npm.platform import Platform, unsupported_platform
+from pmpipe.npm.manifests.declared import Declared
+from pmpipe.npm.packages.packument import Json
+from pmpipe.npm.packages.pick_manifest import engine_fits
+from pmpipe.npm.packages.platform import Platform, unsupported_platform
 from pmpipe.resolver.dep_sets import optional_set
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.options import ResolveOptions

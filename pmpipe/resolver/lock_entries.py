@@ -10,12 +10,12 @@ from posixpath import dirname
 from typing import Any
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.hosted_git import parse_hosted_git
-from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.lock_head import kept_members
-from pmpipe.npm.lock_version import needed_version
-from pmpipe.npm.packument import Json, RawManifest
-from pmpipe.npm.patch_record import PatchRecord
+from pmpipe.npm.locks.lock_head import kept_members
+from pmpipe.npm.locks.lock_version import needed_version
+from pmpipe.npm.locks.patch_record import PatchRecord
+from pmpipe.npm.packages.packument import Json, RawManifest
+from pmpipe.npm.specs.hosted_git import parse_hosted_git
+from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.resolver.location import location_of, name_from_folder
 from pmpipe.resolver.lock_legacy import legacy_dependencies
 from pmpipe.resolver.node import Edge, Node, bundler_of

@@ -11,9 +11,9 @@ from posixpath import join
 from typing import Any
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.collation import CollationKey, english_key
-from pmpipe.npm.spec import parse_argument, parse_spec
-from pmpipe.npm.spec_types import AliasSpec, FileSpec, GitSpec, RemoteSpec, Spec
+from pmpipe.npm.specs.spec import parse_argument, parse_spec
+from pmpipe.npm.specs.spec_types import AliasSpec, FileSpec, GitSpec, RemoteSpec, Spec
+from pmpipe.npm.texts.collation import CollationKey, english_key
 from pmpipe.resolver.location import location_of
 from pmpipe.resolver.node import Edge, Node, in_bundle_of_dependency
 from pmpipe.resolver.satisfy import folder_of

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.names import name_key
+from pmpipe.npm.specs.names import name_key
 from pmpipe.resolver.package import Dependency, Kind, NameKey, Package
 
 if TYPE_CHECKING:

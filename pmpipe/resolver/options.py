@@ -6,10 +6,10 @@ from enum import Enum
 
 import msgspec
 
-from pmpipe.npm.npm_version import follows_npm_12, looks_up_fewer_peers
-from pmpipe.npm.pick_manifest import PickOptions
-from pmpipe.npm.platform import Engines, Platform
-from pmpipe.npm.source_policy import SourcePolicy
+from pmpipe.npm.packages.npm_version import follows_npm_12, looks_up_fewer_peers
+from pmpipe.npm.packages.pick_manifest import PickOptions
+from pmpipe.npm.packages.platform import Engines, Platform
+from pmpipe.npm.packages.source_policy import SourcePolicy
 
 
 class InstallStrategy(Enum):

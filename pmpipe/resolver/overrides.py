@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pmpipe.errors import InvalidSpecError, ManifestError
-from pmpipe.npm.override_key import split_override_key
+from pmpipe.npm.manifests.override_key import split_override_key
 from pmpipe.npm.semver import intersects, parse_range, parse_version
 from pmpipe.resolver.request import Request, RequestKind, read_request
 

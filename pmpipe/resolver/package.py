@@ -12,9 +12,9 @@ from enum import Enum
 from posixpath import basename, normpath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pmpipe.npm.manifest import INSTALL_SCRIPTS
-from pmpipe.npm.names import name_key
-from pmpipe.npm.packument import Json, RawManifest
+from pmpipe.npm.manifests.manifest import INSTALL_SCRIPTS
+from pmpipe.npm.packages.packument import Json, RawManifest
+from pmpipe.npm.specs.names import name_key
 
 if TYPE_CHECKING:
     from pmpipe.resolver.request import Request

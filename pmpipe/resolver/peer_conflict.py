@@ -163,7 +163,7 @@ def _suits_all(edge: Edge, current: Node) -> bool:
     Who is not content has a version of its own.
     """
     from pmpipe.npm.semver import valid_range
-    from pmpipe.npm.semver_relations import subset
+    from pmpipe.npm.semver.relations import subset
 
     others = [other for other in current.edges_in if other is not edge and other.error is None]
     edges = (edge, *others)

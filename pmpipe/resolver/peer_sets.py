@@ -17,7 +17,7 @@ from collections.abc import Generator
 from typing import TypeAlias, TypeVar
 
 from pmpipe.errors import InvalidSpecError, PmpipeError, RepairError
-from pmpipe.npm.collation import english_key
+from pmpipe.npm.texts.collation import english_key
 from pmpipe.resolver.asks import Ask
 from pmpipe.resolver.can_place import can_replace
 from pmpipe.resolver.location import is_inside_project, location_of

@@ -9,7 +9,7 @@ import msgspec
 
 from pmpipe.errors import IntegrityError
 from pmpipe.npm.foreign.pins import Pin, PinKey, Pins
-from pmpipe.npm.integrity import parse
+from pmpipe.npm.packages.integrity import parse
 from pmpipe.npm.semver import parse_range, parse_version
 from pmpipe.resolver.request import Request, RequestKind
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pmpipe.npm.collation import english_key
+from pmpipe.npm.texts.collation import english_key
 from pmpipe.resolver.can_place import Check, Effort, Verdict, can_dedupe, check_place, deepest_place
 from pmpipe.resolver.dep_sets import needed_by_none_else, peer_entry_sets
 from pmpipe.resolver.inside import nodes_from_inside

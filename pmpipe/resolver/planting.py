@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.override_conflict import OverrideConflict, override_error
-from pmpipe.npm.packument import Json
-from pmpipe.npm.resolutions import may_contradict, with_resolutions
+from pmpipe.npm.manifests.override_conflict import OverrideConflict, override_error
+from pmpipe.npm.manifests.resolutions import may_contradict, with_resolutions
+from pmpipe.npm.packages.packument import Json
 from pmpipe.resolver.asks import AskManifest, FedManifest
 from pmpipe.resolver.flags import work_out_flags
 from pmpipe.resolver.location import absolute, location_of, name_from_folder

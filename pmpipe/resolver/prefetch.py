@@ -18,8 +18,8 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.packument import Packument
-from pmpipe.npm.semver_version import loose_version
+from pmpipe.npm.packages.packument import Packument
+from pmpipe.npm.semver.version import loose_version
 from pmpipe.resolver.asks import Ask, FedManifest
 from pmpipe.resolver.package import Dependency, Kind, Package
 from pmpipe.resolver.request import Request, request_of

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.foreign.pins import Pins
-from pmpipe.npm.local_specs import spelled_out_documents
-from pmpipe.npm.packument import Json, RawManifest
+from pmpipe.npm.manifests.catalogs import Catalogs
+from pmpipe.npm.manifests.local_specs import spelled_out_documents
+from pmpipe.npm.packages.packument import Json, RawManifest
 from pmpipe.resolver.package import Provenance
 
 if TYPE_CHECKING:
-    from pmpipe.npm.package_extensions import PackageExtensions
+    from pmpipe.npm.manifests.package_extensions import PackageExtensions
     from pmpipe.resolver.repairs import ExtensionCode
 
 
@@ -52,7 +52,7 @@ def provenance_of(entry: LockedEntry) -> Provenance | None:
 
 
 def locked_entries(lockfile: bytes) -> dict[str, LockedEntry]:
-    """The entries of a lockfile of version 2 to 4 that `pmpipe.npm.lockfile` has found harmless.
+    """The entries of a lockfile of version 2 to 4 that `pmpipe.npm.locks.lockfile` has found harmless.
 
     Raises:
         msgspec.MsgspecError: it is none.
@@ -61,7 +61,7 @@ def locked_entries(lockfile: bytes) -> dict[str, LockedEntry]:
 
 
 class Project(msgspec.Struct, frozen=True):
-    """The input of a resolution. Manifests are decoded JSON, checked by `pmpipe.npm.manifest`.
+    """The input of a resolution. Manifests are decoded JSON, checked by `pmpipe.npm.manifests.manifest`.
 
     Attributes:
         folder: absolute path.
@@ -71,8 +71,8 @@ class Project(msgspec.Struct, frozen=True):
         update_all: there is a lock, but nothing of it is to be kept (``npm update`` without names).
         explicit: per location of the project (empty) or a workspace the names of dependencies that the user asked for
             just now, so that what is there is replaced even if it would do.
-        is_old: the lock is none of version 2 to 4 (`pmpipe.npm.lock_v1`), so that its entries have to be completed with
-            what the registry knows.
+        is_old: the lock is none of version 2 to 4 (`pmpipe.npm.locks.lock_v1`), so that its entries have to be
+            completed with what the registry knows.
         extensions: the rules in `manifest` by which others' manifests are repaired, or None.
         code: the project's code that repairs them; None if it is not to be run.
         catalogs: what ``catalog:`` specs stand for, besides the catalogs in `manifest`.

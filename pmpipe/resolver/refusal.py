@@ -1,4 +1,4 @@
-"""What a resolution may not fetch: settings do not allow it (`pmpipe.npm.source_policy`), or it is not for all to name.
+"""What a resolution may not fetch: settings forbid it (`pmpipe.npm.packages.source_policy`), or not all may name it.
 
 A refusal takes the place of the package, before anything is asked for. Like any other failure it matters only if the
 package turns out to be required.
@@ -9,9 +9,9 @@ Source: npm's ``@npmcli/arborist``, ``build-ideal-tree.js`` (#checkAllow).
 from __future__ import annotations
 
 from pmpipe.errors import RefusedSourceError
-from pmpipe.npm.registry import redacted
-from pmpipe.npm.source_policy import SourcePolicy
-from pmpipe.npm.text import printable
+from pmpipe.npm.packages.registry import redacted
+from pmpipe.npm.packages.source_policy import SourcePolicy
+from pmpipe.npm.texts.text import printable
 from pmpipe.resolver.location import is_within
 from pmpipe.resolver.lock_entries import asks_registry
 from pmpipe.resolver.node import Edge, Node

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from pmpipe.npm.package_extensions import PackageExtensions, fields_of, with_fields
-from pmpipe.npm.packument import RawManifest
+from pmpipe.npm.manifests.package_extensions import PackageExtensions, fields_of, with_fields
+from pmpipe.npm.packages.packument import RawManifest
 from pmpipe.resolver.node import Edge, Node
 from pmpipe.resolver.package import DependencyPool, Package
 from pmpipe.resolver.tree import Tree

@@ -1,7 +1,7 @@
 """What a dependency's spec asks for, as far as resolving must tell the kinds apart.
 
-The grammar itself is `pmpipe.npm.spec`'s; nearly all specs are registry ranges, and these are recognised here first,
-without a parse, because a large project has some ten thousand.
+The grammar itself is `pmpipe.npm.specs.spec`'s; nearly all specs are registry ranges, and these are recognised here
+first, without a parse, because a large project has some ten thousand.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.hosted_git import HostedGit
-from pmpipe.npm.package_path import is_package_name
+from pmpipe.npm.locks.package_path import is_package_name
 from pmpipe.npm.semver import Range, parse_range, parse_version
-from pmpipe.npm.spec import parse_spec
-from pmpipe.npm.spec_types import (
+from pmpipe.npm.specs.hosted_git import HostedGit
+from pmpipe.npm.specs.spec import parse_spec
+from pmpipe.npm.specs.spec_types import (
     AliasSpec,
     DirectorySpec,
     FileSpec,
@@ -29,7 +29,7 @@ from pmpipe.npm.spec_types import (
     VersionSpec,
     WorkspaceSpec,
 )
-from pmpipe.npm.text import printable
+from pmpipe.npm.texts.text import printable
 
 if TYPE_CHECKING:
     from pmpipe.resolver.package import Dependency

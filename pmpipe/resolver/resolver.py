@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from pmpipe.npm.packument import Packument
-from pmpipe.npm.patch_record import PatchRecord
-from pmpipe.npm.patch_selection import Patchable
-from pmpipe.npm.semver_version import loose_version
+from pmpipe.npm.locks.patch_record import PatchRecord
+from pmpipe.npm.manifests.patch_selection import Patchable
+from pmpipe.npm.packages.packument import Packument
+from pmpipe.npm.semver.version import loose_version
 from pmpipe.resolver.asks import Ask, Fed, FedManifest
 from pmpipe.resolver.builder import Builder
 from pmpipe.resolver.bundles import Bundles
@@ -82,7 +82,7 @@ class IdealTree(msgspec.Struct, frozen=True):
         omit_registry_resolved: bool = False,
         old_lock: bytes = b"",
     ) -> dict[str, Any]:
-        """The content of its package-lock.json; see `pmpipe.npm.lock_writer` for the text."""
+        """The content of its package-lock.json; see `pmpipe.npm.locks.lock_writer` for the text."""
         return lock_document(
             self.tree,
             lockfile_version=lockfile_version,

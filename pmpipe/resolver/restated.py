@@ -5,7 +5,7 @@ Nothing is installed differently because of these fields, but npm's `install` br
 
 from __future__ import annotations
 
-from pmpipe.npm.lock_drift import RESTATED, Unlike
+from pmpipe.npm.locks.lock_drift import RESTATED, Unlike
 from pmpipe.resolver.lock_entries import folder_fields
 from pmpipe.resolver.package import DependencyPool
 from pmpipe.resolver.source import package_from_json

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from pmpipe.errors import InvalidSpecError
 from pmpipe.npm.semver import parse_range
-from pmpipe.npm.semver_version import loose_version
-from pmpipe.npm.spec import names_tarball
+from pmpipe.npm.semver.version import loose_version
+from pmpipe.npm.specs.spec import names_tarball
 from pmpipe.resolver.package import Dependency
 from pmpipe.resolver.request import Request, RequestKind, is_about_a_place, read_request, same_repository
 

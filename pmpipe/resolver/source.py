@@ -15,13 +15,13 @@ import msgspec
 
 from pmpipe.errors import PmpipeError, RegistryError, RepairError
 from pmpipe.npm.foreign.pins import Pins
-from pmpipe.npm.packument import Packument, RawManifest
-from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
-from pmpipe.npm.registry import redacted
+from pmpipe.npm.packages.packument import Packument, RawManifest
+from pmpipe.npm.packages.pick_manifest import PickOptions, pick_manifest
+from pmpipe.npm.packages.registry import redacted
+from pmpipe.npm.packages.source_policy import SourcePolicy
 from pmpipe.npm.semver import parse_version
-from pmpipe.npm.source_policy import SourcePolicy
-from pmpipe.npm.text import printable
-from pmpipe.npm.url import InvalidUrlError, parse_tarball_url
+from pmpipe.npm.texts.text import printable
+from pmpipe.npm.texts.url import InvalidUrlError, parse_tarball_url
 from pmpipe.resolver.asks import Ask, AskManifest, AskPackument, Fed, FedContents, FedManifest
 from pmpipe.resolver.package import DependencyPool, Package
 from pmpipe.resolver.pinning import Pinned, merged_integrity, pinned

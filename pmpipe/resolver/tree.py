@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from posixpath import dirname
 
-from pmpipe.npm.packument import Json
+from pmpipe.npm.packages.packument import Json
 from pmpipe.resolver.inside import edges_from_inside
 from pmpipe.resolver.node import Edge, EdgeError, Node
 from pmpipe.resolver.overrides import OverrideRule, conflict, narrower

@@ -17,7 +17,7 @@ from collections import deque
 
 import msgspec
 
-from pmpipe.npm.collation import english_key, english_sorted
+from pmpipe.npm.texts.collation import english_key, english_sorted
 from pmpipe.resolver.lock_entries import portable_resolved
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.tree import Tree

@@ -9,17 +9,17 @@ import msgspec
 import xxhash
 
 from pmpipe.errors import ArchiveError, LockfileError, ManifestError, StoreError
-from pmpipe.folder_bins import with_folder_bins
-from pmpipe.npm.bins import bins_of_directories
-from pmpipe.npm.json_depth import is_too_deep
-from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.lock_v1 import entries_of_version_1
-from pmpipe.npm.text import printable
+from pmpipe.npm.locks.lock_v1 import entries_of_version_1
+from pmpipe.npm.manifests.bins import bins_of_directories
+from pmpipe.npm.texts.json_depth import is_too_deep
+from pmpipe.npm.texts.json_text import without_bom
+from pmpipe.npm.texts.text import printable
+from pmpipe.project.folder_bins import with_folder_bins
 from pmpipe.resolver import AskContents, AskManifest, Fed, FedContents, FedManifest
 from pmpipe.resolver.request import RequestKind
-from stages.entry import EntryIndex
+from stages.entries.entry import EntryIndex
+from stages.entries.opened_entry import ABSENT, DamagedEntryError, opened_entry
 from stages.messages import COMMIT, AnswerEntry, WantCommit
-from stages.opened_entry import ABSENT, DamagedEntryError, opened_entry
 
 _SHRINKWRAP = b"npm-shrinkwrap.json"
 _MANIFEST = b"package.json"

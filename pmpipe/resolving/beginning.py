@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.spec import parse_spec
-from pmpipe.npm.spec_types import RangeSpec, TagSpec, VersionSpec
-from pmpipe.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
+from pmpipe.npm.specs.spec import parse_spec
+from pmpipe.npm.specs.spec_types import RangeSpec, TagSpec, VersionSpec
+from pmpipe.npm.texts.json_text import without_bom
+from pmpipe.pipeline.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
 from pmpipe.resolving.foreseen import FORESEEN
 from pmpipe.resolving.in_flight import InFlight, ResolveSlots
 from pmpipe.resolving.machine import ResolveRun
@@ -26,7 +26,7 @@ from stages.document_cache import FOLDER_NAME
 from stages.messages import WantDocument
 
 if TYPE_CHECKING:
-    from pmpipe.npm.registry import Registries
+    from pmpipe.npm.packages.registry import Registries
     from pmpipe.store import Store
 
 #: Fields of package.json with which a dependency may come from elsewhere than its spec says.

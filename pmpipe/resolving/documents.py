@@ -10,10 +10,10 @@ body that stays where it is, in the arena for example, is not copied.
 from __future__ import annotations
 
 from pmpipe.errors import ArchiveError, RegistryError
-from pmpipe.npm.packument import Packument, decode_packument
+from pmpipe.npm.packages.packument import Packument, decode_packument
 from pmpipe.resolving.packument_requests import LONGEST_DOCUMENT
-from stages.inflate import Inflater
 from stages.messages import ArchiveLimits
+from stages.unpacking.inflate import Inflater
 
 #: JSON with thousands of like versions shrinks to a fiftieth; what shrinks more is made to fill memory.
 _LIMITS = ArchiveLimits(entries=0, one_file=LONGEST_DOCUMENT, all_files=LONGEST_DOCUMENT, ratio=2_000)

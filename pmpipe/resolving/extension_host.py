@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 
 from pmpipe.errors import RepairError
-from pmpipe.extension_file import ExtensionFile
-from pmpipe.npm.text import printable
-from pmpipe.programs import find_program
+from pmpipe.npm.texts.text import printable
+from pmpipe.project.extension_file import ExtensionFile
 from pmpipe.resolver.repairs import Transformed
+from pmpipe.system.programs import find_program
 from stages.parent_death import die_with_parent
 
 _PROGRAM = os.path.join(os.path.dirname(__file__), "extension_host.cjs")

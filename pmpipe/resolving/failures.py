@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from pmpipe.errors import PmpipeError, ProblemsError
-from pmpipe.npm.text import for_reader, printable
+from pmpipe.npm.texts.text import for_reader, printable
 from stages.messages import Failed
 
 #: What a message between the processes may hold: so many lines, each of so many characters.

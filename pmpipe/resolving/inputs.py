@@ -10,27 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pmpipe import host
 from pmpipe.errors import ConfigError, LockfileError
-from pmpipe.folder_bins import with_folder_bins
 from pmpipe.npm.foreign.files import FOREIGN_LOCKS, read_foreign_lock
 from pmpipe.npm.foreign.pins import Pins
-from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
-from pmpipe.npm.json_text import without_bom
-from pmpipe.npm.lock_conflict import without_conflicts
-from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
-from pmpipe.npm.lock_version import is_version_1, stated_version
-from pmpipe.npm.lockfile import read_lockfile
-from pmpipe.npm.npm_version import npm_version_for
-from pmpipe.npm.package_path import ROOT
-from pmpipe.npm.pick_manifest import PickOptions
-from pmpipe.project import read_project
-from pmpipe.project_files import HIDDEN_LOCKFILE, LOCKFILES, MANIFEST, NO_CONTENTS, Contents, manifest_path, read_file
+from pmpipe.npm.locks.lock_conflict import without_conflicts
+from pmpipe.npm.locks.lock_v1 import modern_lock, needs_inflating
+from pmpipe.npm.locks.lock_version import is_version_1, stated_version
+from pmpipe.npm.locks.lockfile import read_lockfile
+from pmpipe.npm.locks.package_path import ROOT
+from pmpipe.npm.packages.npm_version import npm_version_for
+from pmpipe.npm.packages.pick_manifest import PickOptions
+from pmpipe.npm.texts.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
+from pmpipe.npm.texts.json_text import without_bom
+from pmpipe.project.folder_bins import with_folder_bins
+from pmpipe.project.project import read_project
+from pmpipe.project.project_files import (
+    HIDDEN_LOCKFILE,
+    LOCKFILES,
+    MANIFEST,
+    NO_CONTENTS,
+    Contents,
+    manifest_path,
+    read_file,
+)
 from pmpipe.resolver import InstallStrategy, LockedEntry, Project, ResolveOptions, locked_entries
+from pmpipe.system import host
 
 if TYPE_CHECKING:
-    from pmpipe.config import Config
-    from pmpipe.workspace_folders import FindFolders
+    from pmpipe.project.workspace_folders import FindFolders
+    from pmpipe.settings.config import Config
 
 _DAY_S = 86_400
 
@@ -43,7 +51,7 @@ class LockStyle(msgspec.Struct, frozen=True):
     """How the lockfile is written.
 
     Attributes:
-        version: ``lockfileVersion``, unless something needs a higher one (`pmpipe.npm.lock_version`).
+        version: ``lockfileVersion``, unless something needs a higher one (`pmpipe.npm.locks.lock_version`).
         omit_registry_resolved: npm's ``omit-lockfile-registry-resolved``.
         layout: of its text.
         old_lock: the text of the one that it replaces, without merge conflicts; empty if nothing of that counts.

@@ -61,8 +61,8 @@ from pmpipe.resolving.tasks import (
     Task,
 )
 from pmpipe.resolving.warming import Tarball, TarballState, Warming
-from pmpipe.sources import is_full_commit
 from pmpipe.tasks import DAMAGED_ON_THE_WAY, Settings
+from pmpipe.tree.sources import is_full_commit
 from stages.messages import (
     AnswerDocument,
     AnswerEntry,

@@ -6,8 +6,8 @@ import os
 
 import msgspec
 
-from pmpipe.whole_file import write_new
-from stages.store_trouble import store_error
+from pmpipe.system.whole_file import write_new
+from stages.entries.store_trouble import store_error
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):

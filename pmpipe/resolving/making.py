@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.project_files import manifest_path
+from pmpipe.npm.locks.lock_writer import write_lockfile
+from pmpipe.project.project_files import manifest_path
 from pmpipe.resolving.made import Made
 
 if TYPE_CHECKING:
-    from pmpipe.change_resolver import ChangeResolver
+    from pmpipe.changing.change_resolver import ChangeResolver
     from pmpipe.resolver import IdealTree
     from pmpipe.resolving.inputs import LockStyle
 

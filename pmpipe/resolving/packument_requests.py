@@ -7,8 +7,8 @@ import re
 import msgspec
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.auth import NO_CREDENTIAL, ClientCertificate
-from pmpipe.npm.registry import Registries, RegistryUrl
+from pmpipe.npm.config.auth import NO_CREDENTIAL, ClientCertificate
+from pmpipe.npm.packages.registry import Registries, RegistryUrl
 from stages.document_cache import KeptHead, document_name
 from stages.messages import WantDocument
 

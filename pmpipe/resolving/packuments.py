@@ -6,7 +6,7 @@ import os
 import time
 
 from pmpipe.errors import PmpipeError, StoreError
-from pmpipe.npm.packument import Packument
+from pmpipe.npm.packages.packument import Packument
 from pmpipe.resolver import AskPackument
 from pmpipe.resolving.documents import PackumentReader
 from pmpipe.resolving.inputs import CachePolicy

@@ -18,10 +18,10 @@ import msgspec
 import xxhash
 
 from pmpipe import __version__
-from pmpipe.memory import RESOLUTIONS, read_sealed, write_sealed
-from pmpipe.npm.packument import Packument
+from pmpipe.npm.packages.packument import Packument
 from pmpipe.resolver import Ask, AskContents, AskPackument, Fed, FedContents, ResolveOptions
 from pmpipe.resolving.made import Made
+from pmpipe.tree.memory import RESOLUTIONS, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from pmpipe.resolving.resolve_inputs import ResolveInputs

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe.change_resolver import Action, ChangeOrder
-from pmpipe.choice import Choice
-from pmpipe.driving import Crew
-from pmpipe.extension_file import find_extension_file
-from pmpipe.manifest_change import Saving
+from pmpipe.changing.change_resolver import Action, ChangeOrder
+from pmpipe.changing.manifest_change import Saving
 from pmpipe.npm.foreign.files import is_kept_up_to_date
-from pmpipe.npm.patch_selection import PATCHED_DEPENDENCIES
-from pmpipe.npm.text import plural
+from pmpipe.npm.manifests.patch_selection import PATCHED_DEPENDENCIES
+from pmpipe.npm.texts.text import plural
 from pmpipe.orders import Counts
-from pmpipe.patched_dependencies import Patches
-from pmpipe.project import read_project
-from pmpipe.project_files import YARN_LOCK, read_file
+from pmpipe.pipeline.driving import Crew
+from pmpipe.project.extension_file import find_extension_file
+from pmpipe.project.patched_dependencies import Patches
+from pmpipe.project.project import read_project
+from pmpipe.project.project_files import YARN_LOCK, read_file
+from pmpipe.project.workspace_choice import chosen_locations
 from pmpipe.resolving.failures import bounded, errors_of
 from pmpipe.resolving.inputs import CachePolicy, lock_style, resolve_options, resolver_project
 from pmpipe.resolving.machine import ResolveRun
@@ -28,7 +28,7 @@ from pmpipe.resolving.remembered import ResolutionMemory
 from pmpipe.resolving.resolve_inputs import ResolveInputs
 from pmpipe.resolving.tasks import Resolution
 from pmpipe.resolving.wants import Wants
-from pmpipe.workspace_choice import chosen_locations
+from pmpipe.settings.choice import Choice
 from stages.document_cache import FOLDER_NAME
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from pmpipe.change_resolver import ChangeOrder
-from pmpipe.patched_dependencies import Patches
+from pmpipe.changing.change_resolver import ChangeOrder
+from pmpipe.project.patched_dependencies import Patches
 from pmpipe.resolver import ResolveOptions
 from pmpipe.resolving.inputs import CachePolicy, LockStyle
 from pmpipe.resolving.made import Made

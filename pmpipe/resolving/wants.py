@@ -7,13 +7,13 @@ import os
 import msgspec
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.hosted_git import parse_hosted_git
-from pmpipe.npm.registry import Registries, redacted
-from pmpipe.npm.url import InvalidUrlError
+from pmpipe.npm.packages.registry import Registries, redacted
+from pmpipe.npm.specs.hosted_git import parse_hosted_git
+from pmpipe.npm.texts.url import InvalidUrlError
 from pmpipe.resolver import Ask, AskContents, AskManifest, AskPackument, Resolved
 from pmpipe.resolver.request import RequestKind
 from pmpipe.resolving.packument_requests import ACCEPT, ACCEPT_ABBREVIATED, PackumentAddress, PackumentRequests
-from pmpipe.sources import git_origin, repositories_of
+from pmpipe.tree.sources import git_origin, repositories_of
 from stages.document_cache import KeptHead
 from stages.messages import COMMIT, Announced, Want, WantCommit, WantTarball
 

@@ -14,11 +14,11 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from pmpipe.errors import IntegrityError
-from pmpipe.npm.auth import ClientCertificate
-from pmpipe.npm.integrity import strongest
-from pmpipe.npm.spec import names_tarball
-from pmpipe.sources import git_key
-from stages.entry import digest_entry_path, git_entry_path
+from pmpipe.npm.config.auth import ClientCertificate
+from pmpipe.npm.packages.integrity import strongest
+from pmpipe.npm.specs.spec import names_tarball
+from pmpipe.tree.sources import git_key
+from stages.entries.entry import digest_entry_path, git_entry_path
 from stages.messages import COMMIT, Announced, Source, TarballFile, UsersFolder, WantCommit, WantTarball
 
 

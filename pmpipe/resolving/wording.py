@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pmpipe.extension_file import extension_warnings
-from pmpipe.npm.declared import Declared
-from pmpipe.npm.package_path import PackagePath, name_from_path
-from pmpipe.npm.platform import Engines, unsupported_engines
-from pmpipe.npm.resolutions import read_resolutions
+from pmpipe.npm.locks.package_path import PackagePath, name_from_path
+from pmpipe.npm.manifests.declared import Declared
+from pmpipe.npm.manifests.resolutions import read_resolutions
+from pmpipe.npm.packages.platform import Engines, unsupported_engines
+from pmpipe.project.extension_file import extension_warnings
 from pmpipe.resolver import IdealTree, Project
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.peer_conflict import chain, describe, who
@@ -18,7 +18,7 @@ def warnings_of(tree: IdealTree, project: Project) -> Iterator[str]:
     """One line for each resolution, repair, locked version, peer conflict and optional package that was not heeded."""
     yield from read_resolutions(project.manifest.get("resolutions")).ignored
     if project.extensions is not None:
-        from pmpipe.npm.package_extensions import workspace_warnings
+        from pmpipe.npm.manifests.package_extensions import workspace_warnings
 
         named = {
             str(manifest.get("name") or name_from_path(PackagePath(path))): manifest

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pmpipe.change_resolver import ChangeResolver
+from pmpipe.changing.change_resolver import ChangeResolver
 from pmpipe.errors import OfflineError, PmpipeError, ProblemsError, StoreError
 from pmpipe.resolver import (
     Ask,
@@ -39,6 +39,7 @@ from pmpipe.resolving.resolve_inputs import ResolveInputs
 from pmpipe.resolving.step_results import failure, steps
 from pmpipe.resolving.wording import engine_warnings, warnings_of
 from stages.document_cache import KeptDocument, KeptHead
+from stages.entries.opened_entry import DamagedEntryError
 from stages.messages import (
     Announced,
     AnswerDocument,
@@ -55,7 +56,6 @@ from stages.messages import (
     WantDocument,
     WantTarball,
 )
-from stages.opened_entry import DamagedEntryError
 
 if TYPE_CHECKING:
     from stages.worker import Handler

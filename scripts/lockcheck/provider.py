@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from loopback.recording import PLACEHOLDER, Form, Recording, replace_address
 
 from pmpipe.errors import ArchiveError, PmpipeError, RegistryError
-from pmpipe.npm.bins import bins_of_directories
-from pmpipe.npm.packument import decode_packument
+from pmpipe.npm.manifests.bins import bins_of_directories
+from pmpipe.npm.packages.packument import decode_packument
 from pmpipe.resolver import (
     Ask,
     AskContents,

@@ -15,12 +15,12 @@ from lockcheck.oracle import Answer, clean_environment, read_lock, write_lock
 from lockcheck.projects import ProjectFiles
 from lockcheck.provider import Provider, drive
 from pmpipe.errors import PmpipeError, ProblemsError
-from pmpipe.host import node_version, platform
-from pmpipe.npm.json_layout import lock_layout_of
-from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.npm.pick_manifest import PickOptions
-from pmpipe.project import read_project
+from pmpipe.npm.locks.lock_writer import write_lockfile
+from pmpipe.npm.packages.pick_manifest import PickOptions
+from pmpipe.npm.texts.json_layout import lock_layout_of
+from pmpipe.project.project import read_project
 from pmpipe.resolver import InstallStrategy, Project, ResolveOptions, Resolver, locked_entries
+from pmpipe.system.host import node_version, platform
 
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _ERROR_LINE = re.compile(r"^error\[(PM_\w+)\]", re.MULTILINE)

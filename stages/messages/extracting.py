@@ -35,7 +35,7 @@ class Extract(Message, frozen=True):
         source: where the bytes lie.
         integrity: expected SRI; empty where the lockfile has none, then nothing is compared.
         store: absolute path of the store's version folder; the entry's place follows from the strongest expected
-            digest, or from the computed sha512 where none is expected (`stages.entry.entry_path`).
+            digest, or from the computed sha512 where none is expected (`stages.entries.entry.entry_path`).
         key: a digest text that names the entry instead of the tarball's own (git checkouts); empty otherwise.
         limits: caps on the archive.
         replace: the entry that stands there is damaged in a way its index does not show; put this one in its place.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pmpipe.npm.auth import ClientCertificate
+from pmpipe.npm.config.auth import ClientCertificate
 from stages.messages.base import JobId, Message, SharedBytes, Source
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from pmpipe.npm.auth import ClientCertificate
+from pmpipe.npm.config.auth import ClientCertificate
 from stages.messages.base import Failed, JobId, Message, SharedBytes
 
 

@@ -32,8 +32,8 @@ entry()
 """
 
 
-BEGINNING = "pmpipe.transaction:ModulesFolder:begin"
-PLACES = [(BEGINNING, False), ("pmpipe.driving:Crew:end", True), ("pmpipe.session:Session:note_done", True)]
+BEGINNING = "pmpipe.tree.transaction:ModulesFolder:begin"
+PLACES = [(BEGINNING, False), ("pmpipe.pipeline.driving:Crew:end", True), ("pmpipe.session:Session:note_done", True)]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ HEAVY = {
     "asyncio",
     "dataclasses",
     "multiprocessing",
-    "pmpipe.npm.lock_check",
+    "pmpipe.npm.locks.lock_check",
     "pmpipe.npm.semver",
     "pmpipe.scheduler",
     "psutil",
@@ -459,5 +459,5 @@ def test_nothing_to_do_loads_nothing_that_it_does_not_need(finished: Project, tm
     assert run.returncode == 0
     assert run.stdout.startswith("up to date")
     loaded = set(run.stderr.split())
-    assert "pmpipe.standing" in loaded
+    assert "pmpipe.tree.standing" in loaded
     assert loaded & HEAVY - modules_of_msgspec() == set()

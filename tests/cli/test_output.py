@@ -8,7 +8,7 @@ import pytest
 
 from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import megabytes, some_of
-from pmpipe.npm.text import plural
+from pmpipe.npm.texts.text import plural
 
 LEVELS = ("silent", "error", "warn", "notice", "http", "info", "verbose", "silly")
 

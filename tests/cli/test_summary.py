@@ -8,7 +8,7 @@ import pytest
 
 from pmpipe.cli.output import Output
 from pmpipe.cli.summary import show
-from pmpipe.install_request import Summary
+from pmpipe.installing.install_request import Summary
 
 
 def test_no_credentials_of_an_address_are_in_the_document(

@@ -19,13 +19,13 @@ from support.npm import run_npm
 from support.packages import integrity
 from support.registry import PackageRegistry
 
-from pmpipe.change_resolver import Action, ChangeOrder, ChangeResolver
-from pmpipe.manifest_change import Saving
-from pmpipe.npm.json_layout import lock_layout_of
-from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.npm.manifest_edit import SaveType
-from pmpipe.npm.manifest_text import ManifestText, read_manifest_text
-from pmpipe.requested import read_arguments
+from pmpipe.changing.change_resolver import Action, ChangeOrder, ChangeResolver
+from pmpipe.changing.manifest_change import Saving
+from pmpipe.changing.requested import read_arguments
+from pmpipe.npm.locks.lock_writer import write_lockfile
+from pmpipe.npm.manifests.manifest_edit import SaveType
+from pmpipe.npm.manifests.manifest_text import ManifestText, read_manifest_text
+from pmpipe.npm.texts.json_layout import lock_layout_of
 from pmpipe.resolver import (
     Ask,
     AskManifest,

@@ -16,7 +16,7 @@ from support.project import Project
 from support.registry import faults
 from support.snapshot import snapshot
 
-from stages.entry import INDEX_NAME
+from stages.entries.entry import INDEX_NAME
 
 DEEP = "/".join("abcdefghijklmnopqrst")
 INNER = make_package("inner", "1.0.0", {"index.js": b"inner"})

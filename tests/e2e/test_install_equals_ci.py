@@ -9,7 +9,7 @@ from support.packages import make_package
 from support.project import Project
 from support.snapshot import snapshot, tree_of
 
-from pmpipe.standing import TOLERANCE_NS
+from pmpipe.tree.standing import TOLERANCE_NS
 
 LEFT = make_package("left", "1.0.0", bin={"left": "index.js", "shared": "index.js"})
 LEFT_2 = make_package("left", "2.0.0", bin={"left": "index.js", "new": "index.js"})

@@ -14,7 +14,7 @@ from support.project import Project
 from support.registry import PackageRegistry, faults
 from support.snapshot import file_of, snapshot
 
-from pmpipe.transaction import ModulesFolder
+from pmpipe.tree.transaction import ModulesFolder
 
 ALPHA = make_package("alpha", "1.0.0", {"index.js": b"1", "cli.js": PackedFile(b"#!/bin/sh\n", 0o755)}, bin="cli.js")
 ALPHA_2 = make_package("alpha", "2.0.0", {"index.js": b"2"}, bin={"alpha-two": "index.js"})

@@ -12,7 +12,7 @@ from support.packages import PackedFile, make_package
 from support.project import Project
 from support.registry import faults
 
-from stages.entry import INDEX_NAME
+from stages.entries.entry import INDEX_NAME
 
 ALPHA = make_package(
     "alpha",

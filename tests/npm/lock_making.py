@@ -11,15 +11,15 @@ from typing import Any
 
 from asking_npm import ask_npm
 
-from pmpipe.npm.hidden_lockfile import hidden_lockfile
-from pmpipe.npm.lock_check import CheckOptions, LockProblem, check_lock
-from pmpipe.npm.lock_graph import LockGraph, ProjectManifests
-from pmpipe.npm.lockfile import read_lockfile
-from pmpipe.npm.manifest import read_manifest
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.platform import Engines, Platform
-from pmpipe.npm.selection import Selection, SelectionOptions, select
-from pmpipe.project import read_project
+from pmpipe.npm.locks.hidden_lockfile import hidden_lockfile
+from pmpipe.npm.locks.lock_check import CheckOptions, LockProblem, check_lock
+from pmpipe.npm.locks.lock_graph import LockGraph, ProjectManifests
+from pmpipe.npm.locks.lockfile import read_lockfile
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.npm.locks.selection import Selection, SelectionOptions, select
+from pmpipe.npm.manifests.manifest import read_manifest
+from pmpipe.npm.packages.platform import Engines, Platform
+from pmpipe.project.project import read_project
 
 LINUX = Platform("linux", "x64", "glibc")
 

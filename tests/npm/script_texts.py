@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from semver_texts import Texts
 
-from pmpipe.npm.script_source import ScriptSource
+from pmpipe.npm.scripts.script_source import ScriptSource
 
 #: Where ask_scripts.cjs thinks that it is.
 FOLDER = "/project/app"

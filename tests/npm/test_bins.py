@@ -10,7 +10,7 @@ from asking_npm import ask_npm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmpipe.npm.bins import (
+from pmpipe.npm.manifests.bins import (
     BinCandidate,
     bin_folder_of,
     bins_of_directories,

@@ -6,7 +6,7 @@ import time
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.braces import expand
+from pmpipe.npm.texts.braces import expand
 
 PARTS = [
     "{",

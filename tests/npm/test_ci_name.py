@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.ci_name import _SERVICES, ci_token
+from pmpipe.npm.config.ci_name import _SERVICES, ci_token
 
 GITHUB = {"CI": "true", "GITHUB_ACTIONS": "true"}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.dev_engines import InvalidDevEnginesError, Present, check_dev_engines, needs_version_of
+from pmpipe.npm.manifests.dev_engines import InvalidDevEnginesError, Present, check_dev_engines, needs_version_of
 
 PRESENT = {
     "packageManager": Present("npm", "11.19.1"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pmpipe.npm.extension_hash import canonical_json, hash_of_file, hash_of_rules
-from pmpipe.npm.javascript_number import number_text
+from pmpipe.npm.manifests.extension_hash import canonical_json, hash_of_file, hash_of_rules
+from pmpipe.npm.texts.javascript_number import number_text
 
 ODD = {
     "é": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pmpipe.npm.json_depth import DEEPEST, is_too_deep
+from pmpipe.npm.texts.json_depth import DEEPEST, is_too_deep
 
 
 def nested(levels: int, opening: bytes = b'{"a":', closing: bytes = b"}") -> bytes:

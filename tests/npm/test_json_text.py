@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pmpipe.npm.json_text import without_bom
+from pmpipe.npm.texts.json_text import without_bom
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pmpipe.npm.lifecycle import command_of, search_path
-from pmpipe.npm.package_variables import label_of, package_variables
+from pmpipe.npm.scripts.lifecycle import command_of, search_path
+from pmpipe.npm.scripts.package_variables import label_of, package_variables
 
 
 @pytest.mark.parametrize(

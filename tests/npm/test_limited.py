@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from lock_making import MadeProject, entry, link
 
-from pmpipe.limited import LimitedLock, chosen_entries, limited_lock
-from pmpipe.npm.lock_graph import LockGraph
+from pmpipe.npm.locks.lock_graph import LockGraph
+from pmpipe.tree.limited import LimitedLock, chosen_entries, limited_lock
 
 _ONE = {"name": "one", "version": "1.0.0", "dependencies": {"x": "1"}, "devDependencies": {"tool": "1"}}
 _TWO = {"name": "two", "version": "1.0.0", "dependencies": {"tool": "1", "y": "1"}}

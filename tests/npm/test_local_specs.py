@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pmpipe.errors import ManifestError
-from pmpipe.npm.catalogs import catalogs_of
-from pmpipe.npm.local_specs import spelled_out_documents
+from pmpipe.npm.manifests.catalogs import catalogs_of
+from pmpipe.npm.manifests.local_specs import spelled_out_documents
 
 WORKSPACES = {
     "packages/a": {"name": "a", "version": "1.0.0"},

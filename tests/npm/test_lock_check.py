@@ -11,7 +11,7 @@ from support.packages import make_package
 from support.registry import PackageRegistry
 
 from pmpipe.errors import LockfileError, ManifestError
-from pmpipe.npm.lock_check import CheckOptions, ProblemKind, has_unfit_optional_peers, out_of_sync
+from pmpipe.npm.locks.lock_check import CheckOptions, ProblemKind, has_unfit_optional_peers, out_of_sync
 
 SHA = "a" * 40
 OTHER_SHA = "b" * 40

@@ -14,7 +14,7 @@ import pytest
 from asking_npm import ask_npm
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.lock_conflict import without_conflicts
+from pmpipe.npm.locks.lock_conflict import without_conflicts
 
 FILE = "package-lock.json"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from lock_making import MadeProject, entry, link
 
-from pmpipe.npm.lock_flags import FLAGS, flags_for, has_wrong_flags, noted_ways, ways_to_entries
-from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.locks.lock_flags import FLAGS, flags_for, has_wrong_flags, noted_ways, ways_to_entries
+from pmpipe.npm.locks.package_path import PackagePath
 
 PROJECT: dict[str, Any] = {
     "dependencies": {"prod": "1"},

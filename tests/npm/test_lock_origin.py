@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from pmpipe.npm.hidden_lockfile import hidden_lockfile
-from pmpipe.npm.lock_graph import LockGraph, ProjectManifests
-from pmpipe.npm.lock_origin import from_registry
-from pmpipe.npm.lockfile import read_lockfile
-from pmpipe.npm.manifest import Manifest
-from pmpipe.npm.package_path import PackagePath
+from pmpipe.npm.locks.hidden_lockfile import hidden_lockfile
+from pmpipe.npm.locks.lock_graph import LockGraph, ProjectManifests
+from pmpipe.npm.locks.lock_origin import from_registry
+from pmpipe.npm.locks.lockfile import read_lockfile
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.npm.manifests.manifest import Manifest
 
 URL = "https://registry.example/a/-/a-1.0.0.tgz"
 

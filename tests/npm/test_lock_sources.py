@@ -6,10 +6,10 @@ from typing import Any
 
 from lock_making import MadeProject, entry, link
 
-from pmpipe.npm.lock_check import CheckOptions, check_lock, satisfaction_of
-from pmpipe.npm.lock_sources import lacks_what_may_come, refused_entries
-from pmpipe.npm.registry import Registries
-from pmpipe.npm.source_policy import SourcePolicy
+from pmpipe.npm.locks.lock_check import CheckOptions, check_lock, satisfaction_of
+from pmpipe.npm.locks.lock_sources import lacks_what_may_come, refused_entries
+from pmpipe.npm.packages.registry import Registries
+from pmpipe.npm.packages.source_policy import SourcePolicy
 
 COMMIT = "a" * 40
 GIT = "git+https://git.example/g.git"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.lock_v1 import entries_of_version_1, modern_lock, needs_inflating
-from pmpipe.npm.lock_version import is_version_1
-from pmpipe.npm.lockfile import read_lockfile
+from pmpipe.npm.locks.lock_v1 import entries_of_version_1, modern_lock, needs_inflating
+from pmpipe.npm.locks.lock_version import is_version_1
+from pmpipe.npm.locks.lockfile import read_lockfile
 
 FILE = "package-lock.json"
 COMMIT = "0123456789" * 4

@@ -10,8 +10,8 @@ import pytest
 from lock_making import MadeProject, entry, link
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.lockfile import Lockfile, link_target, package_name, read_lockfile
-from pmpipe.npm.package_path import fault_in_path, is_installed, name_from_path, split_installed
+from pmpipe.npm.locks.lockfile import Lockfile, link_target, package_name, read_lockfile
+from pmpipe.npm.locks.package_path import fault_in_path, is_installed, name_from_path, split_installed
 
 
 def read(document: Any, *, prefix: bytes = b"") -> Lockfile:

@@ -10,9 +10,9 @@ import pytest
 from asking_npm import ask_npm
 
 from pmpipe.errors import ManifestError
-from pmpipe.npm.json_layout import JsonLayout, layout_of
-from pmpipe.npm.manifest_edit import Addition, ManifestEdit, SaveType
-from pmpipe.npm.manifest_text import NO_MANIFEST, read_manifest_text
+from pmpipe.npm.manifests.manifest_edit import Addition, ManifestEdit, SaveType
+from pmpipe.npm.manifests.manifest_text import NO_MANIFEST, read_manifest_text
+from pmpipe.npm.texts.json_layout import JsonLayout, layout_of
 
 
 def edit(document: dict[str, Any] | str) -> ManifestEdit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pmpipe.npm.manifest_save import FoundPackage, SavedSpec, spec_to_save
+from pmpipe.npm.manifests.manifest_save import FoundPackage, SavedSpec, spec_to_save
 
 
 def saved(spec: str, version: str = "1.2.3", *, name: str = "a", prefix: str = "^", folder: str = "/app") -> str:

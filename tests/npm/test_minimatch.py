@@ -8,7 +8,7 @@ import time
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.minimatch import compile_pattern, expand_braces
+from pmpipe.npm.texts.minimatch import compile_pattern, expand_braces
 
 PATTERNS = r"""
 * ** a /a a/ /a/ a/** **/a **/a/** a/**/b **/*.js *.js *.{js,ts} /readme{,.*[^~$]} /.wafpickle-* .*.swp ._* **/._*/**

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.names import is_valid_name, name_errors
+from pmpipe.npm.specs.names import is_valid_name, name_errors
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pmpipe.npm import NPM_VERSION
-from pmpipe.npm.npm_version import follows_npm_12, looks_up_fewer_peers, npm_version_for
+from pmpipe.npm.packages.npm_version import follows_npm_12, looks_up_fewer_peers, npm_version_for
 
 
 @pytest.mark.parametrize(

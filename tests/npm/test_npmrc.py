@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.npmrc import expand_environment, js_text, parse, unset_variables
+from pmpipe.npm.config.npmrc import expand_environment, js_text, parse, unset_variables
 
 
 def values_of(text):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pmpipe.npm.override_key import is_override_key, split_override_key
+from pmpipe.npm.manifests.override_key import is_override_key, split_override_key
 
 NAMES = (
     "a",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pmpipe.errors import ManifestError, RepairError
-from pmpipe.npm.package_extensions import PackageExtensions, workspace_warnings
-from pmpipe.npm.packument import RawManifest
+from pmpipe.npm.manifests.package_extensions import PackageExtensions, workspace_warnings
+from pmpipe.npm.packages.packument import RawManifest
 
 
 def read(rules: Any) -> PackageExtensions:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmpipe.npm.package_path import PackagePath, paths_inside
+from pmpipe.npm.locks.package_path import PackagePath, paths_inside
 
 NAMES = st.sampled_from(["a", "a-b", "a.b", "a0", "b", "node_modules", "@a", "~a", "é"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: PackagePath("/".join(names)))

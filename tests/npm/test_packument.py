@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pmpipe.errors import RegistryError
-from pmpipe.npm.packument import decode_packument
+from pmpipe.npm.packages.packument import decode_packument
 
 TEXT = json.dumps(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pmpipe.errors import PatchError
-from pmpipe.npm.patch_selection import Patchable, PatchSelector, read_selectors, refuse_unused, select_patches
+from pmpipe.npm.manifests.patch_selection import Patchable, PatchSelector, read_selectors, refuse_unused, select_patches
 
 
 def package(name: str, version: str, *, is_from_registry: bool = True) -> Patchable:

@@ -7,8 +7,8 @@ import itertools
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.declared import Declared
-from pmpipe.npm.platform import Engines, Platform, unsupported_engines, unsupported_platform
+from pmpipe.npm.manifests.declared import Declared
+from pmpipe.npm.packages.platform import Engines, Platform, unsupported_engines, unsupported_platform
 
 HERE = Platform("linux", "x64", "glibc")
 LISTS = [None, "linux", "!linux", "any", "", [], ["any"], ["any", "darwin"], ["linux", "darwin"], ["darwin"]]

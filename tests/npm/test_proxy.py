@@ -8,10 +8,10 @@ import pytest
 from asking_npm import ask_npm
 
 from pmpipe.errors import ConfigError
-from pmpipe.npm.proxy import Proxies, proxies
-from pmpipe.npm.url import parse_url
+from pmpipe.npm.config.proxy import Proxies, proxies
+from pmpipe.npm.texts.url import parse_url
 from stages.fetch import FetchSettings
-from stages.proxy_choice import proxy_for
+from stages.fetching.proxy_choice import proxy_for
 
 URLS = ["https://registry.example/a", "http://a.registry.example:81/", "http://127.0.0.1:4873/a", "http://[::1]:1/"]
 CONFIGURED = ["", "http://proxy.example:3128/"]

@@ -13,9 +13,9 @@ from asking_npm import ask_npm
 from support.npm import run_npm
 
 from pmpipe.errors import ConfigError, InvalidSpecError
-from pmpipe.npm.auth import NO_CREDENTIAL, legacy_auth_problems, may_be_told, nerf_dart
-from pmpipe.npm.registry import Registries, ScopeRegistry, as_registry, public_registry, redacted
-from pmpipe.npm.url import InvalidUrlError, parse_url
+from pmpipe.npm.config.auth import NO_CREDENTIAL, legacy_auth_problems, may_be_told, nerf_dart
+from pmpipe.npm.packages.registry import Registries, ScopeRegistry, as_registry, public_registry, redacted
+from pmpipe.npm.texts.url import InvalidUrlError, parse_url
 
 REGISTRY = "https://registry.example/npm"
 SCOPES = {"@corp": ScopeRegistry("https://corp.example:8443", "/p/.npmrc, line 1")}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pmpipe.npm.resolutions import may_contradict, read_resolutions, with_resolutions
+from pmpipe.npm.manifests.resolutions import may_contradict, read_resolutions, with_resolutions
 
 #: resolutions -> the same as overrides
 SAID: list[tuple[dict[str, str], dict[str, Any]]] = [

@@ -6,10 +6,10 @@ import pytest
 from asking_npm import ask_npm
 from script_texts import FOLDER, HOME, ScriptTexts, asked_about, with_address, without_version
 
-from pmpipe.npm.script_approval import Candidate, approve, deny, name_key, unused, versioned_key
-from pmpipe.npm.script_policy import is_for_any_version
-from pmpipe.npm.script_source import ScriptSource, identify, read_key
-from pmpipe.npm.spec_types import RangeSpec, VersionSpec
+from pmpipe.npm.scripts.script_approval import Candidate, approve, deny, name_key, unused, versioned_key
+from pmpipe.npm.scripts.script_policy import is_for_any_version
+from pmpipe.npm.scripts.script_source import ScriptSource, identify, read_key
+from pmpipe.npm.specs.spec_types import RangeSpec, VersionSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GIT = ScriptSource(resolved=f"git+ssh://git@github.com/user/project.git#{COMMIT}")

@@ -7,8 +7,8 @@ from asking_npm import ask_npm
 from script_texts import FOLDER, HOME, ScriptTexts, asked_about, with_address, without_version
 from support.loaded_modules import modules_loaded_by, modules_of_msgspec
 
-from pmpipe.npm.script_policy import ScriptPolicy, ScriptSource, checked_entries, entries_of_list
-from pmpipe.npm.script_source import read_key
+from pmpipe.npm.scripts.script_policy import ScriptPolicy, ScriptSource, checked_entries, entries_of_list
+from pmpipe.npm.scripts.script_source import read_key
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 X = ScriptSource(name="x", version="9.9.9", resolved="https://registry.example/x/-/x-1.0.0.tgz")
@@ -179,7 +179,7 @@ def test_many_packages_read_each_key_once():
 
 def test_modules_load_nothing_that_does_io():
     heavy = {"socket", "subprocess", "asyncio", "multiprocessing", "urllib", "pathlib", "json"} - modules_of_msgspec()
-    assert not heavy & modules_loaded_by("import pmpipe.npm.script_approval, pmpipe.npm.script_policy")
+    assert not heavy & modules_loaded_by("import pmpipe.npm.scripts.script_approval, pmpipe.npm.scripts.script_policy")
 
 
 def different(questions, answers):

@@ -10,11 +10,11 @@ import pytest
 from lock_making import LINUX, MadeProject, entry, link, npm_answers, our_hidden_lockfile
 
 from pmpipe.errors import EngineError, PlatformError
-from pmpipe.npm.dependency_kinds import DependencyKinds
-from pmpipe.npm.lockfile import read_lockfile
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.npm.platform import Engines, Platform
-from pmpipe.npm.selection import SelectionOptions, is_bundled, optional_set, select
+from pmpipe.npm.locks.dependency_kinds import DependencyKinds
+from pmpipe.npm.locks.lockfile import read_lockfile
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.npm.locks.selection import SelectionOptions, is_bundled, optional_set, select
+from pmpipe.npm.packages.platform import Engines, Platform
 
 
 def nm(*names: str) -> list[str]:

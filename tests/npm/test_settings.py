@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from asking_npm import npm_modules
 
-from pmpipe.npm.coerce import UNSET, Expansion, InvalidValueError, coerce, js_number
-from pmpipe.npm.settings import SETTINGS
+from pmpipe.npm.config.coerce import UNSET, Expansion, InvalidValueError, coerce, js_number
+from pmpipe.npm.config.settings import SETTINGS
 
 EXPANSION = Expansion({"SET": "x", "YES": "true", "LIST": "dev"}, "/home/user", "/work dir")
 

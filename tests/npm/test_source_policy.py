@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pmpipe.npm.registry import Registries, ScopeRegistry
-from pmpipe.npm.source_policy import SourcePolicy, source_policy
+from pmpipe.npm.packages.registry import Registries, ScopeRegistry
+from pmpipe.npm.packages.source_policy import SourcePolicy, source_policy
 
 ALL = {f"allow-{kind}": "all" for kind in ("git", "remote", "file", "directory")}
 REGISTRIES = Registries(

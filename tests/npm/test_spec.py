@@ -11,8 +11,8 @@ from semver_texts import Texts
 from support.loaded_modules import modules_loaded_by
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.spec import parse_argument, parse_spec
-from pmpipe.npm.spec_types import (
+from pmpipe.npm.specs.spec import parse_argument, parse_spec
+from pmpipe.npm.specs.spec_types import (
     AliasSpec,
     CatalogSpec,
     DirectorySpec,
@@ -214,7 +214,7 @@ def test_catalog_protocol(raw, catalog):
 
 def test_module_loads_nothing_that_does_io():
     heavy = {"socket", "subprocess", "asyncio", "multiprocessing", "urllib", "pathlib", "json", "ipaddress"}
-    assert not heavy & modules_loaded_by("import pmpipe.npm.spec")
+    assert not heavy & modules_loaded_by("import pmpipe.npm.specs.spec")
 
 
 class SpecTexts(Texts):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmpipe.npm.text import for_reader, is_utf8, printable
+from pmpipe.npm.texts.text import for_reader, is_utf8, printable
 
 
 @pytest.mark.parametrize(

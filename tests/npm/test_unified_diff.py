@@ -8,7 +8,7 @@ import random
 import pytest
 from npm.asking_npm import ask_npm
 
-from pmpipe.npm.unified_diff import DiffError, apply_diff, read_diff
+from pmpipe.npm.texts.unified_diff import DiffError, apply_diff, read_diff
 
 CHANGE = """\
 diff --git a/index.js b/index.js

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.url import InvalidUrlError, parse_tarball_url, parse_url, resolve_location
+from pmpipe.npm.texts.url import InvalidUrlError, parse_tarball_url, parse_url, resolve_location
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from asking_npm import ask_npm
 
-from pmpipe.npm.whatwg_url import (
+from pmpipe.npm.specs.whatwg_url import (
     decode_uri_component,
     encode_uri_component,
     parse_whatwg_url,

@@ -28,11 +28,11 @@ from support import npm
 from support.packages import Package, make_package, make_packument
 from support.registry import PackageRegistry
 
-from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.npm.npm_version import npm_version_for
-from pmpipe.npm.package_extensions import PackageExtensions
-from pmpipe.npm.packument import decode_packument
-from pmpipe.npm.pick_manifest import PickOptions
+from pmpipe.npm.locks.lock_writer import write_lockfile
+from pmpipe.npm.manifests.package_extensions import PackageExtensions
+from pmpipe.npm.packages.npm_version import npm_version_for
+from pmpipe.npm.packages.packument import decode_packument
+from pmpipe.npm.packages.pick_manifest import PickOptions
 from pmpipe.resolver import (
     Ask,
     AskContents,

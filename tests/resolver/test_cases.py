@@ -14,7 +14,7 @@ from support.registry import PackageRegistry
 
 from pmpipe.errors import PmpipeError
 from pmpipe.npm import NPM_VERSION
-from pmpipe.npm.npm_version import npm_version_for
+from pmpipe.npm.packages.npm_version import npm_version_for
 
 CASES = dict(load_cases())
 #: of those for npm 12 the outcome was recorded from it, and the npm on the machine may be an older one

@@ -8,7 +8,7 @@ import string
 import pytest
 from asking import ask
 
-from pmpipe.npm.collation import english_key, english_sorted
+from pmpipe.npm.texts.collation import english_key, english_sorted
 
 
 def test_punctuation_comes_before_digits_and_letters() -> None:

@@ -12,7 +12,7 @@ from foreign import npm_with, resolve_pinned
 from playing import run_npm, write_project
 from support.registry import PackageRegistry
 
-from pmpipe.npm.lock_conflict import without_conflicts
+from pmpipe.npm.locks.lock_conflict import without_conflicts
 from pmpipe.resolver import locked_entries
 
 REGISTRY: dict[str, Any] = {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from playing import lock_text, resolve
 
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.package_path import fault_in_path
-from pmpipe.npm.packument import decode_packument
+from pmpipe.npm.locks.package_path import fault_in_path
+from pmpipe.npm.packages.packument import decode_packument
 from pmpipe.resolver import AskPackument, Project, ResolveOptions, Resolver
 from pmpipe.resolver.peer_conflict import PeerConflictError
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from asking import ask
 
-from pmpipe.npm.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
-from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.npm.locks.lock_writer import write_lockfile
+from pmpipe.npm.texts.json_layout import ON_ONE_LINE, JsonLayout, lock_layout_of
 
 
 def test_puts_known_keys_first_and_objects_last() -> None:

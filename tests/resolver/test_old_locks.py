@@ -16,8 +16,8 @@ from support.packages import make_package
 from support.registry import PackageRegistry
 
 from pmpipe.errors import PmpipeError, RegistryError
-from pmpipe.npm.lock_v1 import modern_lock, needs_inflating
-from pmpipe.npm.lockfile import read_lockfile
+from pmpipe.npm.locks.lock_v1 import modern_lock, needs_inflating
+from pmpipe.npm.locks.lockfile import read_lockfile
 from pmpipe.resolver import AskPackument, Project, Resolver, locked_entries
 
 __all__ = ["arborist"]

@@ -10,8 +10,8 @@ import pytest
 from asking import ask
 
 from pmpipe.errors import RegistryError
-from pmpipe.npm.packument import Packument, decode_packument
-from pmpipe.npm.pick_manifest import PickOptions, pick_manifest
+from pmpipe.npm.packages.packument import Packument, decode_packument
+from pmpipe.npm.packages.pick_manifest import PickOptions, pick_manifest
 
 
 def packument(versions: dict[str, dict[str, Any]], tags: dict[str, str], **fields: Any) -> dict[str, Any]:

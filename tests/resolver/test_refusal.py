@@ -10,8 +10,8 @@ from playing import Provider, options_of
 
 from pmpipe.errors import RefusedSourceError
 from pmpipe.npm.foreign.pins import Pin, PinKey, Pins
-from pmpipe.npm.registry import Registries
-from pmpipe.npm.source_policy import SourcePolicy
+from pmpipe.npm.packages.registry import Registries
+from pmpipe.npm.packages.source_policy import SourcePolicy
 from pmpipe.resolver import AskManifest, Project, Resolved, Resolver
 
 URL = "https://registry.example"

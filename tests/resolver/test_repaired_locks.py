@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playing import lock_text, resolve
 
-from pmpipe.npm.lock_version import has_version, needed_version
+from pmpipe.npm.locks.lock_version import has_version, needed_version
 
 REGISTRY: dict[str, Any] = {"a": {"1.0.0": {}}, "b": {"1.0.0": {}}, "c": {"1.0.0": {}}}
 APPLIED = {"extensionPoint": "transformManifest", "dependencies": ["b"]}

@@ -14,7 +14,7 @@ import pytest
 from playing import extensions_of, lock_text, resolve
 
 from pmpipe.errors import RepairError
-from pmpipe.npm.lock_writer import write_lockfile
+from pmpipe.npm.locks.lock_writer import write_lockfile
 from pmpipe.resolver import locked_entries
 
 CASES = Path(__file__).parent / "repairs"

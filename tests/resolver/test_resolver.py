@@ -10,9 +10,9 @@ from playing import Provider, options_of, resolve
 from support.loaded_modules import modules_loaded_by
 
 from pmpipe.errors import PmpipeError
-from pmpipe.npm.lock_writer import write_lockfile
-from pmpipe.npm.npm_version import npm_version_for
-from pmpipe.npm.pick_manifest import PickOptions
+from pmpipe.npm.locks.lock_writer import write_lockfile
+from pmpipe.npm.packages.npm_version import npm_version_for
+from pmpipe.npm.packages.pick_manifest import PickOptions
 from pmpipe.resolver import AskPackument, Project, Resolved, ResolveOptions, Resolver, locked_entries
 from pmpipe.resolving.wording import warnings_of
 

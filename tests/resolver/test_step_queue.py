@@ -5,7 +5,7 @@ from posixpath import join, normpath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmpipe.npm.collation import english_key
+from pmpipe.npm.texts.collation import english_key
 from pmpipe.resolver.builder import StepQueue
 from pmpipe.resolver.node import Node
 from pmpipe.resolver.package import DependencyPool

@@ -18,7 +18,7 @@ from support.registry import PackageRegistry
 
 from pmpipe.errors import PmpipeError
 from pmpipe.npm.foreign.yarn_classic import parse_yarn_classic, read_yarn_classic
-from pmpipe.npm.registry import public_registry
+from pmpipe.npm.packages.registry import public_registry
 from pmpipe.npm.semver import satisfies
 
 __all__ = ["arborist"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from npm.asking_npm import ask_npm
 
-from stages.entry import INDEX_NAME, read_index
+from stages.entries.entry import INDEX_NAME, read_index
 from stages.extract import make_handler
 from stages.messages import (
     ArchiveLimits,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from pmpipe.npm.auth import ClientCertificate
+from pmpipe.npm.config.auth import ClientCertificate
 from stages.channel import Channel
 from stages.fetch import FetchSettings, run_fetch
 from stages.messages import (

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.arena import ArenaAllocator
-from stages.arena_sink import ArenaSink, HeldBudget
-from stages.sink import BodyTooLongError
+from stages.fetching.arena_sink import ArenaSink, HeldBudget
+from stages.fetching.sink import BodyTooLongError
 
 PIECE = 1000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.brake import Brake
+from stages.fetching.brake import Brake
 
 
 def admitted(brake: Brake, now_s: float) -> int:

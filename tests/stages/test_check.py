@@ -15,7 +15,7 @@ from support.packages import PackedFile
 
 from stages.channel import MAXIMUM_DATAGRAM_BYTES
 from stages.clone import make_handler
-from stages.entry import INDEX_NAME
+from stages.entries.entry import INDEX_NAME
 from stages.link import link_bins
 from stages.messages import Check, Checked, Clone, Cloned, Damaged, Failed, JobId, LinkBins, encode
 

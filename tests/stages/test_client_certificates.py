@@ -11,7 +11,7 @@ from fetch_process import FetchProcess, impatient
 from support.registry import Certificate, PackageRegistry, faults
 
 from pmpipe.errors import ConfigError
-from pmpipe.npm.auth import ClientCertificate
+from pmpipe.npm.config.auth import ClientCertificate
 from stages.fetch import FetchSettings
 from stages.messages import FetchDocument, FetchedDocument, JobId
 

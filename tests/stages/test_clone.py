@@ -14,10 +14,10 @@ from support.entries import make_entry, modes, tree
 from support.packages import PackedFile
 from support.permissions import let_others_reach
 
-from pmpipe.npm.text import printable
+from pmpipe.npm.texts.text import printable
 from stages.channel import MAXIMUM_DATAGRAM_BYTES
 from stages.clone import make_handler
-from stages.entry import INDEX_NAME
+from stages.entries.entry import INDEX_NAME
 from stages.messages import Clone, Cloned, Damaged, Failed, JobId, Symlink, encode
 
 FILES = {

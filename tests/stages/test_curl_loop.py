@@ -12,7 +12,7 @@ import pycurl
 import pytest
 import uvloop
 
-from stages.curl_loop import CurlLoop, Finished, guarded
+from stages.fetching.curl_loop import CurlLoop, Finished, guarded
 
 _PATIENCE_S = 30
 

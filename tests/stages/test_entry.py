@@ -13,7 +13,7 @@ from support.entries import make_entry
 from support.packages import integrity
 
 from pmpipe.errors import IntegrityError
-from stages.entry import (
+from stages.entries.entry import (
     INDEX_NAME,
     EntryIndex,
     TornIndexError,

@@ -24,7 +24,7 @@ from support.tarballs import (
     tgz,
 )
 
-from stages.entry import INDEX_NAME, read_index
+from stages.entries.entry import INDEX_NAME, read_index
 from stages.messages import ArchiveLimits, Extracted, Failed
 from stages.remove import remove_tree
 

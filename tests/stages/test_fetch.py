@@ -17,7 +17,7 @@ from support.registry import PackageRegistry, faults
 
 from pmpipe.errors import ArchiveError, RegistryError
 from stages.channel import Channel
-from stages.fetch_worker import FetchWorker
+from stages.fetching.fetch_worker import FetchWorker
 from stages.messages import Crashed, JobId, Release, Remove, encode
 from stages.worker import CRASH_STATUS, JobBoard
 

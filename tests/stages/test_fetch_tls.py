@@ -250,7 +250,7 @@ def test_a_proxy_url_that_makes_no_sense_fails_without_its_password(proxy):
 
 
 def test_system_authorities_are_found_or_certifi_stands_in():
-    from stages.ca_bundle import find_ca_bundle
+    from stages.fetching.ca_bundle import find_ca_bundle
 
     bundle = find_ca_bundle("", "", {})
     assert os.path.isfile(bundle.path)
@@ -258,7 +258,7 @@ def test_system_authorities_are_found_or_certifi_stands_in():
 
 
 def test_extra_authorities_are_added_to_the_systems(certificate):
-    from stages.ca_bundle import find_ca_bundle
+    from stages.fetching.ca_bundle import find_ca_bundle
 
     system = find_ca_bundle("", "", {})
     both = find_ca_bundle("", "", {"NODE_EXTRA_CA_CERTS": certificate.ca_path})

@@ -18,8 +18,8 @@ from support.registry import PackageRegistry
 
 from pmpipe.errors import GitError
 from stages.fetch import FetchSettings
-from stages.git import GitSettings, fetch_git
-from stages.git_command import GitCommand, git_environment
+from stages.git.checkout import GitSettings, fetch_git
+from stages.git.command import GitCommand, git_environment
 from stages.messages import Failed, Fetched, FetchGit, JobId, PackageFolder
 
 

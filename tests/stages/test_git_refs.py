@@ -11,8 +11,8 @@ import pytest
 from fetch_process import impatient
 from support.git import git
 
-from stages.git import GitSettings
-from stages.git_refs import RemoteRefs, find_commit, read_refs
+from stages.git.checkout import GitSettings
+from stages.git.refs import RemoteRefs, find_commit, read_refs
 from stages.messages import Failed, FindGitCommit, FoundGitCommit, JobId
 
 MAIN, TAG, PEELED, OTHER = ("1" * 40, "2" * 40, "3" * 40, "4" * 40)
@@ -185,7 +185,7 @@ def test_asks_a_repository_of_many_branches(repository: Path) -> None:
 def test_a_repository_of_more_references_than_are_read_is_told(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.git_command._MAXIMUM_OUTPUT_BYTES", 100)
+    monkeypatch.setattr("stages.git.command._MAXIMUM_OUTPUT_BYTES", 100)
     assert "more than 100 bytes" in failed(f"file://{repository}").what
 
 

@@ -6,7 +6,7 @@ import mmap
 
 import pytest
 
-from stages.held_space import HeldSpace
+from stages.fetching.held_space import HeldSpace
 from stages.messages import JobId, Release
 
 

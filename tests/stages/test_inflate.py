@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from stages import inflate
-from stages.inflate import Inflater
 from stages.messages import ArchiveLimits
+from stages.unpacking import inflate
+from stages.unpacking.inflate import Inflater
 
 LIMITS = ArchiveLimits(entries=1, one_file=1 << 30, all_files=1 << 30, ratio=2_000)
 LARGE_BYTES = 96 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.entries import make_entry
 
-from stages.layers import LayerProbe
+from stages.entries.layers import LayerProbe
 
 
 @pytest.fixture

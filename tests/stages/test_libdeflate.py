@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from stages.libdeflate import by_library, by_package
+from stages.unpacking.libdeflate import by_library, by_package
 
 CONTENT = b"".join(b"line %d\n" % number for number in range(1000))
 WHOLE = gzip.compress(CONTENT)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.entries import modes, tree
 
-from pmpipe.npm.bins import BinCandidate, bins_of_folder, bins_of_manifest, choose_bins, normalize_bins
+from pmpipe.npm.manifests.bins import BinCandidate, bins_of_folder, bins_of_manifest, choose_bins, normalize_bins
 from stages.link import make_handler
 from stages.messages import Clone, Failed, JobId, LinkBins, Linked, Symlink
 

@@ -7,7 +7,7 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.name_gate import NameGate
+from stages.fetching.name_gate import NameGate
 
 PEER = "https://registry.example"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.pace import Pace
+from stages.fetching.pace import Pace
 
 
 def slow_for_s(*looks: tuple[float, int] | None) -> list[float]:

@@ -9,9 +9,9 @@ from extracting import Extractor, contents_of, files_of
 from npm.asking_npm import ask_npm
 
 from pmpipe.errors import ArchiveError, StoreError
-from stages.entry import read_index
+from stages.entries.entry import read_index
 from stages.messages import ArchiveLimits, Extracted, Failed
-from stages.packlist import pack_folder, read_packed
+from stages.unpacking.packlist import pack_folder, read_packed
 
 LIMITS = ArchiveLimits(entries=10_000, one_file=1 << 20, all_files=1 << 24, ratio=1000)
 

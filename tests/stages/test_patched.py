@@ -11,8 +11,8 @@ import pytest
 from extracting import Extractor
 from support.tarballs import member, package_json, tgz
 
-from stages.check import is_sound
-from stages.entry import read_index
+from stages.entries.check import is_sound
+from stages.entries.entry import read_index
 from stages.messages import Damaged, Extracted, Failed, Patch, StoreEntry
 
 pytestmark = pytest.mark.usefixtures("same_descriptors")

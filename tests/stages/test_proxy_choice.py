@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pmpipe.npm.url import parse_url
+from pmpipe.npm.texts.url import parse_url
 from stages.fetch import FetchSettings
-from stages.proxy_choice import asks_for_whole_url, is_excluded, proxy_for
+from stages.fetching.proxy_choice import asks_for_whole_url, is_excluded, proxy_for
 
 PROXY = "http://proxy.example:3128"
 

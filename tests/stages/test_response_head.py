@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.response_head import DocumentHead, ResponseHead, read_document_head, read_head, retry_after_s
+from stages.fetching.response_head import DocumentHead, ResponseHead, read_document_head, read_head, retry_after_s
 
 #: Sun, 06 Nov 1994 08:49:37 GMT
 DATE_S = 784111777

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pmpipe.npm.url import parse_url
-from stages.sharing import ALONE, SharedConnections, Sharing
-from stages.transfer import Request
-from stages.transfer_ending import HTTP2, HTTP2_STREAM, OPERATION_TIMEDOUT, RECV_ERROR, Ending
+from pmpipe.npm.texts.url import parse_url
+from stages.fetching.sharing import ALONE, SharedConnections, Sharing
+from stages.fetching.transfer import Request
+from stages.fetching.transfer_ending import HTTP2, HTTP2_STREAM, OPERATION_TIMEDOUT, RECV_ERROR, Ending
 
 URL = parse_url("https://registry.example/react")
 ELSEWHERE = parse_url("https://elsewhere.example/react")

@@ -8,7 +8,7 @@ from support.tarballs import BLOCK, END, gnu_long_name, header, member, octal, p
 
 from pmpipe.errors import ArchiveError
 from stages.messages import ArchiveLimits
-from stages.tar import Member, read_members
+from stages.unpacking.tar import Member, read_members
 
 LIMITS = ArchiveLimits(entries=1000, one_file=1 << 20, all_files=1 << 22, ratio=1000)
 

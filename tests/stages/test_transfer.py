@@ -5,12 +5,12 @@ import errno
 import pytest
 
 from pmpipe.errors import ConfigError, RegistryError
-from pmpipe.npm.url import Url, parse_url
+from pmpipe.npm.texts.url import Url, parse_url
 from stages.fetch import FetchSettings, retry_wait_s
+from stages.fetching.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
+from stages.fetching.transfer_ending import Ending, Failure
+from stages.fetching.transfer_failure import shown_url
 from stages.messages import JobId
-from stages.transfer import Again, Completed, GaveUp, NotModified, Transfer, check_request
-from stages.transfer_ending import Ending, Failure
-from stages.transfer_failure import shown_url
 
 URL = "https://registry.example/react/-/react-19.1.0.tgz"
 

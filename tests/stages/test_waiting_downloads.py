@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from stages.fetching.waiting_downloads import Waiting, WaitingDownloads
 from stages.messages import JobId
-from stages.waiting_downloads import Waiting, WaitingDownloads
 
 
 class Origin:

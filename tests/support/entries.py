@@ -11,7 +11,7 @@ import pytest
 import xxhash
 
 from pmpipe.store import Store
-from stages.entry import INDEX_NAME, EntryIndex, encode_index
+from stages.entries.entry import INDEX_NAME, EntryIndex, encode_index
 from support.packages import Files, PackedFile
 
 

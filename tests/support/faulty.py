@@ -105,8 +105,8 @@ def _creates(path: Any, _mode: Any, flags: Any) -> bool:
 def _patch(injector: _Injector) -> None:
     from pmpipe.resolving.worker import ResolveWorker
     from pmpipe.workers import Stage, Workers
-    from stages.arena_sink import ArenaSink
     from stages.channel import Channel
+    from stages.fetching.arena_sink import ArenaSink
 
     begin, put, write, feed = Workers.__init__, Channel.put, ArenaSink.write, ResolveWorker._feed
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import xxhash
 
-from stages.entry import INDEX_NAME, read_index
+from stages.entries.entry import INDEX_NAME, read_index
 from support.packages import Package
 
 #: Path within the folder -> type, permissions, and digest of the bytes or target of the link.

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pmpipe.npm.package_path import PackagePath
-from pmpipe.sources import entry_names
-from pmpipe.wanted import WantedBins, WantedPackage, WantedTree, holder_of
+from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.tree.sources import entry_names
+from pmpipe.tree.wanted import WantedBins, WantedPackage, WantedTree, holder_of
 
 #: in ns; before any moment at which a test runs
 LONG_AGO_NS = 1_500_000_000_000_000_000

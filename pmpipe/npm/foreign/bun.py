@@ -19,10 +19,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.catalogs import catalogs_of
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.foreign.jsonc import read_jsonc
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
+from pmpipe.npm.manifests.catalogs import catalogs_of
 from pmpipe.npm.semver import parse_version
 
 _NEWEST = 2

@@ -9,7 +9,7 @@ import msgspec
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.foreign.limits import checked_size
-from pmpipe.npm.json_text import explain, without_bom
+from pmpipe.npm.texts.json_text import explain, without_bom
 
 # what is not closed goes on to its line's or the file's end, so that each character is looked at once
 _TEXT = rb'"(?:[^"\\\n]|\\.)*(?:"|(?=\n)|\\?\Z)'

@@ -12,7 +12,7 @@ from typing import NewType
 
 import msgspec
 
-from pmpipe.npm.catalogs import Catalogs, meaning
+from pmpipe.npm.manifests.catalogs import Catalogs, meaning
 
 #: A package's name on its registry and the spec as a manifest has it; see `pin_key`.
 PinKey = NewType("PinKey", tuple[str, str])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pmpipe.errors import LockfileError
 from pmpipe.npm.foreign.limits import MAX_DEPTH, checked_size
-from pmpipe.npm.json_text import conflict_in, without_bom
+from pmpipe.npm.texts.json_text import conflict_in, without_bom
 
 if TYPE_CHECKING:
     import yaml

@@ -17,10 +17,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pmpipe.errors import LockfileError
-from pmpipe.npm.catalogs import Catalogs
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
 from pmpipe.npm.foreign.plain_yaml import Plain, read_plain_yaml
+from pmpipe.npm.manifests.catalogs import Catalogs
 from pmpipe.npm.semver import parse_version
 
 _OLDEST, _NEWEST = 5, 9

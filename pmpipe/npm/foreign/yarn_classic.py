@@ -27,9 +27,9 @@ import msgspec
 from pmpipe.errors import LockfileError
 from pmpipe.npm.foreign.limits import checked_size
 from pmpipe.npm.foreign.pins import Pin, PinCollector, Pins
-from pmpipe.npm.json_text import conflict_in, without_bom
 from pmpipe.npm.semver import parse_version
-from pmpipe.npm.tarball_name import named_by_tarball
+from pmpipe.npm.specs.tarball_name import named_by_tarball
+from pmpipe.npm.texts.json_text import conflict_in, without_bom
 
 #: yarn's own name for the public registry: the same packages under another host
 _YARNS_REGISTRY = re.compile(r"https?://registry\.yarnpkg\.[a-z]+/")
@@ -171,7 +171,7 @@ def _unescaped(text: str) -> str:
 
 
 def _unreadable(line: str, number: int, file: str) -> LockfileError:
-    from pmpipe.npm.text import printable
+    from pmpipe.npm.texts.text import printable
 
     return LockfileError(
         f"cannot read {file}:{number}: this is no line of a yarn.lock", details=(printable(line, 120),), hint=_HINT
@@ -200,6 +200,6 @@ def _pin(entry: YarnEntry, name: str) -> Pin | None:
 def _is_public(address: str) -> bool:
     if _YARNS_REGISTRY.match(address):
         return True
-    from pmpipe.npm.registry import public_registry
+    from pmpipe.npm.packages.registry import public_registry
 
     return address.partition("://")[2].startswith(public_registry().partition("://")[2])

@@ -1,0 +1,1 @@
+"""npm's settings: names, types, files, and what follows from them for a request."""

@@ -1,0 +1,1 @@
+"""Lockfiles: reading them, writing them, and what they say."""

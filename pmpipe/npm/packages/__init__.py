@@ -1,0 +1,1 @@
+"""What registries say of packages, and which version of one is meant."""

@@ -1,0 +1,1 @@
+"""Lifecycle scripts: which there are, what they are told, and which may run."""

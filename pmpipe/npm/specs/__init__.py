@@ -1,0 +1,1 @@
+"""Specs: what a dependency's text asks for."""

@@ -1,0 +1,1 @@
+"""A project's own files: finding, reading, checking and writing package.json files and locks."""

@@ -1,0 +1,240 @@
+"""What stands in a project's node_modules before a run: read from the hidden lockfile, believed as far as it can be.
+
+The hidden lockfile is written last, so everything it lists was complete then. A folder that changed later is newer than
+the file; a package that is not listed made its parent folder newer. Comparing modification times finds both for the
+price of one ``lstat`` per package, as npm does it; here a change only casts doubt on what changed, not on everything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pmpipe.npm.locks.package_path import PackagePath, is_installed, split_installed
+from pmpipe.npm.texts.json_text import without_bom
+from pmpipe.npm.texts.text import is_utf8
+from pmpipe.project.project_files import HIDDEN_LOCKFILE
+from pmpipe.tree.standing import TOLERANCE_NS
+from pmpipe.tree.transaction import ModulesFolder
+from pmpipe.tree.wanted import WantedTree, holder_of
+
+if TYPE_CHECKING:
+    from pmpipe.npm.locks.lockfile import Entry
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """What a location holds, as far as is known; texts are empty where it is not. `patch` is a patch's integrity."""
+
+    name: str
+    version: str
+    integrity: str = ""
+    resolved: str = ""
+    is_link: bool = False
+    in_bundle: bool = False
+    patch: str = ""
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    name: str | None = None
+    version: str | None = None
+
+
+class Installed(msgspec.Struct):
+    """The state of a tree.
+
+    Attributes:
+        packages: what is believed to be there, by location.
+        doubtful: locations whose folder changed since the hidden lockfile was written, and that are still there.
+        lost: locations that the hidden lockfile lists, and where nothing of that kind is.
+        extraneous: absolute paths of package folders and links that nothing lists.
+        changed_bins: ``.bin`` folders that are missing or changed, by absolute path.
+        elsewhere: paths of packages that are known to have been put into other folders than the project's own
+            node_modules, be they there or not.
+        trusted: there was a hidden lockfile; otherwise it is what each folder's package.json says.
+    """
+
+    packages: dict[PackagePath, Standing] = msgspec.field(default_factory=dict)
+    doubtful: set[PackagePath] = msgspec.field(default_factory=set)
+    lost: set[PackagePath] = msgspec.field(default_factory=set)
+    extraneous: list[str] = msgspec.field(default_factory=list)
+    changed_bins: set[str] = msgspec.field(default_factory=set)
+    elsewhere: list[PackagePath] = msgspec.field(default_factory=list)
+    trusted: bool = False
+
+
+def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -> Installed:
+    """Look at what is there.
+
+    Args:
+        project: absolute path of the project.
+        folders: its modules folders; what their journals name is not believed.
+        wanted: what is going to be installed; looked at first where there is no hidden lockfile.
+    """
+    hidden, written_ns = _read_hidden(project)
+    found = Installed(trusted=hidden is not None)
+    claimed = hidden if hidden is not None else _read_folders(project, wanted)
+    found.elsewhere = [path for path in claimed if not path.startswith("node_modules/")]
+    disbelieved: set[str] = set()
+    for folder in folders:
+        journal = folder.journal()
+        if journal is not None:
+            disbelieved.update(journal.locations)
+            if journal.everything:
+                prefix = f"{os.path.relpath(folder.path, project)}/"
+                disbelieved.update(path for path in claimed if path.startswith(prefix))
+    is_real: dict[str, bool] = {}
+    #: what is not there any more, or a link in the place of a folder
+    replaced: set[str] = set()
+    for path, standing in claimed.items():
+        if path in disbelieved or not _is_real(project, os.path.dirname(path), is_real):
+            continue
+        state = _look_at(f"{project}/{path}", standing)
+        if state is None:
+            replaced.add(path)
+            continue
+        found.packages[path] = standing
+        if state > written_ns and not standing.is_link:
+            found.doubtful.add(path)
+    found.lost = claimed.keys() - found.packages.keys()
+    _survey_folders(project, found, claimed, folders, written_ns)
+    wanted_locations = {package.location for package in wanted.packages}
+    # a run that was to remove them was cut off, or somebody has put something else there
+    left = (f"{project}/{path}" for path in (disbelieved | replaced) - wanted_locations if _is_location(path))
+    found.extraneous = sorted({*found.extraneous, *filter(os.path.lexists, left)})
+    return found
+
+
+def _is_location(path: str) -> bool:
+    return is_installed(PackagePath(path)) and ".." not in path.split("/")
+
+
+def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]:
+    """What the hidden lockfile lists, and up to when (ns) a folder may have changed to be older than it."""
+    from pmpipe.npm.locks.lockfile import package_name
+    from pmpipe.project.project import read_hidden_lockfile
+
+    lock = read_hidden_lockfile(project)
+    if lock is None:
+        return None, 0
+    written_ns = os.stat(f"{project}/{HIDDEN_LOCKFILE}").st_mtime_ns
+    listed = {
+        path: Standing(
+            package_name(path, entry),
+            entry.version or "",
+            entry.integrity or "",
+            entry.resolved or "",
+            entry.link,
+            _is_bundled(path, lock.entries),
+            entry.patched.integrity if entry.patched is not None else "",
+        )
+        for path, entry in lock.entries.items()
+        if is_installed(path)
+    }
+    return listed, written_ns + TOLERANCE_NS
+
+
+def _is_bundled(path: PackagePath, entries: Mapping[PackagePath, Entry]) -> bool:
+    """See `pmpipe.npm.locks.selection.is_bundled`; what the project itself bundles has come like anything else."""
+    holder = holder_of(path)
+    above = entries.get(holder)
+    if above is None or not is_installed(holder):
+        return False
+    if path.rpartition("node_modules/")[2] in above.bundled_names() or _is_bundled(holder, entries):
+        return True
+    return entries[path].comes_with(above)
+
+
+def _is_real(project: str, folder: str, known: dict[str, bool]) -> bool:
+    """Whether a folder in node_modules is one, and all above it: what lies behind a link is not installed here."""
+    if "node_modules" not in folder.split("/"):
+        return True
+    found = known.get(folder)
+    if found is None:
+        path = f"{project}/{folder}"
+        is_folder = os.path.isdir(path) and not os.path.islink(path)
+        found = known[folder] = is_folder and _is_real(project, os.path.dirname(folder), known)
+    return found
+
+
+def _look_at(path: str, standing: Standing) -> int | None:
+    """The folder's modification time in ns; None if it is not there, or is not what is expected."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    expected = stat.S_ISLNK if standing.is_link else stat.S_ISDIR
+    return found.st_mtime_ns if expected(found.st_mode) else None
+
+
+def _read_folders(project: str, wanted: WantedTree) -> dict[PackagePath, Standing]:
+    """What the folders' own package.json say, where no hidden lockfile does."""
+    found: dict[PackagePath, Standing] = {}
+    for package in wanted.packages:
+        if package.link_target is not None:
+            found[package.location] = Standing(package.name, package.version, is_link=True)
+            continue
+        try:
+            with open(f"{project}/{package.location}/package.json", "rb") as file:
+                identity = msgspec.json.decode(without_bom(file.read()), type=_Identity)
+        except (OSError, ValueError, RecursionError):
+            continue  # whatever it is, it is not what is wanted
+        found[package.location] = Standing(identity.name or "", identity.version or "", in_bundle=package.in_bundle)
+    return found
+
+
+def _survey_folders(
+    project: str,
+    found: Installed,
+    claimed: Mapping[PackagePath, Standing],
+    folders: Iterable[ModulesFolder],
+    written_ns: int,
+) -> None:
+    """Look for packages that nothing lists, whatever the folders' times say: who unpacks an archive restores those."""
+    roots = {folder.path for folder in folders}
+    for path in claimed:
+        split = split_installed(path)
+        if split is not None:
+            roots.add(os.path.normpath(f"{project}/{split[0]}/node_modules"))
+    # a package that had no packages in it is newer if somebody has put one there
+    roots.update(f"{project}/{path}/node_modules" for path in found.doubtful)
+    for root in sorted(roots):
+        if not os.path.isdir(root):
+            continue
+        try:
+            bins = os.lstat(f"{root}/.bin").st_mtime_ns if os.path.lexists(f"{root}/.bin") else written_ns + 1
+        except OSError:
+            continue  # it has gone between the two looks, and somebody is changing the folder
+        if bins > written_ns:
+            found.changed_bins.add(f"{root}/.bin")
+        base = os.path.relpath(root, project)
+        for name in _names_in(root):
+            if PackagePath(f"{base}/{name}") not in claimed:
+                found.extraneous.append(f"{root}/{name}")
+
+
+def _names_in(root: str) -> Iterator[str]:
+    """Names of packages in a node_modules folder."""
+    for entry in _folders_in(root):
+        if entry.name.startswith("@") and entry.is_dir(follow_symlinks=False):
+            yield from (f"{entry.name}/{inner.name}" for inner in _folders_in(entry.path))
+        else:
+            yield entry.name
+
+
+def _folders_in(path: str) -> list[os.DirEntry[str]]:
+    """Folders and links without a leading dot. A plain file is no package, and not ours to remove.
+
+    Nor is what has a name that is not UTF-8: no package can have it, and no journal could tell of it.
+    """
+    with os.scandir(path) as listing:
+        return [
+            entry
+            for entry in listing
+            if not entry.name.startswith(".")
+            and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
+            and is_utf8(entry.name)
+        ]

@@ -1,0 +1,1 @@
+"""Entries of the store: writing, reading and checking them, and placing their files."""

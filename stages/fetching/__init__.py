@@ -1,0 +1,1 @@
+"""The inside of the fetch stage: transfers, what they wait for, and how they end."""

@@ -1,0 +1,1 @@
+"""Packages from git, by the ``git`` command."""

@@ -1,0 +1,1 @@
+"""From a tarball's bytes to the files of a package."""

@@ -1,0 +1,73 @@
+"""Which packuments are asked for before the resolver is loaded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.loaded_modules import modules_loaded_by
+
+from pmpipe.npm.packages.registry import Registries, ScopeRegistry
+from pmpipe.resolver import AskPackument
+from pmpipe.resolving.beginning import first_wants
+from pmpipe.resolving.foreseen import FORESEEN
+from pmpipe.resolving.wants import Wants
+from pmpipe.store import Store
+from stages.document_cache import FOLDER_NAME
+
+REGISTRIES = Registries(
+    configured="https://registry.example/", by_scope={"@corp": ScopeRegistry("https://corp.example/", "")}
+)
+STORE = Store("/s")
+
+
+def asked_for(manifest: dict[str, Any]) -> list[str]:
+    return [want.label for want in first_wants(json.dumps(manifest).encode(), REGISTRIES, STORE)]
+
+
+def test_the_projects_own_dependencies_are_asked_for_once_each() -> None:
+    manifest = {
+        "dependencies": {"a": "^1.0.0", "@corp/b": "latest"},
+        "devDependencies": {"c": "*", "a": "^1.0.0"},
+        "optionalDependencies": {"d": "1.2.3"},
+        "peerDependencies": {"e": "1"},
+    }
+    assert asked_for(manifest) == ["a", "@corp/b", "c", "d"]
+
+
+def test_the_requests_are_those_of_the_resolver() -> None:
+    (want,) = first_wants(b'{"dependencies":{"@corp/b":"1"}}', REGISTRIES, STORE)
+    assert want == Wants.of(REGISTRIES, f"{STORE.folder}/{FOLDER_NAME}").want(FORESEEN, AskPackument("@corp/b"))
+    assert want.url == "https://corp.example/@corp%2fb"
+
+
+@pytest.mark.parametrize(
+    "spec", ["npm:b@1", "file:../a", "./a", "a.tgz", "user/repo", "git+ssh://git.example/a", "https://x.example/a.tgz"]
+)
+def test_what_comes_from_elsewhere_is_not_asked_for(spec: str) -> None:
+    assert asked_for({"dependencies": {"a": spec, "b": "1"}}) == ["b"]
+
+
+@pytest.mark.parametrize("field", ["workspaces", "overrides", "resolutions", "packageExtensions"])
+def test_nothing_is_asked_for_where_something_may_come_from_elsewhere_after_all(field: str) -> None:
+    assert asked_for({"dependencies": {"a": "1"}, field: {}}) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b"\xff", b'{"dependencies":{"a":1}}', b'{"dependencies":[]}', b'{"dependencies":{"..":"1"}}'],
+)
+def test_what_is_wrong_with_a_package_json_is_left_to_others(text: bytes) -> None:
+    assert first_wants(text, REGISTRIES, STORE) == []
+
+
+def test_a_registry_that_cannot_be_used_is_left_to_others() -> None:
+    registries = Registries(configured="https://registry.example/", by_scope={"@b": ScopeRegistry("ftp://b", "")})
+    assert first_wants(b'{"dependencies":{"a":"1","@b/b":"1"}}', registries, STORE) == []
+
+
+def test_the_resolver_is_not_loaded_for_it() -> None:
+    loaded = modules_loaded_by("import pmpipe.resolving.beginning")
+    assert "pmpipe.resolving.machine" in loaded
+    assert not loaded & {"pmpipe.resolver", "pmpipe.resolver.resolver", "stages.unpacking.inflate"}
