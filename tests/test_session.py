@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from support.leftovers import nothing_is_left
 from support.packages import make_lock, make_package
+from support.work import counted_work
 
 from pmpipe.changing.change_resolver import Action
 from pmpipe.errors import FilesystemError, LockfileError, ManifestError
@@ -399,10 +398,8 @@ def test_what_is_left_out_with_a_package_costs_nothing_for_each_of_the_others(pl
         lock[inner] = make_package("in", "1.0.0")
         place.write("package-lock.json", make_lock(root, lock, REGISTRY))
         locked = place.session().locked
-        seen: Counter[str] = Counter()
-        sys.setprofile(lambda frame, event, _: seen.update([event]))
-        gone = locked.left_out_with("node_modules/p000")
-        sys.setprofile(None)
+        with counted_work() as seen:
+            gone = locked.left_out_with("node_modules/p000")
         assert gone == {"node_modules/p000", inner}
         return seen["call"]
 

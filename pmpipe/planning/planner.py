@@ -424,7 +424,7 @@ def modules_folder_of(path: str) -> str:
 
 
 def _folders_around(path: str) -> Iterator[str]:
-    """The folders that an absolute path lies in, the nearest first; a linked folder may be outside of the project."""
+    """The folders that an absolute path lies in, the nearest first."""
     while (around := os.path.dirname(path)) != path:
         yield around
         path = around

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from support.entries import make_entry
 from support.packages import integrity
 from support.trees import wanted_link, wanted_package, wanted_tree
+from support.work import counted_work
 
 from pmpipe.npm.locks.package_path import PackagePath
 from pmpipe.plan import BinLinks, FolderLink
@@ -347,10 +346,8 @@ def test_what_is_removed_is_planned_with_the_same_work_for_each(case: Case) -> N
         new = [wanted_package(f"node_modules/new{name}", integrity=SRI["b"]) for name in names]
         case.installed.packages.clear()
         case.has(*gone, *inner)
-        seen: Counter[str] = Counter()
-        sys.setprofile(lambda frame, event, _: seen.update([event]))
-        work = case.work(*new)
-        sys.setprofile(None)
+        with counted_work() as seen:
+            work = case.work(*new)
         assert len(work.removed) == 2 * count
         return seen["call"]
 

@@ -1,12 +1,11 @@
 """What stands or falls with a node: the same set as by npm's loop, with work for each edge once."""
 
-import sys
-from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.work import counted_work
 
 from pmpipe.resolver.can_place import can_replace
 from pmpipe.resolver.dep_sets import is_needed_by_project, needed_by_none_else
@@ -68,10 +67,8 @@ def test_what_only_some_nodes_need_is_found_as_by_npm(needs, start):
 
 
 def calls_of(act: Callable[[], object]) -> int:
-    seen = Counter()
-    sys.setprofile(lambda frame, event, _: seen.update([event]))
-    act()
-    sys.setprofile(None)
+    with counted_work() as seen:
+        act()
     return seen["call"]
 
 

@@ -27,8 +27,8 @@ _LARGEST = 2**53 - 1
 #: What no text of a setting holds: bytes of the environment that are no UTF-8, and the end of a text to the system.
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
-#: npm takes any text but "false" and "null" for true, even "no" and "False": those are refused here. A
-#: zero turns off some of its settings and not others; here it turns off all.
+#: npm takes any text but "false" and "null" for true, even "no" and "False": those are refused here. A zero turns off
+#: some of its settings and not others; here it turns off all.
 _TRUE = frozenset(("true", "yes", "on"))
 
 

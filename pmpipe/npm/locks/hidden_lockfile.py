@@ -32,7 +32,7 @@ _USUALLY_KEPT = frozenset(("name", "version"))
 #: The keys that npm writes in front of ``integrity``.
 _BEFORE_INTEGRITY = ("name", "version", "lockfileVersion", "resolved")
 
-T = TypeVar("T")
+_Value = TypeVar("_Value")
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -90,7 +90,7 @@ def in_layout_of(manifest: bytes, text: bytes) -> bytes:
     return laid_out(text, layout)
 
 
-def with_integrity(entry: Mapping[str, T], digest: T) -> dict[str, T]:
+def with_integrity(entry: Mapping[str, _Value], digest: _Value) -> dict[str, _Value]:
     """An entry with another ``integrity``, where npm writes it."""
     before = {key: entry[key] for key in entry if key in _BEFORE_INTEGRITY}
     after = {key: value for key, value in entry.items() if key not in _BEFORE_INTEGRITY and key != "integrity"}
