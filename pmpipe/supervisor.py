@@ -174,8 +174,8 @@ class Supervisor(msgspec.Struct):
     def _answer(self, readable: set[int], wake_up: socket.socket) -> list[Order]:
         """Let the machine answer all events that are there."""
         self._count_busy()
-        if wake_up.fileno() in readable:
-            return self.machine.handle(Interrupted(wake_up.recv(1)[0]))
+        if wake_up.fileno() in readable and (number := _received(wake_up)) is not None:
+            return self.machine.handle(Interrupted(number))
         orders = self._drain()
         if self.workers.has_death(readable):
             # what a worker sent before it died was done: a second look, now that nothing more can come from it
@@ -186,8 +186,10 @@ class Supervisor(msgspec.Struct):
     def _reasons(self, wake_up: socket.socket) -> list[Event]:
         """What to report for workers that have ended: their deaths, or the signal to all of us that ended them."""
         deaths = list(self.workers.deaths())
-        if any(-death.exitcode in SIGNALS for death in deaths) and select.select([wake_up], [], [], _GRACE_S)[0]:
-            return [Interrupted(wake_up.recv(1)[0])]
+        if any(-death.exitcode in SIGNALS for death in deaths):
+            select.select([wake_up], [], [], _GRACE_S)
+            if (number := _received(wake_up)) is not None:
+                return [Interrupted(number)]
         return [*deaths]
 
     def _count_busy(self) -> None:
@@ -269,11 +271,13 @@ def _wake_up_on_signals() -> Iterator[socket.socket]:
 
 
 def _received(wake_up: socket.socket) -> int | None:
-    """The number of a signal that came and was not looked at yet."""
+    """The number of a signal that asks for the end, came, and was not looked at yet. Others come here, too."""
     try:
-        return wake_up.recv(1)[0]
+        while (number := wake_up.recv(1)[0]) not in SIGNALS:
+            pass
     except BlockingIOError:
         return None
+    return number
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

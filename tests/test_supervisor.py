@@ -394,6 +394,22 @@ def test_a_signal_while_waiting_wakes_the_supervisor() -> None:
     timer.join()
 
 
+class Signalling:
+    """Nothing that is raised in a destructor comes any further."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_was_swallowed_before_cancels_the_run() -> None:
+    machine = Removals(["a"])
+    with cancel_on_signals():
+        Signalling()
+        outcome = Alone(machine, Workers([stage_of(never_ends)]), nothing).run()
+    assert outcome == Cancelled(signal.SIGINT)
+    assert machine.events == [Interrupted(signal.SIGINT)]
+
+
 @pytest.mark.parametrize("is_in_between", [True, False])
 def test_signals_that_follow_the_first_do_not_cut_off_what_puts_things_back(is_in_between: bool) -> None:
     def progress() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,10 +28,18 @@ def interrupted(*arguments, **options):
     return called(*arguments, **options)
 
 setattr(holder, name, interrupted)
-from pmpipe.cli.main import entry
+from pmpipe.__main__ import entry
 entry()
 """
 
+#: Gives a signal the time to come.
+WAIT = """
+def wait():
+    import time
+    time.sleep(60)
+"""
+
+STOPPED = "\npmpipe: stopped; the project is as it was before\n"
 
 BEGINNING = "pmpipe.tree.transaction:ModulesFolder:begin"
 PLACES = [(BEGINNING, False), ("pmpipe.pipeline.driving:Crew:end", True), ("pmpipe.session:Session:note_done", True)]
@@ -46,14 +55,14 @@ def project(tmp_path: Path) -> Path:
 
 
 def interrupted(
-    project: Path, place: str, *words: str, stdout: int = subprocess.PIPE, program: str = INTERRUPTED
+    project: Path, *words: str, stdout: int = subprocess.PIPE, program: str = INTERRUPTED, **environment: str
 ) -> Completed:
-    """Install a project, with a signal at a place."""
+    """Install a project, with a signal at the place that is the first word."""
     base = project.parent
     return subprocess.run(
-        [sys.executable, "-c", program, place, "install", "--store-dir", str(base / "store"), *words],
+        [sys.executable, "-c", WAIT + program, *words[:1], "install", "--store-dir", str(base / "store"), *words[1:]],
         cwd=project,
-        env={"HOME": str(base), "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        env={"HOME": str(base), "PYTHONPATH": str(Path(__file__).resolve().parents[2]), **environment},
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
@@ -108,4 +117,70 @@ def test_a_signal_while_a_class_is_made_is_no_bug(project: Path) -> None:
     assert program != INTERRUPTED
     done = interrupted(project, BEGINNING, program=program)
     assert done.returncode == 130, done.stderr
-    assert "stopped; the project is as it was before" in done.stderr
+    assert done.stderr == STOPPED
+
+
+def test_a_signal_while_a_module_is_loaded_waits_for_the_module(project: Path) -> None:
+    (project.parent / "late.py").write_text(
+        """
+import os, signal
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    Last()
+except BaseException:
+    print("cut off")
+"""
+    )
+    program = INTERRUPTED.replace("    os.kill", "    sys.path.insert(0, os.environ['HOME']); import late; os.kill")
+    done = interrupted(project, BEGINNING, program=program.replace("os.kill(os.getpid(), signal.SIGINT)", "wait()"))
+    assert done.returncode == 130, done.stderr
+    assert (done.stdout, done.stderr) == ("", STOPPED)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_signal_that_is_swallowed_comes_again(project: Path, times: int) -> None:
+    program = f"""
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def lasts():
+    for _ in range({times}):
+        Last()
+    wait()
+""" + INTERRUPTED.replace("os.kill(os.getpid(), signal.SIGINT)", "lasts()")
+    done = interrupted(project, BEGINNING, program=program)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == STOPPED
+
+
+def test_what_a_signal_cuts_off_closes_its_files_without_a_word(project: Path) -> None:
+    program = INTERRUPTED.replace(
+        "os.kill(os.getpid(), signal.SIGINT)", "[open(os.devnull), os.kill(os.getpid(), signal.SIGINT)]"
+    )
+    done = interrupted(project, BEGINNING, program=program, PYTHONWARNINGS="error")
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == STOPPED
+
+
+@pytest.mark.parametrize("module", ["msgspec", "pmpipe.cli.options"])
+def test_a_signal_while_the_program_is_loaded_ends_it_at_once(project: Path, module: str) -> None:
+    program = f"""
+import os, signal, sys
+
+class Signalling:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Signalling())
+from pmpipe.__main__ import entry
+entry()
+"""
+    done = interrupted(project, program=program)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
