@@ -27,6 +27,7 @@ from pmpipe.project.project_files import MANIFEST, read_file
 from pmpipe.project.project_lock import project_lock
 from pmpipe.project.project_write import ProjectWrite, recover
 from pmpipe.session import Session
+from pmpipe.system.interrupts import note_done
 
 _FIELD = "allowScripts"
 
@@ -250,6 +251,7 @@ class _Job(msgspec.Struct, dict=True):
         data = self._text.rewritten(document)
         if data is not None:
             ProjectWrite(self.session.folder, {MANIFEST: data}).apply()
+            note_done()
 
     def _document(self, content: object) -> None:
         self.output.document({_FIELD: content})

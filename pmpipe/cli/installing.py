@@ -24,7 +24,7 @@ from pmpipe.planning.planner import Wanted
 from pmpipe.session import Session
 from pmpipe.settings.choice import Choice
 from pmpipe.store import Store
-from pmpipe.system.interrupts import CancelledError
+from pmpipe.system.interrupts import note_done
 from pmpipe.tree.sources import lacks_digest
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ def install(
         PmpipeError: it could not be done, and the project is as it was.
     """
     extent = extent or Extent()
-    summary: Summary | None = None
     # what is odd about the settings
     oddities = [*session.warnings]
     try:
@@ -83,6 +82,9 @@ def install(
             with crew or InstallCrew(session) as all_crew:
                 all_crew.get_ready(session)
                 summary = _install(line, session, store, output, extent, all_crew)
+                if not session.config.dry_run:
+                    # what is left is to keep packuments, to record how things are, and to tell
+                    note_done()
             for note in all_crew.crew.notes:
                 output.debug(note)
             if not (session.config.dry_run or extent.arrival) and not (
@@ -97,11 +99,6 @@ def install(
     except PmpipeError:
         # it may be why something could not be had
         output.warn(oddities)
-        raise
-    except CancelledError as cancelled:
-        if summary is not None and not session.config.dry_run:
-            # what is left then is to keep packuments, to record how things are, and to tell
-            cancelled.state = "all that was to be done is done"
         raise
     return summary
 
@@ -193,6 +190,7 @@ class _Job(msgspec.Struct):
         if write is not None and only_lock:
             if not session.config.dry_run:
                 write.apply()
+                note_done()
             summary = Summary(kept=0 if write.changed else made.packages)
         else:
             wanted = session.wanted(self.store)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from functools import cached_property
 
 import msgspec
@@ -36,7 +37,7 @@ from pmpipe.plan import FolderLink, Link, LocalFolder, Placement, Plan
 from pmpipe.planning.brought import brought_along, own_paths, separate_locations
 from pmpipe.planning.planner import Means, Planner, Wanted, Work, stands
 from pmpipe.scheduler import Scheduler
-from pmpipe.system.interrupts import CancelledError, signals_ignored
+from pmpipe.system.interrupts import CancelledError, note_done, signals_ignored
 from pmpipe.system.owners import unwritable_hint
 from pmpipe.tasks import STAGE_OF
 from pmpipe.tree.hidden_lockfile import HiddenLockfile
@@ -134,6 +135,7 @@ class Install(msgspec.Struct, dict=True):
         )
 
     def _place_nothing(self, installed: Installed) -> None:
+        at_the_end = ExitStack()
         try:
             step = self._run_scripts(frozenset(), (), lambda _: None)
             self._write_files()
@@ -144,12 +146,15 @@ class Install(msgspec.Struct, dict=True):
             if rewrites or not self._hidden.is_current():
                 self._hidden.write()
             self._settle()
+            at_the_end.enter_context(signals_ignored())
         except BaseException as error:
             with signals_ignored():
                 self._unwrite_files()
             if isinstance(error, OSError):
                 raise _unwritable(error) from error
             raise
+        with at_the_end:
+            note_done()
 
     def _settle(self) -> None:
         if self.request.arrival is not None:
@@ -208,6 +213,7 @@ class Install(msgspec.Struct, dict=True):
 
     def _carry_out(self, work: Work) -> None:
         self._require_store(work)
+        at_the_end = ExitStack()
         try:
             if self.means.store.writable:
                 forget(self.means.store.folder, self.wanted.project)
@@ -222,6 +228,8 @@ class Install(msgspec.Struct, dict=True):
             self._write_files()
             self._hidden.set_aside()
             self._hidden.write(self.summary.left_out, self.summary.built, self.summary.recorded)
+            # from here on the new tree counts: a signal comes too late
+            at_the_end.enter_context(signals_ignored())
         except BaseException as error:
             with signals_ignored():
                 self._roll_back(error)
@@ -231,8 +239,8 @@ class Install(msgspec.Struct, dict=True):
             if shown is not error:
                 raise shown from error
             raise
-        # from here on the new tree counts: a signal comes too late
-        with signals_ignored():
+        with at_the_end:
+            note_done()
             try:
                 self._settle()
                 self._change.finish()

@@ -27,7 +27,7 @@ from pmpipe.npm.specs.spec import parse_argument
 from pmpipe.npm.specs.spec_types import DirectorySpec, RangeSpec, VersionSpec
 from pmpipe.plan import Plan
 from pmpipe.planning.planner import Wanted, modules_folder_of
-from pmpipe.system.interrupts import CancelledError, signals_ignored
+from pmpipe.system.interrupts import CancelledError, note_done, signals_ignored
 from pmpipe.tree.installed import survey
 from pmpipe.tree.transaction import ModulesFolder
 from pmpipe.tree.wanted import WantedPackage
@@ -98,6 +98,7 @@ class Rebuild(msgspec.Struct):
         except CancelledError as cancelled:
             cancelled.state = PUT_RIGHT if building else "some executables may not be linked"
             raise
+        note_done()
         self.warnings += step.warnings
 
     def _ready(self, chosen: Iterable[WantedPackage]) -> list[WantedPackage]:

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 _AGAIN_S = 0.005
 
 
+_AS_BEFORE = "the project is as it was before"
+_DONE = "all that was to be done is done"
+
+
 class CancelledError(BaseException):
     """One of `SIGNALS` ended the run. `signal_number` is the signal's, `state` says in words what is left."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
-        self.state = "the project is as it was before"
+        self.state = _DONE if _canceller.is_done else _AS_BEFORE
 
 
 class _Canceller:
@@ -43,6 +47,8 @@ class _Canceller:
         #: what is to come again
         self._postponed: int | None = None
         self._is_raised = False
+        #: whether it comes too late to have anything put back
+        self.is_done = False
 
     def cancel(self, number: int, frame: FrameType | None) -> None:
         """Raise the exception, or postpone it. A handler of signals."""
@@ -76,6 +82,7 @@ class _Canceller:
         """Begin anew, for whoever runs another command in this process."""
         self.forget()
         self._is_raised = False
+        self.is_done = False
 
     def _postpone(self, number: int) -> None:
         self._postponed = number
@@ -115,6 +122,11 @@ def cancel_on_signals() -> Iterator[None]:
         for number, handler in previous.items():
             signal.signal(number, handler)
         sys.unraisablehook = previous_hook
+
+
+def note_done() -> None:
+    """Have a signal that comes from here on say that nothing of what the command has done is put back."""
+    _canceller.is_done = True
 
 
 @contextmanager

@@ -20,7 +20,9 @@ INTERRUPTED = """
 import importlib, os, signal, sys
 
 module, owner, name = sys.argv.pop(1).split(":")
-holder = getattr(importlib.import_module(module), owner)
+holder = importlib.import_module(module)
+if owner:
+    holder = getattr(holder, owner)
 called = getattr(holder, name)
 
 def interrupted(*arguments, **options):
@@ -42,7 +44,11 @@ def wait():
 STOPPED = "\npmpipe: stopped; the project is as it was before\n"
 
 BEGINNING = "pmpipe.tree.transaction:ModulesFolder:begin"
-PLACES = [(BEGINNING, False), ("pmpipe.pipeline.driving:Crew:end", True), ("pmpipe.session:Session:note_done", True)]
+PLACES = [
+    (BEGINNING, False),
+    ("pmpipe.pipeline.driving:Crew:end", True),
+    ("pmpipe.session:Session:note_done", True),
+]
 
 
 @pytest.fixture
@@ -92,6 +98,32 @@ def test_with_json_a_signal_is_a_document_besides(project: Path, place: str, is_
     failure = {"code": "PM_SIGNAL", "summary": "stopped by SIGINT", "detail": state, "hint": ""}
     assert json.loads(done.stdout) == {"error": failure}
     assert done.stderr == f"\npmpipe: stopped; {state}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["--package-lock-only"], "pmpipe.store:Store:close"),
+        (["--package-lock-only"], "pmpipe.cli.install::may_run_scripts"),
+        (["--loglevel=error"], "pmpipe.cli.install::run_change_scripts"),
+    ],
+)
+def test_a_signal_does_not_take_back_what_counts_already(project: Path, words: list[str], place: str) -> None:
+    done = interrupted(project, place, *words)
+    assert (done.returncode, done.stderr) == (130, "\npmpipe: stopped; all that was to be done is done\n")
+    assert (project / "package-lock.json").is_file()
+
+
+def test_a_signal_while_the_new_tree_is_finished_comes_too_late(project: Path) -> None:
+    done = interrupted(project, "pmpipe.tree.hidden_lockfile:HiddenLockfile:touch")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (project / "node_modules/a").is_dir()
+
+
+def test_a_signal_that_finds_nothing_done_in_a_dry_run_is_told_so(project: Path) -> None:
+    done = interrupted(project, "pmpipe.store:Store:close", "--dry-run")
+    assert (done.returncode, done.stderr) == (130, STOPPED)
+    assert not (project / "package-lock.json").exists()
 
 
 def test_a_signal_keeps_its_status_when_nobody_reads_the_document(project: Path) -> None:
