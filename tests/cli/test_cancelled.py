@@ -201,18 +201,19 @@ def test_what_a_signal_cuts_off_closes_its_files_without_a_word(project: Path) -
 
 
 @pytest.mark.parametrize("module", ["msgspec", "pmpipe.cli.options"])
-def test_a_signal_while_the_program_is_loaded_ends_it_at_once(project: Path, module: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_program_is_loaded_ends_it_at_once(project: Path, module: str, number: int) -> None:
     program = f"""
 import os, signal, sys
 
 class Signalling:
     def find_spec(self, name, path=None, target=None):
         if name == "{module}":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), {int(number)})
 
 sys.meta_path.insert(0, Signalling())
 from pmpipe.__main__ import entry
 entry()
 """
     done = interrupted(project, program=program)
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
