@@ -1,9 +1,10 @@
 """The program's beginning; ``python -m pmpipe`` is the same as ``pmpipe``."""
 
-import os
 import signal
 from types import FrameType
 
+from pmpipe.errors import EXIT_BY_SIGNAL
+from pmpipe.system.ending import end
 from stages.signals import SIGNALS
 
 
@@ -20,7 +21,7 @@ def entry() -> None:
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    os._exit(128 + number)
+    end(EXIT_BY_SIGNAL + number)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,13 @@ that has failed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
+
+# the program begins with this module, and is light until signals are seen to
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import ClassVar
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pmpipe.cli.options import CommandLine, parse
 from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, PmpipeError, SignalError
+from pmpipe.system.ending import end
 
 if TYPE_CHECKING:
     from pmpipe.system.interrupts import CancelledError
@@ -48,7 +49,7 @@ def entry() -> None:
     # every child has been waited for, every file is closed: taking the interpreter apart only costs time
     if "COVERAGE_RUN" in os.environ or "COVERAGE_PROCESS_START" in os.environ:
         sys.exit(status)
-    os._exit(status)
+    end(status)
 
 
 def _begin_in_utf8() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -61,7 +63,12 @@ def project(tmp_path: Path) -> Path:
 
 
 def interrupted(
-    project: Path, *words: str, stdout: int = subprocess.PIPE, program: str = INTERRUPTED, **environment: str
+    project: Path,
+    *words: str,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    program: str = INTERRUPTED,
+    **environment: str,
 ) -> Completed:
     """Install a project, with a signal at the place that is the first word."""
     base = project.parent
@@ -69,6 +76,7 @@ def interrupted(
         [sys.executable, "-c", WAIT + program, *words[:1], "install", "--store-dir", str(base / "store"), *words[1:]],
         cwd=project,
         env={"HOME": str(base), "PYTHONPATH": str(Path(__file__).resolve().parents[2]), **environment},
+        stdin=stdin,
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
@@ -124,6 +132,42 @@ def test_a_signal_that_finds_nothing_done_in_a_dry_run_is_told_so(project: Path)
     done = interrupted(project, "pmpipe.store:Store:close", "--dry-run")
     assert (done.returncode, done.stderr) == (130, STOPPED)
     assert not (project / "package-lock.json").exists()
+
+
+@pytest.fixture
+def terminal() -> Iterator[int]:
+    """A terminal that is nobody's yet."""
+    ours, theirs = pty.openpty()
+    yield theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+#: What a shell does for what it runs in the foreground.
+IN_FOREGROUND = """
+import fcntl, os, termios
+
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM)]
+)
+def test_a_shell_learns_that_ctrl_c_has_ended_the_run(
+    project: Path, terminal: int, number: signal.Signals, status: int
+) -> None:
+    program = IN_FOREGROUND + INTERRUPTED.replace("SIGINT", number.name)
+    done = interrupted(project, BEGINNING, stdin=terminal, program=program)
+    assert (done.returncode, done.stderr) == (status, STOPPED)
+
+
+def test_what_ends_a_script_of_the_project_by_ctrl_c_ends_the_run_so(project: Path, terminal: int) -> None:
+    (project / "package.json").write_text(json.dumps({"scripts": {"install": "kill -INT 0"}}))
+    program = IN_FOREGROUND + "import sys; sys.argv.pop(1)\nfrom pmpipe.__main__ import entry\nentry()"
+    done = interrupted(project, "none", stdin=terminal, program=program)
+    assert done.returncode == -signal.SIGINT, done.stderr
 
 
 def test_a_signal_keeps_its_status_when_nobody_reads_the_document(project: Path) -> None:
