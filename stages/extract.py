@@ -12,6 +12,7 @@ import mmap
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -62,7 +63,7 @@ def make_handler(arena: mmap.mmap) -> Handler:
         A handler that yields one `Extracted` or `Failed` for a job, or `Damaged` if the store's entry of what is to be
         patched cannot be used. While it works, the process's umask is 0.
     """
-    shared = memoryview(arena)
+    shared = _Shared(arena)
     inflater = Inflater()
 
     def handle(job: Job) -> Iterator[Result]:
@@ -89,7 +90,27 @@ def _cause(error: PmpipeError) -> str:
     return system.strerror or "" if isinstance(system, OSError) else ""
 
 
-def _extract(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
+class _Shared:
+    """The tarballs in the arena."""
+
+    def __init__(self, arena: mmap.mmap) -> None:
+        self._arena = arena
+        self._view = memoryview(arena)
+
+    def content(self, source: SharedBytes) -> memoryview:
+        """One tarball."""
+        return self._view[source.offset : source.offset + source.length]
+
+    def let_go(self, source: SharedBytes) -> None:
+        """Count one no longer as memory of this process; it stays in the arena."""
+        # its first and its last page may be a neighbour's, too
+        first = -(-source.offset // mmap.PAGESIZE) * mmap.PAGESIZE
+        length = (source.offset + source.length) // mmap.PAGESIZE * mmap.PAGESIZE - first
+        if length > 0:
+            self._arena.madvise(mmap.MADV_DONTNEED, first, length)
+
+
+def _extract(job: Extract, shared: _Shared, inflater: Inflater) -> Extracted:
     if isinstance(job.source, StoreEntry):
         return _patch(job, job.source.path, job.integrity, ())
     unpacked = _unpack(job, shared, inflater)
@@ -98,7 +119,7 @@ def _extract(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
     return _patch(job, unpacked.entry, unpacked.integrity, unpacked.warnings)
 
 
-def _unpack(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
+def _unpack(job: Extract, shared: _Shared, inflater: Inflater) -> Extracted:
     source = job.source
     if isinstance(source, PackageFolder):
         return _extract_folder(job, source.path)
@@ -108,10 +129,10 @@ def _unpack(job: Extract, shared: memoryview, inflater: Inflater) -> Extracted:
         with memoryview(_read_file(source.path, job.limits)) as content:
             return _extract_tarball(job, content, inflater)
     assert isinstance(source, SharedBytes)
-    with shared[source.offset : source.offset + source.length] as content:
+    with shared.content(source) as content:
         if source.encoding:
             return _extract_coded(job, content, source.encoding, inflater)
-        return _extract_tarball(job, content, inflater)
+        return _extract_tarball(job, content, inflater, partial(shared.let_go, source))
 
 
 def _extract_coded(job: Extract, content: memoryview, encoding: str, inflater: Inflater) -> Extracted:
@@ -131,13 +152,15 @@ def _extract_coded(job: Extract, content: memoryview, encoding: str, inflater: I
         raise type(error)(error.what, details=(*error.details, said_of(encoding)), hint=hint) from error
 
 
-def _extract_tarball(job: Extract, content: memoryview, inflater: Inflater) -> Extracted:
+def _extract_tarball(
+    job: Extract, content: memoryview, inflater: Inflater, let_go: Callable[[], None] | None = None
+) -> Extracted:
     digest = _verified_digest(job, content)
     integrity = job.integrity or IntegrityText(str(digest))
     entry = git_entry_path(job.store, job.key) if job.key else digest_entry_path(job.store, digest)
     if (present := _present(job, entry)) is not None:
         return _extracted(job, entry, present, integrity, [])
-    with inflater.inflate(content, job.limits) if is_gzip(content) else memoryview(content) as tar:
+    with inflater.inflate(content, job.limits, let_go) if is_gzip(content) else memoryview(content) as tar:
         layout: Layout[slice] = Layout(job.limits.entries)
         add = layout.add
         for member in read_members(tar, job.limits):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from isal import igzip_lib
@@ -41,6 +41,13 @@ _ROOM_BYTES = 128 << 20
 #: is higher: one process still has much while another one has just got something large.
 _KEPT_BYTES = 32 << 20
 
+#: A file of this length or more is moved to where its content comes, so that there is no memory for both of them.
+_MOVED_BYTES = 4 << 20
+
+#: There, what is still to be read may be longer than what is still to be written by this and a thousandth of the file.
+#: What cannot be made shorter grows by 5 bytes in 16 KiB or more; libdeflate reads and writes some hundred bytes ahead.
+_MARGIN_BYTES = 64 << 10
+
 
 def is_gzip(content: memoryview) -> bool:
     """Whether the content claims to be gzipped."""
@@ -55,13 +62,17 @@ class Inflater:
         #: how much of the room has been written since memory was last given back
         self._used = 0
 
-    def inflate(self, compressed: memoryview, limits: ArchiveLimits) -> memoryview:
+    def inflate(
+        self, compressed: memoryview, limits: ArchiveLimits, let_go: Callable[[], None] | None = None
+    ) -> memoryview:
         """The tar in a .tgz.
 
         Args:
-            compressed: the whole file; it is not copied.
+            compressed: the whole file.
             limits: the result is at most `ratio` times as long as the input, and no longer than `entries` files of
                 together `all_files` bytes can make it.
+            let_go: called when a large file will hardly be looked at again, so that its memory may be given back; it
+                has to be there all the same.
 
         Returns:
             The tar; it has to be released before the next call, which overwrites it.
@@ -74,8 +85,11 @@ class Inflater:
         self.give_back()
         bounds = _Bounds.of(compressed, limits)
         if bounds.claimed:
-            room = self._room_of(bounds.claimed)
-            if room is not None and gunzip_into(room, compressed):
+            if let_go is not None and len(compressed) >= _MOVED_BYTES:
+                room = self._inflate_in_place(compressed, bounds.claimed, let_go)
+            else:
+                room = self._inflate_into_room(compressed, bounds.claimed)
+            if room is not None:
                 return room
             # it does not say why it could not; the slow way will
         return memoryview(_inflate_any(compressed, bounds))
@@ -85,6 +99,23 @@ class Inflater:
         if self._used > _KEPT_BYTES:
             self._room.madvise(mmap.MADV_DONTNEED, _KEPT_BYTES, self._used - _KEPT_BYTES)
         self._used = 0
+
+    def _inflate_into_room(self, compressed: memoryview, length: int) -> memoryview | None:
+        room = self._room_of(length)
+        return room if room is not None and gunzip_into(room, compressed) else None
+
+    def _inflate_in_place(self, compressed: memoryview, length: int, let_go: Callable[[], None]) -> memoryview | None:
+        """Read from the end of the room, where what comes out overwrites what has been read.
+
+        A file that is made to come out slower spoils itself. Then its checksum is wrong, and nothing is believed.
+        """
+        room = self._room_of(max(length, len(compressed)) + len(compressed) // 1000 + _MARGIN_BYTES)
+        if room is None:
+            return None
+        moved = room[-len(compressed) :]
+        moved[:] = compressed
+        let_go()
+        return room[:length] if gunzip_into(room[:length], moved) else None
 
     def _room_of(self, length: int) -> memoryview | None:
         if length <= _ROOM_BYTES:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
+import struct
+import zlib
 
 import pytest
 
+from pmpipe.errors import ArchiveError
 from stages.messages import ArchiveLimits
 from stages.unpacking import inflate
 from stages.unpacking.inflate import Inflater
@@ -42,6 +46,67 @@ def test_one_that_is_longer_than_the_room(monkeypatch: pytest.MonkeyPatch) -> No
     content = os.urandom(101)
     with memoryview(bytearray(gzip.compress(content))) as view:
         assert Inflater().inflate(view, LIMITS) == content
+
+
+RANDOM = random.Random(1).randbytes(5 << 20)
+ZEROS = bytes(9 << 20)
+
+
+def stored(count: int) -> bytes:
+    """So many blocks of deflate with nothing in them."""
+    return b"\0\0\0\xff\xff" * count
+
+
+def as_gzip(blocks: bytes, content: bytes) -> bytes:
+    """A gzip file of blocks of deflate that come out as the content; the last one is not among them."""
+    head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+    return head + blocks + b"\x01\0\0\xff\xff" + struct.pack("<II", zlib.crc32(content), len(content))
+
+
+def flushed(content: bytes) -> bytes:
+    """Blocks of deflate that come out as the content, the last of which is not the file's."""
+    compressor = zlib.compressobj(1, wbits=-15)
+    return compressor.compress(content) + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [RANDOM, ZEROS + RANDOM, RANDOM + ZEROS, RANDOM + b"a" * 70_000 + RANDOM, RANDOM[: 1 << 20].hex().encode() * 5],
+    ids=["random", "random last", "random first", "random around", "half as long"],
+)
+@pytest.mark.parametrize("level", [1, 9])
+def test_a_large_file_is_unpacked_over_itself(content: bytes, level: int) -> None:
+    inflater, let_go = Inflater(), []
+    compressed = bytearray(gzip.compress(content, level))
+    assert len(compressed) > 4 << 20
+    with memoryview(compressed) as view, inflater.inflate(view, LIMITS, lambda: let_go.append(1)) as unpacked:
+        assert unpacked.obj is inflater._room
+        assert unpacked == content
+    assert let_go
+
+
+@pytest.mark.parametrize(
+    "compressed",
+    [
+        # all comes out of what is in front, over what is to be read then
+        as_gzip(flushed(ZEROS) + stored(2_000_000), ZEROS),
+        as_gzip(stored(1_000_000) + flushed(ZEROS), ZEROS),
+        # the length that it ends with is that of the last one only
+        gzip.compress(ZEROS[:100], 1) + gzip.compress(RANDOM, 1) + gzip.compress(ZEROS[100:], 1),
+    ],
+    ids=["slow behind", "slow before", "several members"],
+)
+def test_a_large_file_that_would_spoil_itself_is_right_all_the_same(compressed: bytes) -> None:
+    content = gzip.decompress(compressed)
+    with memoryview(bytearray(compressed)) as view, Inflater().inflate(view, LIMITS, lambda: None) as unpacked:
+        assert unpacked == content
+
+
+def test_a_large_file_that_is_damaged_is_refused() -> None:
+    compressed = bytearray(gzip.compress(RANDOM, 1))
+    compressed[3 << 20] ^= 1
+    with memoryview(compressed) as view, pytest.raises(ArchiveError, match="damaged"):
+        Inflater().inflate(view, LIMITS, lambda: None)
 
 
 def resident_bytes() -> int:
