@@ -275,13 +275,17 @@ class Session:
         return self._recalled is not None
 
     @contextmanager
-    def working_ahead(self) -> Iterator[None]:
-        """Have a child find out what tree is wanted, if the store does not remember that; `wanted` waits for it."""
+    def working_ahead(self, tell_user: Callable[[str], None]) -> Iterator[None]:
+        """Have a child find out what tree is wanted, if the store does not remember that; `wanted` waits for it.
+
+        Args:
+            tell_user: called with a line before a long wait for another run.
+        """
         if not (self.lock and self.is_memorable):
             yield
             return
         store = self.store()
-        store.open()
+        store.open(tell_user)
         try:
             self._recalled = self._recall(store)
             if self._recalled is None and store.writable:

@@ -9,9 +9,10 @@
 
 An entry appears by one rename, so any number of installers may share a store without waiting for each other. Everyone
 holds a shared lock on the version folder while running; whoever finds itself alone may clean the staging folder, and
-who prunes waits until it is alone. The lock is ``flock`` on the folder itself: it needs no file, works on a read-only
-store, and is gone with its last process, workers included. It is this host's: where several hosts share a store, only
-what is old is taken for what a killed run has left.
+who prunes waits until it is alone. What is to go is settled then, by listing and renaming; it is deleted while others
+are at work again. Who has to wait says so. The lock is ``flock`` on the folder itself: it needs no file, works on a
+read-only store, and is gone with its last process, workers included. It is this host's: where several hosts share a
+store, only what is old is taken for what a killed run has left.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from pmpipe.errors import StoreError
@@ -29,13 +30,26 @@ from pmpipe.system.file_lock import NoLocksError, flock
 from pmpipe.system.host import is_on_network
 from pmpipe.tree.standing import STORE_VERSION
 from stages.entries.entry import INDEX_NAME, EntryPath
-from stages.entries.entry_removal import take_out
+from stages.entries.entry_removal import move_aside, take_out
 from stages.remove import remove_tree
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 #: What has been in the staging folder of a store on the network for so long (seconds), nobody is writing any more.
 _ABANDONED_S = 86_400
+
+#: Who waits for the store says so after this long (seconds): cleaning up after a killed run seldom takes longer.
+_UNTOLD_S = 0.3
+_LOOK_AGAIN_S = 0.005
+
+#: A store that is removed again and again while it is being opened is used as it is found at last.
+_OPENINGS = 8
+
+Tell = Callable[[str], object]
+
+
+def _say_nothing(_: str) -> None:
+    return
 
 
 class Store:
@@ -54,6 +68,8 @@ class Store:
         self.staging = f"{self.folder}/staging"
         self.writable = True
         self._lock_fd = -1
+        #: to be deleted when others may use the store again
+        self._aside: list[str] = []
 
     def refuse_modules_of(self, project: str) -> None:
         """Make sure that the store is not among what installs are about to remove.
@@ -71,14 +87,28 @@ class Store:
                 hint="choose another place with --store-dir; `ci` removes what is in there",
             )
 
-    def open(self) -> None:
+    def open(self, tell: Tell = _say_nothing) -> None:
         """Make the folders if need be, take a shared lock, and clean up after killed runs if nobody else is here.
 
         A store that cannot be written is opened for reading; `writable` tells.
 
+        Args:
+            tell: called with a line before a long wait for another run.
+
         Raises:
             StoreError: the path is no folder, or its folders cannot be made for another reason than permissions.
         """
+        for more in reversed(range(_OPENINGS)):
+            self._open_folder()
+            if self._lock_fd < 0:
+                return
+            self._share(tell)
+            if not more or self._is_in_place():
+                return
+            # it was removed meanwhile: a lock on what is no more keeps nobody out of its successor
+            self.close()
+
+    def _open_folder(self) -> None:
         try:
             os.makedirs(self.staging, exist_ok=True)
             self.writable = os.access(self.staging, os.W_OK)
@@ -92,14 +122,18 @@ class Store:
             return  # a read-only place without a store: nothing to lock, and every package is missing
         except OSError as error:
             raise self.unusable(error) from error
+
+    def _share(self, tell: Tell) -> None:
+        left: list[str] = []
         try:
             if self.writable and self._is_alone():
-                self._clean_staging()
+                left = self._left_behind()
             # without locks nobody ever knows that he is alone, and nobody cleans up
             with suppress(NoLocksError):
-                flock(self._lock_fd, fcntl.LOCK_SH)
+                self._lock(fcntl.LOCK_SH, tell, "another pmpipe is pruning", "it")
         except OSError as error:
             raise self.unusable(error) from error
+        self._remove(left)
 
     def close(self) -> None:
         """Give the lock back."""
@@ -141,35 +175,95 @@ class Store:
             StoreError: it cannot be removed.
         """
         try:
-            take_out(entry, f"{self.staging}/discarded-{os.getpid()}-{os.urandom(6).hex()}")
+            take_out(entry, self._place_aside())
         except OSError as error:
             raise self.unusable(error) from error
 
+    def set_aside(self, entry: str) -> None:
+        """Take an entry out of the store while it is held `alone`; it is deleted when others may use the store again.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        aside = self._place_aside()
+        try:
+            if move_aside(entry, aside):
+                self._aside.append(aside)
+        except OSError as error:
+            raise self.unusable(error) from error
+
+    def _place_aside(self) -> str:
+        return f"{self.staging}/discarded-{os.getpid()}-{os.urandom(6).hex()}"
+
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, tell: Tell = _say_nothing) -> Iterator[None]:
         """Wait until no other run on this host uses the store, and keep them out for the context's duration.
 
-        What killed runs have left is removed first.
+        What killed runs have left is removed afterwards, with what was set aside. Deleting may take minutes, and nobody
+        has to wait for that.
+
+        Args:
+            tell: called with a line before a long wait for other runs.
 
         Raises:
             StoreError: the staging folder cannot be cleaned, or the filesystem knows no locks.
         """
+        self._wait_for_others(tell)
         if self._lock_fd < 0:
             yield  # there is no store
             return
         try:
-            flock(self._lock_fd, fcntl.LOCK_EX)
+            left: list[str] = []
+            if self.writable:
+                # somebody may have removed it while we waited, and nothing could be moved there
+                os.makedirs(self.staging, exist_ok=True)
+                left = self._left_behind()
+            yield
+        finally:
+            flock(self._lock_fd, fcntl.LOCK_SH)
+        # who is stopped before or within leaves it to the next run
+        left += self._aside
+        self._aside = []
+        self._remove(left)
+
+    def _wait_for_others(self, tell: Tell) -> None:
+        try:
+            for more in reversed(range(_OPENINGS)):
+                if self._lock_fd < 0:
+                    return
+                self._lock(fcntl.LOCK_EX, tell, "other runs of pmpipe are using", "them")
+                if not more or self._is_in_place():
+                    return
+                # it was removed while we waited: whoever uses its successor does not know of us
+                self.close()
+                self.open(tell)
         except NoLocksError as error:
             raise StoreError(
                 f"cannot tell whether somebody else uses the store at {self.root}: its filesystem knows no locks",
                 hint="remove the folder as a whole when nobody does; the next install makes it anew",
             ) from error
+
+    def _lock(self, operation: int, tell: Tell, who: str, them: str) -> None:
+        """Lock the version folder; if others are in the way for long, say that they are waited for.
+
+        Raises:
+            NoLocksError: the filesystem knows no locks.
+        """
+        told_s = time.monotonic() + _UNTOLD_S
+        while time.monotonic() < told_s:
+            with suppress(BlockingIOError):
+                flock(self._lock_fd, operation | fcntl.LOCK_NB)
+                return
+            time.sleep(_LOOK_AGAIN_S)
+        tell(f"{who} the store at {printable(self.root)}, waiting for {them} to end")
+        flock(self._lock_fd, operation)
+
+    def _is_in_place(self) -> bool:
+        """Whether the folder that is locked is still the store's."""
         try:
-            if self.writable:
-                self._clean_staging()
-            yield
-        finally:
-            flock(self._lock_fd, fcntl.LOCK_SH)
+            return os.path.samestat(os.fstat(self._lock_fd), os.stat(self.folder))
+        except OSError:
+            return False
 
     def _is_alone(self) -> bool:
         """Whether no other run on this host uses the store; this one holds it then, and nobody can come."""
@@ -179,14 +273,21 @@ class Store:
             return False
         return True
 
-    def _clean_staging(self) -> None:
+    def _left_behind(self) -> list[str]:
+        """What runs that are no more have left in the staging folder; called by who is alone."""
         try:
             left = [f"{self.staging}/{name}" for name in os.listdir(self.staging)]
             if left and is_on_network(self.staging):
                 # other hosts hold locks of their own, and may be writing
                 long_ago_s = time.time() - _ABANDONED_S
                 left = [path for path in left if _changed_s(path) < long_ago_s]
-            for path in left:
+        except OSError as error:
+            raise self.unusable(error) from error
+        return left
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        try:
+            for path in paths:
                 _remove_if_allowed(path)
         except OSError as error:
             raise self.unusable(error) from error
@@ -204,6 +305,8 @@ def _remove_if_allowed(path: str) -> None:
     """Delete what a run has left, unless it is another user's with whom the store is shared: his next run does it."""
     try:
         remove_tree(path)
+    except FileNotFoundError:
+        return  # somebody is cleaning up by hand
     except PermissionError:
         if os.lstat(path).st_uid == os.geteuid():
             raise

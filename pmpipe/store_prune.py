@@ -13,11 +13,12 @@ import time
 import msgspec
 
 from pmpipe.errors import StoreError
-from pmpipe.store import Store
+from pmpipe.store import Store, Tell
 from pmpipe.tree.memory import RESOLUTIONS
 from pmpipe.tree.standing import PROJECTS
 from stages.document_cache import FOLDER_NAME
 from stages.entries.entry import INDEX_NAME
+from stages.remove import remove_tree
 
 #: For so long (seconds) no registry has confirmed a packument, although a use asks one long before; a resolution has
 #: not been worked out, which is once more if it is wanted; or no install has changed a project, which gets its record
@@ -35,11 +36,12 @@ class Pruned(msgspec.Struct):
     bytes: int = 0
 
 
-def prune(store: Store, *, dry_run: bool = False) -> Pruned:
+def prune(store: Store, tell: Tell, *, dry_run: bool = False) -> Pruned:
     """Wait until nobody else on this host uses the store, and take out what it can do without.
 
     Args:
         store: opened.
+        tell: called with a line before a long wait for other runs.
         dry_run: only count.
 
     Raises:
@@ -48,14 +50,14 @@ def prune(store: Store, *, dry_run: bool = False) -> Pruned:
     if not store.writable and os.path.isdir(store.folder):
         raise StoreError(f"the store at {store.root} cannot be written", hint="prune it as the user that it belongs to")
     pruned = Pruned()
-    with store.alone():
+    with store.alone(tell):
         for entry in store.entries():
             unused = _bytes_of_unused(store, entry)
             if unused is not None:
                 pruned.packages += 1
                 pruned.bytes += unused
                 if not dry_run:
-                    store.discard(entry)
+                    store.set_aside(entry)
         pruned.packuments = _prune_old(store, FOLDER_NAME, pruned, dry_run=dry_run)
         pruned.resolutions = _prune_old(store, RESOLUTIONS, pruned, dry_run=dry_run)
         pruned.notes = _prune_old(store, PROJECTS, pruned, dry_run=dry_run)
@@ -63,12 +65,17 @@ def prune(store: Store, *, dry_run: bool = False) -> Pruned:
 
 
 def _bytes_of_unused(store: Store, entry: str) -> int | None:
-    """How long an entry's files are; None if one of them is a project's, too."""
+    """How long an entry's files are; None if one of them is a project's, too.
+
+    Somebody who knows no locks may be removing it.
+    """
     size = 0
     try:
-        for folder, _, names in os.walk(entry, onerror=_raise):
+        for folder, _, names in os.walk(entry, onerror=_raise_unless_missing):
             for name in names:
-                found = os.lstat(f"{folder}/{name}")
+                found = _status(f"{folder}/{name}")
+                if found is None:
+                    continue
                 if found.st_nlink > 1 and not (name == INDEX_NAME and folder == entry):
                     return None
                 size += found.st_size
@@ -77,8 +84,11 @@ def _bytes_of_unused(store: Store, entry: str) -> int | None:
     return size
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
 
 
 def _prune_old(store: Store, kept_in: str, pruned: Pruned, *, dry_run: bool) -> int:
@@ -89,12 +99,12 @@ def _prune_old(store: Store, kept_in: str, pruned: Pruned, *, dry_run: bool) -> 
         for folder, _, names in os.walk(f"{store.folder}/{kept_in}", onerror=_raise_unless_missing):
             for name in names:
                 path = f"{folder}/{name}"
-                found = os.lstat(path)
-                if found.st_mtime < long_ago_s:
+                found = _status(path)
+                if found is not None and found.st_mtime < long_ago_s:
                     count += 1
                     pruned.bytes += found.st_size
                     if not dry_run:
-                        os.unlink(path)
+                        remove_tree(path)
     except OSError as error:
         raise store.unusable(error) from error
     return count

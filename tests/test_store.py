@@ -97,6 +97,109 @@ def test_who_wants_to_be_alone_waits_until_nobody_else_uses_the_store(store: Sto
     assert os.listdir(store.staging) == []
 
 
+class WaitsError(Exception):
+    """Somebody would wait for another run."""
+
+
+def waits(line: str) -> None:
+    """What a store is to tell that must not have to wait; where it has to, the test ends instead of hanging."""
+    raise WaitsError(line)
+
+
+def test_who_has_to_wait_for_others_to_leave_says_so(store: Store) -> None:
+    other = Store(store.root)
+    other.open()
+    store.open()
+    with pytest.raises(WaitsError, match="other runs of pmpipe are using the store at"), store.alone(waits):
+        pass
+    other.close()
+
+
+def test_who_has_to_wait_for_a_prune_says_so(store: Store) -> None:
+    other = Store(store.root)
+    other.open()
+    with other.alone(), pytest.raises(WaitsError, match="another pmpipe is pruning the store at"):
+        store.open(waits)
+    other.close()
+
+
+@pytest.fixture
+def removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the store has deleted, each while somebody else came and left."""
+    paths: list[str] = []
+
+    def remove_while_others_come(path: str) -> None:
+        other = Store(store.root)
+        other.open(waits)
+        other.close()
+        paths.append(os.path.basename(path))
+        remove_tree(path)
+
+    monkeypatch.setattr("pmpipe.store.remove_tree", remove_while_others_come)
+    return paths
+
+
+def test_what_a_prune_takes_out_is_deleted_while_others_use_the_store(store: Store, removed: list[str]) -> None:
+    store.open()
+    entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    with store.alone():
+        store.set_aside(entry)
+        assert not os.path.lexists(entry)
+    assert len(removed) == 1
+    assert os.listdir(store.staging) == []
+
+
+def test_what_a_killed_run_left_is_deleted_while_others_use_the_store(store: Store, removed: list[str]) -> None:
+    Path(store.staging, "extract-1/deep").mkdir(parents=True)
+    store.open(waits)
+    assert removed == ["extract-1"]
+    assert os.listdir(store.staging) == []
+
+
+def test_a_store_that_is_removed_while_somebody_waits_for_it_is_opened_anew(store: Store, tmp_path: Path) -> None:
+    pruning, late, told = Store(store.root), Store(store.root), threading.Event()
+    pruning.open()
+    opening = threading.Thread(target=store.open, args=(lambda _: told.set(),))
+    with pruning.alone():
+        opening.start()
+        assert told.wait(30)
+        os.rename(store.root, tmp_path / "removed")
+    opening.join(30)
+    assert not opening.is_alive()
+    late.open()
+    # it knows of the one who has waited
+    with pytest.raises(WaitsError), late.alone(waits):
+        pass
+    late.close()
+    pruning.close()
+
+
+def test_who_waited_for_a_store_that_is_removed_is_alone_in_its_successor(store: Store, tmp_path: Path) -> None:
+    other, late, told, done = Store(store.root), Store(store.root), threading.Event(), threading.Event()
+    other.open()
+    store.open()
+    inside = threading.Event()
+
+    def prune() -> None:
+        with store.alone(lambda _: told.set()):
+            inside.set()
+            done.wait(30)
+
+    pruning = threading.Thread(target=prune)
+    pruning.start()
+    try:
+        assert told.wait(30)
+        os.rename(store.root, tmp_path / "removed")
+        other.close()
+        assert inside.wait(30)
+        with pytest.raises(WaitsError):
+            late.open(waits)
+    finally:
+        done.set()
+        pruning.join(30)
+        late.close()
+
+
 def test_a_store_can_be_shared_again_afterwards(store: Store) -> None:
     store.open()
     with store.alone():

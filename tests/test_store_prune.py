@@ -47,7 +47,7 @@ def bytes_in(entry: str) -> int:
 def test_a_package_that_no_project_is_linked_to_goes(store: Store, unused: str, tmp_path: Path) -> None:
     kept = used(store, tmp_path)
     size = bytes_in(unused)
-    assert prune(store) == Pruned(packages=1, bytes=size)
+    assert prune(store, print) == Pruned(packages=1, bytes=size)
     assert list(store.entries()) == [kept]
     assert store.has(kept)
     assert os.listdir(store.staging) == []
@@ -55,51 +55,68 @@ def test_a_package_that_no_project_is_linked_to_goes(store: Store, unused: str, 
 
 def test_a_package_goes_with_the_last_project(store: Store, tmp_path: Path) -> None:
     entry = used(store, tmp_path)
-    assert prune(store).packages == 0
+    assert prune(store, print).packages == 0
     (tmp_path / "b.js").unlink()
-    assert prune(store).packages == 1
+    assert prune(store, print).packages == 1
     assert not store.has(entry)
+
+
+def test_what_somebody_removes_meanwhile_is_no_error(
+    store: Store, unused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = os.lstat
+
+    def remove_before(path: str) -> os.stat_result:
+        if os.path.basename(path) in ("a.js", "old"):
+            os.unlink(path)
+        return look(path)
+
+    packument(store, "old", 2 * MONTH_S)
+    monkeypatch.setattr(os, "lstat", remove_before)
+    pruned = prune(store, print)
+    assert (pruned.packages, pruned.packuments) == (1, 0)
+    assert not store.has(unused)
 
 
 def test_what_is_no_entry_goes_as_well(store: Store) -> None:
     Path(store.folder, "sha512/ef/efgh").mkdir(parents=True)
-    assert prune(store) == Pruned(packages=1)
+    assert prune(store, print) == Pruned(packages=1)
     assert list(store.entries()) == []
 
 
 def test_packuments_go_that_nobody_has_asked_about_for_a_month(store: Store) -> None:
     old, new = packument(store, "old", MONTH_S + 60), packument(store, "new", MONTH_S - 3_600)
-    assert prune(store) == Pruned(packuments=1, bytes=5)
+    assert prune(store, print) == Pruned(packuments=1, bytes=5)
     assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_resolutions_go_that_were_worked_out_more_than_a_month_ago(store: Store) -> None:
     old, new = (packument(store, name, age_s, RESOLUTIONS) for name, age_s in (("old", MONTH_S + 60), ("new", 60)))
-    assert prune(store) == Pruned(resolutions=1, bytes=5)
+    assert prune(store, print) == Pruned(resolutions=1, bytes=5)
     assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_notes_about_projects_go_that_nothing_has_changed_for_a_month(store: Store) -> None:
     old, new = (packument(store, name, age_s, PROJECTS) for name, age_s in (("old", MONTH_S + 60), ("new", 60)))
-    assert prune(store) == Pruned(notes=1, bytes=5)
+    assert prune(store, print) == Pruned(notes=1, bytes=5)
     assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_dry_run_only_counts(store: Store, unused: str) -> None:
     old = packument(store, "old", 2 * MONTH_S)
-    assert prune(store, dry_run=True) == Pruned(packages=1, packuments=1, bytes=bytes_in(unused) + 5)
+    assert prune(store, print, dry_run=True) == Pruned(packages=1, packuments=1, bytes=bytes_in(unused) + 5)
     assert store.has(unused)
     assert old.exists()
 
 
 def test_nothing_goes_from_a_store_that_is_not_there(tmp_path: Path) -> None:
-    assert prune(Store(f"{tmp_path}/none")) == Pruned()
+    assert prune(Store(f"{tmp_path}/none"), print) == Pruned()
 
 
 def test_a_store_that_cannot_be_written_is_an_error(store: Store, unused: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store.writable = False
     with pytest.raises(StoreError, match="cannot be written"):
-        prune(store)
+        prune(store, print)
     assert store.has(unused)
 
 
@@ -120,7 +137,7 @@ store = Store({store.root!r})
 store.open()
 store.writable = True
 try:
-    prune(store)
+    prune(store, print)
 except StoreError as error:
     print(error.what, *error.details)
 """

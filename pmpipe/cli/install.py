@@ -100,7 +100,7 @@ def _count_done(session: Session) -> int | None:
 def _install(line: CommandLine, session: Session, output: Output, started: float, workspace: str) -> bool:
     """Install; whether anything in node_modules has changed."""
     with ExitStack() as ending:
-        ending.enter_context(session.working_ahead())
+        ending.enter_context(session.working_ahead(tell))
         from pmpipe.installing.install_crew import InstallCrew
 
         crew = ending.enter_context(InstallCrew(session))

@@ -112,7 +112,7 @@ class _Job(msgspec.Struct, dict=True):
             # npm neither reads nor writes it then
             session.disregard_lock()
         store = session.store()
-        store.open()
+        store.open(tell)
         try:
             known = known_tree(session, store)
             gate = ScriptGate.of(known.session)

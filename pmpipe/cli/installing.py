@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.progress import Progress
 from pmpipe.cli.summary import show
 from pmpipe.cli.wording import some_of
@@ -77,7 +77,7 @@ def install(
     oddities = [*session.warnings]
     try:
         store = session.store()
-        store.open()
+        store.open(tell)
         try:
             with crew or InstallCrew(session) as all_crew:
                 all_crew.get_ready(session)

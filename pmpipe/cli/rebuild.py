@@ -50,7 +50,7 @@ def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:
         output = Output(session.config.loglevel, json=session.config.json)
         output.warn(require_dev_engines(session))
         store = session.store()
-        store.open()
+        store.open(tell)
         progress = Progress.for_terminal(
             session.environ, enabled=session.config.progress and output.shows("notice") and not session.config.json
         )

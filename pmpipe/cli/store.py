@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import msgspec
 
 from pmpipe.cli.options import CommandLine
-from pmpipe.cli.output import Output
+from pmpipe.cli.output import Output, tell
 from pmpipe.cli.wording import megabytes
 from pmpipe.errors import EXIT_FAILURE, UsageError
 from pmpipe.npm.texts.text import plural, printable
@@ -19,6 +20,7 @@ from pmpipe.settings.config import Config
 from pmpipe.store import Store
 from pmpipe.store_prune import prune
 from pmpipe.system import host
+from stages.entries.check import is_sound
 
 
 def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -39,7 +41,7 @@ def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
         return 0
     if action not in ("verify", "prune"):
         raise UsageError("pmpipe store wants one of path, verify, prune")
-    store.open()
+    store.open(tell)
     try:
         if action == "prune":
             _prune(store, output, dry_run=config.dry_run)
@@ -51,7 +53,7 @@ def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
 
 def _prune(store: Store, output: Output, *, dry_run: bool) -> None:
     """Take out what no project is linked to."""
-    pruned = prune(store, dry_run=dry_run)
+    pruned = prune(store, tell, dry_run=dry_run)
     if output.json:
         output.document(msgspec.structs.asdict(pruned))
         return
@@ -72,7 +74,11 @@ def _verify(store: Store, output: Output) -> int:
     """Compare every entry with its index, and take damaged ones out, so that the next install mends them."""
     tasks = [CheckTask(entry, entry, entry) for entry in store.entries()]
     counts = host.worker_counts()
-    findings = check(tasks, sizes_for(counts.extract, counts.clone, 1))
+    findings = [
+        finding
+        for finding in check(tasks, sizes_for(counts.extract, counts.clone, 1))
+        if not _is_mended(finding.task.entry)
+    ]
     for finding in findings:
         wrong = [*(f"missing {path}" for path in finding.missing), *(f"changed {path}" for path in finding.changed)]
         reason = finding.no_entry or (finding.failed.what if finding.failed else "; ".join(wrong))
@@ -89,3 +95,14 @@ def _verify(store: Store, output: Output) -> int:
     else:
         output.say(f"verified {plural(len(tasks), 'entry', 'entries')}: every file is as it was unpacked")
     return EXIT_FAILURE if findings else 0
+
+
+def _is_mended(entry: str) -> bool:
+    """Whether another run has taken a damaged entry out since it was looked at, or put a whole one in its place.
+
+    That one may be about to be linked.
+    """
+    try:
+        return not os.path.lexists(entry) or is_sound(entry)
+    except OSError:
+        return False

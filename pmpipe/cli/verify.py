@@ -38,7 +38,7 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
         session = Session.open(line.settings, environ, folder)
         output = Output(session.config.loglevel, json=session.config.json)
         store = session.store()
-        store.open()
+        store.open(tell)
         try:
             session = _with_readable_lock(session, store)
             choice = Choice.of(session.config, os.getcwd(), workspace)

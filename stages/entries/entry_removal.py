@@ -19,10 +19,27 @@ def take_out(entry: str, aside: str) -> None:
     Raises:
         OSError: it cannot be renamed or deleted.
     """
+    if move_aside(entry, aside):
+        remove_tree(aside)
+
+
+def move_aside(entry: str, aside: str) -> bool:
+    """Rename what is in an entry's place, or delete it where it cannot be renamed; nothing there is no error.
+
+    Args:
+        entry: absolute path.
+        aside: absolute path on the same filesystem where nothing is.
+
+    Returns:
+        Whether it is at `aside` now, to be deleted.
+
+    Raises:
+        OSError: it cannot be renamed or deleted.
+    """
     try:
         os.rename(entry, aside)
     except FileNotFoundError:
-        return
+        return False
     except OSError as error:
         # overlayfs renames no folder of a lower layer
         if error.errno != errno.EXDEV:
@@ -30,5 +47,5 @@ def take_out(entry: str, aside: str) -> None:
         # without its index it is no entry any more
         remove_tree(f"{entry}/{INDEX_NAME}")
         remove_tree(entry)
-    else:
-        remove_tree(aside)
+        return False
+    return True

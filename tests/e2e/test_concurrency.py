@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 
 import pytest
@@ -103,3 +105,26 @@ def test_staging_of_a_killed_run_is_cleaned_by_the_next_and_not_that_of_a_living
     assert left.exists()
     gate.set()
     assert living.wait().status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "operation", "said"),
+    [
+        (("ci",), fcntl.LOCK_EX, "another pmpipe is pruning the store"),
+        (("verify",), fcntl.LOCK_EX, "another pmpipe is pruning the store"),
+        (("store", "prune"), fcntl.LOCK_SH, "other runs of pmpipe are using the store"),
+    ],
+)
+def test_a_run_that_waits_for_the_store_says_so(
+    project: Project, words: tuple[str, ...], operation: int, said: str
+) -> None:
+    project.want(SHARED)
+    project.succeeds("ci")
+    held = os.open(project.store / "v1", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, operation)
+        waiting = project.start(*words)
+        assert said in waiting.process.stderr.readline()
+    finally:
+        os.close(held)
+    assert waiting.wait().status == 0
