@@ -28,7 +28,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pmpipe.downloads import Downloads
-from pmpipe.errors import PatchError
+from pmpipe.errors import PatchError, StoreError
 from pmpipe.orders import (
     Counts,
     Event,
@@ -78,6 +78,10 @@ from stages.messages import (
     Source,
     Symlink,
 )
+
+#: What an optional package is no reason to go on for: a patch of the project's that does not fit, and a store that is
+#: full or cannot be written, which is this host's trouble, not the package's.
+_IN_NO_WAY_OPTIONAL = frozenset((PatchError.code, StoreError.code))
 
 
 class Scheduler:
@@ -270,7 +274,7 @@ class Scheduler:
     def _placement_lost(self, number: PlacementNumber, failed: Failed) -> None:
         """A placement stays empty: a required one fails the run, an optional one goes with what only it needs."""
         placement = self.plan.placements[number]
-        if not placement.optional or failed.code == PatchError.code:
+        if not placement.optional or failed.code in _IN_NO_WAY_OPTIONAL:
             self.placements.cannot_be_placed(number)
             self.failures.append(Failure(placement.location, failed))
             return

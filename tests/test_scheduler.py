@@ -455,6 +455,15 @@ def test_what_is_to_be_patched_is_fetched_again_once_if_the_store_has_it_damaged
     assert [failure.failed.code for failure in scheduler.failures] == ["PM_STORE"]
 
 
+def test_a_store_that_cannot_be_written_fails_the_run_for_an_optional_package_too() -> None:
+    scheduler = make_scheduler(Plan([remote("a")], [place(0, "node_modules/a", optional=True)]))
+    (fetch,) = jobs(scheduler.start())
+    (extract,) = jobs(scheduler.handle(succeed(fetch)))
+    assert scheduler.handle(Failed(extract.job, "PM_STORE", "No space left on device"))[-1] == Finish()
+    assert [failure.failed.code for failure in scheduler.failures] == ["PM_STORE"]
+    assert not scheduler.optional_failures
+
+
 def test_a_patch_that_does_not_fit_fails_the_run_for_an_optional_package_too() -> None:
     scheduler = make_scheduler(patched("a", optional=True))
     (extract,) = jobs(scheduler.start())

@@ -72,6 +72,23 @@ def test_a_store_that_fills_up_fails_cleanly_and_the_run_succeeds_with_room(
 
 @pytest.mark.root
 @pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_store_that_is_full_is_no_reason_to_leave_out_what_is_optional(
+    project: Project, mounts: Callable[..., Path], command: str
+) -> None:
+    big = make_package("big", "1.0.0", {"bin/tool": os.urandom(2_000_000)})
+    project.want({"node_modules/big": big}, dependencies={}, optionalDependencies={"big": "1.0.0"})
+    project.change_lock("node_modules/big", optional=True)
+    project.store = mounts(project.base / "small", "size=1m") / "store"
+    assert "No space left on device" in project.fails(command).stderr
+    resize(project.base / "small", "size=8m")
+    project.succeeds(command)
+    project.assert_installed()
+    project.close()
+    project.store_is_damaged = True
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("command", ["ci", "install"])
 @pytest.mark.parametrize("options", ["size=48k", "size=300k", "nr_inodes=30"])
 def test_a_project_that_fills_up_fails_cleanly_and_the_run_succeeds_with_room(
     project: Project, mounts: Callable[..., Path], command: str, options: str
