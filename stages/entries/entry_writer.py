@@ -239,6 +239,8 @@ class StagedEntry:
         try:
             os.rename(self.path, entry)
         except FileNotFoundError:
+            if not os.path.lexists(self.path):
+                raise
             make_folders(os.path.dirname(entry), durable=self._durable)
             return False
         except OSError as error:

@@ -12,6 +12,7 @@ _HINTS = {
     errno.ENOSPC: "free some space, or choose another place with --store-dir",
     errno.EDQUOT: "free some space, or choose another place with --store-dir",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f), or choose another filesystem with --store-dir",
+    errno.ENOENT: "somebody has emptied the store meanwhile: install again; `pmpipe store prune` waits for runs to end",
     errno.EROFS: "choose another place with --store-dir",
     errno.EACCES: "make it writable for you, or choose another place with --store-dir",
     errno.EPERM: "make it writable for you, or choose another place with --store-dir",

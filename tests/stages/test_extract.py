@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import resource
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -844,6 +845,20 @@ def test_a_read_only_store_is_named(extractor, mounted):
     assert result.code == "PM_STORE"
     assert f"{extractor.store}" in result.what
     assert "Read-only file system" in result.what
+
+
+def test_a_store_that_is_emptied_while_an_entry_is_written_is_told(extractor, monkeypatch):
+    rename = os.rename
+
+    def empty_before(source: str, target: str) -> None:
+        shutil.rmtree(extractor.store)
+        monkeypatch.undo()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", empty_before)
+    failed = extractor.run(GOOD)
+    assert failed.what.endswith(": No such file or directory")
+    assert "somebody has emptied the store" in failed.hint
 
 
 def test_a_file_in_the_place_of_the_store_is_named(extractor):
