@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from pmpipe.errors import StoreError
+from pmpipe.errors import HostError, StoreError
 from pmpipe.npm.texts.text import printable
 from pmpipe.system.file_lock import NoLocksError, flock
 from pmpipe.system.host import is_on_network
@@ -44,6 +44,10 @@ _LOOK_AGAIN_S = 0.005
 
 #: A store that is removed again and again while it is being opened is used as it is found at last.
 _OPENINGS = 8
+
+#: Variable by which a run tells the scripts that it starts which store it uses: who wants to be alone there would wait
+#: for ever.
+IN_USE = "PMPIPE_USES_STORE"
 
 Tell = Callable[[str], object]
 
@@ -207,7 +211,14 @@ class Store:
 
         Raises:
             StoreError: the staging folder cannot be cleaned, or the filesystem knows no locks.
+            HostError: a run that uses the store waits for the script that this one comes from.
         """
+        used = os.environ.get(IN_USE)
+        if used and os.path.realpath(used) == os.path.realpath(self.root):
+            raise HostError(
+                f"the pmpipe that uses the store at {printable(self.root)} has started this one, and waits for its end",
+                hint="a package's script cannot prune the store that the package is being installed from",
+            )
         self._wait_for_others(tell)
         if self._lock_fd < 0:
             yield  # there is no store

@@ -46,6 +46,7 @@ def prune(store: Store, tell: Tell, *, dry_run: bool = False) -> Pruned:
 
     Raises:
         StoreError: the store cannot be read or written, or nobody can tell whether it is in use.
+        HostError: a run that uses the store waits for this one.
     """
     if not store.writable and os.path.isdir(store.folder):
         raise StoreError(f"the store at {store.root} cannot be written", hint="prune it as the user that it belongs to")

@@ -21,6 +21,7 @@ from pmpipe.npm.packages.npm_version import npm_version_for
 from pmpipe.project.project_lock import AT_WORK
 from pmpipe.settings import user_agent
 from pmpipe.settings.config import Config
+from pmpipe.store import IN_USE
 from pmpipe.system.programs import find_program
 from pmpipe.system.user_folders import home_folder
 from stages.manifest_file import read_document
@@ -75,12 +76,14 @@ def script_environment(config: Config, environ: Mapping[str, str], command: str,
         config: all settings.
         environ: the process's environment.
         command: what pmpipe was asked for, in npm's word.
-        locked: absolute path of the project that stays locked while the scripts run; empty if none does.
+        locked: absolute path of the project that stays locked, with its store, while the scripts run; empty if none
+            does.
     """
     npm = _npm_folder(environ)
     added = {**_settings(config), **_facts(config, environ, command, npm)}
     if locked:
         added[AT_WORK] = locked
+        added[IN_USE] = config.store_dir
     secrets = _secrets(config)
     given = {name: value for name, value in environ.items() if not _is_secret(name, value, secrets)}
     gyp_folder = f"{npm}/node_modules/@npmcli/run-script/lib/node-gyp-bin" if npm else ""

@@ -369,6 +369,19 @@ def test_a_script_that_calls_pmpipe_in_the_same_project_is_told_instead_of_waiti
     assert "has started this one, and waits for its end" in run.stderr
 
 
+def test_a_script_that_prunes_the_store_in_use_is_told_instead_of_waiting_for_ever(project: Project) -> None:
+    script = f"{sys.executable} -m pmpipe store prune --store-dir {project.store}"
+    project.want({"node_modules/a": make_package("a", "1.0.0", scripts={"install": script})}, allowScripts={"a": True})
+    run = project.fails("ci")
+    assert "cannot prune the store that the package is being installed from" in run.stderr
+
+
+def test_a_script_may_prune_another_store(project: Project) -> None:
+    script = f"{sys.executable} -m pmpipe store prune --store-dir {project.base}/other"
+    project.want({"node_modules/a": make_package("a", "1.0.0", scripts={"install": script})}, allowScripts={"a": True})
+    project.succeeds("ci")
+
+
 # -- what scripts see and make ------------------------------------------------------------------------------------
 
 
