@@ -42,6 +42,10 @@ _ABANDONED_S = 86_400
 _UNTOLD_S = 0.3
 _LOOK_AGAIN_S = 0.005
 
+#: So long (seconds) a run cleans up after others before it begins; a prune that was killed may have left a lot, of
+#: which each run then takes its part.
+_CLEANING_S = 5.0
+
 #: A store that is removed again and again while it is being opened is used as it is found at last.
 _OPENINGS = 8
 
@@ -137,7 +141,7 @@ class Store:
                 self._lock(fcntl.LOCK_SH, tell, "another pmpipe is pruning", "it")
         except OSError as error:
             raise self.unusable(error) from error
-        self._remove(left)
+        self._remove(left, time.monotonic() + _CLEANING_S)
 
     def close(self) -> None:
         """Give the lock back."""
@@ -296,10 +300,12 @@ class Store:
             raise self.unusable(error) from error
         return left
 
-    def _remove(self, paths: Iterable[str]) -> None:
+    def _remove(self, paths: Iterable[str], until_s: float = float("inf")) -> None:
         try:
             for path in paths:
                 _remove_if_allowed(path)
+                if time.monotonic() >= until_s:
+                    return
         except OSError as error:
             raise self.unusable(error) from error
 

@@ -156,6 +156,19 @@ def test_what_a_killed_run_left_is_deleted_while_others_use_the_store(store: Sto
     assert os.listdir(store.staging) == []
 
 
+def test_a_run_cleans_up_for_a_limited_time_and_a_prune_to_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        Path(store.staging, f"discarded-{number}").mkdir(parents=True)
+    monkeypatch.setattr("pmpipe.store._CLEANING_S", 0)
+    store.open()
+    assert len(os.listdir(store.staging)) == 3
+    with store.alone():
+        pass
+    assert os.listdir(store.staging) == []
+
+
 def test_a_store_that_is_removed_while_somebody_waits_for_it_is_opened_anew(store: Store, tmp_path: Path) -> None:
     pruning, late, told = Store(store.root), Store(store.root), threading.Event()
     pruning.open()
