@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from pmpipe.errors import ArchiveError, PmpipeError, StoreError
 from pmpipe.npm.texts.text import printable
 
-_HINTS = {
+#: What to do about it, by the system's number.
+HINTS = {
     errno.ENOSPC: "free some space, or choose another place with --store-dir",
     errno.EDQUOT: "free some space, or choose another place with --store-dir",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f), or choose another filesystem with --store-dir",
@@ -26,7 +27,7 @@ def store_error(path: str, error: OSError, verb: str = "write") -> PmpipeError:
     if error.errno == errno.ENAMETOOLONG:
         return ArchiveError(f"a path in it is too long: {printable(path, 200)}")
     return StoreError(
-        f"cannot {verb} {printable(path)}: {error.strerror or error}", hint=_HINTS.get(error.errno or 0, "")
+        f"cannot {verb} {printable(path)}: {error.strerror or error}", hint=HINTS.get(error.errno or 0, "")
     )
 
 

@@ -14,14 +14,16 @@ Source: what npm's git fetcher does, with the commit checked before git is start
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 from collections.abc import Sequence
 
 import msgspec
 
-from pmpipe.errors import GitError
+from pmpipe.errors import GitError, StoreError
 from pmpipe.npm.texts.text import printable
+from stages.entries.store_trouble import HINTS
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.git.command import GitCommand, GitFailedError, GitMissingError, git_environment
 from stages.git.prepare import prepare
@@ -65,6 +67,9 @@ _SAID_OF_HELPERS = (
     "Please make sure you have the correct access rights",
     "and the repository exists.",
 )
+
+
+_NO_SPACE = os.strerror(errno.ENOSPC)
 
 
 class GitSettings(msgspec.Struct, frozen=True):
@@ -122,7 +127,8 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
             return failed or outcome
         problems.append(outcome.what)
         if outcome.final:
-            return _failed(job, outcome.what, hint=outcome.hint, cause=outcome.cause)
+            failed = _failed(job, outcome.what, hint=outcome.hint, cause=outcome.cause)
+            return msgspec.structs.replace(failed, code=outcome.code)
     return _failed(
         job,
         gist(problems),
@@ -131,13 +137,24 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
     )
 
 
+def _is_full(folder: str) -> bool:
+    """Whether nothing more can be written there: git does not always say that this is what stopped it."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    # some filesystems do not count files
+    return found.f_bavail == 0 or (found.f_files > 0 and found.f_favail == 0)
+
+
 class _Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a repository gave nothing; `final`: another repository would not help."""
+    """Why a repository gave nothing; `final`: another repository would not help; `code`: of the error, see `Failed`."""
 
     what: str
     final: bool = False
     hint: str = ""
     cause: str = ""
+    code: str = GitError.code
 
 
 async def _try_repository(job: FetchGit, repository: Repository, settings: GitSettings) -> Fetched | _Problem:
@@ -153,7 +170,12 @@ async def _try_repository(job: FetchGit, repository: Repository, settings: GitSe
         except RefusedError as error:
             return _Problem(what=str(error), final=True)
         except GitFailedError as error:
+            # while what git has written is there
+            is_full = _NO_SPACE in error.messages or _is_full(os.path.dirname(job.destination))
             remove_tree(job.destination)
+            if is_full:
+                what = f"{shown_git_text(repository.url)}: {shown_git_text(error.messages)}"
+                return _Problem(what=what, final=True, hint=HINTS[errno.ENOSPC], cause=_NO_SPACE, code=StoreError.code)
             if attempts > settings.fetch.retries or not (error.stalled or TRANSIENT.search(error.messages)):
                 return _Problem(what=f"{shown_git_text(repository.url)}: {shown_git_text(error.messages)}")
         await asyncio.sleep(retry_wait_s(settings.fetch, attempts))

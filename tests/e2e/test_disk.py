@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.faulty import Fault
+from support.git import make_repository
 from support.packages import make_package
 from support.project import Project
 
@@ -117,6 +119,29 @@ def test_store_and_project_on_one_full_disk_fail_cleanly(project: Project, mount
     resize(mount, "size=4m")
     project.succeeds("ci")
     project.assert_installed()
+    project.close()
+    project.store_is_damaged = True
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("options", ["size=64k", "size=400k", "nr_inodes=20"])
+def test_a_store_that_is_full_is_told_as_that_where_git_writes_to_it(
+    project: Project, mounts: Callable[..., Path], options: str
+) -> None:
+    noise = random.Random(1)
+    repository, _ = make_repository(
+        project.base / "repository",
+        {"package.json": '{"name": "g", "version": "1.0.0"}', "data": f"{noise.getrandbits(4_000_000):x}"},
+    )
+    project.declare(dependencies={"g": repository})
+    project.succeeds("install", "--package-lock-only")
+    project.store = mounts(project.base / "small", options) / "store"
+    run = project.fails("ci")
+    assert "free some space, or choose another place with --store-dir" in run.stderr
+    assert "error[PM_STORE]" in run.stderr
+    assert "credential helper" not in run.stderr
+    resize(project.base / "small", "size=8m,nr_inodes=2000")
+    project.succeeds("ci")
     project.close()
     project.store_is_damaged = True
 
