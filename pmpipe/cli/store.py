@@ -20,6 +20,7 @@ from pmpipe.settings.config import Config
 from pmpipe.store import Store
 from pmpipe.store_prune import prune
 from pmpipe.system import host
+from pmpipe.system.interrupts import CancelledError
 from stages.entries.check import is_sound
 
 
@@ -47,6 +48,9 @@ def run_store(line: CommandLine, environ: Mapping[str, str]) -> int:
             _prune(store, output, dry_run=config.dry_run)
             return 0
         return _verify(store, output)
+    except CancelledError as cancelled:
+        cancelled.state = "the store is good as it is now"
+        raise
     finally:
         store.close()
 

@@ -8,7 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -68,12 +68,13 @@ def interrupted(
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.PIPE,
     program: str = INTERRUPTED,
+    command: Sequence[str] = ("install",),
     **environment: str,
 ) -> Completed:
-    """Install a project, with a signal at the place that is the first word."""
+    """Install a project, or what else there is to do, with a signal at the place that is the first word."""
     base = project.parent
     return subprocess.run(
-        [sys.executable, "-c", WAIT + program, *words[:1], "install", "--store-dir", str(base / "store"), *words[1:]],
+        [sys.executable, "-c", WAIT + program, *words[:1], *command, "--store-dir", str(base / "store"), *words[1:]],
         cwd=project,
         env={"HOME": str(base), "PYTHONPATH": str(Path(__file__).resolve().parents[2]), **environment},
         stdin=stdin,
@@ -132,6 +133,12 @@ def test_a_signal_that_finds_nothing_done_in_a_dry_run_is_told_so(project: Path)
     done = interrupted(project, "pmpipe.store:Store:close", "--dry-run")
     assert (done.returncode, done.stderr) == (130, STOPPED)
     assert not (project / "package-lock.json").exists()
+
+
+@pytest.mark.parametrize("command", [("store", "prune"), ("store", "verify")])
+def test_a_signal_while_the_store_is_looked_after_speaks_of_the_store(project: Path, command: Sequence[str]) -> None:
+    done = interrupted(project, "pmpipe.store:Store:entries", command=command)
+    assert (done.returncode, done.stderr) == (130, "\npmpipe: stopped; the store is good as it is now\n")
 
 
 @pytest.fixture
