@@ -227,12 +227,14 @@ class _Job(msgspec.Struct):
 
     def _tell_of_other_files(self, resolved: Resolved) -> str:
         """Warn of what other package managers' files say and was not heeded; the lockfile that was taken up, if any."""
-        from pmpipe.foreign.pnpm_settings import unheeded_settings
+        from pmpipe.foreign.release_age import unheeded_release_age
+        from pmpipe.foreign.unheeded_settings import unheeded_settings
         from pmpipe.project.foreign_locks import first_lock, overruled_locks, unread_locks
 
         session, inputs = self.session, self.crew.resolve_inputs
         assert inputs is not None, "the resolution is over"
         session.warnings += [*self._unheeded_registries(), *resolved.warnings, *unheeded_settings(session.folder)]
+        session.warnings += unheeded_release_age(session.folder, session.config.settings)
         project = inputs.order.project
         if project.update_all:
             return ""

@@ -13,14 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pmpipe.errors import PmpipeError
+from pmpipe.foreign.settings_files import BUNFIG, YARNRC, YARNRC_YML, text_of, yaml_settings
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.packages.registry import Registries, public_registry, redacted
-from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.npm.texts.text import printable
-from pmpipe.project.project_files import PNPM_WORKSPACE, read_file
-from pmpipe.project.yaml_files import read_yaml
-
-_YARNRC_YML, _YARNRC, _BUNFIG = ".yarnrc.yml", ".yarnrc", "bunfig.toml"
+from pmpipe.project.project_files import PNPM_WORKSPACE
 
 #: yarn 1: `registry "https://…"` and `"@scope:registry" "https://…"`, with or without quotes
 _CLASSIC = re.compile(r'^"?(?:(@[^\s:"]+):)?registry"?:?[ \t]+"?([^\s"]+)"?[ \t]*$', re.MULTILINE)
@@ -29,7 +26,6 @@ _TABLE = re.compile(r"\[\s*([\w.\"@/-]+)\s*\]\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*["']?(@?[\w.-]+)["']?\s*=\s*(?:\{.*?\burl\s*=\s*)?["']([^"']+)["']""")
 _INLINE_SCOPES = re.compile(r"\s*scopes\s*=\s*\{(.*)\}")
 _YARNS_REGISTRY = re.compile(r"registry\.yarnpkg\.[a-z]+")
-_MOST_BYTES = 1 << 20
 _LONGEST_LINE = 4096
 _SHOWN = 10
 _SHOWN_CHARACTERS = 1000
@@ -74,25 +70,10 @@ def _plain(url: str) -> str:
 
 def _named(folder: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The files, and the settings of npm's that mean what they say."""
-    yield _YARNRC_YML, _of_yarn(_yaml(folder, _YARNRC_YML))
-    yield PNPM_WORKSPACE, _of_pnpm(_yaml(folder, PNPM_WORKSPACE))
-    yield _YARNRC, _of_yarn_classic(_text(folder, _YARNRC))
-    yield _BUNFIG, _of_bun(_text(folder, _BUNFIG))
-
-
-def _yaml(folder: str, file: str) -> dict[str, Any]:
-    try:
-        return read_yaml(folder, file)
-    except PmpipeError:
-        return {}  # whoever needs something of it is told that it cannot be read
-
-
-def _text(folder: str, file: str) -> str:
-    try:
-        data = read_file(folder, file) or b""
-    except PmpipeError:
-        return ""
-    return without_bom(data).decode("utf-8", "replace") if len(data) <= _MOST_BYTES else ""
+    yield YARNRC_YML, _of_yarn(yaml_settings(folder, YARNRC_YML))
+    yield PNPM_WORKSPACE, _of_pnpm(yaml_settings(folder, PNPM_WORKSPACE))
+    yield YARNRC, _of_yarn_classic(text_of(folder, YARNRC))
+    yield BUNFIG, _of_bun(text_of(folder, BUNFIG))
 
 
 def _setting(scope: str) -> str:

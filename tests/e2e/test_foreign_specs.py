@@ -203,6 +203,46 @@ def test_settings_of_pnpm_that_would_change_the_tree_are_told(project: Project) 
     assert "pnpm in package.json" not in said
 
 
+def test_what_pnpm_yarn_and_npm_call_alike_is_not_told_where_npm_has_it(project: Project) -> None:
+    project.write("pnpm-workspace.yaml", "packageExtensions: {user: {dependencies: {other: 2}}}\n")
+    project.write(".yarnrc.yml", "packageExtensions: {user@*: {dependencies: {other: 2}}}\n")
+    project.declare(ONE, make_package("other", "2.0.0"), USER, dependencies={"user": "1"})
+    said = project.succeeds("install").stderr
+    for file in ("pnpm-workspace.yaml", ".yarnrc.yml"):
+        told = f"{file}: npm does not know packageExtensions, and they are left out of account; npm heeds "
+        assert f"{told}packageExtensions in package.json itself" in said
+    project.declare(dependencies={"user": "1"}, packageExtensions={"user": {"dependencies": {"other": "2"}}})
+    assert "left out of account" not in project.succeeds("install").stderr
+
+
+def test_what_npm_has_no_word_for_is_told_without_a_hint_to_one(project: Project) -> None:
+    project.write("pnpm-workspace.yaml", "ignoredOptionalDependencies: [user]\n")
+    project.declare(ONE, TWO, USER, optionalDependencies={"user": "1"})
+    told = "pnpm-workspace.yaml: npm does not know ignoredOptionalDependencies, and they are left out of account\n"
+    assert told in project.succeeds("install").stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "setting"), [(".pnpmfile.cjs", ""), (".pnpmfile.mjs", ""), ("hooks/p.cjs", "pnpmfile: hooks/p.cjs\n")]
+)
+def test_a_hook_of_pnpm_that_changes_manifests_is_told(project: Project, file: str, setting: str) -> None:
+    project.write("pnpm-workspace.yaml", setting)
+    project.write(file, "module.exports = { hooks: { readPackage (pkg) { return pkg } } }\n")
+    project.declare(ONE, dependencies={"lib": "1"})
+    told = f"{file}: npm does not know it, and what readPackage changes there is left out of account"
+    assert told in project.succeeds("install", "--package-lock-only").stderr
+    project.write(file, "module.exports = { hooks: { afterAllResolved (lock) { return lock } } }\n")
+    (project.folder / "package-lock.json").unlink()
+    assert "npm does not know it" not in project.succeeds("install", "--package-lock-only").stderr
+
+
+def test_an_age_of_versions_that_only_pnpm_knows_is_told_when_a_project_is_resolved(project: Project) -> None:
+    project.write("pnpm-workspace.yaml", "minimumReleaseAge: 4320\n")
+    project.declare(ONE, dependencies={"lib": "1"})
+    assert "put into .npmrc: min-release-age=3" in project.succeeds("install").stderr
+    assert "min-release-age" not in project.succeeds("install").stderr
+
+
 # -- resolutions --------------------------------------------------------------------------------------------------
 
 

@@ -1,24 +1,35 @@
-"""What pnpm heeds in a project where npm does not look: whoever comes from there is told what is not done."""
+"""What pnpm and yarn heed in a project where npm does not look: whoever comes from there is told what is not done.
+
+Source: the documentation of pnpm and yarn.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from pmpipe.errors import PmpipeError
+from pmpipe.foreign.settings_files import YARNRC_YML, text_of, yaml_settings
+from pmpipe.npm.foreign.fields import text_field
 from pmpipe.npm.manifests.manifest import read_manifest
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.npm.texts.text import printable
-from pmpipe.project.project_files import MANIFEST, PNPM_WORKSPACE, read_file
+from pmpipe.project.project_files import MANIFEST, PNPM_WORKSPACE, extension_files, read_file
 from pmpipe.project.workspace_folders import find_folders
-from pmpipe.project.yaml_files import read_yaml
 
-#: what changes the tree, in pnpm-workspace.yaml or under "pnpm" in package.json
-_CHANGES_THE_TREE = ("overrides", "packageExtensions", "patchedDependencies")
+#: what changes the tree, in pnpm-workspace.yaml or under "pnpm" in package.json, and in .yarnrc.yml
+_OF_PNPM = ("overrides", "packageExtensions", "patchedDependencies", "ignoredOptionalDependencies")
+_OF_YARN = ("packageExtensions",)
+#: what npm knows by the same name in package.json
+_NPMS = ("overrides", "packageExtensions", "patchedDependencies")
+
+_PNPMFILES = (".pnpmfile.cjs", ".pnpmfile.mjs")
+#: the hook that changes manifests; the others do not change what packages ask for
+_HOOK = re.compile(r"\breadPackage\b")
 
 _SHOWN = 10
 _SHOWN_CHARACTERS = 1000
@@ -34,15 +45,14 @@ def unheeded_settings(folder: str) -> list[str]:
     if manifest is None:
         return []
     own = msgspec.json.decode(without_bom(manifest))
-    try:
-        pnpm = read_yaml(folder, PNPM_WORKSPACE)
-    except PmpipeError:
-        pnpm = {}  # whoever needs something of it is told that it cannot be read
+    pnpm = yaml_settings(folder, PNPM_WORKSPACE)
     npms = read_manifest(manifest, MANIFEST).workspace_patterns()
     return [
         *_unknown_workspaces(folder, npms, _texts(pnpm.get("packages"))),
-        *_left_out(PNPM_WORKSPACE, pnpm, own),
-        *_left_out(f"pnpm in {MANIFEST}", own.get("pnpm"), own),
+        *_left_out(PNPM_WORKSPACE, pnpm, own, _OF_PNPM),
+        *_left_out(f"pnpm in {MANIFEST}", own.get("pnpm"), own, _OF_PNPM),
+        *_left_out(YARNRC_YML, yaml_settings(folder, YARNRC_YML), own, _OF_YARN),
+        *_hooks(folder, text_field(pnpm, "pnpmfile")),
     ]
 
 
@@ -68,15 +78,28 @@ def _unknown_workspaces(folder: str, npms: Sequence[str], pnpms: Sequence[str]) 
         )
 
 
-def _left_out(place: str, settings: Any, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _left_out(place: str, settings: Any, manifest: Mapping[str, Any], known: Sequence[str]) -> Iterator[str]:
     if not isinstance(settings, dict):
         return
-    # who has npm's overrides, too, has said the same there
-    told = {"overrides"} if manifest.get("overrides") or manifest.get("resolutions") else set()
-    names = [name for name in _CHANGES_THE_TREE if settings.get(name) and name not in told]
+    # who has npm's words, too, has said the same there
+    told = {name for name in _NPMS if manifest.get(name)} | ({"overrides"} if manifest.get("resolutions") else set())
+    names = [name for name in known if settings.get(name) and name not in told]
     if names:
-        hint = f"; npm heeds what has these names in {MANIFEST} itself"
+        npms = ", ".join(name for name in names if name in _NPMS)
+        hint = f"; npm heeds {npms} in {MANIFEST} itself" if npms else ""
         yield f"{place}: npm does not know {', '.join(names)}, and they are left out of account{hint}"
+
+
+def _hooks(folder: str, named: str) -> Iterator[str]:
+    if any(os.path.exists(path) for path in extension_files(folder)):
+        return
+    for file in (named,) if named else _PNPMFILES:
+        if _HOOK.search(text_of(folder, file)):
+            yield printable(
+                f"{file}: npm does not know it, and what readPackage changes there is left out of account; npm 12 has "
+                f"transformManifest in .npm-extension.cjs for that",
+                _SHOWN_CHARACTERS,
+            )
 
 
 def _texts(listed: Any) -> list[str]:
