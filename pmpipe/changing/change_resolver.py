@@ -187,5 +187,5 @@ class ChangeResolver:
 
 
 def _without_name(ask: Ask) -> Ask:
-    """What was asked before its name was known."""
-    return msgspec.structs.replace(ask, name="") if isinstance(ask, AskManifest) else ask
+    """What was asked before its name was known, and what a lock says of it."""
+    return msgspec.structs.replace(ask, name="", integrity="") if isinstance(ask, AskManifest) else ask

@@ -15,6 +15,7 @@ from pmpipe.orders import StageName
 from pmpipe.pipeline.driving import Crew
 from pmpipe.pipeline.pipeline import install_settings, stages_for
 from pmpipe.pipeline.sizing import fetch_settings, pipeline_sizes
+from pmpipe.project.project_files import YARN_LOCK
 from stages.document_cache import FOLDER_NAME
 
 if TYPE_CHECKING:
@@ -83,8 +84,10 @@ class InstallCrew:
         """
         from pmpipe.installing.frozen import is_frozen
 
-        # what is installed would be taken for a lock
-        if not self._asks_for_all or is_frozen(session) or os.path.lexists(f"{session.folder}/node_modules"):
+        # what is installed would be taken for a lock, and a yarn.lock may have packages whose names are no registry's
+        # business
+        others = (f"{session.folder}/{name}" for name in ("node_modules", YARN_LOCK))
+        if not self._asks_for_all or is_frozen(session) or any(map(os.path.lexists, others)):
             return
         from pmpipe.resolving.beginning import first_wants, make_run
 

@@ -31,6 +31,7 @@ class AskManifest(msgspec.Struct, frozen=True):
         kind, wanted: what it is and where; for folders and files the absolute path.
         git_commit, git_range: which commit of a repository. git_folder: which folder of it; empty for all.
         name: of the dependency, for messages.
+        integrity: SRI that the tarball has to have, if it is known: the store may have it; or empty.
     """
 
     kind: RequestKind
@@ -39,6 +40,7 @@ class AskManifest(msgspec.Struct, frozen=True):
     git_range: str
     name: str
     git_folder: str = ""
+    integrity: str = ""
 
 
 class AskContents(msgspec.Struct, frozen=True):

@@ -31,7 +31,10 @@ def pinned(request: Request, pins: Pins) -> Pinned | None:
     if pin is None or not _satisfies(pin, request):
         return None
     if pin.fetch_resolved:
-        return Pinned(Request(RequestKind.TARBALL_URL, request.name, pin.resolved, raw=request.raw), pin)
+        integrity = _strong(pin.integrity)
+        return Pinned(
+            Request(RequestKind.TARBALL_URL, request.name, pin.resolved, raw=request.raw, integrity=integrity), pin
+        )
     name = pin.name or request.name
     wanted = Request(
         RequestKind.VERSION, name, pin.version, parse_range(pin.version), is_alias=request.is_alias, raw=request.raw
@@ -71,8 +74,13 @@ def _pinned_elsewhere(request: Request, pin: Pin) -> Pinned | None:
     if request.kind is RequestKind.GIT and pin.commit:
         return Pinned(msgspec.structs.replace(request, git_commit=pin.commit, git_range=""), pin)
     if request.kind is RequestKind.TARBALL_URL and pin.integrity:
-        return Pinned(request, pin)
+        return Pinned(msgspec.structs.replace(request, integrity=_strong(pin.integrity)), pin)
     return None
+
+
+def _strong(integrity: str) -> str:
+    """The digests that npm's lock has for a tarball that it has looked into; a weaker one would get into the lock."""
+    return " ".join(digest for digest in integrity.split() if digest.startswith("sha512-"))
 
 
 def _preferred(request: Request, pins: Pins) -> Pin | None:

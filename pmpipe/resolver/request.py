@@ -63,6 +63,7 @@ class Request(msgspec.Struct, frozen=True):
         git_folder: of ``#path:``, without a slash in front, or empty.
         repository: of a git request, if it is on a host that npm knows.
         raw: the spec as it stood.
+        integrity: SRI that the tarball at the URL has to have, with a digest that a lock may end up with; or empty.
     """
 
     kind: RequestKind
@@ -75,6 +76,7 @@ class Request(msgspec.Struct, frozen=True):
     git_folder: str = ""
     repository: HostedGit | None = None
     raw: str = ""
+    integrity: str = ""
 
     @property
     def is_registry(self) -> bool:

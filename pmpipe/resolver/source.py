@@ -286,7 +286,7 @@ class Source:
 
 def _manifest_ask(request: Request) -> AskManifest:
     git_commit, git_range, git_folder = request.git_commit, request.git_range, request.git_folder
-    return AskManifest(request.kind, request.wanted, git_commit, git_range, request.name, git_folder)
+    return AskManifest(request.kind, request.wanted, git_commit, git_range, request.name, git_folder, request.integrity)
 
 
 def _place(request: Request) -> str:

@@ -80,7 +80,7 @@ class Wants(msgspec.Struct, frozen=True):
         label = ask.name or redacted(ask.wanted)
         if ask.kind is RequestKind.TARBALL_FILE:
             return _on_disk(number, label, ask.wanted, "")
-        return self._tarball(number, label, ask.wanted, "", "")
+        return self._tarball(number, label, ask.wanted, ask.integrity, "")
 
     def announced(self, resolved: Resolved) -> Announced | None:
         """A tarball that may be downloaded ahead; None where nothing would verify it, or its URL is odd."""
