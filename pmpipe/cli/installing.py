@@ -240,7 +240,8 @@ class _Job(msgspec.Struct):
             return ""
         if project.locked is None:
             session.warnings += unread_locks(session.folder)
-            return first_lock(session.folder)
+            # there may be nothing in it
+            return first_lock(session.folder) if project.pins else ""
         if not session.lock and session.config.package_lock:
             session.warnings += overruled_locks(session.folder)
         return ""

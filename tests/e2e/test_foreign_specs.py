@@ -395,3 +395,17 @@ def test_says_which_lock_the_versions_are_of(project: Project) -> None:
     assert version_of(project, "node_modules/lib") == "1.0.0"
     project.declare(dependencies={"lib": "2"})
     assert "with the versions of" not in project.succeeds("install").stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("yarn.lock", "# yarn lockfile v1\n\n\n"),
+        ("pnpm-lock.yaml", "lockfileVersion: '9.0'\nimporters: {.: {}}\n"),
+        ("bun.lock", '{"lockfileVersion": 1, "workspaces": {}, "packages": {}}'),
+    ],
+)
+def test_no_versions_are_said_to_be_those_of_a_lock_that_has_none(project: Project, file: str, text: str) -> None:
+    project.write(file, text)
+    project.declare(ONE, dependencies={"lib": "*"})
+    assert "with the versions of" not in project.succeeds("install", "--package-lock-only").stdout

@@ -24,6 +24,7 @@ from pmpipe.npm.foreign.plain_yaml import read_plain_yaml
 from pmpipe.npm.semver import parse_version
 
 _REGISTRY = "npm:"
+_METADATA = "__metadata"
 _COMMIT = re.compile(r"[#&]commit=([0-9a-f]{40})(?:&|$)")
 _HINT = "restore yarn.lock from version control, or let yarn write it anew"
 
@@ -41,12 +42,9 @@ def read_yarn_berry(data: bytes, file: str = "yarn.lock") -> Pins:
         file: the file's name for messages.
 
     Raises:
-        LockfileError: it is no YAML, or no mapping.
+        LockfileError: it is no YAML, no mapping, or has entries, none of which can be read.
     """
-    documents = read_plain_yaml(data, file, _HINT)
-    document = documents[0] if documents else None
-    if not isinstance(document, dict):
-        raise LockfileError(f"cannot use {file}: it must be a mapping", hint=_HINT)
+    document = _document(data, file)
     collector = PinCollector(file)
     for requests, entry in document.items():
         for request in requests.split(", "):
@@ -62,6 +60,18 @@ def read_yarn_berry(data: bytes, file: str = "yarn.lock") -> Pins:
         if package is not None:
             collector.know(package[0], Pin(package[1]))
     return collector.pins()
+
+
+def _document(data: bytes, file: str) -> dict[str, Any]:
+    documents = read_plain_yaml(data, file, _HINT)
+    document = documents[0] if documents else None
+    if not isinstance(document, dict):
+        raise LockfileError(f"cannot use {file}: it must be a mapping", hint=_HINT)
+    entries = [entry for key, entry in document.items() if key != _METADATA]
+    if entries and not any(_name_and_reference(entry)[0] for entry in entries):
+        # newer versions of yarn raise the number in __metadata, and have kept the format so far
+        raise LockfileError(f"cannot use {file}: none of its {len(entries)} entries has a resolution", hint=_HINT)
+    return document
 
 
 def _without_registry(spec: str) -> str:

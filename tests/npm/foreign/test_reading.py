@@ -276,6 +276,7 @@ def test_what_links_to_a_folder_is_not_pinned() -> None:
             "yarn.lock:3:1: the file holds unresolved merge conflicts",
         ),
         ("yarn.lock", "__metadata:\n  version: 8\n  <<: *x\n", "an alias"),
+        ("yarn.lock", "__metadata: {version: 99}\na: {}\nb: {found: 1}\n", "none of its 2 entries has a resolution"),
         ("bun.lock", "", "bun.lock:1:1"),
         ("bun.lock", "[]", "must be an object"),
         ("bun.lock", '{"lockfileVersion": 99}', "lockfileVersion 99 is not known"),
@@ -330,7 +331,8 @@ importers: {.: {dependencies: {a: [], b: {}, c: {version: []}, d: x}}, w: 1}
 packages: {a: 1, b@1.0.0: {resolution: 1}}
 snapshots: {a: 1, b: {dependencies: [], optionalDependencies: {c: {}}}}
 """,
-    "yarn.lock": '__metadata: 1\n"": {}\n"a": 1\n"a@npm:1": 1\n"b@npm:1": {version: [], resolution: {}}\n',
+    "yarn.lock": '__metadata: 1\n"": {}\n"a": 1\n"a@npm:1": 1\n"b@npm:1": {version: [], resolution: {}}\n'
+    '"c@npm:1": {resolution: "c@npm:1.0.0"}\n',
 }
 
 
