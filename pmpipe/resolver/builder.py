@@ -32,6 +32,7 @@ from pmpipe.resolver.prefetch import Prefetcher
 from pmpipe.resolver.refusal import refused_tarball
 from pmpipe.resolver.satisfy import satisfies
 from pmpipe.resolver.tree import Tree
+from pmpipe.resolver.useless import hides_rivals, remove_useless
 
 #: Legitimate rearrangements place a package in one spot a handful of times.
 _MAX_TURNS = 50
@@ -138,12 +139,14 @@ class Builder:
             if not (self._follow_links() or self._uncover() or self._queue_late()):
                 return
 
-    def finish(self, *, may_hold_useless: bool) -> None:
+    def finish(self, *, may_hold_useless: bool, keeps_useless: bool) -> None:
         """Work out the flags, remove what nobody needs, and judge what could not be loaded.
 
         Args:
             may_hold_useless: the tree began with nodes from an old lock, whose flags may no longer hold, and of which
                 some may be needed no more.
+            keeps_useless: if it did not, optional peers that were looked up stay where nothing needs them, as with npm,
+                whose next run takes them out.
 
         Raises:
             PmpipeError: something required could not be loaded.
@@ -157,10 +160,8 @@ class Builder:
             work_out_flags(root)
         else:
             root.flags.set_all(value=False)
-        if may_hold_useless:
-            for node in list(nodes.values()):
-                if node.flags.extraneous and node.tree is self.tree:
-                    self.tree.remove(node)
+        if may_hold_useless or not (keeps_useless or hides_rivals(self.tree)):
+            remove_useless(self.tree)
         required = [node for node in self.sets.failures if not node.flags.optional]
         if required:
             raise error_for(required)

@@ -202,7 +202,9 @@ class Resolver:
             PmpipeError: a required package could not be had, or does not support this host.
         """
         assert self._done
-        self._builder.finish(may_hold_useless=self._planted.may_hold_useless)
+        self._builder.finish(
+            may_hold_useless=self._planted.may_hold_useless, keeps_useless=not self._source.has_lock_of_all
+        )
         unfit = check_fitness(self._tree.nodes.values(), self.options)
         failed = tuple(node for node in self._sets.failures if node.tree is self._tree)
         return IdealTree(

@@ -134,12 +134,17 @@ class Source:
         was = self._pinned_by(request) if self.pins is not None else None
         return request if was is None else was.request
 
-    def is_unanswered(self, request: Request) -> bool:
-        """Whether there is a foreign lock that has all packages, and none of them is for this request.
+    @property
+    def has_lock_of_all(self) -> bool:
+        """Whether there is a foreign lock that has all packages.
 
         A yarn.lock of yarn 1 is none: it is used as npm uses it.
         """
-        return self.pins is not None and bool(self.pins.by_name) and self._pinned_by(request) is None
+        return self.pins is not None and bool(self.pins.by_name)
+
+    def is_unanswered(self, request: Request) -> bool:
+        """Whether there is a foreign lock that has all packages, and none of them is for this request."""
+        return self.has_lock_of_all and self._pinned_by(request) is None
 
     def _package(self, request: Request) -> Package | PmpipeError | Ask:
         if request.is_registry:

@@ -155,6 +155,62 @@ def test_an_optional_peer_that_a_lock_has_keeps_its_version() -> None:
     assert found == {f"node_modules/{name}": "1.0.0" for name in ("build", "cli", "core", "extra", "zone")}
 
 
+#: as Vite wants `yaml` if it is there, and something else needs an older one
+RIVAL: dict[str, Any] = {
+    "registry": {
+        "builder": {
+            "1.0.0": {"peerDependencies": {"format": "^2.0.0"}, "peerDependenciesMeta": {"format": {"optional": True}}}
+        },
+        "config": {"1.0.0": {"dependencies": {"format": "^1.0.0"}}},
+        "format": {"1.0.0": {}, "1.1.0": {}, "2.0.0": {"dependencies": {"deep": "1"}}},
+        "deep": {"1.0.0": {}},
+    },
+    "project": {"name": "app", "version": "1.0.0", "dependencies": {"builder": "1", "config": "1"}},
+}
+RIVAL_BERRY = """__metadata: {version: 8}
+"builder@npm:1": {version: 1.0.0, resolution: "builder@npm:1.0.0"}
+"config@npm:1": {version: 1.0.0, resolution: "config@npm:1.0.0", dependencies: {format: "npm:^1.0.0"}}
+"format@npm:^1.0.0": {version: 1.0.0, resolution: "format@npm:1.0.0"}
+"""
+RIVAL_PNPM = """lockfileVersion: '9.0'
+importers:
+  .: {dependencies: {builder: {specifier: '1', version: 1.0.0}, config: {specifier: '1', version: 1.0.0}}}
+snapshots: {builder@1.0.0: {}, config@1.0.0: {dependencies: {format: 1.0.0}}, format@1.0.0: {}}
+"""
+RIVAL_BUN = """{"lockfileVersion": 1,
+"workspaces": {"": {"dependencies": {"builder": "1", "config": "1"}}},
+"packages": {
+  "builder": ["builder@1.0.0", "", {"peerDependencies": {"format": "^2"}, "optionalPeers": ["format"]}, ""],
+  "config": ["config@1.0.0", "", {"dependencies": {"format": "^1.0.0"}}, ""],
+  "format": ["format@1.0.0", "", {}, ""] } }"""
+
+
+@pytest.mark.parametrize(
+    ("lock", "file"), [(RIVAL_BERRY, "yarn.lock"), (RIVAL_PNPM, "pnpm-lock.yaml"), (RIVAL_BUN, "bun.lock")]
+)
+def test_an_optional_peer_that_a_lock_does_not_have_stays_out_beside_another_version(lock: str, file: str) -> None:
+    found = versions(resolve_pinned(RIVAL, URL, pins=read_foreign_lock(lock.encode(), file)))
+    assert sorted((path.rpartition("/")[2], version) for path, version in found.items()) == [
+        ("builder", "1.0.0"),
+        ("config", "1.0.0"),
+        ("format", "1.0.0"),
+    ]
+
+
+def test_an_optional_peer_stays_where_a_version_that_does_not_satisfy_would_be_found_instead() -> None:
+    project = {**RIVAL["project"], "dependencies": {"format": "^1.0.0", "user": "1"}}
+    user = {"1.0.0": {"dependencies": {"builder": "1"}}}
+    case = {"registry": {**RIVAL["registry"], "user": user}, "project": project}
+    found = versions(resolve_pinned(case, URL, pins=read_foreign_lock(RIVAL_BERRY.encode(), "yarn.lock")))
+    assert found == {
+        "node_modules/deep": "1.0.0",
+        "node_modules/format": "1.0.0",
+        "node_modules/user": "1.0.0",
+        "node_modules/user/node_modules/builder": "1.0.0",
+        "node_modules/user/node_modules/format": "2.0.0",
+    }
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_order_of_answers_changes_nothing(seed: int) -> None:
     given = pins(b="^1.0.0=1.0.0", c="*=1.0.0")
