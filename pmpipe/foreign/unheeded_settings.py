@@ -27,12 +27,18 @@ _OF_YARN = ("packageExtensions",)
 #: what npm knows by the same name in package.json
 _NPMS = ("overrides", "packageExtensions", "patchedDependencies")
 
+#: between a parent and what is below it, and no part of a range (pnpm's ``@pnpm/parse-overrides``)
+_PARENT = re.compile(r"[^ |@]>")
+#: specs that npm does not have in overrides
+_NO_OVERRIDES = ("catalog:", "workspace:", "link:")
+
 _PNPMFILES = (".pnpmfile.cjs", ".pnpmfile.mjs")
 #: the hook that changes manifests; the others do not change what packages ask for
 _HOOK = re.compile(r"\breadPackage\b")
 
 _SHOWN = 10
 _SHOWN_CHARACTERS = 1000
+_LONGEST_EXAMPLE = 700
 
 
 def unheeded_settings(folder: str) -> list[str]:
@@ -87,7 +93,34 @@ def _left_out(place: str, settings: Any, manifest: Mapping[str, Any], known: Seq
     if names:
         npms = ", ".join(name for name in names if name in _NPMS)
         hint = f"; npm heeds {npms} in {MANIFEST} itself" if npms else ""
-        yield f"{place}: npm does not know {', '.join(names)}, and they are left out of account{hint}"
+        overrides = _npms_overrides(settings["overrides"]) if "overrides" in names else {}
+        text = json.dumps(overrides, ensure_ascii=False)
+        # half of it would be of no use
+        example = f', for example "overrides": {text}' if overrides and len(text) < _LONGEST_EXAMPLE else ""
+        line = f"{place}: npm does not know {', '.join(names)}, and they are left out of account{hint}{example}"
+        yield printable(line, _SHOWN_CHARACTERS)
+
+
+def _npms_overrides(pnpms: Any) -> dict[str, Any]:
+    """What pnpm has as overrides, in npm's words where there are some (none for ``-``, which takes one out)."""
+    found: dict[str, Any] = {}
+    for key, spec in pnpms.items() if isinstance(pnpms, dict) else ():
+        if not isinstance(spec, str) or spec == "-" or spec.startswith(_NO_OVERRIDES):
+            continue
+        between = _PARENT.search(key)
+        if between is None:
+            rules, name = found, key
+        else:
+            parent, name = key[: between.start() + 1], key[between.end() :]
+            rules = found.setdefault(parent, {})
+            if isinstance(rules, str):
+                # the spec of the package itself, beside rules for what is below it
+                rules = found[parent] = {".": rules}
+        if isinstance(rules.get(name), dict):
+            rules[name]["."] = spec
+        else:
+            rules[name] = spec
+    return found
 
 
 def _hooks(folder: str, named: str) -> Iterator[str]:

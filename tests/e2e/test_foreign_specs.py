@@ -203,6 +203,30 @@ def test_settings_of_pnpm_that_would_change_the_tree_are_told(project: Project) 
     assert "pnpm in package.json" not in said
 
 
+def test_overrides_of_pnpm_are_told_in_npms_words_which_do_the_same(project: Project) -> None:
+    overrides = {
+        "user>lib": "2.0.0",
+        "user": "1.0.0",
+        "lib@>=3": "2.0.0",
+        "other@>1 || 2>lib": "$lib",
+        "gone": "-",
+        "listed": "catalog:",
+    }
+    project.write("pnpm-workspace.yaml", json.dumps({"overrides": overrides}))
+    project.declare(ONE, TWO, USER, dependencies={"user": "^1.0.0", "lib": "1.0.0"})
+    (line,) = [line for line in project.succeeds("install").stderr.splitlines() if "overrides" in line]
+    npms = json.loads(line.partition('"overrides": ')[2])
+    assert npms == {
+        "user": {"lib": "2.0.0", ".": "1.0.0"},
+        "lib@>=3": "2.0.0",
+        "other@>1 || 2": {"lib": "$lib"},
+    }
+    assert version_of(project, "node_modules/lib") == "1.0.0"
+    project.declare(dependencies={"user": "1.0.0", "lib": "1.0.0"}, overrides=npms)
+    assert "overrides" not in project.succeeds("install").stderr
+    assert version_of(project, "node_modules/user/node_modules/lib") == "2.0.0"
+
+
 def test_what_pnpm_yarn_and_npm_call_alike_is_not_told_where_npm_has_it(project: Project) -> None:
     project.write("pnpm-workspace.yaml", "packageExtensions: {user: {dependencies: {other: 2}}}\n")
     project.write(".yarnrc.yml", "packageExtensions: {user@*: {dependencies: {other: 2}}}\n")
