@@ -312,7 +312,7 @@ def test_an_unfinished_tree_is_not_noted(place: Place, store: Store) -> None:
 def test_what_is_worked_out_ahead_is_remembered_and_is_the_same(place: Place, store: Store) -> None:
     expected = place.session().locked.tree
     session = place.session()
-    with session.working_ahead():
+    with session.working_ahead(print):
         session.lock = b"no lockfile any more, so that nothing can be worked out again"
         assert session.child is not None
         assert session.wanted(store).tree == expected
@@ -322,19 +322,19 @@ def test_what_is_worked_out_ahead_is_remembered_and_is_the_same(place: Place, st
 def test_a_lock_that_cannot_be_used_is_told_after_working_ahead(place: Place, store: Store) -> None:
     place.write("package-lock.json", "{")
     session = place.session()
-    with session.working_ahead(), pytest.raises(LockfileError):
+    with session.working_ahead(print), pytest.raises(LockfileError):
         session.wanted(store)
 
 
 def test_nobody_works_out_what_is_remembered(place: Place, store: Store) -> None:
     place.session().wanted(store)
     session = place.session()
-    with session.working_ahead():
+    with session.working_ahead(print):
         assert session.child is None
 
 
 def test_a_failure_meanwhile_ends_the_child(place: Place) -> None:
-    with nothing_is_left(), pytest.raises(ZeroDivisionError), place.session().working_ahead():
+    with nothing_is_left(), pytest.raises(ZeroDivisionError), place.session().working_ahead(print):
         1 / 0  # noqa: B018
 
 

@@ -21,7 +21,7 @@ NOTE = "echo $npm_lifecycle_event $npm_package_name >> $INIT_CWD/ran"
 #: What depends on who runs the script, not on what is run.
 OTHERS = (
     *("npm_config_user_agent=", "npm_config_store_dir=", "npm_config_cache=", "npm_config_allow_scripts="),
-    *("PYTHON", "PMPIPE_AT_WORK_IN=", "_="),
+    *("PYTHON", "PMPIPE_AT_WORK_IN=", "PMPIPE_USES_STORE=", "_="),
 )
 
 
