@@ -5,8 +5,8 @@ An error carries typed fields and builds its own message: what happened, where, 
 found together are reported together, as one `ProblemsError`.
 
 Source of the exit contract: 0 only if the tree is complete; 1 any failure; 2 wrong usage; 70 a worker crashed (as
-sysexits' EX_SOFTWARE); 128 and the number after a signal (130: SIGINT, 143: SIGTERM); a script's own status where
-that has failed.
+sysexits' EX_SOFTWARE); 128 and the number after a signal (130: SIGINT, 143: SIGTERM; Ctrl-C in a terminal has a shell
+see that by the signal itself, see `pmpipe.system.ending`); a script's own status where that has failed.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pmpipe.errors import PmpipeError
-from pmpipe.foreign.settings_files import BUNFIG, YARNRC, YARNRC_YML, text_of, yaml_settings
+from pmpipe.foreign.settings_files import BUNFIG, YARNRC, YARNRC_YML, bunfig_lines, text_of, yaml_settings
 from pmpipe.npm.foreign.fields import mapping, text_field
 from pmpipe.npm.packages.registry import Registries, public_registry, redacted
 from pmpipe.npm.texts.text import printable
@@ -21,12 +21,10 @@ from pmpipe.project.project_files import PNPM_WORKSPACE
 
 #: yarn 1: `registry "https://…"` and `"@scope:registry" "https://…"`, with or without quotes
 _CLASSIC = re.compile(r'^"?(?:(@[^\s:"]+):)?registry"?:?[ \t]+"?([^\s"]+)"?[ \t]*$', re.MULTILINE)
-_TABLE = re.compile(r"\[\s*([\w.\"@/-]+)\s*\]\s*(?:#.*)?$")
 #: bun: `registry = "https://…"`, `acme = { url = "https://…", … }`
 _KEY = re.compile(r"""\s*["']?(@?[\w.-]+)["']?\s*=\s*(?:\{.*?\burl\s*=\s*)?["']([^"']+)["']""")
 _INLINE_SCOPES = re.compile(r"\s*scopes\s*=\s*\{(.*)\}")
 _YARNS_REGISTRY = re.compile(r"registry\.yarnpkg\.[a-z]+")
-_LONGEST_LINE = 4096
 _SHOWN = 10
 _SHOWN_CHARACTERS = 1000
 
@@ -73,7 +71,7 @@ def _named(folder: str) -> Iterator[tuple[str, dict[str, str]]]:
     yield YARNRC_YML, _of_yarn(yaml_settings(folder, YARNRC_YML))
     yield PNPM_WORKSPACE, _of_pnpm(yaml_settings(folder, PNPM_WORKSPACE))
     yield YARNRC, _of_yarn_classic(text_of(folder, YARNRC))
-    yield BUNFIG, _of_bun(text_of(folder, BUNFIG))
+    yield BUNFIG, _of_bun(folder)
 
 
 def _setting(scope: str) -> str:
@@ -98,14 +96,9 @@ def _of_yarn_classic(text: str) -> dict[str, str]:
     return {_setting(match[1] or ""): match[2] for match in _CLASSIC.finditer(text)}
 
 
-def _of_bun(text: str) -> dict[str, str]:
+def _of_bun(folder: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    table = ""
-    for line in (line for line in text.splitlines() if len(line) <= _LONGEST_LINE):
-        opened = _TABLE.match(line.strip())
-        if opened is not None:
-            table = opened[1]
-            continue
+    for table, line in bunfig_lines(folder):
         inline = _INLINE_SCOPES.match(line) if table == "install" else None
         if inline is not None:
             found.update({_setting(match[1]): match[2] for match in _KEY.finditer(inline[1]) if match[1] != "url"})

@@ -13,14 +13,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pmpipe.foreign.settings_files import BUNFIG, YARNRC_YML, text_of, yaml_settings
+from pmpipe.foreign.settings_files import BUNFIG, YARNRC_YML, bunfig_lines, yaml_settings
 from pmpipe.npm.texts.text import printable
 from pmpipe.project.project_files import PNPM_WORKSPACE
 
 _DAY_S = 24 * 3600
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "": 60, "h": 3600, "d": _DAY_S, "w": 7 * _DAY_S}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|[smhdw]?)")
-_TABLE = re.compile(r"[ \t]*\[[ \t]*([\w.-]{1,80})[ \t]*\]")
 _OF_BUN = re.compile(r"[ \t]*minimumReleaseAge[ \t]*=[ \t]*(\d{1,12})")
 
 _SHOWN = 10
@@ -58,7 +57,7 @@ def _asked_for(folder: str) -> Iterator[tuple[str, str, float, list[str]]]:
     yield PNPM_WORKSPACE, name, _seconds(pnpm.get(name)), _names(pnpm.get(f"{name}Exclude"))
     gate = "npmMinimalAgeGate"
     yield YARNRC_YML, gate, _seconds(yarn.get(gate)), _names(yarn.get("npmPreapprovedPackages"))
-    yield BUNFIG, name, _of_bun(text_of(folder, BUNFIG)), []
+    yield BUNFIG, name, _of_bun(folder), []
 
 
 def _seconds(value: Any) -> float:
@@ -66,12 +65,8 @@ def _seconds(value: Any) -> float:
     return float(duration[1]) * _UNITS_S[duration[2]] if duration is not None else 0
 
 
-def _of_bun(text: str) -> float:
-    table = ""
-    for line in text.splitlines():
-        opened = _TABLE.match(line)
-        if opened is not None:
-            table = opened[1]
+def _of_bun(folder: str) -> float:
+    for table, line in bunfig_lines(folder):
         age = _OF_BUN.match(line) if table == "install" else None
         if age is not None:
             return float(age[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from pmpipe.errors import PmpipeError
@@ -12,6 +14,9 @@ from pmpipe.project.yaml_files import read_yaml
 YARNRC_YML, YARNRC, BUNFIG = ".yarnrc.yml", ".yarnrc", "bunfig.toml"
 
 _MOST_BYTES = 1 << 20
+_LONGEST_LINE = 4096
+#: `[install.scopes]`
+_TABLE = re.compile(r"\[\s*([\w.\"@/-]+)\s*\]\s*(?:#.*)?$")
 
 
 def yaml_settings(folder: str, file: str) -> dict[str, Any]:
@@ -34,3 +39,16 @@ def text_of(folder: str, file: str) -> str:
     except PmpipeError:
         return ""
     return without_bom(data).decode("utf-8", "replace") if len(data) <= _MOST_BYTES else ""
+
+
+def bunfig_lines(folder: str) -> Iterator[tuple[str, str]]:
+    """The lines of bun's settings, each with the name of the table that it is in; very long ones are left out."""
+    table = ""
+    for line in text_of(folder, BUNFIG).splitlines():
+        if len(line) > _LONGEST_LINE:
+            continue
+        opened = _TABLE.match(line.strip())
+        if opened is not None:
+            table = opened[1]
+        else:
+            yield table, line

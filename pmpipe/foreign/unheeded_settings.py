@@ -42,7 +42,7 @@ _LONGEST_EXAMPLE = 700
 
 
 def unheeded_settings(folder: str) -> list[str]:
-    """One line for what a resolution has left out of account although pnpm heeds it.
+    """One line for what a resolution has left out of account although pnpm or yarn heeds it.
 
     Args:
         folder: absolute path of the project, whose package.json is known to be good.
