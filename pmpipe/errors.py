@@ -176,6 +176,14 @@ class HostError(PmpipeError):
 
     code = "PM_HOST"
 
+    @classmethod
+    def refused(cls, error: OSError) -> HostError:
+        """By what the system says to a call that no file is concerned with."""
+        return cls(
+            f"the system refuses what a run needs: {error.strerror or error}",
+            hint="check the limits on processes, open files and memory (ulimit -a)",
+        )
+
 
 class ScriptError(PmpipeError):
     """A lifecycle script has failed, or may not run.
@@ -251,3 +259,14 @@ class WorkerCrashError(PmpipeError):
 
     code = "PM_CRASH"
     exit_status = EXIT_CRASH
+
+
+def what_happened(error: BaseException) -> list[str]:
+    """What an error says has happened, line by line, without what to do about it: for an error that came of it."""
+    if isinstance(error, ProblemsError):
+        return [line for problem in error.problems for line in what_happened(problem)]
+    if isinstance(error, PmpipeError):
+        return [error.what, *error.details]
+    if isinstance(error, OSError) and error.strerror:
+        return [f"{error.filename}: {error.strerror}" if error.filename else error.strerror]
+    return [str(error) or type(error).__name__]

@@ -137,8 +137,10 @@ class Store:
             if self.writable and self._is_alone():
                 left = self._left_behind()
             # without locks nobody ever knows that he is alone, and nobody cleans up
-            with suppress(NoLocksError):
+            try:
                 self._lock(fcntl.LOCK_SH, tell, "another pmpipe is pruning", "it")
+            except NoLocksError:
+                self._unlock()
         except OSError as error:
             raise self.unusable(error) from error
         self._remove(left, time.monotonic() + _CLEANING_S)
@@ -235,7 +237,10 @@ class Store:
                 left = self._left_behind()
             yield
         finally:
-            flock(self._lock_fd, fcntl.LOCK_SH)
+            try:
+                flock(self._lock_fd, fcntl.LOCK_SH)
+            except NoLocksError:
+                self._unlock()
         # who is stopped before or within leaves it to the next run
         left += self._aside
         self._aside = []
@@ -272,6 +277,11 @@ class Store:
             time.sleep(_LOOK_AGAIN_S)
         tell(f"{who} the store at {printable(self.root)}, waiting for {them} to end")
         flock(self._lock_fd, operation)
+
+    def _unlock(self) -> None:
+        """Hold nothing rather than keep others out, our own next opening among them: a server may run out of locks."""
+        with suppress(NoLocksError):
+            flock(self._lock_fd, fcntl.LOCK_UN)
 
     def _is_in_place(self) -> bool:
         """Whether the folder that is locked is still the store's."""

@@ -6,18 +6,26 @@ from typing import Any
 
 import msgspec
 
+from pmpipe.errors import FilesystemError
 from pmpipe.npm.texts.json_text import without_bom
+from pmpipe.npm.texts.text import printable
 
 
 def read_document(folder: str) -> dict[str, Any]:
-    """A folder's package.json; empty if it has none that can be read, which means that there are no scripts.
+    """A folder's package.json; empty if it has none, or none that says anything, which means that there are no scripts.
 
     Args:
         folder: absolute path.
+
+    Raises:
+        FilesystemError: it has one, and it cannot be read.
     """
+    path = f"{folder}/package.json"
     try:
-        with open(f"{folder}/package.json", "rb") as file:
+        with open(path, "rb") as file:
             document = msgspec.json.decode(without_bom(file.read()))
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
         return {}
+    except OSError as error:
+        raise FilesystemError(f"cannot read {printable(path)}: {error.strerror}") from error
     return document if isinstance(document, dict) else {}

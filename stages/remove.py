@@ -8,6 +8,7 @@ the folder that is being deleted, and emptied from there.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -28,8 +29,8 @@ def remove(job: Remove) -> Removed | Failed:
     try:
         remove_tree(job.path)
     except OSError as error:
-        where = f" at {printable(error.filename)}" if isinstance(error.filename, str | bytes) else ""
-        return filesystem_failure(job.job, f"cannot remove {printable(job.path)}{where}", error)
+        where = error.filename if isinstance(error.filename, str) else job.path
+        return filesystem_failure(job.job, f"cannot remove {printable(where)}", error)
     return Removed(job.job)
 
 
@@ -37,7 +38,7 @@ def remove_tree(path: str) -> None:
     """Delete what is at `path`, whatever it is; nothing there is no error.
 
     Raises:
-        OSError: something could not be deleted; what was deleted until then is gone.
+        OSError: something could not be deleted; what was deleted until then is gone. It has the whole path.
     """
     try:
         mode = os.lstat(path).st_mode
@@ -97,8 +98,12 @@ class _Emptying:
     def _delete_entries(self, folder: int, depth: int) -> None:
         subfolders = []
         # listed as a whole first: some filesystems pass entries over when others are deleted between two reads
-        with os.scandir(folder) as entries:
-            listed = list(entries)
+        try:
+            with os.scandir(folder) as entries:
+                listed = list(entries)
+        except OSError as error:
+            _name_place(error, folder)
+            raise
         for entry in listed:
             if entry.is_dir(follow_symlinks=False):
                 subfolders.append(entry.name)
@@ -143,6 +148,7 @@ class _Emptying:
                 if error.errno == errno.EXDEV:
                     return False
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    _name_place(error, folder, name)
                     raise
             else:
                 self._moved.append(moved)
@@ -152,15 +158,19 @@ class _Emptying:
 def _open(name: str | bytes, folder: int | None) -> int:
     """Open a folder for reading, even if it is closed to its owner."""
     try:
-        return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
-    except PermissionError:
-        # only so is no link followed
-        itself = os.open(name, _FOLDER_FLAGS | os.O_PATH, dir_fd=folder)
         try:
-            os.chmod(f"/proc/self/fd/{itself}", stat.S_IRWXU)
-        finally:
-            os.close(itself)
-        return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+            return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+        except PermissionError:
+            # only so is no link followed
+            itself = os.open(name, _FOLDER_FLAGS | os.O_PATH, dir_fd=folder)
+            try:
+                os.chmod(f"/proc/self/fd/{itself}", stat.S_IRWXU)
+            finally:
+                os.close(itself)
+            return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+    except OSError as error:
+        _name_place(error, folder, name)
+        raise
 
 
 def _opened_up(folder: int) -> bool:
@@ -176,6 +186,9 @@ def _unlink(name: str | bytes, folder: int | None) -> None:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return  # somebody else deleted it: that is what was wanted
+    except OSError as error:
+        _name_place(error, folder, name)
+        raise
 
 
 def _rmdir(name: str | bytes, folder: int | None) -> None:
@@ -183,3 +196,13 @@ def _rmdir(name: str | bytes, folder: int | None) -> None:
         os.rmdir(name, dir_fd=folder)
     except FileNotFoundError:
         return
+    except OSError as error:
+        _name_place(error, folder, name)
+        raise
+
+
+def _name_place(error: OSError, folder: int | None, name: str | bytes = "") -> None:
+    """Have an error name a whole path, where it has one that is relative to a descriptor, or the descriptor."""
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            error.filename = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(name))

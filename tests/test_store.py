@@ -244,6 +244,28 @@ def test_without_locks_nobody_is_alone(store: Store, monkeypatch: pytest.MonkeyP
         pass
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_store_that_runs_out_of_locks_keeps_nobody_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    flock = fcntl.flock
+
+    def without_shared_locks(fd: int, operation: int) -> None:
+        if operation & fcntl.LOCK_SH:
+            raise OSError(errno.ENOLCK, "No locks available")
+        flock(fd, operation)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", without_shared_locks)
+        store.open()
+        if alone:
+            with store.alone():
+                pass
+    other = os.open(store.folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
+
+
 def test_a_lock_that_the_system_refuses_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def flock(fd: int, operation: int) -> None:
         raise OSError(errno.EIO, "Input/output error")

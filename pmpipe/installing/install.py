@@ -19,7 +19,7 @@ from functools import cached_property
 
 import msgspec
 
-from pmpipe.errors import FilesystemError, PmpipeError, StoreError
+from pmpipe.errors import FilesystemError, PmpipeError, StoreError, what_happened
 from pmpipe.installing.ahead import Ahead
 from pmpipe.installing.early_stages import stages_needed
 from pmpipe.installing.install_request import Arrival, Request, Summary
@@ -244,12 +244,16 @@ class Install(msgspec.Struct, dict=True):
             try:
                 self._settle()
                 self._change.finish()
-                self._hidden.touch()
             except OSError as error:
                 raise FilesystemError(
                     f"the new tree is complete, but what was there before cannot be removed: {error.strerror}",
                     details=(f"path: {error.filename}",),
                 ) from error
+            try:
+                self._hidden.touch()
+            except OSError as error:
+                # whoever reads it takes it for older than the tree, and looks at the tree instead
+                self.summary.warnings.append(f"cannot set the time of {self._hidden.path}: {error.strerror}")
 
     def _roll_back(self, cause: BaseException) -> None:
         """Put all folders back.
@@ -265,9 +269,10 @@ class Install(msgspec.Struct, dict=True):
             failed.append(error.what)
         failed += self._change.roll_back(self.means.store.staging)
         if failed:
+            first, *rest = what_happened(cause)
             raise FilesystemError(
                 failed[0],
-                details=(*failed[1:], f"after: {cause}"),
+                details=(*failed[1:], f"after: {first}", *rest),
                 hint="the next `pmpipe install` completes the tree",
             ) from cause
 

@@ -148,7 +148,4 @@ def _refused(error: OSError) -> HostError:
             f"the system refuses semaphores, which it keeps in {SEMAPHORES}: {error.strerror}",
             hint="mount a file system there that can be written; a few kilobytes are enough",
         )
-    return HostError(
-        f"the system refuses what a run needs: {error.strerror or error}",
-        hint="check the limits on processes, open files and memory (ulimit -a)",
-    )
+    return HostError.refused(error)

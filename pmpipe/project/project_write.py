@@ -21,10 +21,10 @@ from contextlib import suppress
 
 import msgspec
 
-from pmpipe.errors import FilesystemError
+from pmpipe.errors import FilesystemError, what_happened
 from pmpipe.project.project_files import LOCKFILES, MANIFEST, YARN_LOCK
 from pmpipe.system.owners import unwritable_hint
-from pmpipe.system.whole_file import PARTIAL, new_file, write_whole
+from pmpipe.system.whole_file import PARTIAL, naming, new_file, write_whole
 
 JOURNAL = ".pmpipe-files"
 _SUFFIX = ".pmpipe-new"
@@ -241,16 +241,20 @@ def _target(folder: str, path: str) -> str:
 
 
 def _not_put_back(paths: Iterable[str], error: OSError, cause: BaseException | None = None) -> FilesystemError:
+    details = [f"path: {error.filename}"]
+    if cause is not None:
+        first, *rest = what_happened(cause)
+        details += [f"after: {first}", *rest]
     return FilesystemError(
         f"cannot put back {' and '.join(paths)}: {error.strerror}",
-        details=(f"path: {error.filename}", *((f"after: {cause}",) if cause is not None else ())),
+        details=details,
         hint="the next `pmpipe install` goes by what the files say now",
     )
 
 
 def _write_beside(target: str, suffix: str, content: bytes) -> None:
     """Write what a file is to hold into a new one beside it, with the same owner and mode."""
-    with new_file(target + suffix) as file:
+    with naming(target + suffix), new_file(target + suffix) as file:
         file.write(content)
     with suppress(FileNotFoundError):
         _keep_owner_and_mode(target + suffix, os.stat(target))
@@ -269,7 +273,7 @@ def _keep_owner_and_mode(path: str, before: os.stat_result) -> None:
 
 def _content(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
+        with naming(path), open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:
         return None

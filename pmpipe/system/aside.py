@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TypeAlias
 
-from pmpipe.errors import PmpipeError
+from pmpipe.errors import HostError, PmpipeError
 from pmpipe.system.interrupts import signals_held_back
 from stages.signals import SIGNALS
 
@@ -29,11 +29,17 @@ class Aside:
     Args:
         work: must not write to standard output or change what the parent will look at, but for its outcome. Whoever
             starts it must `join` or `stop` it. It may tell the parent something on its way, once.
+
+    Raises:
+        HostError: there is no descriptor left for it.
     """
 
     def __init__(self, work: Callable[[Tell], None]) -> None:
-        # only the child has the end to write to, so that its own end closes the pipe
-        self._pipe, told = os.pipe()
+        try:
+            # only the child has the end to write to, so that its own end closes the pipe
+            self._pipe, told = os.pipe()
+        except OSError as error:
+            raise HostError.refused(error) from error
         with signals_held_back():
             try:
                 self._pid = os.fork()

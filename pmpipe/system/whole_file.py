@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedWriter
 
 #: What a file is called while it is being written.
@@ -22,7 +24,7 @@ def write_whole(path: str, content: bytes, *, durable: bool = False) -> None:
     """
     partial = f"{path}{PARTIAL}"
     try:
-        with new_file(partial) as file:
+        with naming(path), new_file(partial) as file:
             file.write(content)
             if durable:
                 file.flush()
@@ -45,11 +47,22 @@ def write_new(path: str, content: bytes) -> None:
         OSError: it cannot be written.
     """
     try:
-        with open(path, "wb") as file:
+        with naming(path), open(path, "wb") as file:
             file.write(content)
     except OSError:
         if os.path.lexists(path):
             os.unlink(path)
+        raise
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Have every OSError say which file it is about: those of reading and writing know a descriptor only."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
         raise
 
 

@@ -363,3 +363,10 @@ def test_a_system_that_starts_no_further_process_is_named(project: Project, comm
     assert "Traceback" not in run.stderr
     project.succeeds(command)
     project.assert_installed()
+
+
+def test_a_hidden_lockfile_whose_time_cannot_be_set_is_no_failure(project: Project) -> None:
+    project.want(FORMER)
+    run = project.succeeds("ci", fault=Fault("main", "os.utime", "EPERM"))
+    assert "warning: cannot set the time of" in run.stderr
+    project.assert_installed()

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from support.limits import no_larger_files_than
 
 from pmpipe.errors import FilesystemError
 from pmpipe.project.project_write import ProjectWrite, recover
@@ -162,8 +163,16 @@ def test_what_cannot_be_rolled_back_is_whole_and_told_and_finished_by_the_next_r
         ProjectWrite(str(folder), AFTER).apply()
     monkeypatch.undo()
     assert any("Input/output error" in line for line in raised.value.details)
+    assert "nothing was changed" not in str(raised.value)
     recover(str(folder))
     assert files(folder) == AFTER
+
+
+def test_a_file_that_cannot_be_written_to_its_end_is_named(folder):
+    write = ProjectWrite(str(folder), {"package-lock.json": b"x" * 5_000})
+    with no_larger_files_than(1_000), pytest.raises(FilesystemError, match=r"cannot write \S*/package-lock\.json"):
+        write.apply()
+    assert files(folder) == BEFORE
 
 
 class Killed(BaseException):

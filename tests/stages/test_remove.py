@@ -127,7 +127,7 @@ def test_says_which_path_cannot_be_removed(tmp_path, mounted):
     result = remove(Remove(JobId(1), str(tmp_path / "top")))
     assert isinstance(result, Failed)
     assert result.code == "PM_FILESYSTEM"
-    assert result.what == f"cannot remove {tmp_path}/top at busy: {os.strerror(errno.EBUSY)}"
+    assert result.what == f"cannot remove {tmp_path}/top/busy: {os.strerror(errno.EBUSY)}"
 
 
 @pytest.mark.parametrize("mode", [0, 0o300, 0o500])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import time
 
 import pytest
 from support.leftovers import nothing_is_left
 
-from pmpipe.errors import StoreError
+from pmpipe.errors import HostError, StoreError
 from pmpipe.system.aside import Aside, Tell
 from pmpipe.system.interrupts import cancel_on_signals
 
@@ -85,3 +86,13 @@ def test_a_signal_right_behind_the_fork_ends_the_child_without_a_word(
     with cancel_on_signals():
         assert not Aside(lambda _: None).join()
     assert capfd.readouterr().err == ""
+
+
+def test_a_system_that_refuses_descriptors_is_told() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(HostError, match="Too many open files"):
+            Aside(lambda tell: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
