@@ -261,10 +261,17 @@ class WorkerCrashError(PmpipeError):
     exit_status = EXIT_CRASH
 
 
-def what_happened(error: BaseException) -> list[str]:
-    """What an error says has happened, line by line, without what to do about it: for an error that came of it."""
+def after(cause: BaseException | None) -> list[str]:
+    """What had happened before another error, line by line; without hints, which may not hold any more."""
+    if cause is None:
+        return []
+    first, *rest = _what_happened(cause)
+    return [f"after: {first}", *rest]
+
+
+def _what_happened(error: BaseException) -> list[str]:
     if isinstance(error, ProblemsError):
-        return [line for problem in error.problems for line in what_happened(problem)]
+        return [line for problem in error.problems for line in _what_happened(problem)]
     if isinstance(error, PmpipeError):
         return [error.what, *error.details]
     if isinstance(error, OSError) and error.strerror:

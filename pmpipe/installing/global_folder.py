@@ -20,10 +20,11 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from pmpipe.errors import FilesystemError
+from pmpipe.errors import FilesystemError, after
 from pmpipe.npm.manifests.bins import bins_of_manifest
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.system.interrupts import signals_ignored
+from pmpipe.system.owners import unwritable_hint
 from pmpipe.system.whole_file import write_whole
 from stages.remove import remove_tree
 
@@ -102,8 +103,10 @@ class GlobalFolder(msgspec.Struct):
         try:
             self._begin()
             yield
-        finally:
-            self._end()
+        except BaseException as cause:
+            self._end(cause)
+            raise
+        self._end(None)
 
     def _begin(self) -> None:
         try:
@@ -166,13 +169,25 @@ class GlobalFolder(msgspec.Struct):
             raise _unwritable(error) from error
         self._journal = _Journal()
 
-    def _end(self) -> None:
+    def _end(self, cause: BaseException | None) -> None:
         with signals_ignored():
             try:
                 self._take_back()
+            except OSError as error:
+                raise FilesystemError(
+                    f"cannot put back {error.filename}: {error.strerror}",
+                    details=after(cause),
+                    hint="the next command with -g puts everything back",
+                ) from error
+            try:
                 remove_tree(self._own)
             except OSError as error:
-                raise _unwritable(error) from error
+                done = "the change is complete, but what was there before" if cause is None else "what was made for it"
+                raise FilesystemError(
+                    f"{done} cannot be removed: {error.strerror}",
+                    details=(f"path: {error.filename}", *after(cause)),
+                    hint="the next command with -g removes it",
+                ) from error
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
@@ -324,7 +339,9 @@ def _entries(folder: str) -> list[str]:
 
 
 def _unwritable(error: OSError) -> FilesystemError:
+    refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    elsewhere = "choose another place with --prefix, or set prefix in your .npmrc"
     return FilesystemError(
         f"cannot change {error.filename}: {error.strerror}",
-        hint="choose another place with --prefix, or set prefix in your .npmrc",
+        hint=elsewhere if refused else unwritable_hint(error),
     )

@@ -19,7 +19,7 @@ from functools import cached_property
 
 import msgspec
 
-from pmpipe.errors import FilesystemError, PmpipeError, StoreError, what_happened
+from pmpipe.errors import FilesystemError, PmpipeError, StoreError, after
 from pmpipe.installing.ahead import Ahead
 from pmpipe.installing.early_stages import stages_needed
 from pmpipe.installing.install_request import Arrival, Request, Summary
@@ -269,10 +269,9 @@ class Install(msgspec.Struct, dict=True):
             failed.append(error.what)
         failed += self._change.roll_back(self.means.store.staging)
         if failed:
-            first, *rest = what_happened(cause)
             raise FilesystemError(
                 failed[0],
-                details=(*failed[1:], f"after: {first}", *rest),
+                details=(*failed[1:], *after(cause)),
                 hint="the next `pmpipe install` completes the tree",
             ) from cause
 

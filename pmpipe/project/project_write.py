@@ -21,7 +21,7 @@ from contextlib import suppress
 
 import msgspec
 
-from pmpipe.errors import FilesystemError, what_happened
+from pmpipe.errors import FilesystemError, after
 from pmpipe.project.project_files import LOCKFILES, MANIFEST, YARN_LOCK
 from pmpipe.system.owners import unwritable_hint
 from pmpipe.system.whole_file import PARTIAL, naming, new_file, write_whole
@@ -156,7 +156,7 @@ class ProjectWrite:
 
         Raises:
             OSError: a file cannot be written; all are as they were.
-            FilesystemError: one that had been written cannot be put back either.
+            FilesystemError: one that had been written cannot be put back either, or all are and the journal stays.
         """
         try:
             self.prepare()
@@ -168,7 +168,13 @@ class ProjectWrite:
                 raise _not_put_back(self._before, error, cause) from error
             self._before = {}
             raise
-        self.finish()
+        try:
+            self.finish()
+        except OSError as error:
+            raise FilesystemError(
+                f"{' and '.join(self.files)} are written, but {error.filename} cannot be removed: {error.strerror}",
+                hint="the next `pmpipe install` removes it",
+            ) from error
 
     def undo(self) -> None:
         """Put back what `apply` has exchanged.
@@ -241,13 +247,9 @@ def _target(folder: str, path: str) -> str:
 
 
 def _not_put_back(paths: Iterable[str], error: OSError, cause: BaseException | None = None) -> FilesystemError:
-    details = [f"path: {error.filename}"]
-    if cause is not None:
-        first, *rest = what_happened(cause)
-        details += [f"after: {first}", *rest]
     return FilesystemError(
         f"cannot put back {' and '.join(paths)}: {error.strerror}",
-        details=details,
+        details=(f"path: {error.filename}", *after(cause)),
         hint="the next `pmpipe install` goes by what the files say now",
     )
 

@@ -6,14 +6,14 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.snapshot import snapshot
 
-from pmpipe.errors import FilesystemError
+from pmpipe.errors import FilesystemError, RegistryError
 from pmpipe.installing.global_folder import GlobalFolder
 from pmpipe.system.interrupts import CancelledError
 
@@ -58,6 +58,57 @@ def test_what_was_made_for_a_package_goes_with_it(prefix: Path) -> None:
 def test_what_was_settled_stays(prefix: Path) -> None:
     install(prefix, "a", "new")
     assert sorted(snapshot(prefix)) == ["lib", "lib/node_modules", "lib/node_modules/a", "lib/node_modules/a/index.js"]
+
+
+def test_what_cannot_be_removed_when_all_is_done_is_told_as_that(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(prefix, "a", "old")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refusing(os.unlink, "index.js"))
+        with pytest.raises(
+            FilesystemError, match="the change is complete, but what was there before cannot be"
+        ) as told:
+            install(prefix, "a", "new")
+    assert told.value.details == (f"path: {prefix}/lib/.pmpipe-global/old/0/index.js",)
+    assert (prefix / "lib/node_modules/a/index.js").read_text() == "new"
+    with GlobalFolder(str(prefix)).changing():
+        pass
+    assert not (prefix / "lib/.pmpipe-global").exists()
+
+
+def test_what_cannot_be_put_back_is_told_with_its_cause_and_put_back_by_the_next_run(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(prefix, "a", "old")
+    before = snapshot(prefix)
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(FilesystemError, match=r"cannot put back .*: Input/output error") as told,
+        installing(prefix, "a", "new"),
+    ):
+        fail_and_put_nothing_back(patched)
+    assert told.value.details == ("after: what came first",)
+    with GlobalFolder(str(prefix)).changing():
+        assert snapshot(prefix / "lib/node_modules") == {
+            path.removeprefix("lib/node_modules/"): one
+            for path, one in before.items()
+            if path.startswith("lib/node_modules/")
+        }
+
+
+def fail_and_put_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "rename", refusing(os.rename, "0"))
+    raise RegistryError("what came first", hint="nothing was changed")
+
+
+def refusing(call: Callable[..., None], name: str) -> Callable[..., None]:
+    """A system call that fails for whatever has this name."""
+
+    def refuse(path: str | bytes, *arguments: object, **options: object) -> None:
+        if os.path.basename(os.fsdecode(path)) == name:
+            raise OSError(errno.EIO, "Input/output error", path)
+        call(path, *arguments, **options)
+
+    return refuse
 
 
 @pytest.mark.parametrize("number", [1, 2])

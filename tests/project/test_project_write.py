@@ -168,6 +168,23 @@ def test_what_cannot_be_rolled_back_is_whole_and_told_and_finished_by_the_next_r
     assert files(folder) == AFTER
 
 
+def test_files_that_are_written_are_not_called_unchanged_where_the_journal_stays(folder, monkeypatch):
+    unlink = os.unlink
+
+    def refuse(path):
+        if path.endswith(".pmpipe-files"):
+            raise OSError(errno.EBUSY, "Device or resource busy", path)
+        unlink(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        with pytest.raises(FilesystemError, match=r"are written, but \S+ cannot be removed: Device") as told:
+            ProjectWrite(str(folder), AFTER).apply()
+    assert "nothing was changed" not in str(told.value)
+    recover(str(folder))
+    assert files(folder) == AFTER
+
+
 def test_a_file_that_cannot_be_written_to_its_end_is_named(folder):
     write = ProjectWrite(str(folder), {"package-lock.json": b"x" * 5_000})
     with no_larger_files_than(1_000), pytest.raises(FilesystemError, match=r"cannot write \S*/package-lock\.json"):
