@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pmpipe.errors import ScriptError
+from pmpipe.errors import FilesystemError, ScriptError
 from pmpipe.npm.scripts.lifecycle import GYP_FILE, command_of, search_path
 from pmpipe.npm.scripts.package_variables import package_variables
 from pmpipe.npm.scripts.script_heading import script_heading
@@ -47,7 +47,10 @@ def script_handler(environment: Mapping[str, str], gyp_folder: str, board: JobBo
     def handle(job: Job) -> Iterable[Result]:
         if not isinstance(job, RunScript):
             raise TypeError(f"the script stage has no {type(job).__name__} jobs")
-        document = read_document(job.folder)
+        try:
+            document = read_document(job.folder)
+        except FilesystemError as error:
+            return (Failed(job.job, error.code, f"{job.label}: {error.what}"),)
         command = command_of(document, job.event, has_gyp_file=os.path.isfile(f"{job.folder}/{GYP_FILE}"))
         if not command:
             return (ScriptRan(job.job),)

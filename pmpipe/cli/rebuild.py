@@ -33,6 +33,7 @@ from pmpipe.store import Store
 from pmpipe.system.whole_file import write_whole
 from pmpipe.tree.standing import forget
 from pmpipe.tree.wanted import WantedPackage
+from stages.entries.store_trouble import store_trouble
 
 
 def run_rebuild(line: CommandLine, environ: Mapping[str, str]) -> int:
@@ -113,7 +114,8 @@ class _Job(msgspec.Struct, dict=True):
             return
         was_done = session.is_done()
         if self.store.writable:
-            forget(self.store.folder, session.folder)
+            with store_trouble(self.store.folder):
+                forget(self.store.folder, session.folder)
         with InstallCrew(session) as self._crew:
             rebuild.run(chosen)
         self.warnings += rebuild.warnings

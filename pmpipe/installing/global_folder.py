@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -57,6 +57,8 @@ class GlobalFolder(msgspec.Struct):
     prefix: str
     force: bool = False
     _journal: _Journal = msgspec.field(default_factory=_Journal)
+    #: folders that were made for this change only, outermost first
+    _made: list[str] = msgspec.field(default_factory=list)
 
     @property
     def top(self) -> str:
@@ -112,6 +114,7 @@ class GlobalFolder(msgspec.Struct):
         try:
             self._take_back()
             remove_tree(self._own)
+            self._made = _missing_above(self._own)
             os.makedirs(self.stage)
         except OSError as error:
             raise _unwritable(error) from error
@@ -188,6 +191,8 @@ class GlobalFolder(msgspec.Struct):
                     details=(f"path: {error.filename}", *after(cause)),
                     hint="the next command with -g removes it",
                 ) from error
+            if cause is not None:
+                _drop(self._made)
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
@@ -253,10 +258,7 @@ class GlobalFolder(msgspec.Struct):
                 remove_tree(path)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 os.rename(former, path)
-        for folder in reversed(self._journal.folders):
-            with suppress(OSError):
-                # somebody else may have put something there
-                os.rmdir(folder)
+        _drop(self._journal.folders)
         self._journal = _Journal()
 
     def _drop_empty_scopes(self, names: Iterable[str]) -> None:
@@ -313,6 +315,14 @@ class GlobalFolder(msgspec.Struct):
 def _make_link(path: str, target: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.symlink(os.path.relpath(target, os.path.dirname(path)), path)
+
+
+def _drop(folders: Sequence[str]) -> None:
+    """Remove folders, outermost first in the list, as far as they are empty."""
+    for folder in reversed(folders):
+        with suppress(OSError):
+            # somebody else may have put something there
+            os.rmdir(folder)
 
 
 def _missing_above(path: str) -> list[str]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeAlias, TypeVar
 
-from pmpipe.errors import InvalidSpecError, PmpipeError, RepairError
+from pmpipe.errors import InvalidSpecError, MissingManifestError, PmpipeError, RepairError
 from pmpipe.npm.texts.collation import english_key
 from pmpipe.resolver.asks import Ask
 from pmpipe.resolver.can_place import can_replace
@@ -306,6 +306,9 @@ class PeerSets:
             tree.attach(link, tree.root)
             return link
         package = yield from self._package(request, edge)
+        return self._loaded(edge, package, tree)
+
+    def _loaded(self, edge: Edge, package: Package | PmpipeError, tree: Tree) -> Node:
         if isinstance(package, Package):
             node = Node(edge.name, package)
         else:
@@ -329,6 +332,8 @@ class PeerSets:
             while not isinstance(found, (Package, PmpipeError)):
                 yield found
                 found = self.source.package(request)
+            if isinstance(found, PmpipeError) and not isinstance(found, MissingManifestError):
+                return self._loaded(edge, found, tree)
             # npm links what is not there, too
             package = found if isinstance(found, Package) else self.empty
             target = Node(edge.name, package, location=location)

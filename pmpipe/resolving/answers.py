@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import xxhash
 
-from pmpipe.errors import ArchiveError, LockfileError, ManifestError, StoreError
+from pmpipe.errors import ArchiveError, LockfileError, ManifestError, MissingManifestError, StoreError
 from pmpipe.npm.locks.lock_v1 import entries_of_version_1
 from pmpipe.npm.manifests.bins import bins_of_directories
 from pmpipe.npm.texts.json_depth import is_too_deep
@@ -81,11 +81,12 @@ def folder_manifest(folder: str, name: str) -> Fed:
             manifest = _decoded(file.read())
     except OSError as error:
         what = f"{name or 'a dependency'} is to be the folder {printable(folder)}, but {path} cannot be read"
-        return ManifestError(f"{what}: {error.strerror}", hint="check the path in package.json")
+        kind = MissingManifestError if isinstance(error, (FileNotFoundError, NotADirectoryError)) else ManifestError
+        return kind(f"{what}: {error.strerror}", hint="check the path in package.json")
     except (msgspec.MsgspecError, RecursionError) as error:
-        return ManifestError(f"cannot use {path}: {error}")
+        return ManifestError(f"cannot use {path}: {error}", hint="correct that file")
     if not isinstance(manifest, dict):
-        return ManifestError(f"cannot use {path}: it is no object")
+        return ManifestError(f"cannot use {path}: it is no object", hint="correct that file")
     # a link's target is where it is; the lockfile does not say where it came from
     return FedManifest(dict(with_folder_bins(manifest, folder)))
 

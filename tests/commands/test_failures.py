@@ -83,6 +83,14 @@ def test_folder_that_does_not_exist_is_told(project):
     assert "nowhere/package.json cannot be read" in project.fails("add", "./nowhere").stderr
 
 
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_folder_whose_package_json_cannot_be_used_is_not_one_that_needs_nothing(project, content):
+    project.write("lib/package.json", content)
+    project.write("package.json", json.dumps({**MANIFEST, "devDependencies": {"lib": "file:./lib"}}))
+    (project.folder / "package-lock.json").unlink()
+    assert f"cannot use {project.folder}/lib/package.json" in project.fails("install").stderr
+
+
 def test_folder_without_a_name_is_told(project):
     project.write("lib/package.json", "{}")
     assert "has no name" in project.fails("add", "./lib").stderr

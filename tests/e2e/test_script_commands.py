@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.faulty import Fault
 from support.git import make_repository
 from support.packages import PackedFile, make_package
 from support.project import Project, pid_of_script, processes_of, wait_until
@@ -542,6 +543,14 @@ def test_a_failure_can_be_mended_by_another_rebuild(fickle: Project) -> None:
     assert half(fickle) == "x\n" * 5
     fickle.succeeds("install")
     assert half(fickle) == "x\n" * 5
+
+
+def test_a_rebuild_that_the_store_refuses_is_told(fickle: Project) -> None:
+    # by now the store has a note that nothing is to be done
+    fickle.succeeds("install")
+    run = fickle.fails("rebuild", fault=Fault("main", "os.remove", "EIO"))
+    assert "error[PM_STORE]" in run.stderr
+    fickle.succeeds("rebuild")
 
 
 @pytest.fixture

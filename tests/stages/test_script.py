@@ -104,6 +104,14 @@ def test_what_cannot_be_started_is_a_failure(handle: Handler, tmp_path: Path, co
     assert result.what.startswith("p@1.0.0: the install script cannot be started")
 
 
+def test_a_package_json_that_cannot_be_read_is_a_failure(handle: Handler, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/package.json").symlink_to("package.json")
+    result = run(handle, str(tmp_path / "p"))
+    assert isinstance(result, Failed)
+    assert result.code == "PM_FILESYSTEM"
+
+
 def test_the_group_of_a_script_that_runs_is_noted(tmp_path: Path) -> None:
     memory = mmap.mmap(-1, mmap.PAGESIZE)
     groups: list[int] = []
