@@ -81,10 +81,6 @@ class ManifestError(PmpipeError):
     code = "PM_MANIFEST"
 
 
-class MissingManifestError(ManifestError):
-    """A folder has no package.json, or is not there."""
-
-
 class RepairError(ManifestError):
     """What the project has to repair manifests with cannot be applied to a package (npm's EEXTENSION… codes)."""
 

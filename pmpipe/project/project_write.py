@@ -156,11 +156,12 @@ class ProjectWrite:
 
         Raises:
             OSError: a file cannot be written; all are as they were.
-            FilesystemError: one that had been written cannot be put back either, or all are and the journal stays.
+            FilesystemError: one that had been written cannot be put back either.
         """
         try:
             self.prepare()
             self.commit()
+            self.finish()
         except BaseException as cause:
             try:
                 self.roll_back()
@@ -168,13 +169,6 @@ class ProjectWrite:
                 raise _not_put_back(self._before, error, cause) from error
             self._before = {}
             raise
-        try:
-            self.finish()
-        except OSError as error:
-            raise FilesystemError(
-                f"{' and '.join(self.files)} are written, but {error.filename} cannot be removed: {error.strerror}",
-                hint="the next `pmpipe install` removes it",
-            ) from error
 
     def undo(self) -> None:
         """Put back what `apply` has exchanged.

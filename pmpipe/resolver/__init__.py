@@ -57,7 +57,16 @@ garbage collector off meanwhile.
 """
 
 from pmpipe.errors import RegistryError
-from pmpipe.resolver.asks import Ask, AskContents, AskManifest, AskPackument, Fed, FedContents, FedManifest
+from pmpipe.resolver.asks import (
+    Ask,
+    AskContents,
+    AskManifest,
+    AskPackument,
+    Fed,
+    FedContents,
+    FedManifest,
+    NoManifestError,
+)
 from pmpipe.resolver.options import InstallStrategy, ResolveOptions
 from pmpipe.resolver.peer_conflict import PeerConflictError
 from pmpipe.resolver.prefetch import Resolved
@@ -78,6 +87,7 @@ __all__ = [
     "IncompleteManifestError",
     "InstallStrategy",
     "LockedEntry",
+    "NoManifestError",
     "NoMatchingVersionError",
     "PeerConflictError",
     "Project",

@@ -6,9 +6,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from pmpipe.errors import PmpipeError
+from pmpipe.errors import ManifestError, PmpipeError
 from pmpipe.npm.packages.packument import Packument
 from pmpipe.resolver.request import RequestKind
+
+
+class NoManifestError(ManifestError):
+    """A folder that is asked for has no package.json, or is not there."""
 
 
 class AskPackument(msgspec.Struct, frozen=True):

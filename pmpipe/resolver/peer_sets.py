@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeAlias, TypeVar
 
-from pmpipe.errors import InvalidSpecError, MissingManifestError, PmpipeError, RepairError
+from pmpipe.errors import InvalidSpecError, PmpipeError, RepairError
 from pmpipe.npm.texts.collation import english_key
-from pmpipe.resolver.asks import Ask
+from pmpipe.resolver.asks import Ask, NoManifestError
 from pmpipe.resolver.can_place import can_replace
 from pmpipe.resolver.location import is_inside_project, location_of
 from pmpipe.resolver.node import Edge, Node
@@ -332,7 +332,7 @@ class PeerSets:
             while not isinstance(found, (Package, PmpipeError)):
                 yield found
                 found = self.source.package(request)
-            if isinstance(found, PmpipeError) and not isinstance(found, MissingManifestError):
+            if isinstance(found, PmpipeError) and not isinstance(found, NoManifestError):
                 return self._loaded(edge, found, tree)
             # npm links what is not there, too
             package = found if isinstance(found, Package) else self.empty

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import xxhash
 
-from pmpipe.errors import ArchiveError, LockfileError, ManifestError, MissingManifestError, StoreError
+from pmpipe.errors import ArchiveError, LockfileError, ManifestError, StoreError
 from pmpipe.npm.locks.lock_v1 import entries_of_version_1
 from pmpipe.npm.manifests.bins import bins_of_directories
 from pmpipe.npm.texts.json_depth import is_too_deep
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.npm.texts.text import printable
 from pmpipe.project.folder_bins import with_folder_bins
-from pmpipe.resolver import AskContents, AskManifest, Fed, FedContents, FedManifest
+from pmpipe.resolver import AskContents, AskManifest, Fed, FedContents, FedManifest, NoManifestError
 from pmpipe.resolver.request import RequestKind
 from stages.entries.entry import EntryIndex
 from stages.entries.opened_entry import ABSENT, DamagedEntryError, opened_entry
@@ -81,7 +81,7 @@ def folder_manifest(folder: str, name: str) -> Fed:
             manifest = _decoded(file.read())
     except OSError as error:
         what = f"{name or 'a dependency'} is to be the folder {printable(folder)}, but {path} cannot be read"
-        kind = MissingManifestError if isinstance(error, (FileNotFoundError, NotADirectoryError)) else ManifestError
+        kind = NoManifestError if isinstance(error, (FileNotFoundError, NotADirectoryError)) else ManifestError
         return kind(f"{what}: {error.strerror}", hint="check the path in package.json")
     except (msgspec.MsgspecError, RecursionError) as error:
         return ManifestError(f"cannot use {path}: {error}", hint="correct that file")

@@ -84,6 +84,9 @@ class CurlLoop:
         on_finished: gets each transfer that ended once, outside of libcurl; it has to remove their handles, and may add
             others.
         on_crash: see `CrashHandler`.
+
+    Raises:
+        MemoryError: libcurl lacks memory, or a descriptor.
     """
 
     def __init__(
@@ -95,7 +98,11 @@ class CurlLoop:
     ) -> None:
         self._loop = loop
         self._on_finished = on_finished
-        self._multi = pycurl.CurlMulti()
+        try:
+            self._multi = pycurl.CurlMulti()
+        except pycurl.error as error:
+            # it has failed to get memory or a descriptor, and does not say which
+            raise MemoryError(str(error)) from error
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS_A_CONNECTION)
         self._multi.setopt(pycurl.M_MAXCONNECTS, kept_connections)

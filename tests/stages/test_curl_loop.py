@@ -11,6 +11,7 @@ from typing import Any
 import pycurl
 import pytest
 import uvloop
+from support.limits import no_further_descriptors
 
 from stages.fetching.curl_loop import CurlLoop, Finished, guarded
 
@@ -38,6 +39,13 @@ def test_an_exception_of_a_callback_reaches_the_crash_handler():
     with pytest.raises(CrashedError):
         safe(0)
     assert isinstance(reports[0], ZeroDivisionError)
+
+
+def test_a_shortage_of_descriptors_is_one_and_no_bug():
+    loop = uvloop.new_event_loop()
+    with no_further_descriptors(), pytest.raises(MemoryError):
+        CurlLoop(loop, 4, lambda _: None, lambda: None)
+    loop.close()
 
 
 def test_a_cancelled_task_within_a_callback_reaches_it_too():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import select
 import time
 
 import pytest
 from support.leftovers import nothing_is_left
+from support.limits import no_further_descriptors
 
 from pmpipe.errors import HostError, StoreError
 from pmpipe.system.aside import Aside, Tell
@@ -89,10 +89,5 @@ def test_a_signal_right_behind_the_fork_ends_the_child_without_a_word(
 
 
 def test_a_system_that_refuses_descriptors_is_told() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        with pytest.raises(HostError, match="Too many open files"):
-            Aside(lambda tell: None)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with no_further_descriptors(), pytest.raises(HostError, match="Too many open files"):
+        Aside(lambda tell: None)
