@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -57,8 +57,6 @@ class GlobalFolder(msgspec.Struct):
     prefix: str
     force: bool = False
     _journal: _Journal = msgspec.field(default_factory=_Journal)
-    #: folders that were made for this change only, outermost first
-    _made: list[str] = msgspec.field(default_factory=list)
 
     @property
     def top(self) -> str:
@@ -114,7 +112,6 @@ class GlobalFolder(msgspec.Struct):
         try:
             self._take_back()
             remove_tree(self._own)
-            self._made = _missing_above(self._own)
             os.makedirs(self.stage)
         except OSError as error:
             raise _unwritable(error) from error
@@ -191,8 +188,6 @@ class GlobalFolder(msgspec.Struct):
                     details=(f"path: {error.filename}", *after(cause)),
                     hint="the next command with -g removes it",
                 ) from error
-            if cause is not None:
-                _drop(self._made)
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
@@ -258,7 +253,10 @@ class GlobalFolder(msgspec.Struct):
                 remove_tree(path)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 os.rename(former, path)
-        _drop(self._journal.folders)
+        for folder in reversed(self._journal.folders):
+            with suppress(OSError):
+                # somebody else may have put something there
+                os.rmdir(folder)
         self._journal = _Journal()
 
     def _drop_empty_scopes(self, names: Iterable[str]) -> None:
@@ -315,14 +313,6 @@ class GlobalFolder(msgspec.Struct):
 def _make_link(path: str, target: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.symlink(os.path.relpath(target, os.path.dirname(path)), path)
-
-
-def _drop(folders: Sequence[str]) -> None:
-    """Remove folders, outermost first in the list, as far as they are empty."""
-    for folder in reversed(folders):
-        with suppress(OSError):
-            # somebody else may have put something there
-            os.rmdir(folder)
 
 
 def _missing_above(path: str) -> list[str]:

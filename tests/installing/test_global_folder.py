@@ -60,12 +60,6 @@ def test_what_was_settled_stays(prefix: Path) -> None:
     assert sorted(snapshot(prefix)) == ["lib", "lib/node_modules", "lib/node_modules/a", "lib/node_modules/a/index.js"]
 
 
-def test_a_prefix_that_was_made_for_a_change_that_fails_goes_again(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError), GlobalFolder(f"{tmp_path}/new/prefix").changing():
-        raise RegistryError("no such package")
-    assert os.listdir(tmp_path) == []
-
-
 def test_what_cannot_be_removed_when_all_is_done_is_told_as_that(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(prefix, "a", "old")
     with monkeypatch.context() as patched:
