@@ -32,8 +32,7 @@ def limit(session: Session, choice: Choice, store: Store, *, fresh: bool, prunes
         workspaces = chosen_workspaces(choice, whole.project.manifests.workspaces, session.folder)
     installed = None
     if not (fresh or prunes):
-        legacy_peer_deps = session.config.legacy_peer_deps
-        installed = installed_graph(session.folder, legacy_peer_deps=legacy_peer_deps, find=session.find_folders)
+        installed = installed_graph(session.folder, whole.graph, find=session.find_folders)
     graphs = [whole.graph, *([installed] if installed is not None else [])]
     chosen = chosen_entries(graphs, workspaces, with_root=choice.with_root or not choice.is_made)
     # where nothing is chosen at all npm's limit is none

@@ -9,6 +9,7 @@ Source: npm's ``@npmcli/arborist``, ``lib/diff.js`` (``filterNodes``) and the en
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
@@ -18,8 +19,8 @@ from pmpipe.npm.locks.flagged_entries import flagged_anew
 from pmpipe.npm.locks.hidden_lockfile import layout_of_lock, lockfile_of
 from pmpipe.npm.locks.lock_flags import is_extraneous, ways_to_entries
 from pmpipe.npm.locks.lock_graph import EdgeType, LockGraph
-from pmpipe.npm.locks.lockfile import Entry
-from pmpipe.npm.locks.package_path import ROOT, PackagePath
+from pmpipe.npm.locks.lockfile import Entry, Lockfile, link_target, read_lockfile
+from pmpipe.npm.locks.package_path import ROOT, PackagePath, is_installed
 from pmpipe.npm.texts.collation import english_key
 from pmpipe.project.folder_entries import folder_entries
 from pmpipe.project.project import read_hidden_lockfile, read_project
@@ -41,22 +42,33 @@ class LimitedLock(msgspec.Struct, frozen=True):
     untouched: frozenset[PackagePath] = frozenset()
 
 
-def installed_graph(folder: str, *, legacy_peer_deps: bool, find: FindFolders | None = None) -> LockGraph | None:
-    """What stands in node_modules, as the package.json files on the disk make use of it; None if nothing tells.
+def installed_graph(folder: str, whole: LockGraph, *, find: FindFolders | None = None) -> LockGraph | None:
+    """What stands in node_modules, as the package.json files on the disk make use of it; None if nothing does.
 
     Args:
         folder: absolute path of the project.
-        legacy_peer_deps: nothing looks for its peers.
+        whole: of the lockfile. Where there is no hidden lockfile, because a run was killed or somebody has removed it,
+            all that stands where the lockfile has something is believed to be that; if it is not, it will be.
         find: who knows the folders of workspace patterns; by default they are looked for.
 
     Raises:
         PmpipeError: a package.json cannot be used, or a file cannot be read.
     """
-    hidden = read_hidden_lockfile(folder)
+    hidden = read_hidden_lockfile(folder) or _standing_lock(folder, whole.lock)
     if hidden is None:
         return None
     project = read_project(folder, HIDDEN_LOCKFILE, hidden.data, find=find)
-    return LockGraph(hidden, project.manifests, legacy_peer_deps=legacy_peer_deps)
+    return LockGraph(hidden, project.manifests, legacy_peer_deps=whole.legacy_peer_deps)
+
+
+def _standing_lock(folder: str, lock: Lockfile) -> Lockfile | None:
+    """A hidden lockfile of what stands where a lockfile has something."""
+    there = {path for path in lock.entries if is_installed(path) and os.path.lexists(f"{folder}/{path}")}
+    if not there:
+        return None
+    there.update(link_target(lock.entries[path]) for path in tuple(there) if lock.entries[path].link)
+    entries = {path: text for path, text in lock.raw_entries().items() if path in there}
+    return read_lockfile(lockfile_of(lock.data, entries), HIDDEN_LOCKFILE)
 
 
 def chosen_entries(

@@ -73,8 +73,13 @@ def keep_all(folder: Path) -> None:
     """Everything stands as it was installed."""
 
 
+def forget_all(folder: Path) -> None:
+    """Everything stands as it was installed, and nothing says so, as after a run that was killed at its end."""
+    (folder / "node_modules/.package-lock.json").unlink()
+
+
 @pytest.mark.npm
-@pytest.mark.parametrize("before", [remove_all, keep_all])
+@pytest.mark.parametrize("before", [remove_all, keep_all, forget_all])
 @pytest.mark.parametrize("line", LINES)
 def test_only_the_chosen_workspaces_are_installed(
     line: str, before: Callable[[Path], None], tmp_path: Path, registry: PackageRegistry

@@ -39,12 +39,14 @@ class Fault:
             the system gives instead of doing it, or ``kills all``: SIGKILL to the whole process group. ``forbidden``
             makes every start of a process fail.
         number: so many times the point is reached before, and at this time, from 1.
+        sign: path of a file that is made when it goes wrong; empty: none.
     """
 
     stage: str
     point: str
     kind: str
     number: int = 1
+    sign: str = ""
 
     def environment(self) -> dict[str, str]:
         """The variable that tells the driver."""
@@ -73,6 +75,9 @@ class _Injector:
             self.misbehave()
 
     def misbehave(self) -> None:
+        if self.fault.sign:
+            with open(self.fault.sign, "w"):
+                pass
         match self.fault.kind:
             case "raises":
                 raise OnPurposeError("raised on purpose")
