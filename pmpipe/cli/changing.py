@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from pmpipe.cli.own_scripts import run_change_scripts
 from pmpipe.cli.wording import some_of
 from pmpipe.errors import LockfileError, UsageError
 from pmpipe.installing.dev_engines import require_dev_engines
-from pmpipe.project.find_project import find_root, ignored_settings, require_local
+from pmpipe.project.find_project import find_root, ignored_settings, require_local, working_folder
 from pmpipe.project.project_lock import project_folder, project_lock
 from pmpipe.project.project_write import recover
 from pmpipe.resolving.change_order import Wish, change_order
@@ -65,8 +64,8 @@ def run_change(line: CommandLine, environ: Mapping[str, str]) -> int:
                 f"pmpipe {line.command} changes the lockfile, and --frozen-lockfile says that it may not",
                 hint="leave one of them out",
             )
-        choice = Choice.of(session.config, os.getcwd(), workspace)
-        wish = Wish(action, line.words, os.getcwd(), choice)
+        choice = Choice.of(session.config, working_folder(), workspace)
+        wish = Wish(action, line.words, working_folder(), choice)
         order = change_order(wish, session)
         summary = install(line, session, output, started, Extent(order, choice))
     # not before the project is free: a script may well call for something else to be done in it

@@ -93,7 +93,7 @@ def _install(
         Action.ADD,
         Project(folder.stage, {}),
         {"": NO_MANIFEST},
-        specs=read_arguments(wanted, os.getcwd(), home, realpath=os.path.realpath),
+        specs=read_arguments(wanted, working_folder(), home, realpath=os.path.realpath),
         # nothing of the project that all this is built in is kept
         saving=saving_of(Action.ADD, session.config, home, save=False),
     )

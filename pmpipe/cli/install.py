@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from pmpipe.cli.wording import some_of
 from pmpipe.errors import UsageError
 from pmpipe.installing.dev_engines import require_dev_engines
 from pmpipe.npm.scripts.lifecycle import EARLY_EVENTS, PROJECT_EVENTS
-from pmpipe.project.find_project import find_root, ignored_settings, require_local
+from pmpipe.project.find_project import find_root, ignored_settings, require_local, working_folder
 from pmpipe.project.project_lock import project_lock
 from pmpipe.project.project_write import recover
 from pmpipe.session import Session
@@ -111,5 +110,5 @@ def _install(line: CommandLine, session: Session, output: Output, started: float
         from pmpipe.cli.installing import Extent, install
         from pmpipe.settings.choice import Choice
 
-        choice = Choice.of(session.config, os.getcwd(), workspace)
+        choice = Choice.of(session.config, working_folder(), workspace)
         return install(line, session, output, started, Extent(choice=choice), crew).changes_tree

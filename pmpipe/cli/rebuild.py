@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +22,7 @@ from pmpipe.npm.texts.text import plural
 from pmpipe.pipeline.pipeline import install_settings
 from pmpipe.pipeline.report import failures_error
 from pmpipe.plan import Plan
-from pmpipe.project.find_project import find_root
+from pmpipe.project.find_project import find_root, working_folder
 from pmpipe.project.project_files import HIDDEN_LOCKFILE, read_file
 from pmpipe.project.project_lock import project_lock
 from pmpipe.project.project_write import recover
@@ -127,7 +126,7 @@ class _Job(msgspec.Struct, dict=True):
         session, standing = self.session, rebuild.standing()
         if self.words:
             home = session.environ.get("HOME", "")
-            found = named(self.words, standing, session.folder, os.getcwd(), home)
+            found = named(self.words, standing, session.folder, working_folder(), home)
             if found.unknown:
                 self.warnings.append(f"nothing that is installed is called {some_of(found.unknown)}")
             standing = found.packages

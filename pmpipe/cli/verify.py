@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from pmpipe.cli.options import CommandLine
@@ -17,7 +16,7 @@ from pmpipe.lifecycle.unrun import read_waiting
 from pmpipe.npm.locks.lock_version import is_version_1
 from pmpipe.npm.texts.text import plural, printable
 from pmpipe.pipeline.sizing import pipeline_sizes
-from pmpipe.project.find_project import find_root
+from pmpipe.project.find_project import find_root, working_folder
 from pmpipe.project.project import read_hidden_lockfile
 from pmpipe.project.project_lock import project_lock
 from pmpipe.session import Session
@@ -41,7 +40,7 @@ def run_verify(line: CommandLine, environ: Mapping[str, str]) -> int:
         store.open(tell)
         try:
             session = _with_readable_lock(session, store)
-            choice = Choice.of(session.config, os.getcwd(), workspace)
+            choice = Choice.of(session.config, working_folder(), workspace)
             # of the others nothing need be there
             wanted = limit(session, choice, store, fresh=True) if choice.limits else session.wanted(store)
             built = built_packages(wanted.tree, ScriptGate.of(session), read_waiting(store.folder, folder))

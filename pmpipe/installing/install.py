@@ -226,12 +226,12 @@ class Install(msgspec.Struct, dict=True):
             self._build(scheduler)
             self._warn_of_deprecated(scheduler)
             self._write_files()
-            self._hidden.set_aside()
-            self._hidden.write(self.summary.left_out, self.summary.built, self.summary.recorded)
-            # from here on the new tree counts: a signal comes too late
+            self._hidden.make_room()
+            # once it is written the new tree counts: a signal comes too late
             at_the_end.enter_context(signals_ignored())
+            self._hidden.write(self.summary.left_out, self.summary.built, self.summary.recorded)
         except BaseException as error:
-            with signals_ignored():
+            with at_the_end, signals_ignored():
                 self._roll_back(error)
             shown = _unwritable(error) if isinstance(error, OSError) else error
             if self._change.is_lossy:

@@ -18,6 +18,7 @@ from pmpipe.npm.config.auth import AUTH_FIELDS
 from pmpipe.npm.config.npmrc import js_text
 from pmpipe.npm.config.settings import SETTINGS, SettingValue
 from pmpipe.npm.packages.npm_version import npm_version_for
+from pmpipe.project.find_project import working_folder
 from pmpipe.project.project_lock import AT_WORK
 from pmpipe.settings import user_agent
 from pmpipe.settings.config import Config
@@ -139,7 +140,7 @@ def _facts(config: Config, environ: Mapping[str, str], command: str, npm: str) -
     home = home_folder(environ)
     npm_version = npm_version_for(read_document(config.project_dir))
     facts = {
-        "INIT_CWD": os.getcwd(),
+        "INIT_CWD": working_folder(),
         "HOME": environ.get("HOME") or home,
         # what reads colour codes from a pipe knows by this that none are wanted
         "COLOR": "0",

@@ -62,9 +62,12 @@ class HiddenLockfile(msgspec.Struct):
             there = file.read()
         return there == self._content or _without_scripts(there) == _without_scripts(self._content)
 
-    def set_aside(self) -> None:
-        """Make room for the new one; a failure puts the former one back."""
-        if os.path.lexists(self.path):
+    def make_room(self) -> None:
+        """Move away what is no file, and cannot be replaced by one; a failure puts it back.
+
+        A former one stays until `write` puts the new one in its place: whenever a run is killed, there is one.
+        """
+        if os.path.isdir(self.path) and not os.path.islink(self.path):
             self.folders[os.path.dirname(self.path)].set_aside(self.path)
 
     def write(
@@ -73,7 +76,7 @@ class HiddenLockfile(msgspec.Struct):
         built: Collection[PackagePath] = (),
         digests: Mapping[PackagePath, str] | None = None,
     ) -> None:
-        """Write it, unless the project has no packages.
+        """Put it in the place of the former one by one rename, unless the project has no packages.
 
         Args:
             left_out: locations that are not installed after all, with what lies in them.
