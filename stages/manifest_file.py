@@ -15,7 +15,7 @@ def read_document(folder: str) -> dict[str, Any]:
     """A folder's package.json; empty if it has none, or none that says anything, which means that there are no scripts.
 
     Args:
-        folder: absolute path.
+        folder: absolute path. If it is closed to us, it was a script of its own that has closed it, and none follows.
 
     Raises:
         FilesystemError: it has one, and it cannot be read.
@@ -24,7 +24,7 @@ def read_document(folder: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             document = msgspec.json.decode(without_bom(file.read()))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ValueError, RecursionError):
         return {}
     except OSError as error:
         raise FilesystemError(f"cannot read {printable(path)}: {error.strerror}") from error
