@@ -43,6 +43,7 @@ from pmpipe.resolver import (
     FedManifest,
     IdealTree,
     InstallStrategy,
+    NoManifestError,
     Project,
     RegistryError,
     Resolved,
@@ -111,7 +112,7 @@ class Provider:
             known = {**self.case.get("folders", {}), **self.case.get("workspaces", {})}
             if location in known:
                 return FedManifest(known[location])
-            return RegistryError(f"there is no folder {location}")
+            return NoManifestError(f"there is no folder {location}")
         assert isinstance(ask, AskContents)
         files = self.case["registry"][ask.name][ask.version].get("files", {})
         suffix = "/package.json"
