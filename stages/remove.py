@@ -203,6 +203,9 @@ def _rmdir(name: str | bytes, folder: int | None) -> None:
 
 def _name_place(error: OSError, folder: int | None, name: str | bytes = "") -> None:
     """Have an error name a whole path, where it has one that is relative to a descriptor, or the descriptor."""
-    if folder is not None:
-        with contextlib.suppress(OSError):
-            error.filename = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(name))
+    if folder is None:
+        return
+    # without /proc the error says what it did before
+    with contextlib.suppress(OSError):
+        place = os.readlink(f"/proc/self/fd/{folder}")
+        error.filename = os.path.join(place, os.fsdecode(name)) if name else place
