@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fetch_tools(options.fetch_tools)
     given = dict(one.partition("=")[::2] for one in options.tool)
     tools = find_tools(options.tools, given, options.fetch_tools)
+    if options.work_dir:
+        os.makedirs(options.work_dir, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="bench-", dir=options.work_dir)
     try:
         report = _bench(options, tools, folder)

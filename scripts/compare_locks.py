@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare; 0 if there is no difference, 1 if there is, 2 if the projects cannot be read."""
     options = _parser().parse_args(arguments)
     recording = Recording(options.recording)
+    if options.work_dir:
+        os.makedirs(options.work_dir, exist_ok=True)
     work = tempfile.mkdtemp(prefix="locks-", dir=options.work_dir)
     try:
         with _served(options, recording) as url:

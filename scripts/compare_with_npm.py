@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     end = words.index("--") if "--" in words else len(words)
     options = _parser().parse_args(words[:end])
+    if options.work_dir:
+        os.makedirs(options.work_dir, exist_ok=True)
     work = os.path.abspath(tempfile.mkdtemp(prefix="compare-", dir=options.work_dir))
     installers = Installers(
         npm_cache=options.npm_cache or f"{work}/npm-cache",

@@ -25,6 +25,7 @@ from pmpipe.npm.manifests.bins import bins_of_manifest
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.system.interrupts import signals_ignored
 from pmpipe.system.owners import unwritable_hint
+from pmpipe.system.presence import is_folder, is_link, is_there
 from pmpipe.system.whole_file import write_whole
 from stages.remove import remove_tree
 
@@ -78,12 +79,22 @@ class GlobalFolder(msgspec.Struct):
         return f"{self.top}/.pmpipe-global"
 
     def names(self) -> list[str]:
-        """The packages that are there, links left out."""
-        return [name for name in _packages(f"{self.top}/node_modules") if not os.path.islink(self._place(name))]
+        """The packages that are there, links left out.
+
+        Raises:
+            FilesystemError: the prefix cannot be read.
+        """
+        with _refusals():
+            return [name for name in _packages(f"{self.top}/node_modules") if not is_link(self._place(name))]
 
     def has(self, name: str) -> bool:
-        """Whether there is a package of this name, or a link; whatever else a word leads to is none."""
-        return name in _packages(f"{self.top}/node_modules")
+        """Whether there is a package of this name, or a link; whatever else a word leads to is none.
+
+        Raises:
+            FilesystemError: the prefix cannot be read.
+        """
+        with _refusals():
+            return name in _packages(f"{self.top}/node_modules")
 
     def _place(self, name: str) -> str:
         return f"{self.top}/node_modules/{name}"
@@ -109,12 +120,10 @@ class GlobalFolder(msgspec.Struct):
         self._end(None)
 
     def _begin(self) -> None:
-        try:
+        with _refusals():
             self._take_back()
             remove_tree(self._own)
             os.makedirs(self.stage)
-        except OSError as error:
-            raise _unwritable(error) from error
 
     def exchange(self, names: Iterable[str]) -> None:
         """Put what was built of these packages in place, and remove those of which nothing was built.
@@ -126,22 +135,20 @@ class GlobalFolder(msgspec.Struct):
             FilesystemError: something cannot be exchanged, or an executable belongs to somebody else.
         """
         names = list(dict.fromkeys(names))
-        built = [name for name in names if os.path.lexists(f"{self.stage}/node_modules/{name}")]
-        bins = dict(self._new_bins(built))
-        going = [name for name in names if self.has(name)]
-        former = [path for name in going for path in self._bins_of(name)]
-        # what a package has had under a name that is its own is replaced, whatever stands there by now
-        own = {*former, *(path for name in going for path in self._declared_bins(name))}
-        self._refuse_foreign([path for path in bins if path not in own])
-        try:
+        with _refusals():
+            built = [name for name in names if is_there(f"{self.stage}/node_modules/{name}")]
+            bins = dict(self._new_bins(built))
+            going = [name for name in names if self.has(name)]
+            former = [path for name in going for path in self._bins_of(name)]
+            # what a package has had under a name that is its own is replaced, whatever stands there by now
+            own = {*former, *(path for name in going for path in self._declared_bins(name))}
+            self._refuse_foreign([path for path in bins if path not in own])
             self._set_aside([*map(self._place, going), *former, *map(self._place, built), *bins])
             for name in built:
                 self._move_in(name)
             for path, target in bins.items():
                 _make_link(path, target)
             self._drop_empty_scopes(going)
-        except OSError as error:
-            raise _unwritable(error) from error
 
     def preserve(self, paths: Iterable[str]) -> None:
         """Make room for further executables, which a script has made.
@@ -150,11 +157,9 @@ class GlobalFolder(msgspec.Struct):
             FilesystemError: one belongs to somebody else, or cannot be replaced.
         """
         new = [path for path in paths if path not in self._journal.paths]
-        self._refuse_foreign([path for path in new if os.path.dirname(path) == self.bin_folder])
-        try:
+        with _refusals():
+            self._refuse_foreign([path for path in new if os.path.dirname(path) == self.bin_folder])
             self._set_aside(new)
-        except OSError as error:
-            raise _unwritable(error) from error
 
     def settle(self) -> None:
         """From here on nothing is taken back.
@@ -162,11 +167,9 @@ class GlobalFolder(msgspec.Struct):
         Raises:
             FilesystemError: the journal cannot be removed.
         """
-        try:
+        with _refusals():
             if self._journal.paths:
                 os.unlink(self._journal_path)
-        except OSError as error:
-            raise _unwritable(error) from error
         self._journal = _Journal()
 
     def _end(self, cause: BaseException | None) -> None:
@@ -215,7 +218,7 @@ class GlobalFolder(msgspec.Struct):
         if not new:
             return
         for path in new:
-            journal.paths[path] = f"{self._own}/old/{len(journal.paths)}" if os.path.lexists(path) else ""
+            journal.paths[path] = f"{self._own}/old/{len(journal.paths)}" if is_there(path) else ""
             journal.folders += [one for one in _missing_above(path) if one not in journal.folders]
         self._write_journal()
         for path in new:
@@ -238,7 +241,7 @@ class GlobalFolder(msgspec.Struct):
     def _move_in(self, name: str) -> None:
         built, place = f"{self.stage}/node_modules/{name}", self._place(name)
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        if os.path.islink(built):
+        if is_link(built):
             target = os.path.normpath(os.path.join(os.path.dirname(built), os.readlink(built)))
             os.symlink(os.path.relpath(target, os.path.dirname(place)), place)
         else:
@@ -249,7 +252,7 @@ class GlobalFolder(msgspec.Struct):
         for path, former in self._journal.paths.items():
             if not former:
                 remove_tree(path)
-            elif os.path.lexists(former):
+            elif is_there(former):
                 remove_tree(path)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 os.rename(former, path)
@@ -261,7 +264,7 @@ class GlobalFolder(msgspec.Struct):
 
     def _drop_empty_scopes(self, names: Iterable[str]) -> None:
         for scope in {os.path.dirname(self._place(name)) for name in names if "/" in name}:
-            if os.path.isdir(scope) and not os.listdir(scope):
+            if is_folder(scope) and not os.listdir(scope):
                 os.rmdir(scope)
 
     # -- executables ----------------------------------------------------------------------------------------------
@@ -270,7 +273,7 @@ class GlobalFolder(msgspec.Struct):
         """Each executable's path, and the file that it leads to once all is in place."""
         modules = f"{self.stage}/node_modules"
         folder = f"{modules}/.bin"
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        for name in sorted(os.listdir(folder)) if is_folder(folder) else ():
             target = os.path.normpath(os.path.join(folder, os.readlink(f"{folder}/{name}")))
             within = os.path.relpath(target, modules)
             if any(within.startswith(f"{one}/") for one in names):
@@ -279,7 +282,7 @@ class GlobalFolder(msgspec.Struct):
     def _bins_of(self, name: str) -> list[str]:
         """The links in the folder of executables that lead into a package."""
         folder = self.bin_folder
-        if not os.path.isdir(folder):
+        if not is_folder(folder):
             return []
         return [path for one in os.listdir(folder) if self._leads_into((path := f"{folder}/{one}"), name)]
 
@@ -295,19 +298,28 @@ class GlobalFolder(msgspec.Struct):
         return {f"{self.bin_folder}/{bin_name}": f"{place}/{target}" for bin_name, target in bins.items()}
 
     def _leads_into(self, path: str, name: str) -> bool:
-        if not os.path.islink(path):
+        if not is_link(path):
             return False
         target = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
         return target.startswith(f"{self._place(name)}/")
 
     def _refuse_foreign(self, paths: Iterable[str]) -> None:
-        taken = [] if self.force else [path for path in paths if os.path.lexists(path)]
+        taken = [] if self.force else [path for path in paths if is_there(path)]
         if taken:
             raise FilesystemError(
                 f"{taken[0]} is there already, and belongs to something else",
                 details=[f"and {path}" for path in taken[1:]],
                 hint="remove it, or let it be replaced with --force",
             )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell what the system refuses as a prefix that cannot be changed."""
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(error) from error
 
 
 def _make_link(path: str, target: str) -> None:
@@ -318,7 +330,7 @@ def _make_link(path: str, target: str) -> None:
 def _missing_above(path: str) -> list[str]:
     """The folders above a path that are not there, outermost first."""
     missing: list[str] = []
-    while not os.path.lexists(path := os.path.dirname(path)):
+    while not is_there(path := os.path.dirname(path)):
         missing.insert(0, path)
     return missing
 
@@ -335,7 +347,7 @@ def _packages(folder: str) -> list[str]:
 
 
 def _entries(folder: str) -> list[str]:
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return sorted(os.listdir(folder)) if is_folder(folder) else []
 
 
 def _unwritable(error: OSError) -> FilesystemError:

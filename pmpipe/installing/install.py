@@ -70,7 +70,10 @@ class Install(msgspec.Struct, dict=True):
 
     @cached_property
     def _change(self) -> TreeChange:
-        return TreeChange.find(self.wanted.project, self.wanted.tree, fresh=self.request.fresh)
+        try:
+            return TreeChange.find(self.wanted.project, self.wanted.tree, fresh=self.request.fresh)
+        except OSError as error:
+            raise _unreadable(error) from error
 
     @cached_property
     def _hidden(self) -> HiddenLockfile:
@@ -176,10 +179,10 @@ class Install(msgspec.Struct, dict=True):
             return Installed()
         try:
             installed = survey(self.wanted.project, patched, self.wanted.tree)
+            # a linked folder that nothing is wanted in any more is not among those of the wanted tree
+            self._change.include(installed.elsewhere)
         except OSError as error:
             raise _unreadable(error) from error
-        # a linked folder that nothing is wanted in any more is not among those of the wanted tree
-        self._change.include(installed.elsewhere)
         if installed.doubtful:
             self._resolve_doubts(installed)
         brought = brought_along(installed.extraneous, self.wanted.project, self.wanted.tree, self.means.store)

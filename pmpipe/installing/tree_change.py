@@ -9,6 +9,7 @@ import msgspec
 
 from pmpipe.npm.locks.package_path import PackagePath
 from pmpipe.planning.planner import Work, modules_folder_of
+from pmpipe.system.presence import is_real_folder, is_there
 from pmpipe.tree.transaction import Exchange, ModulesFolder
 from pmpipe.tree.wanted import WantedTree
 
@@ -35,14 +36,14 @@ class TreeChange(msgspec.Struct):
         """
         paths = {f"{project}/{path}" for path in {modules_folder_of(package.location) for package in tree.packages}}
         for folder in (project, *(os.path.normpath(f"{project}/{path}") for path in tree.workspaces)):
-            if os.path.lexists(f"{folder}/node_modules"):
+            if is_there(f"{folder}/node_modules"):
                 paths.add(f"{folder}/node_modules")
-        return cls(project, {path: ModulesFolder(path, fresh or not _is_folder(path)) for path in sorted(paths)})
+        return cls(project, {path: ModulesFolder(path, fresh or not is_real_folder(path)) for path in sorted(paths)})
 
     def include(self, locations: Iterable[PackagePath]) -> None:
         """The folders of these packages are patched, too: nothing is wanted in them any more."""
         for path in {f"{self.project}/{modules_folder_of(location)}" for location in locations}:
-            if path not in self.folders and _is_folder(path):
+            if path not in self.folders and is_real_folder(path):
                 self.folders[path] = ModulesFolder(path, fresh=False)
 
     @property
@@ -108,7 +109,3 @@ class TreeChange(msgspec.Struct):
 
     def _folder_of(self, path: str) -> ModulesFolder:
         return self.folders[f"{self.project}/{modules_folder_of(os.path.relpath(path, self.project))}"]
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)

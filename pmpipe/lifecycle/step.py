@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable
 
 import msgspec
@@ -11,6 +10,7 @@ from pmpipe.lifecycle.scripts import Scripts
 from pmpipe.npm.locks.package_path import PackagePath
 from pmpipe.plan import BinLinks, Plan
 from pmpipe.planning.planner import Wanted, bin_links
+from pmpipe.system.presence import is_there
 
 
 class ScriptStep(msgspec.Struct):
@@ -88,5 +88,5 @@ class ScriptStep(msgspec.Struct):
 
     def _remove(self, path: str) -> None:
         whole = f"{self.wanted.project}/{path}"
-        if os.path.lexists(whole):
+        if is_there(whole):
             self.discard(whole)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from pmpipe.system.presence import is_link
+
 
 def bin_folder_beside(location: str) -> str:
     """The ``.bin`` folder for the executables of the package at an absolute path."""
@@ -21,7 +23,7 @@ def links_to_packages(bin_folder: str) -> list[str]:
     return sorted(
         path
         for path in paths
-        if os.path.islink(path) and os.path.normpath(os.path.join(bin_folder, os.readlink(path))).startswith(beside)
+        if is_link(path) and os.path.normpath(os.path.join(bin_folder, os.readlink(path))).startswith(beside)
     )
 
 

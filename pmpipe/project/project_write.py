@@ -24,6 +24,7 @@ import msgspec
 from pmpipe.errors import FilesystemError, after
 from pmpipe.project.project_files import LOCKFILES, MANIFEST, YARN_LOCK
 from pmpipe.system.owners import unwritable_hint
+from pmpipe.system.presence import is_link, is_there
 from pmpipe.system.whole_file import PARTIAL, naming, new_file, write_whole
 
 JOURNAL = ".pmpipe-files"
@@ -199,8 +200,8 @@ def recover(folder: str) -> None:
         data = b"{}"
     except OSError as error:
         raise FilesystemError(f"cannot read {folder}/{JOURNAL}: {error.strerror}") from error
-    journal = _read_journal(data, folder)
     try:
+        journal = _read_journal(data, folder)
         if journal.committed:
             _put_in_place(folder, journal)
         _discard(folder, journal.paths)
@@ -219,7 +220,7 @@ def _read_journal(data: bytes, folder: str) -> _Journal:
     names = (MANIFEST, *LOCKFILES, YARN_LOCK)
     ours = all(os.path.basename(path) in names for path in journal.paths)
     # what a run makes, and takes away again, lies in the project's own folder; what a link leads to, nobody knows where
-    ours = ours and all(path in names and not os.path.islink(f"{folder}/{path}") for path in journal.gone)
+    ours = ours and all(path in names and not is_link(f"{folder}/{path}") for path in journal.gone)
     return journal if ours else _Journal()
 
 
@@ -228,7 +229,7 @@ def _put_in_place(folder: str, journal: _Journal) -> None:
     suffix = _FORMER_SUFFIX if journal.goes_back else _SUFFIX
     for path in journal.paths:
         target = _target(folder, path)
-        if os.path.lexists(target + suffix):
+        if is_there(target + suffix):
             os.rename(target + suffix, target)
     for path in journal.gone:
         with suppress(FileNotFoundError):
@@ -285,5 +286,5 @@ def _discard(folder: str, paths: tuple[str, ...]) -> None:
     # the journal last: without it nobody would know of the others
     for path in (*leftovers, f"{folder}/{JOURNAL}"):
         # on a read-only filesystem even the removal of what is not there fails
-        if os.path.lexists(path):
+        if is_there(path):
             os.unlink(path)

@@ -11,6 +11,7 @@ import msgspec
 from pmpipe.npm.locks.package_path import PackagePath, paths_inside
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.project.project_files import HIDDEN_LOCKFILE
+from pmpipe.system.presence import is_folder, is_real_folder
 from pmpipe.system.whole_file import write_whole
 from pmpipe.tree.standing import TOLERANCE_NS
 from pmpipe.tree.transaction import ModulesFolder
@@ -67,7 +68,7 @@ class HiddenLockfile(msgspec.Struct):
 
         A former one stays until `write` puts the new one in its place: whenever a run is killed, there is one.
         """
-        if os.path.isdir(self.path) and not os.path.islink(self.path):
+        if is_real_folder(self.path):
             self.folders[os.path.dirname(self.path)].set_aside(self.path)
 
     def write(
@@ -86,7 +87,7 @@ class HiddenLockfile(msgspec.Struct):
         Raises:
             OSError: it cannot be written.
         """
-        if not os.path.isdir(os.path.dirname(self.path)):
+        if not is_folder(os.path.dirname(self.path)):
             return  # a project without dependencies
         content = self._content
         if left_out or built or digests or not content:
@@ -108,7 +109,7 @@ class HiddenLockfile(msgspec.Struct):
         path = self.path
         if not os.path.exists(path):
             return
-        changed = [os.lstat(folder).st_mtime_ns for folder in self.folders if os.path.isdir(folder)]
+        changed = [os.lstat(folder).st_mtime_ns for folder in self.folders if is_folder(folder)]
         newest_ns = max(changed)
         time_ns = newest_ns - TOLERANCE_NS
         if time_ns // _SECOND_NS == newest_ns // _SECOND_NS:

@@ -18,6 +18,7 @@ from pmpipe.npm.locks.package_path import PackagePath, is_installed, split_insta
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.npm.texts.text import is_utf8
 from pmpipe.project.project_files import HIDDEN_LOCKFILE
+from pmpipe.system.presence import is_folder, is_real_folder, is_there
 from pmpipe.tree.standing import TOLERANCE_NS
 from pmpipe.tree.transaction import ModulesFolder
 from pmpipe.tree.wanted import WantedTree, holder_of
@@ -104,7 +105,7 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -
     wanted_locations = {package.location for package in wanted.packages}
     # a run that was to remove them was cut off, or somebody has put something else there
     left = (f"{project}/{path}" for path in (disbelieved | replaced) - wanted_locations if _is_location(path))
-    found.extraneous = sorted({*found.extraneous, *filter(os.path.lexists, left)})
+    found.extraneous = sorted({*found.extraneous, *filter(is_there, left)})
     return found
 
 
@@ -154,9 +155,8 @@ def _is_real(project: str, folder: str, known: dict[str, bool]) -> bool:
         return True
     found = known.get(folder)
     if found is None:
-        path = f"{project}/{folder}"
-        is_folder = os.path.isdir(path) and not os.path.islink(path)
-        found = known[folder] = is_folder and _is_real(project, os.path.dirname(folder), known)
+        is_folder_itself = is_real_folder(f"{project}/{folder}")
+        found = known[folder] = is_folder_itself and _is_real(project, os.path.dirname(folder), known)
     return found
 
 
@@ -202,10 +202,10 @@ def _survey_folders(
     # a package that had no packages in it is newer if somebody has put one there
     roots.update(f"{project}/{path}/node_modules" for path in found.doubtful)
     for root in sorted(roots):
-        if not os.path.isdir(root):
+        if not is_folder(root):
             continue
         try:
-            bins = os.lstat(f"{root}/.bin").st_mtime_ns if os.path.lexists(f"{root}/.bin") else written_ns + 1
+            bins = os.lstat(f"{root}/.bin").st_mtime_ns if is_there(f"{root}/.bin") else written_ns + 1
         except OSError:
             continue  # it has gone between the two looks, and somebody is changing the folder
         if bins > written_ns:

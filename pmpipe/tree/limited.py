@@ -9,12 +9,12 @@ Source: npm's ``@npmcli/arborist``, ``lib/diff.js`` (``filterNodes``) and the en
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from pmpipe.errors import FilesystemError
 from pmpipe.npm.locks.flagged_entries import flagged_anew
 from pmpipe.npm.locks.hidden_lockfile import layout_of_lock, lockfile_of
 from pmpipe.npm.locks.lock_flags import is_extraneous, ways_to_entries
@@ -26,6 +26,7 @@ from pmpipe.project.folder_entries import folder_entries
 from pmpipe.project.project import read_hidden_lockfile, read_project
 from pmpipe.project.project_files import HIDDEN_LOCKFILE
 from pmpipe.project.workspace_folders import FindFolders
+from pmpipe.system.presence import is_there
 
 _Ways = dict[PackagePath, int]
 
@@ -63,7 +64,10 @@ def installed_graph(folder: str, whole: LockGraph, *, find: FindFolders | None =
 
 def _standing_lock(folder: str, lock: Lockfile) -> Lockfile | None:
     """A hidden lockfile of what stands where a lockfile has something."""
-    there = {path for path in lock.entries if is_installed(path) and os.path.lexists(f"{folder}/{path}")}
+    try:
+        there = {path for path in lock.entries if is_installed(path) and is_there(f"{folder}/{path}")}
+    except OSError as error:
+        raise FilesystemError(f"cannot read {error.filename}: {error.strerror}") from error
     if not there:
         return None
     there.update(link_target(lock.entries[path]) for path in tuple(there) if lock.entries[path].link)

@@ -33,6 +33,7 @@ import msgspec
 
 from pmpipe.errors import FilesystemError
 from pmpipe.project.project_files import HIDDEN_LOCKFILE
+from pmpipe.system.presence import is_folder, is_link, is_there
 from pmpipe.system.whole_file import PARTIAL, write_whole
 from stages.remove import remove_tree
 
@@ -124,7 +125,7 @@ class ModulesFolder(msgspec.Struct):
         Raises:
             OSError: the folder cannot be read.
         """
-        return self.fresh and os.path.isdir(self.path) and not _REST.issuperset(os.listdir(self.path))
+        return self.fresh and is_folder(self.path) and not _REST.issuperset(os.listdir(self.path))
 
     def begin(self, locations: Iterable[str]) -> None:
         """Make the folder ready to be filled.
@@ -136,13 +137,13 @@ class ModulesFolder(msgspec.Struct):
             OSError: the folder cannot be written.
             FilesystemError: it is no folder.
         """
-        if os.path.lexists(self.path) and not (os.path.isdir(self.path) or os.path.islink(self.path)):
+        if is_there(self.path) and not (is_folder(self.path) or is_link(self.path)):
             raise FilesystemError(f"{self.path} is no folder", hint="remove it, or rename it, and try again")
         # all before the change counts as begun: what `roll_back` does not know to have been there, it takes for new
         self._before = self.journal()
-        if self.fresh and os.path.islink(self.path):
+        if self.fresh and is_link(self.path):
             self.link = os.readlink(self.path)
-        self._existed = not self.link and os.path.isdir(self.path)
+        self._existed = not self.link and is_folder(self.path)
         self._began = True
         if self.fresh:
             self._begin_fresh()
@@ -161,7 +162,7 @@ class ModulesFolder(msgspec.Struct):
         self._write_journal(Journal(everything=True))
         if self._existed:
             former = [name for name in os.listdir(self.path) if name not in _OURS]
-            if os.path.islink(f"{self.path}/{_OLD}"):
+            if is_link(f"{self.path}/{_OLD}"):
                 # it has come with the project: nothing is to go wherever it leads
                 self._clear(_OLD)
             self._old = self._free_old()
@@ -178,7 +179,7 @@ class ModulesFolder(msgspec.Struct):
 
     def _free_old(self) -> str:
         """A free place for the former entries, beside those of killed runs, some of which may be gone already."""
-        return next(path for number in count() if not os.path.lexists(path := f"{self.path}/{_OLD}/{number}"))
+        return next(path for number in count() if not is_there(path := f"{self.path}/{_OLD}/{number}"))
 
     def mark(self, locations: Iterable[str]) -> None:
         """Have the next run place packages anew, unless `unmark` follows: their files are about to change in place.
@@ -213,7 +214,7 @@ class ModulesFolder(msgspec.Struct):
         for exchange in exchanges:
             self.set_aside(exchange.destination)
             # what was left out as an optional package has not been built
-            if exchange.staged and os.path.lexists(exchange.staged):
+            if exchange.staged and is_there(exchange.staged):
                 os.makedirs(os.path.dirname(exchange.destination), exist_ok=True)
                 os.rename(exchange.staged, exchange.destination)
 
@@ -225,7 +226,7 @@ class ModulesFolder(msgspec.Struct):
         if self.fresh:
             return
         self._note_parents(path)
-        if not os.path.lexists(path):
+        if not is_there(path):
             self._done.append(_Step(path))
             return
         self._move_to_trash(path)
@@ -241,7 +242,7 @@ class ModulesFolder(msgspec.Struct):
         try:
             _move(path, trash)
         except OSError as error:
-            if error.errno != errno.EXDEV or os.path.islink(path) or not os.path.isdir(path):
+            if error.errno != errno.EXDEV or is_link(path) or not is_folder(path):
                 raise
         else:
             return True
@@ -261,7 +262,7 @@ class ModulesFolder(msgspec.Struct):
         if self.fresh:
             return
         self._note_parents(path)
-        if not os.path.islink(path):
+        if not is_link(path):
             self.set_aside(path)
             return
         trash = f"{self.path}/{_TRASH}/{len(self._done)}"
@@ -273,8 +274,8 @@ class ModulesFolder(msgspec.Struct):
         parent = self.path
         for name in os.path.relpath(os.path.dirname(path), self.path).split("/"):
             parent = os.path.normpath(f"{parent}/{name}")
-            if os.path.islink(parent) or not os.path.isdir(parent):
-                if os.path.lexists(parent):
+            if is_link(parent) or not is_folder(parent):
+                if is_there(parent):
                     self._move_to_trash(parent)
                 else:
                     self._done.append(_Step(parent))
@@ -283,7 +284,7 @@ class ModulesFolder(msgspec.Struct):
         for step in reversed(self._done):
             if not step.trash:
                 remove_tree(step.path)
-            elif os.path.lexists(step.trash):
+            elif is_there(step.trash):
                 remove_tree(step.path)
                 _move(step.trash, step.path)
         self._done.clear()
@@ -321,11 +322,11 @@ class ModulesFolder(msgspec.Struct):
             for name in os.listdir(self.path):
                 if name not in _OURS and name not in self._mounted:
                     _discard(f"{self.path}/{name}", staging)
-        if self._old and os.path.isdir(self._old):
+        if self._old and is_folder(self._old):
             for name in os.listdir(self._old):
                 _move(f"{self._old}/{name}", f"{self.path}/{name}")
             os.rmdir(self._old)
-        if os.path.isdir(f"{self.path}/{_OLD}") and not os.listdir(f"{self.path}/{_OLD}"):
+        if is_folder(f"{self.path}/{_OLD}") and not os.listdir(f"{self.path}/{_OLD}"):
             os.rmdir(f"{self.path}/{_OLD}")
 
     def finish(self) -> None:
@@ -349,7 +350,7 @@ class ModulesFolder(msgspec.Struct):
     def _clear(self, *names: str) -> None:
         for name in names:
             # on a read-only filesystem even the removal of what is not there fails
-            if os.path.lexists(f"{self.path}/{name}"):
+            if is_there(f"{self.path}/{name}"):
                 remove_tree(f"{self.path}/{name}")
 
     def _write_journal(self, journal: Journal) -> None:

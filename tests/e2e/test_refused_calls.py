@@ -16,9 +16,10 @@ from support.project import Project
 from support.registry import PackageRegistry
 from support.snapshot import Snapshot, snapshot
 
-#: audit events of Python, and ``create`` (see `support.faulty`)
+#: audit events of Python, ``create`` and ``lstat`` (see `support.faulty`)
 CALLS = (
     "create",
+    "lstat",
     "os.rename",
     "os.mkdir",
     "os.remove",

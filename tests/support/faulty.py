@@ -5,8 +5,8 @@ before the program starts holds in them as well.
 
 Points, besides ``start`` (the stage's process has just begun) and ``put`` (it has taken a place in the channel of
 results, and has not sent anything): the audit events of Python, ``os.link`` for instance, counted in that process from
-its start; ``create`` for the opening of a file that is to be written; ``body`` for bytes of a tarball that arrive; and
-``answer`` for an answer that the resolver is fed.
+its start; ``create`` for the opening of a file that is to be written; ``lstat`` for a look at what stands at a path in
+node_modules; ``body`` for bytes of a tarball that arrive; and ``answer`` for an answer that the resolver is fed.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ def _patch(injector: _Injector) -> None:
     from stages.fetching.arena_sink import ArenaSink
 
     begin, put, write, feed = Workers.__init__, Channel.put, ArenaSink.write, ResolveWorker._feed
+    lstat = os.lstat
 
     def begin_with_fault(self: Workers, stages: Sequence[Stage]) -> None:
         for stage in stages:
@@ -135,6 +136,12 @@ def _patch(injector: _Injector) -> None:
         feed(self, *arguments)
         injector.reach("answer")
 
+    def lstat_with_fault(path: Any, **options: Any) -> os.stat_result:
+        if "/node_modules/" in os.fsdecode(path):
+            injector.reach("lstat")
+        return lstat(path, **options)
+
+    os.lstat = lstat_with_fault  # type: ignore[assignment]
     ResolveWorker._feed = feed_with_fault  # type: ignore[method-assign]
     Workers.__init__ = begin_with_fault  # type: ignore[method-assign]
     Channel.put = put_with_fault  # type: ignore[method-assign]
