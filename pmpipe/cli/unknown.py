@@ -25,8 +25,9 @@ _AND_TEST = {
     **dict.fromkeys(("install-ci-test", "clean-install-test", "cit", "sit"), "ci"),
 }
 
-#: Commands of pnpm, yarn and bun, and npm's other program: what is said of them.
+#: What is said of npm's cache, of its other program, and of commands of pnpm, yarn and bun.
 _COMMANDS_OF_OTHERS = {
+    "cache": "the store takes its place: `pmpipe store prune` removes what no project is linked to",
     **dict.fromkeys(("npx", "dlx", "bunx"), "`npx` works with what pmpipe has installed"),
     "approve-builds": "`pmpipe install-scripts approve` does that",
     "ignored-builds": "`pmpipe install-scripts ls` does that",

@@ -210,6 +210,7 @@ def test_what_is_not_known_is_wrong_usage_and_says_where_help_is(words: list[str
         (["install", "--backend=copyfile"], "use --clone-method in place of --backend"),
         (["dlx"], "`npx` works"),
         (["approve-builds"], "`pmpipe install-scripts approve`"),
+        (["cache", "clean", "--force"], "`pmpipe store prune`"),
         (["zzz"], "`pmpipe --help` lists"),
     ],
     ids=str,
