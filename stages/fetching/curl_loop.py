@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import msgspec
 import pycurl
+import uvloop
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -48,6 +50,17 @@ STREAMS_A_CONNECTION = 16
 
 #: Called in an ``except`` block with what no code expected; does not return.
 CrashHandler = Callable[[], None]
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """The loop for libcurl.
+
+    Raises:
+        OSError: there is no descriptor for it. libuv itself ends the process where it gets none for its pipe.
+    """
+    for end in os.pipe():
+        os.close(end)
+    return uvloop.new_event_loop()
 
 
 class Finished(msgspec.Struct, frozen=True):

@@ -24,7 +24,6 @@ from mmap import mmap
 from typing import Any, NoReturn
 
 import msgspec
-import uvloop
 
 from stages.channel import Channel, ChannelEnded
 from stages.fetch import FetchSettings, crash_for_good
@@ -32,7 +31,7 @@ from stages.fetching.arena_sink import ArenaSink
 from stages.fetching.brake import Brake
 from stages.fetching.ca_bundle import find_ca_bundle
 from stages.fetching.client_certificates import ClientCertificates, ClientPem
-from stages.fetching.curl_loop import CurlLoop, Finished
+from stages.fetching.curl_loop import CurlLoop, Finished, new_event_loop
 from stages.fetching.descriptors import possible_connections
 from stages.fetching.fetch_results import document_headers, document_result, not_requested, withdrawn
 from stages.fetching.held_space import HeldSpace
@@ -101,7 +100,7 @@ class FetchWorker:
         self._connections = possible_connections(
             min(settings.maximum_connections + settings.document_connections, settings.total_connections)
         )
-        self._loop = uvloop.new_event_loop()
+        self._loop = new_event_loop()
         self._shared = SharedConnections(offered=settings.http2)
         self._curl = CurlLoop(self._loop, self._connections + 8, self._on_finished, self._crash)
         #: the channel of jobs has ended: nothing is started or sent any more

@@ -3,6 +3,8 @@
 import asyncio
 import select
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +41,29 @@ def test_an_exception_of_a_callback_reaches_the_crash_handler():
     with pytest.raises(CrashedError):
         safe(0)
     assert isinstance(reports[0], ZeroDivisionError)
+
+
+def test_a_loop_that_gets_no_pipe_is_an_error_and_not_the_end_of_the_process():
+    # room for one descriptor more: the loop's epoll set, but not its pipe
+    program = """
+import os, resource
+from stages.fetching.curl_loop import new_event_loop
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+opened = []
+try:
+    while True:
+        opened.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    os.close(opened.pop())
+try:
+    new_event_loop()
+except OSError as error:
+    print(error.strerror)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (0, "Too many open files\n")
 
 
 def test_a_shortage_of_descriptors_is_one_and_no_bug():
