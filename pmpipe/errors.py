@@ -11,6 +11,7 @@ see that by the signal itself, see `pmpipe.system.ending`); a script's own statu
 
 from __future__ import annotations
 
+import errno
 from itertools import pairwise
 
 # the program begins with this module, and is light until signals are seen to
@@ -171,6 +172,10 @@ class FilesystemError(PmpipeError):
     code = "PM_FILESYSTEM"
 
 
+#: What the system says where it has no memory or no descriptor left.
+SHORTAGES = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+
+
 class HostError(PmpipeError):
     """The system refuses a process, memory or a descriptor that a run needs."""
 
@@ -183,6 +188,21 @@ class HostError(PmpipeError):
             f"the system refuses what a run needs: {error.strerror or error}",
             hint="check the limits on processes, open files and memory (ulimit -a)",
         )
+
+    @classmethod
+    def shortage(cls, error: BaseException) -> HostError | None:
+        """By an error that no code expected: it, or one that led to it, may say what the host lacks; None if not."""
+        cause: BaseException | None = error
+        while cause is not None:
+            lacks_memory = isinstance(cause, MemoryError)
+            if lacks_memory or (isinstance(cause, OSError) and cause.errno in SHORTAGES):
+                return cls(
+                    "there is not enough memory" if lacks_memory else f"the system refuses what a run needs: {cause}",
+                    hint="check the limits on memory and open files (ulimit -a), and those of a container; "
+                    "if something was begun and is not put back, the next run finishes it",
+                )
+            cause = cause.__cause__ or cause.__context__
+        return None
 
 
 class ScriptError(PmpipeError):

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from pmpipe.cli.options import CommandLine, parse
-from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, PmpipeError, SignalError
+from pmpipe.errors import EXIT_CRASH, EXIT_FAILURE, HostError, PmpipeError, SignalError
 from pmpipe.system.ending import end
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Command = Callable[[CommandLine, Mapping[str, str]], int]
 
 _BUG = "this is a bug of pmpipe: please report it with the lines above"
+
+#: Told where there is not even memory for the words of an error.
+_NO_MEMORY = b"error[PM_HOST]: there is not enough memory\nhint: check the limits on memory (ulimit -a)\n"
 
 
 def entry() -> None:
@@ -37,6 +40,10 @@ def entry() -> None:
         sys.stdout.flush()
         with contextlib.suppress(OSError):
             sys.stderr.flush()
+    except MemoryError:
+        status = EXIT_FAILURE
+        with contextlib.suppress(OSError):
+            os.write(2, _NO_MEMORY)
     except BrokenPipeError:
         # whoever read our output has gone; the work itself is done or has been put back
         status = max(status, _give_up_output())
@@ -98,7 +105,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         BrokenPipeError: nobody reads our output any more.
         OutputError: standard output cannot be written.
     """
-    from pmpipe.cli.output import OutputError, tell_error
+    from pmpipe.cli.output import OutputError
     from pmpipe.system.interrupts import CancelledError, cancel_on_signals
 
     try:
@@ -108,12 +115,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except SystemExit:
         return 0  # the help or the version was asked for, and has been printed
     except PmpipeError as error:
-        from pmpipe.npm.texts.text import for_reader
-
-        # whatever texts of a lockfile or registry are in it, none may steer the terminal or tell a secret
-        tell_error("\n".join(map(for_reader, str(error).split("\n"))))
-        _answer(error, arguments, environ)
-        return error.status
+        return _tell_failure(error, arguments, environ)
     except CancelledError as cancelled:
         return _end_cancelled(cancelled, arguments, environ)
     except (BrokenPipeError, OutputError):
@@ -122,10 +124,23 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         # a signal while a class is made: Python 3.11 and before raises a RuntimeError of its own from it
         if isinstance(error.__cause__, CancelledError):
             return _end_cancelled(error.__cause__, arguments, environ)
+        if (shortage := HostError.shortage(error)) is not None:
+            return _tell_failure(shortage, arguments, environ)
         _tell_bug(error)
         with contextlib.suppress(OSError):
             _answer(PmpipeError(f"{type(error).__name__}: {error}", hint=_BUG), arguments, environ)
         return EXIT_CRASH
+
+
+def _tell_failure(error: PmpipeError, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Say what has failed, and what to do; the exit status."""
+    from pmpipe.cli.output import tell_error
+    from pmpipe.npm.texts.text import for_reader
+
+    # whatever texts of a lockfile or registry are in it, none may steer the terminal or tell a secret
+    tell_error("\n".join(map(for_reader, str(error).split("\n"))))
+    _answer(error, arguments, environ)
+    return error.status
 
 
 def _end_cancelled(cancelled: CancelledError, arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from pmpipe import errors
 from pmpipe.alike import IN_FULL, alike_details, alike_what
-from pmpipe.errors import HostError, PmpipeError, ProblemsError, ScriptError, WorkerCrashError
+from pmpipe.errors import SHORTAGES, HostError, PmpipeError, ProblemsError, ScriptError, WorkerCrashError
 from pmpipe.npm.texts.text import plural, printable
 from pmpipe.orders import Failure
 from pmpipe.supervisor import CrashReport
@@ -25,7 +24,7 @@ _CRASH_HINT = "if the machine was not out of memory, this is a bug of pmpipe: pl
 _UNLOADABLE_HINT = "install the library that is missing, or the Python package anew that was built with another one"
 
 #: How the last line of a worker's traceback begins where the system has refused it memory or a descriptor.
-_SHORTAGES = ("MemoryError", *(f"OSError: [Errno {number}]" for number in (errno.ENOMEM, errno.EMFILE, errno.ENFILE)))
+_SHORTAGES = ("MemoryError", *(f"OSError: [Errno {number}]" for number in SHORTAGES))
 _SHORTAGE_HINT = (
     "nothing was changed; check the limits on memory, processes and open files (ulimit -a), and those of a container; "
     "if none of them is low, this is a bug of pmpipe: please report it"
