@@ -110,7 +110,8 @@ class GlobalFolder(msgspec.Struct):
         Raises:
             FilesystemError: the prefix cannot be written, be it that the next run has to take back what was done.
         """
-        self._journal = self._read_journal()
+        with _refusals():
+            self._journal = self._read_journal()
         try:
             self._begin()
             yield

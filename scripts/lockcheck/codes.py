@@ -9,6 +9,8 @@ CODES = {
     "PM_OVERRIDE": "EOVERRIDE",
     "PM_REGISTRY": "E404",
     "PM_LOCKFILE": "EMISSINGTARGET",
+    # the status of git itself
+    "PM_GIT": "128",
 }
 
 

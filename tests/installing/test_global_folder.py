@@ -150,6 +150,15 @@ def test_a_damaged_journal_is_named_and_nothing_is_removed(prefix: Path, content
         assert (prefix / "lib/node_modules/a/index.js").read_text() == "old"
 
 
+def test_a_journal_that_cannot_be_read_is_told_and_nothing_is_changed(prefix: Path) -> None:
+    install(prefix, "a", "old")
+    (prefix / "lib/.pmpipe-global/journal").mkdir(parents=True)
+    before = snapshot(prefix)
+    with pytest.raises(FilesystemError, match="journal: Is a directory"), installing(prefix, "a", "new"):
+        pass
+    assert snapshot(prefix) == before
+
+
 def test_a_power_cut_does_not_damage_the_journal(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     fsync, rename = os.fsync, os.rename
