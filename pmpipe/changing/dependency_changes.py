@@ -47,20 +47,27 @@ class _Entry(msgspec.Struct, frozen=True, rename="camel", gc=False):
         return {name: kind for kind, names in zip(_KINDS, fields, strict=True) for name in names}
 
 
+_entry = msgspec.json.Decoder(_Entry)
+_NOTHING = msgspec.Raw(b"{}")
+
+
 class _Lock(msgspec.Struct, frozen=True):
-    packages: dict[str, _Entry]
+    """Of thousands of entries a few are looked at: those are decoded."""
+
+    packages: dict[str, msgspec.Raw]
     has_versions: bool = True
 
     def kinds(self, folder: str) -> dict[str, str]:
         """What a folder's package.json asks for."""
-        return self.packages.get(folder, _Entry()).kinds()
+        return _entry.decode(self.packages.get(folder, _NOTHING)).kinds()
 
     def version(self, folder: str, name: str) -> str:
         """What is found in a folder by a name; of what has no version, where it lies; empty if there is nothing."""
         for place in _upwards(folder):
-            entry = self.packages.get(f"{place}node_modules/{name}")
-            if entry is not None:
-                there = self.packages.get(entry.resolved, entry) if entry.link else entry
+            text = self.packages.get(f"{place}node_modules/{name}")
+            if text is not None:
+                entry = _entry.decode(text)
+                there = _entry.decode(self.packages.get(entry.resolved, text)) if entry.link else entry
                 return there.version or without_credentials(entry.resolved)
         return ""
 
@@ -81,16 +88,17 @@ def dependency_changes(
     try:
         was = msgspec.json.decode(before, type=_Lock) if before else _of_manifests(manifests)
         now = msgspec.json.decode(after, type=_Lock)
+        # of a folder that is new, or gone, nobody has asked what it brings or takes along
+        folders = sorted(path for path in was.packages.keys() & now.packages.keys() if not is_installed(path))
+        return [change for folder in folders for change in _of_folder(folder, was, now)]
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         return []
-    # of a folder that is new, or gone, nobody has asked what it brings or takes along
-    folders = sorted(path for path in was.packages if path in now.packages and not is_installed(path))
-    return [change for folder in folders for change in _of_folder(folder, was, now)]
 
 
 def _of_manifests(manifests: Mapping[str, Mapping[str, Any]]) -> _Lock:
     """What would be locked, as far as package.json files say it."""
-    return _Lock(msgspec.convert(manifests, dict[str, _Entry]), has_versions=False)
+    packages = {folder: msgspec.Raw(msgspec.json.encode(manifest)) for folder, manifest in manifests.items()}
+    return _Lock(packages, has_versions=False)
 
 
 def _of_folder(folder: str, was: _Lock, now: _Lock) -> Iterator[DependencyChange]:

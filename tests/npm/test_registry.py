@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import subprocess
+import sys
 import threading
 from base64 import b64encode
 
@@ -109,6 +111,17 @@ def test_registry_host_is_replaced_as_configured(replace, resolved, path):
     registries = Registries(configured="http://127.0.0.1:4873/npm", replace_host=replace)
     expected = resolved if path is None else f"http://127.0.0.1:4873{path}"
     assert registries.tarball_location(resolved) == expected
+
+
+def test_a_tarball_at_the_registry_is_there_whichever_the_public_one_is():
+    program = """
+import sys
+from pmpipe.npm.packages.registry import Registries
+print(Registries(configured="https://registry.example/npm").tarball_location("https://registry.example/npm/a.tgz"))
+print("packageurl" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["https://registry.example/npm/a.tgz", "False"]
 
 
 def test_public_host_stands_for_the_configured_registry_by_default():

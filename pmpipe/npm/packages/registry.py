@@ -19,6 +19,9 @@ _parse_registry = functools.lru_cache(maxsize=64)(parse_url)
 #: Absolute http or https URL that ends with a slash.
 RegistryUrl = NewType("RegistryUrl", str)
 
+#: What ``replace-registry-host`` has for the public registry's host.
+_PUBLIC = ("", "npmjs")
+
 
 class ScopeRegistry(msgspec.Struct, frozen=True):
     """The value of ``@scope:registry`` as written, and where it was written, for messages.
@@ -116,7 +119,7 @@ class Registries(msgspec.Struct, frozen=True):
         Source: ``replace-registry-host`` in arborist's reify, and again in pacote's remote fetcher.
         """
         url = parse_tarball_url(resolved)
-        if self.replace_host == "never":
+        if self.replace_host == "never" or self._is_at_home(url):
             return url.href
         prefix = _host_and_path(self.replace_host)
         if prefix.host not in ("always", url.host):
@@ -137,6 +140,17 @@ class Registries(msgspec.Struct, frozen=True):
             # then pacote replaces the host once more, and keeps nothing but the path
             moved = msgspec.structs.replace(moved, userinfo=registry.userinfo, suffix="")
         return moved.href
+
+    def _is_at_home(self, url: Url) -> bool:
+        """Whether it is there already where it would be moved to; so nobody need ask which the public registry is."""
+        if self.replace_host not in _PUBLIC or url.userinfo or url.suffix or not url.path:
+            return False
+        registry = _parse_registry(self.default)
+        return (
+            url.origin == registry.origin
+            and not registry.userinfo
+            and _is_below(url.path, registry.path.removesuffix("/"))
+        )
 
     def credential_for(self, url: str, name: str = "") -> Credential:
         """What to present to a URL: what is configured for it, else what its registry at the same origin has.
@@ -182,7 +196,7 @@ class _ReplaceHost(msgspec.Struct, frozen=True):
 
 @functools.lru_cache(maxsize=8)
 def _host_and_path(replace_host: str) -> _ReplaceHost:
-    if replace_host in ("", "npmjs"):
+    if replace_host in _PUBLIC:
         return _ReplaceHost(parse_url(public_registry()).host, "")
     if "://" not in replace_host:
         return _ReplaceHost(replace_host, "")

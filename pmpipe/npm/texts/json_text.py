@@ -57,8 +57,9 @@ def without_bom(data: bytes) -> bytes:
 
 def without_half_pairs(data: bytes) -> bytes:
     r"""The text with ``\ufffd`` for half a surrogate pair, at which msgspec stops wherever it stands."""
-    if b"\\ud" not in data and b"\\uD" not in data:
-        return data  # nearly every text
+    # nearly every text has none; one byte is found twenty times as fast as three
+    if b"\\" not in data or (b"\\ud" not in data and b"\\uD" not in data):
+        return data
     return re.sub(_ESCAPE, lambda escape: escape[0] if escape[1] is None else _NO_CHARACTER, data)
 
 
