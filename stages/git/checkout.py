@@ -18,12 +18,13 @@ import errno
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
-from pmpipe.errors import GitError, StoreError
+from pmpipe.errors import GitError, PmpipeError, StoreError
 from pmpipe.npm.texts.text import printable
-from stages.entries.store_trouble import HINTS
+from stages.entries.store_trouble import HINTS, store_error
 from stages.fetch import FetchSettings, retry_wait_s
 from stages.git.command import GitCommand, GitFailedError, GitMissingError, git_environment
 from stages.git.prepare import prepare
@@ -117,6 +118,26 @@ async def fetch_git(job: FetchGit, settings: GitSettings) -> Fetched | Failed:
         repositories = [read_repository(text) for text in job.repositories]
     except RefusedError as error:
         return _failed(job, str(error), hint="the entry of package-lock.json is damaged or unsafe; git was not started")
+    try:
+        return await _from_any(job, repositories, settings)
+    except PmpipeError as error:
+        what, code, hint = error.what, error.code, error.hint
+    except OSError as error:
+        refused = store_error(str(error.filename or job.destination), error, "read or write")
+        what, code, hint = refused.what, refused.code, refused.hint
+    # what cannot be removed now goes with a later run
+    with suppress(OSError):
+        remove_tree(job.destination)
+    return Failed(job.job, code, f"{job.label}: {what}", hint=hint)
+
+
+async def _from_any(job: FetchGit, repositories: Sequence[Repository], settings: GitSettings) -> Fetched | Failed:
+    """What the first repository that works gives.
+
+    Raises:
+        PmpipeError: something in the checkout cannot be used.
+        OSError: the system refuses something there.
+    """
     problems: list[str] = []
     for repository in repositories:
         outcome = await _try_repository(job, repository, settings)

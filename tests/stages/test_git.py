@@ -16,7 +16,7 @@ from fetch_process import FetchProcess, impatient, texts_of
 from support.git import git
 from support.registry import PackageRegistry
 
-from pmpipe.errors import GitError
+from pmpipe.errors import GitError, StoreError
 from stages.fetch import FetchSettings
 from stages.git.checkout import GitSettings, fetch_git
 from stages.git.command import GitCommand, git_environment
@@ -197,6 +197,21 @@ def test_git_may_be_another_program(tmp_path, repository):
     fetched = asyncio.run(fetch_git(job_for(tmp_path, f"file://{repository}", commit=wanted), settings))
     assert isinstance(fetched, Fetched)
     assert (tmp_path / "my git was used").exists()
+
+
+def test_a_checkout_that_cannot_be_read_is_the_store_s_trouble(tmp_path, repository):
+    program = tmp_path / "git"
+    # where the packs are to be counted, there is no folder
+    spoil = 'while [ "$1" != -C ]; do shift; done; rm -rf "$2/.git/objects/pack"; touch "$2/.git/objects/pack"'
+    program.write_text(f'#!/bin/sh\n{shutil.which("git")} "$@" || exit\ncase " $* " in *" fetch "*) {spoil};; esac\n')
+    program.chmod(0o755)
+    settings = GitSettings.of(impatient(git=str(program)))
+    job = job_for(tmp_path, f"file://{repository}", commit=git(repository, "rev-parse", "HEAD"))
+    failed = asyncio.run(fetch_git(job, settings))
+    assert isinstance(failed, Failed)
+    assert failed.code == StoreError.code, failed
+    assert failed.what == f"p@1.0.0: cannot read or write {job.destination}/.git/objects/pack: Not a directory"
+    assert not os.path.lexists(job.destination)
 
 
 # -- what git never gets to see -----------------------------------------------------------------------------------
