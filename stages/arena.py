@@ -12,10 +12,14 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import resource
 from bisect import bisect_left
 
-#: Addresses reserved; more than any single tarball that the limits admit.
+#: Addresses reserved where nothing limits them; more than any single tarball that the limits admit.
 ARENA_BYTES = 4 << 30
+
+#: In less there might be no gap for a large tarball beside all else that may lie there at a time.
+_LEAST_ARENA_BYTES = 512 << 20
 
 #: Freed space below this stays resident for the next tarball.
 _KEEP_BYTES = 8 << 20
@@ -47,30 +51,39 @@ class Arena(mmap.mmap):
             os.close(self.file)
 
 
+def arena_bytes() -> int:
+    """How many addresses to reserve: of those that a process may have (``ulimit -v``) half, for all else needs some."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return ARENA_BYTES
+    return max(_LEAST_ARENA_BYTES, min(ARENA_BYTES, limit // 2 // _PAGE * _PAGE))
+
+
 def create_arena() -> mmap.mmap:
-    """A shared mapping of `ARENA_BYTES` that forked children inherit.
+    """A shared mapping of `arena_bytes` that forked children inherit.
 
     Raises:
         OSError: the system refuses to reserve so many addresses (``ulimit -v``, overcommit switched off).
     """
+    size = arena_bytes()
     try:
         file = os.memfd_create("pmpipe-arena")
     except OSError:
-        return _anonymous()
+        return _anonymous(size)
     try:
-        os.ftruncate(file, ARENA_BYTES)
-        arena = Arena(file, ARENA_BYTES, flags=mmap.MAP_SHARED)
+        os.ftruncate(file, size)
+        arena = Arena(file, size, flags=mmap.MAP_SHARED)
     except OSError:
         # a limit on the size of files (``ulimit -f``) counts here, too
         os.close(file)
-        return _anonymous()
+        return _anonymous(size)
     arena.file = file
     return arena
 
 
-def _anonymous() -> mmap.mmap:
+def _anonymous(size: int) -> mmap.mmap:
     flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
-    return mmap.mmap(-1, ARENA_BYTES, flags=flags)
+    return mmap.mmap(-1, size, flags=flags)
 
 
 def write_into(arena: mmap.mmap, position: int, data: bytes | memoryview) -> None:
@@ -125,7 +138,7 @@ def unmap_here(arena: mmap.mmap, offset: int, length: int) -> None:
 
 
 class ArenaFullError(Exception):
-    """No gap is large enough; with the byte budget of fetch this cannot happen below `ARENA_BYTES`."""
+    """No gap is large enough; with the byte budgets of fetch this cannot happen in an arena of `arena_bytes`."""
 
 
 class ArenaAllocator:

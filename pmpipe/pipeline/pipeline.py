@@ -133,14 +133,14 @@ def stages_for(sizes: Sizes, fetch_settings: FetchSettings, resolve_inputs: Call
     Raises:
         HostError: there is no memory for the arena.
     """
-    from stages.arena import ARENA_BYTES, create_arena
+    from stages.arena import arena_bytes, create_arena
 
     try:
         arena = create_arena()
     except OSError as error:
         raise HostError(
             f"the system refuses the memory that processes share: {error.strerror or error}",
-            hint=f"check the limit on address space (ulimit -v): {ARENA_BYTES >> 30} GiB are reserved, few are used",
+            hint=f"check the limit on address space (ulimit -v): {arena_bytes() >> 20} MiB are reserved, few are used",
         ) from error
 
     def fetch(jobs: Channel, results: Channel, board: JobBoard) -> None:

@@ -22,6 +22,7 @@ from pmpipe.resolving.machine import ResolveRun
 from pmpipe.resolving.packument_requests import PackumentRequests
 from pmpipe.resolving.warming import Warming
 from pmpipe.tasks import Settings
+from stages.arena import arena_bytes
 from stages.document_cache import FOLDER_NAME
 from stages.messages import WantDocument
 
@@ -54,7 +55,8 @@ def make_run(store: Store, sizes: Sizes, *, offline: bool, goes_on: bool) -> Res
         offline=offline,
         run=run_name(),
     )
-    slots = ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes)
+    # a quarter of the arena, so that there is room for all that comes and goes
+    slots = ResolveSlots(sizes.documents, sizes.tarballs, sizes.kept_bytes, arena_bytes() // 4)
     warming = Warming(store.folder, store.has)
     flight = InFlight(settings, slots)
     return ResolveRun(warming, flight, keeps_documents=store.writable, goes_on=goes_on, is_ready=False)

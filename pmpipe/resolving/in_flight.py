@@ -20,9 +20,6 @@ from pmpipe.resolving.tasks import (
 from pmpipe.tasks import ANY_SIZE, Settings
 from stages.messages import JobId, SharedBytes, WantCommit, WantDocument
 
-#: The arena has room for four times as many.
-_STAYING_BYTES = 1 << 30
-
 #: Of the first write to the cache.
 _FIRST_KEEP = 1 << 32
 
@@ -40,7 +37,7 @@ class ResolveSlots(msgspec.Struct, frozen=True):
     documents: int
     tarballs: int
     kept_bytes: int
-    staying_bytes: int = _STAYING_BYTES
+    staying_bytes: int
 
 
 class InFlight(msgspec.Struct):

@@ -96,7 +96,8 @@ class ArenaSink:
         self._arena = arena
         self._allocator = allocator
         self._budget = budget
-        self._maximum_bytes = min(maximum_bytes, len(arena))
+        # the other half is for what lies beside it
+        self._maximum_bytes = min(maximum_bytes, len(arena) // 2)
         self._reset()
 
     def _reset(self) -> None:

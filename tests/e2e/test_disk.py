@@ -352,6 +352,15 @@ def test_few_descriptors_are_enough_or_are_named(project: Project, descriptors: 
 
 
 @pytest.mark.parametrize("command", ["ci", "install"])
+def test_a_limit_on_the_addresses_of_a_process_is_kept(project: Project, command: str) -> None:
+    # a fourth of what the arena takes where there is no limit
+    project.prefix = ("sh", "-c", 'ulimit -v 1048576; exec "$@"', "sh")
+    project.want(PACKAGES)
+    project.succeeds(command)
+    project.assert_installed()
+
+
+@pytest.mark.parametrize("command", ["ci", "install"])
 # the first one only saves memory
 @pytest.mark.parametrize("number", [2, 4])
 def test_a_system_that_starts_no_further_process_is_named(project: Project, command: str, number: int) -> None:

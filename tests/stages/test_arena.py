@@ -15,7 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.arena import ARENA_BYTES, Arena, ArenaAllocator, ArenaFullError, copy_to, create_arena, write_into
+from stages.arena import (
+    ARENA_BYTES,
+    Arena,
+    ArenaAllocator,
+    ArenaFullError,
+    arena_bytes,
+    copy_to,
+    create_arena,
+    write_into,
+)
 
 PAGE = mmap.PAGESIZE
 
@@ -97,6 +106,26 @@ def test_what_is_written_by_its_descriptor_is_in_the_mapping() -> None:
     assert isinstance(arena, Arena)
     write_into(arena, 3 * PAGE - 2, b"across pages")
     assert arena[3 * PAGE - 2 : 3 * PAGE + 10] == b"across pages"
+    arena.close()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        (resource.RLIM_INFINITY, ARENA_BYTES),
+        (64 << 30, ARENA_BYTES),
+        (4 << 30, 2 << 30),
+        ((2 << 30) + PAGE + 1, 1 << 30),
+        (256 << 20, 512 << 20),
+    ],
+)
+def test_of_few_addresses_half_are_left_for_all_else(
+    addresses: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (addresses, resource.RLIM_INFINITY))
+    assert arena_bytes() == expected
+    arena = create_arena()
+    assert len(arena) == expected
     arena.close()
 
 
