@@ -15,7 +15,7 @@ import os
 import resource
 from bisect import bisect_left
 
-#: Addresses reserved where nothing limits them; more than any single tarball that the limits admit.
+#: Addresses reserved where nothing limits them. A single body may take half of them, far more than any has.
 ARENA_BYTES = 4 << 30
 
 #: In less there might be no gap for a large tarball beside all else that may lie there at a time.

@@ -250,7 +250,10 @@ def node_version(environ: Mapping[str, str]) -> str | None:
     program = find_program("node", environ)
     if program is None:
         return None
-    status = os.stat(program)
+    try:
+        status = os.stat(program)
+    except OSError:
+        return None
     return _version_of(program, (status.st_ino, status.st_mtime_ns), frozenset(environ.items()))
 
 
