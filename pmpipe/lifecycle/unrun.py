@@ -11,6 +11,7 @@ import os
 import msgspec
 
 from pmpipe.npm.locks.package_path import PackagePath
+from pmpipe.system.whole_file import write_by_way_of
 from pmpipe.tree.memory import read_sealed, sealed
 from pmpipe.tree.standing import project_file
 from pmpipe.tree.wanted import WantedPackage
@@ -75,9 +76,7 @@ def write_waiting(store: str, project: str, waiting: Waiting) -> None:
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
     partial = f"{store}/staging/scripts-{os.getpid()}-{os.urandom(6).hex()}"
-    with open(partial, "wb") as file:
-        file.write(sealed(msgspec.msgpack.encode(waiting, order="deterministic")))
-    os.rename(partial, path)
+    write_by_way_of(partial, path, sealed(msgspec.msgpack.encode(waiting, order="deterministic")))
 
 
 def _path(store: str, project: str) -> str:

@@ -55,6 +55,20 @@ def write_new(path: str, content: bytes) -> None:
         raise
 
 
+def write_by_way_of(partial: str, path: str, content: bytes) -> None:
+    """Write a file that nobody else knows of, and rename it; if that is refused, nothing of it is left either.
+
+    Raises:
+        OSError: it cannot be written, or not take its place.
+    """
+    write_new(partial, content)
+    try:
+        os.rename(partial, path)
+    except OSError:
+        os.unlink(partial)
+        raise
+
+
 @contextmanager
 def naming(path: str) -> Iterator[None]:
     """Have every OSError say which file it is about: those of reading and writing know a descriptor only."""

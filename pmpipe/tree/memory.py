@@ -18,7 +18,7 @@ import msgspec
 
 from pmpipe import __version__
 from pmpipe.project.project_files import NO_CONTENTS, Contents, read_file
-from pmpipe.system.whole_file import write_new
+from pmpipe.system.whole_file import write_by_way_of
 from pmpipe.tree.wanted import WantedTree
 
 if TYPE_CHECKING:
@@ -174,8 +174,7 @@ def write_sealed(store: str, name: str, content: bytes, kept: int) -> None:
     os.makedirs(folder, exist_ok=True)
     # not by the process id alone: containers that share a store may count alike
     partial = f"{store}/staging/{os.path.basename(folder)}-{os.getpid()}-{os.urandom(6).hex()}"
-    write_new(partial, sealed(content))
-    os.rename(partial, path)
+    write_by_way_of(partial, path, sealed(content))
     _forget_oldest(folder, kept)
 
 

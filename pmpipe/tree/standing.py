@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pmpipe.project.project_files import HIDDEN_LOCKFILE
-from pmpipe.system.whole_file import write_new
+from pmpipe.system.whole_file import write_by_way_of
 from pmpipe.tree.memory import Inputs, read_sealed, sealed
 from pmpipe.tree.wanted import WantedTree
 
@@ -131,8 +131,7 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
     os.makedirs(f"{store}/{PROJECTS}", exist_ok=True)
     # not by the process id alone: containers that share a store may count alike
     partial = f"{store}/staging/project-{os.getpid()}-{os.urandom(6).hex()}"
-    write_new(partial, sealed(msgspec.msgpack.encode(record)))
-    os.rename(partial, project_file(store, project))
+    write_by_way_of(partial, project_file(store, project), sealed(msgspec.msgpack.encode(record)))
 
 
 def forget(store: str, project: str) -> None:
