@@ -658,5 +658,5 @@ def test_hundreds_of_failures_at_once_make_a_readable_report(project: Project) -
 
 def test_a_limit_on_address_space_is_told(project: Project) -> None:
     project.declare(LEAF, dependencies={"leaf": "1"})
-    project.prefix = ("prlimit", f"--as={1 << 30}")
+    project.prefix = ("prlimit", f"--as={384 << 20}")
     refused(project, "error[PM_HOST]", "hint: check the limit on address space")

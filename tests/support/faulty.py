@@ -27,6 +27,10 @@ _VARIABLE = "PMPIPE_TEST_FAULT"
 _STARTS = frozenset({"os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen", "os.exec", "os.system"})
 
 
+#: where modules are looked for
+_MODULES = tuple(filter(None, sys.path))
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What goes wrong.
@@ -96,9 +100,15 @@ class _Injector:
             if event in _STARTS:
                 raise OnPurposeError(f"{event} although nothing may be started")
             return
-        self.reach(event)
+        if not _is_for_modules(event, *arguments):
+            self.reach(event)
         if event == "open" and _creates(*arguments):
             self.reach("create")
+
+
+def _is_for_modules(event: str, *arguments: Any) -> bool:
+    """Whether Python looks for a module: it looks again where a folder has changed, which may be at any time."""
+    return event == "os.listdir" and str(arguments[0]).startswith(_MODULES)
 
 
 def _creates(path: Any, _mode: Any, flags: Any) -> bool:

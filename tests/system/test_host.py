@@ -224,14 +224,6 @@ def test_node_that_is_killed_is_asked_once_more(tmp_path):
     assert host.node_version(program(tmp_path / "crashing", "kill -9 $$")) is None
 
 
-def test_node_is_asked_once_until_it_is_another_one(tmp_path):
-    environ = program(tmp_path / "bin", f"echo v20.1.0; echo asked >> {tmp_path}/log")
-    assert [host.node_version(environ), host.node_version(environ)] == ["20.1.0", "20.1.0"]
-    assert (tmp_path / "log").read_text() == "asked\n"
-    (tmp_path / "bin/node").unlink()
-    assert host.node_version(program(tmp_path / "bin", "echo v22.0.0")) == "22.0.0"
-
-
 def test_no_node_has_no_version(tmp_path):
     assert host.node_version({"PATH": str(tmp_path)}) is None
 
