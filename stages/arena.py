@@ -138,7 +138,11 @@ def unmap_here(arena: mmap.mmap, offset: int, length: int) -> None:
 
 
 class ArenaFullError(Exception):
-    """No gap is large enough; with the byte budgets of fetch this cannot happen in an arena of `arena_bytes`."""
+    """No gap is large enough.
+
+    With the byte budgets of fetch this cannot happen in an arena of `ARENA_BYTES`; in the smallest one it takes a
+    tarball and a packument of more than a hundred megabytes each at a time.
+    """
 
 
 class ArenaAllocator:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from mmap import mmap
 
@@ -93,8 +94,6 @@ def run_jobs(handle: Handler, jobs: Channel, results: Channel, board: JobBoard) 
 
 def crash(board: JobBoard, results: Channel) -> None:
     """Send the current exception's traceback and end this process at once. Does not return."""
-    import traceback  # takes a worker's time to load only where there is something to tell
-
     # a message may hold what UTF-8 cannot, the name of a file for instance
     text = traceback.format_exc().encode("utf-8", "backslashreplace")[-MAXIMUM_DATAGRAM_BYTES // 4 :]
     try:

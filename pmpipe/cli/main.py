@@ -41,7 +41,7 @@ def entry() -> None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
     except MemoryError:
-        status = EXIT_FAILURE
+        status = max(status, EXIT_FAILURE)
         with contextlib.suppress(OSError):
             os.write(2, _NO_MEMORY)
     except BrokenPipeError:
