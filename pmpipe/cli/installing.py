@@ -206,16 +206,22 @@ class _Job(msgspec.Struct):
         return summary
 
     def _run_resolution(self, *, goes_on: bool, runs_code: bool) -> Resolved:
-        from pmpipe.resolving.beginning import make_run
+        from pmpipe.resolving.beginning import added_wants, make_run
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
         session, crew, extent = self.session, self.crew, self.extent
         crew.resolve_inputs = resolve_inputs(
             session, self.store, extent.order, extent.choice, goes_on=goes_on, runs_code=runs_code
         )
-        run = crew.resolve_run or make_run(self.store, crew.sizes, offline=session.config.offline, goes_on=goes_on)
+        config, run = session.config, crew.resolve_run
+        if run is None:
+            run = make_run(self.store, crew.sizes, offline=config.offline, goes_on=goes_on)
+            if extent.order is not None and not config.offline and config.source_policy is None:
+                run.foresee(added_wants(extent.order, config.registries, self.store))
         try:
-            resolved = resolve(run, self.store, crew.crew, self.progress.show_resolving)
+            resolved = resolve(
+                run, self.store, crew.crew, self.progress.show_resolving, lambda: crew.survey_early(session)
+            )
         except PmpipeError:
             # it may be why something could not be had
             self.output.warn(self._unheeded_registries())
@@ -322,6 +328,7 @@ class _Job(msgspec.Struct):
             watch=self.progress.show,
             write=write,
             ahead=self.crew.ahead,
+            surveyed=self.crew.surveyed,
             scripts=scripts,
             notes_built=config.bin_links or not config.ignore_scripts,
             never_built=never_built,

@@ -178,7 +178,7 @@ class Install(msgspec.Struct, dict=True):
         if not patched:
             return Installed()
         try:
-            installed = survey(self.wanted.project, patched, self.wanted.tree)
+            installed = survey(self.wanted.project, patched, self.wanted.tree, self.request.surveyed)
             # a linked folder that nothing is wanted in any more is not among those of the wanted tree
             self._change.include(installed.elsewhere)
         except OSError as error:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pmpipe.errors import FilesystemError
 from pmpipe.orders import StageName
 from pmpipe.pipeline.driving import Crew
 from pmpipe.pipeline.pipeline import install_settings, stages_for
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pmpipe.resolving.resolve_inputs import ResolveInputs
     from pmpipe.session import Session
     from pmpipe.store import Store
+    from pmpipe.tree.installed import EarlySurvey
     from pmpipe.tree.wanted import WantedPackage, WantedTree
 
 
@@ -39,6 +42,7 @@ class InstallCrew:
         resolve_inputs: what the resolve process is to do; to be set before it starts.
         resolve_run: a resolution of which the first documents are asked for already.
         ahead: what has been begun before there was a plan.
+        surveyed: what stands in node_modules, if that was looked at before there was a plan.
         came_damaged: SRI of tarballs that were fetched while resolving, and damaged.
     """
 
@@ -47,6 +51,7 @@ class InstallCrew:
         self.resolve_inputs: ResolveInputs | None = None
         self.resolve_run: ResolveRun | None = None
         self.ahead: Ahead | None = None
+        self.surveyed: EarlySurvey | None = None
         self.came_damaged: frozenset[str] = frozenset()
         #: there is no lock, and no packument is kept
         self._asks_for_all = False
@@ -118,6 +123,16 @@ class InstallCrew:
         if certain:
             self.ahead = self._begin(certain, session, store, durable=durable)
             self.ahead.run_until(child.fileno())
+
+    def survey_early(self, session: Session) -> None:
+        """Look at what stands in node_modules while the resolver makes a tree of the lockfile, and asks nothing."""
+        from pmpipe.tree.installed import survey_early
+
+        if not session.lock or session.config.package_lock_only:
+            return
+        # whoever needs it looks again, and tells what cannot be read
+        with suppress(OSError, FilesystemError):
+            self.surveyed = survey_early(session.folder)
 
     def begin_before_plan(self, tree: WantedTree, session: Session, store: Store, *, durable: bool) -> None:
         """Fetch and unpack the first packages of a tree while it is being planned how to place it.

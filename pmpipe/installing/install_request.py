@@ -16,6 +16,7 @@ from pmpipe.pipeline.pipeline import Sizes
 from pmpipe.project.project_write import ProjectWrite
 from pmpipe.scheduler import Scheduler
 from pmpipe.tree.hidden_lockfile import MakeHiddenLockfile
+from pmpipe.tree.installed import EarlySurvey
 
 if TYPE_CHECKING:
     from pmpipe.changing.dependency_changes import DependencyChange
@@ -53,6 +54,7 @@ class Request(msgspec.Struct, frozen=True):
         write: files of the project that change together with the tree: lockfile, package.json.
         watch: called with the scheduler at every wake-up.
         ahead: what has begun already.
+        surveyed: what stands in node_modules, if that has been looked at already.
         came_damaged: SRI of tarballs that were fetched before, and damaged.
         scripts: lifecycle scripts, which run when all is in place; None: nobody asks for them.
         notes_built: packages that node-gyp builds are noted as such, as npm notes them.
@@ -70,6 +72,7 @@ class Request(msgspec.Struct, frozen=True):
     watch: Callable[[Scheduler], None]
     write: ProjectWrite | None = None
     ahead: Ahead | None = None
+    surveyed: EarlySurvey | None = None
     came_damaged: frozenset[str] = frozenset()
     scripts: Scripts | None = None
     notes_built: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posixpath import basename, dirname, join, normpath, relpath
+from posixpath import join, normpath, relpath
 
 
 def location_of(folder: str, project_folder: str) -> str:
@@ -18,8 +18,11 @@ def absolute(project_folder: str, location: str) -> str:
 
 def name_from_folder(folder: str) -> str:
     """The package name that a folder suggests: its own name, behind its parent's if that is a scope."""
-    scope = basename(dirname(folder))
-    return f"{scope}/{basename(folder)}" if scope.startswith("@") else basename(folder)
+    above, _, name = folder.rpartition("/")
+    if "@" not in above:
+        return name
+    scope = above.rstrip("/").rpartition("/")[2]
+    return f"{scope}/{name}" if scope.startswith("@") else name
 
 
 def is_inside_project(spec: str, folder: str, project_folder: str) -> bool:

@@ -57,6 +57,7 @@ class Planted(msgspec.Struct):
             self._plant_workspaces()
             return
         links: dict[str, LockedEntry] = {}
+        self.tree.hold_edges()
         for location, entry in locked.items():
             if entry.link:
                 links[location] = entry
@@ -65,6 +66,7 @@ class Planted(msgspec.Struct):
             else:
                 self.tree.extension_hashes = _hashes_of(entry)
             self.tree.locked_specs[location] = _specs_of(entry)
+        self.tree.load_held()
         for location, entry in links.items():
             target = self._target_of(location, entry)
             self._plant_link(location, target)

@@ -13,7 +13,8 @@ from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING
 
 from pmpipe.errors import InvalidSpecError
-from pmpipe.npm.semver import parse_range
+from pmpipe.npm.locks.package_path import is_package_name
+from pmpipe.npm.semver import parse_range, plainly_satisfies
 from pmpipe.npm.semver.version import loose_version
 from pmpipe.npm.specs.spec import names_tarball
 from pmpipe.resolver.package import Dependency
@@ -45,7 +46,9 @@ def _plain(edge: Edge, dependency: Dependency, node: Node) -> bool:
     if request is not None and request.range is not None:
         answer = _is_in_range(request, node.version)
     else:
-        answer = _accepts(edge, dependency.spec, node)
+        # what an old lock has is right nearly always, and need not be read any further
+        is_plain = request is None and plainly_satisfies(node.version, dependency.spec)
+        answer = (is_plain and is_package_name(node.name)) or _accepts(edge, dependency.spec, node)
     if not answer and dependency.accept is not None:
         answer = _accepts(edge, dependency.accept, node)
     if node.target is None and _depends_on_package_alone(dependency):

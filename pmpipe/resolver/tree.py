@@ -34,6 +34,7 @@ class Tree:
     """
 
     __slots__ = (
+        "_held",
         "_tops_inside",
         "by_name",
         "edges",
@@ -66,6 +67,8 @@ class Tree:
         self.tops: dict[Node, None] = {}
         #: the tops below each folder, so that not all have to be looked at whenever there is another one
         self._tops_inside: dict[str, dict[Node, None]] = {}
+        #: see `hold_edges`; None: edges are loaded as soon as a node is attached
+        self._held: list[Node] | None = None
         self.locked_specs: dict[str, dict[str, str]] = {}
         self.extension_hashes: dict[str, Json] = {}
         self._enter(root)
@@ -83,6 +86,7 @@ class Tree:
             node.tree.remove(node)
         old = parent.children.get(node.key)
         if old is not None:
+            self.load_held()
             self.remove(old)
         node.parent = parent
         parent.children[node.key] = node
@@ -96,6 +100,8 @@ class Tree:
         if node.tree is not None:
             node.tree.remove(node)
         there = self.nodes.get(location)
+        if there is not None or location in self._tops_inside:
+            self.load_held()
         if there is not None:
             self.remove(there)
         node.location = location
@@ -170,6 +176,27 @@ class Tree:
             link.target = there
             link.package = there.package
         there.links_in[link] = None
+
+    def hold_edges(self) -> None:
+        """Let the edges of nodes without children that are attached from now on wait for `load_held`.
+
+        Edges that are loaded once all nodes are there look for their targets once, which is half the work. The outcome
+        is the same, the order in which nodes and edges know each other included; but for override rules, whose traces
+        follow from the order of all that happens: under these nothing is held.
+        """
+        if self.root.rule is None:
+            self._held = []
+
+    def load_held(self) -> None:
+        """Load the edges that wait; from now on none does."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        for same in list(self.edges.values()):
+            for edge in same:
+                self.connect(edge)
+        for node in held:
+            self.load_edges(node)
 
     def is_inside_project(self, node: Node) -> bool:
         """Whether Node.js gets from the node up to the project."""
@@ -369,6 +396,12 @@ class Tree:
 
     def _admit(self, node: Node) -> None:
         family = _family(node)
+        if self._held is not None:
+            if len(family) == 1 and node.target is None and not node.edges_out:
+                self._enter(node)
+                self._held.append(node)
+                return
+            self.load_held()
         for member in family:
             self._enter(member)
         if node.target is not None and not self.is_apart:

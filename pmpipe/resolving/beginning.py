@@ -2,18 +2,21 @@
 
 Loading the resolver takes as long as two or three answers of a registry. A project that has neither a lockfile nor
 anything installed needs the packuments of its own dependencies whatever comes of them, so they are asked for meanwhile.
+Where there is a lockfile, the resolver first makes a tree of it, which takes longer still; what is to be added is asked
+for at the same time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pmpipe.errors import PmpipeError
 from pmpipe.npm.specs.spec import parse_spec
-from pmpipe.npm.specs.spec_types import RangeSpec, TagSpec, VersionSpec
+from pmpipe.npm.specs.spec_types import AliasSpec, RangeSpec, Spec, TagSpec, VersionSpec
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.pipeline.pipeline import LARGE_TARBALL_BYTES, LIMITS, Sizes, run_name
 from pmpipe.resolving.foreseen import FORESEEN
@@ -27,6 +30,7 @@ from stages.document_cache import FOLDER_NAME
 from stages.messages import WantDocument
 
 if TYPE_CHECKING:
+    from pmpipe.changing.change_resolver import ChangeOrder
     from pmpipe.npm.packages.registry import Registries
     from pmpipe.store import Store
 
@@ -76,11 +80,36 @@ def first_wants(manifest: bytes, registries: Registries, store: Store) -> list[W
         return []
     if any(field in document for field in _DIVERTING):
         return []
+    return _wants(_names(document), registries, store)
+
+
+def added_wants(order: ChangeOrder, registries: Registries, store: Store) -> list[WantDocument]:
+    """The packuments of what is to be added, as far as none is kept: these are asked for whatever the lock says.
+
+    Args:
+        order: what was asked for.
+        registries: which registry serves which name.
+        store: need not be open.
+    """
+    # a workspace is linked, and its name may be nobody else's business
+    own = {manifest.get("name") for manifest in (order.project.manifest, *order.project.workspaces.values())}
+    names = [name for name in map(_registry_name, order.specs) if name and name not in own]
+    return [want for want in _wants(names, registries, store) if not os.path.lexists(want.cache_path)]
+
+
+def _wants(names: Iterable[str], registries: Registries, store: Store) -> list[WantDocument]:
     requests = PackumentRequests(registries, f"{store.folder}/{FOLDER_NAME}")
     try:
-        return [requests.want(FORESEEN, name) for name in dict.fromkeys(_names(document))]
+        return [requests.want(FORESEEN, name) for name in dict.fromkeys(names)]
     except PmpipeError:
         return []
+
+
+def _registry_name(spec: Spec) -> str | None:
+    """Under which name a registry knows what a spec means; None for what comes from elsewhere."""
+    if isinstance(spec, AliasSpec):
+        spec = spec.sub_spec
+    return spec.name if isinstance(spec, VersionSpec | RangeSpec | TagSpec) else None
 
 
 def _names(document: dict[str, object]) -> Iterator[str]:

@@ -165,7 +165,9 @@ def _keeps_yarn_lock(folder: str) -> bool:
     return data is not None and is_kept_up_to_date(data, YARN_LOCK)
 
 
-def resolve(run: ResolveRun, store: Store, crew: Crew, watch: Callable[[ResolveRun], None]) -> Resolved:
+def resolve(
+    run: ResolveRun, store: Store, crew: Crew, watch: Callable[[ResolveRun], None], meanwhile: Callable[[], None]
+) -> Resolved:
     """Resolve the project that the crew was made for.
 
     Args:
@@ -173,12 +175,15 @@ def resolve(run: ResolveRun, store: Store, crew: Crew, watch: Callable[[ResolveR
         store: opened.
         crew: its resolve stage has the inputs.
         watch: called with the state machine at every wake-up.
+        meanwhile: called once, when the resolver has just begun.
 
     Raises:
         PmpipeError: the project's dependencies cannot be resolved.
         CancelledError: a signal ended it.
     """
     run.is_ready, run.keeps_documents = True, store.writable
+    crew.turn(run)
+    meanwhile()
     stage_s = crew.drive(run, lambda: watch(run), is_last=not run.goes_on)
     result = run.result
     if result.problems:

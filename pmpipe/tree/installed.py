@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,10 @@ from pmpipe.tree.wanted import WantedTree, holder_of
 
 if TYPE_CHECKING:
     from pmpipe.npm.locks.lockfile import Entry
+
+
+#: A file's inode, size and modification time (ns).
+_FileIdentity: TypeAlias = "tuple[int, int, int]"
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -67,17 +71,99 @@ class Installed(msgspec.Struct):
     trusted: bool = False
 
 
-def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -> Installed:
+class EarlySurvey(msgspec.Struct, frozen=True):
+    """What was found before it was known what is wanted; it counts where that makes no difference.
+
+    Attributes:
+        installed: what was found; all that the hidden lockfile lists is as it was left.
+        folders: absolute paths of the modules folders that were looked at.
+        identity: of the hidden lockfile: inode, size and modification time (ns).
+    """
+
+    installed: Installed
+    folders: frozenset[str]
+    identity: _FileIdentity
+
+    def counts(self, project: str, folders: Iterable[ModulesFolder]) -> bool:
+        """Whether a survey of these folders would begin with the same hidden lockfile, and look at the same.
+
+        Raises:
+            OSError: the system does not say.
+        """
+        return self.folders == {folder.path for folder in folders} and self.identity == _identity(project)
+
+
+def survey_early(project: str) -> EarlySurvey | None:
+    """Look at what is there while it is being found out what is wanted, as npm does.
+
+    Args:
+        project: absolute path of the project.
+
+    Returns:
+        None if there is no hidden lockfile, or anything is not as it was left: then it has to be looked at when it is
+        known what is wanted.
+
+    Raises:
+        FilesystemError, OSError: something cannot be read.
+    """
+    # before it is read: another one in its place is noticed
+    identity = _identity(project)
+    claimed = _read_hidden(project) if identity is not None else None
+    if identity is None or claimed is None:
+        return None
+    paths = {f"{project}/{path.partition('node_modules/')[0]}node_modules" for path in claimed}
+    folders = [ModulesFolder(path, fresh=False) for path in sorted(paths) if is_real_folder(path)]
+    found, disputed = _look_around(project, folders, claimed, identity)
+    if disputed or found.doubtful or found.lost:
+        return None
+    return EarlySurvey(found, frozenset(folder.path for folder in folders), identity)
+
+
+def survey(
+    project: str, folders: Iterable[ModulesFolder], wanted: WantedTree, early: EarlySurvey | None = None
+) -> Installed:
     """Look at what is there.
 
     Args:
         project: absolute path of the project.
         folders: its modules folders; what their journals name is not believed.
         wanted: what is going to be installed; looked at first where there is no hidden lockfile.
+        early: what has been found already, if anything.
+
+    Raises:
+        FilesystemError, OSError: something cannot be read.
     """
-    hidden, written_ns = _read_hidden(project)
-    found = Installed(trusted=hidden is not None)
+    if early is not None and early.counts(project, folders):
+        return early.installed
+    identity = _identity(project)
+    hidden = _read_hidden(project) if identity is not None else None
+    if hidden is None:
+        identity = None
     claimed = hidden if hidden is not None else _read_folders(project, wanted)
+    found, disputed = _look_around(project, folders, claimed, identity)
+    wanted_locations = {package.location for package in wanted.packages}
+    # a run that was to remove them was cut off, or somebody has put something else there
+    left = (f"{project}/{path}" for path in disputed - wanted_locations if _is_location(path))
+    found.extraneous = sorted({*found.extraneous, *filter(is_there, left)})
+    return found
+
+
+def _look_around(
+    project: str,
+    folders: Iterable[ModulesFolder],
+    claimed: Mapping[PackagePath, Standing],
+    hidden: _FileIdentity | None,
+) -> tuple[Installed, set[str]]:
+    """What is there, and the locations of which something else is known than what is claimed of them.
+
+    Args:
+        project: absolute path of the project.
+        folders: its modules folders.
+        claimed: what is said to be there.
+        hidden: of the hidden lockfile that says so; None: the folders say so themselves.
+    """
+    written_ns = hidden[2] + TOLERANCE_NS if hidden is not None else 0
+    found = Installed(trusted=hidden is not None)
     found.elsewhere = [path for path in claimed if not path.startswith("node_modules/")]
     disbelieved: set[str] = set()
     for folder in folders:
@@ -102,27 +188,30 @@ def survey(project: str, folders: Iterable[ModulesFolder], wanted: WantedTree) -
             found.doubtful.add(path)
     found.lost = claimed.keys() - found.packages.keys()
     _survey_folders(project, found, claimed, folders, written_ns)
-    wanted_locations = {package.location for package in wanted.packages}
-    # a run that was to remove them was cut off, or somebody has put something else there
-    left = (f"{project}/{path}" for path in (disbelieved | replaced) - wanted_locations if _is_location(path))
-    found.extraneous = sorted({*found.extraneous, *filter(is_there, left)})
-    return found
+    return found, disbelieved | replaced
 
 
 def _is_location(path: str) -> bool:
     return is_installed(PackagePath(path)) and ".." not in path.split("/")
 
 
-def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]:
-    """What the hidden lockfile lists, and up to when (ns) a folder may have changed to be older than it."""
+def _identity(project: str) -> _FileIdentity | None:
+    try:
+        found = os.stat(f"{project}/{HIDDEN_LOCKFILE}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _read_hidden(project: str) -> dict[PackagePath, Standing] | None:
+    """What the hidden lockfile lists, by location; None if there is none, or none that can be used."""
     from pmpipe.npm.locks.lockfile import package_name
     from pmpipe.project.project import read_hidden_lockfile
 
     lock = read_hidden_lockfile(project)
     if lock is None:
-        return None, 0
-    written_ns = os.stat(f"{project}/{HIDDEN_LOCKFILE}").st_mtime_ns
-    listed = {
+        return None
+    return {
         path: Standing(
             package_name(path, entry),
             entry.version or "",
@@ -135,7 +224,6 @@ def _read_hidden(project: str) -> tuple[dict[PackagePath, Standing] | None, int]
         for path, entry in lock.entries.items()
         if is_installed(path)
     }
-    return listed, written_ns + TOLERANCE_NS
 
 
 def _is_bundled(path: PackagePath, entries: Mapping[PackagePath, Entry]) -> bool:

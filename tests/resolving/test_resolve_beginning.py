@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.loaded_modules import modules_loaded_by
 
+from pmpipe.changing.change_resolver import Action, ChangeOrder
+from pmpipe.changing.requested import read_arguments
 from pmpipe.npm.packages.registry import Registries, ScopeRegistry
-from pmpipe.resolver import AskPackument
-from pmpipe.resolving.beginning import first_wants
+from pmpipe.resolver import AskPackument, Project
+from pmpipe.resolving.beginning import added_wants, first_wants
 from pmpipe.resolving.foreseen import FORESEEN
 from pmpipe.resolving.wants import Wants
 from pmpipe.store import Store
@@ -65,6 +69,34 @@ def test_what_is_wrong_with_a_package_json_is_left_to_others(text: bytes) -> Non
 def test_a_registry_that_cannot_be_used_is_left_to_others() -> None:
     registries = Registries(configured="https://registry.example/", by_scope={"@b": ScopeRegistry("ftp://b", "")})
     assert first_wants(b'{"dependencies":{"a":"1","@b/b":"1"}}', registries, STORE) == []
+
+
+def added(*words: str, workspaces: dict[str, Any] | None = None, store: Store = STORE) -> list[str]:
+    specs = read_arguments(words, "/project", "/home", realpath=str)
+    project = Project("/project", {"name": "app"}, workspaces or {})
+    order = ChangeOrder(Action.ADD, project, specs=specs)
+    return [want.label for want in added_wants(order, REGISTRIES, store)]
+
+
+def test_what_is_added_is_asked_for_by_the_name_that_the_registry_knows() -> None:
+    assert added("a", "@corp/b@^1", "c@next", "d@npm:e@2", "a@1") == ["a", "@corp/b", "c", "e"]
+
+
+def test_what_is_added_from_elsewhere_is_not_asked_for() -> None:
+    words = ["./a", "b@file:../b", "user/c", "https://x.example/d.tgz", "e@git+ssh://git.example/e"]
+    assert added(*words, "f") == ["f"]
+
+
+def test_the_name_of_a_workspace_is_told_nobody() -> None:
+    assert added("app", "w", "a", workspaces={"packages/w": {"name": "w"}, "packages/x": {}}) == ["a"]
+
+
+def test_what_is_kept_may_be_current(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    kept = Wants.of(REGISTRIES, f"{store.folder}/{FOLDER_NAME}").packument(AskPackument("a")).cache_path
+    os.makedirs(os.path.dirname(kept))
+    Path(kept).touch()
+    assert added("a", "b", store=store) == ["b"]
 
 
 def test_the_resolver_is_not_loaded_for_it() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support.trees import age, wanted_link, wanted_package, wanted_tree
 
-from pmpipe.tree.installed import Installed, Standing, survey
+from pmpipe.tree.installed import Installed, Standing, survey, survey_early
 from pmpipe.tree.transaction import JOURNAL, Journal, ModulesFolder
 from pmpipe.tree.wanted import WantedTree
 
@@ -57,9 +59,16 @@ def listed(project: Path) -> Path:
     return project
 
 
+def modules_folders(project: Path, *paths: str) -> list[ModulesFolder]:
+    return [ModulesFolder(f"{project}/{path}", fresh=False) for path in paths]
+
+
 def look(project: Path, tree: WantedTree = TREE) -> Installed:
-    paths = ("node_modules", "packages/x/node_modules")
-    return survey(str(project), [ModulesFolder(f"{project}/{path}", fresh=False) for path in paths], tree)
+    folders = modules_folders(project, "node_modules", "packages/x/node_modules")
+    found = survey(str(project), folders, tree)
+    # who looked before it was known what is wanted comes to the same
+    assert survey(str(project), folders, tree, survey_early(str(project))) == found
+    return found
 
 
 LOCATIONS = [package.location for package in TREE.packages]
@@ -218,3 +227,35 @@ def test_executables_that_are_missing_or_newer_have_changed(listed: Path) -> Non
     assert look(listed).changed_bins == missing
     os.utime(listed / "node_modules/.bin")
     assert look(listed).changed_bins == {*missing, f"{listed}/node_modules/.bin"}
+
+
+def test_what_was_seen_early_counts_as_long_as_it_is_about_the_same(listed: Path) -> None:
+    early = survey_early(str(listed))
+    assert early is not None
+    folders = modules_folders(listed, "node_modules", "packages/x/node_modules")
+    assert survey(str(listed), folders, TREE, early) is early.installed
+    # another folder has to be looked into, too
+    assert survey(str(listed), [*folders, *modules_folders(listed, "other/node_modules")], TREE, early) == look(listed)
+    # another run, or npm, has written another one
+    hidden = listed / "node_modules/.package-lock.json"
+    text = hidden.read_text()
+    hidden.unlink()
+    hidden.write_text(text.replace("sha512-a", "sha512-z"))
+    found = survey(str(listed), folders, TREE, early)
+    assert found.packages[LOCATIONS[0]].integrity == "sha512-z"
+    hidden.unlink()
+    assert not survey(str(listed), folders, TREE, early).trusted
+
+
+@pytest.mark.parametrize("change", ["newer folder", "missing folder", "journal", "no hidden lockfile"])
+def test_what_is_not_as_it_was_left_has_to_be_looked_at_later(listed: Path, change: str) -> None:
+    folder = listed / "node_modules/a"
+    if change == "newer folder":
+        (folder / "new").touch()
+    elif change == "missing folder":
+        shutil.rmtree(folder)
+    elif change == "journal":
+        (listed / "node_modules" / JOURNAL).write_bytes(msgspec.json.encode(Journal(["node_modules/a"])))
+    else:
+        (listed / "node_modules/.package-lock.json").unlink()
+    assert survey_early(str(listed)) is None

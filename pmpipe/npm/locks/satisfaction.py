@@ -17,7 +17,7 @@ from pmpipe.npm.locks.lock_graph import Edge, EdgeType, LockGraph
 from pmpipe.npm.locks.lockfile import Entry, link_target
 from pmpipe.npm.locks.package_path import PackagePath, is_installed
 from pmpipe.npm.manifests.overrides import ANY, Overrides, OverrideSet
-from pmpipe.npm.semver import satisfies
+from pmpipe.npm.semver import plainly_satisfies, satisfies
 from pmpipe.npm.specs.spec import parse_spec
 from pmpipe.npm.specs.spec_types import (
     AliasSpec,
@@ -31,8 +31,6 @@ from pmpipe.npm.specs.spec_types import (
     VersionSpec,
 )
 
-# a version, and the ranges that nearly all dependencies are; loose spellings and prereleases are left to semver
-_PLAIN = re.compile(r"([\^~]?)(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})").fullmatch
 # versions and ranges, and nothing that could be a tag, a path, a URL or an alias
 _IS_RANGE = re.compile(r"[\s^~<>=|*.xX0-9-]*(?:-[0-9A-Za-z.\s^~<>=|*+-]*)?").fullmatch
 _FULL_COMMIT = re.compile(r"[a-fA-F0-9]{40,64}")
@@ -86,7 +84,7 @@ class Satisfaction:
         """
         assert edge.target is not None, "an edge without a target is satisfied by nothing"
         rule = self._overrides.rule(edge)
-        if rule is None and _plainly_satisfies(self._version(edge.target), edge.requested):
+        if rule is None and plainly_satisfies(self._version(edge.target), edge.requested):
             return True
         if rule is None or rule.parent is None or self._keeps_own_specs(edge.target):
             return self._accepts(edge, edge.requested, None)
@@ -211,21 +209,6 @@ class Satisfaction:
         locked = next((found for one in maps if one and (found := one.get(edge.name))), "")
         before = _git_spec(edge.name, locked)
         return before is None or (before.committish or "") == (spec.committish or "")
-
-
-def _plainly_satisfies(version: str, requested: str) -> bool:
-    """Whether a version satisfies ``1.2.3``, ``^1.2.3`` or ``~1.2.3``; False also where only semver can tell.
-
-    It saves reading some thousand ranges once each, which is most of the time that a check takes.
-    """
-    if version == requested:
-        return True
-    wanted, given = _PLAIN(requested), _PLAIN(version)
-    if wanted is None or given is None or not wanted[1] or given[1] or given[2] != wanted[2]:
-        return False
-    if given[3] == wanted[3]:
-        return int(given[4]) >= int(wanted[4]) and (wanted[1] == "~" or wanted[2] != "0" or wanted[3] != "0")
-    return wanted[1] == "^" and wanted[2] != "0" and int(given[3]) > int(wanted[3])
 
 
 def file_path(entry: Entry, project_folder: str) -> str:

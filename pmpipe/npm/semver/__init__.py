@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pmpipe.npm.semver.plain import plainly_satisfies
 from pmpipe.npm.semver.range import Comparator, ComparatorSet, Range, parse_range, read_range
 from pmpipe.npm.semver.relations import intersects, subset
 from pmpipe.npm.semver.token import Dialect
@@ -39,6 +40,7 @@ __all__ = [
     "max_satisfying",
     "parse_range",
     "parse_version",
+    "plainly_satisfies",
     "satisfies",
     "subset",
     "valid_range",
