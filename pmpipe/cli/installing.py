@@ -206,7 +206,7 @@ class _Job(msgspec.Struct):
         return summary
 
     def _run_resolution(self, *, goes_on: bool, runs_code: bool) -> Resolved:
-        from pmpipe.resolving.beginning import added_wants, make_run
+        from pmpipe.resolving.beginning import make_run, new_wants
         from pmpipe.resolving.resolution import resolve, resolve_inputs
 
         session, crew, extent = self.session, self.crew, self.extent
@@ -216,8 +216,8 @@ class _Job(msgspec.Struct):
         config, run = session.config, crew.resolve_run
         if run is None:
             run = make_run(self.store, crew.sizes, offline=config.offline, goes_on=goes_on)
-            if extent.order is not None and not config.offline and config.source_policy is None:
-                run.foresee(added_wants(extent.order, config.registries, self.store))
+            if not config.offline and config.source_policy is None:
+                run.foresee(new_wants(crew.resolve_inputs.order, config.registries, self.store))
         try:
             resolved = resolve(
                 run, self.store, crew.crew, self.progress.show_resolving, lambda: crew.survey_early(session)

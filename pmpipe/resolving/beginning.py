@@ -2,14 +2,14 @@
 
 Loading the resolver takes as long as two or three answers of a registry. A project that has neither a lockfile nor
 anything installed needs the packuments of its own dependencies whatever comes of them, so they are asked for meanwhile.
-Where there is a lockfile, the resolver first makes a tree of it, which takes longer still; what is to be added is asked
-for at the same time.
+Where there is a lockfile, the resolver first makes a tree of it, which takes longer still; what is to be added, or new
+in package.json, is asked for at the same time.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,6 +32,7 @@ from stages.messages import WantDocument
 if TYPE_CHECKING:
     from pmpipe.changing.change_resolver import ChangeOrder
     from pmpipe.npm.packages.registry import Registries
+    from pmpipe.resolver.project import Project
     from pmpipe.store import Store
 
 #: Fields of package.json with which a dependency may come from elsewhere than its spec says.
@@ -83,18 +84,27 @@ def first_wants(manifest: bytes, registries: Registries, store: Store) -> list[W
     return _wants(_names(document), registries, store)
 
 
-def added_wants(order: ChangeOrder, registries: Registries, store: Store) -> list[WantDocument]:
-    """The packuments of what is to be added, as far as none is kept: these are asked for whatever the lock says.
+def new_wants(order: ChangeOrder, registries: Registries, store: Store) -> list[WantDocument]:
+    """The packuments of what is new beside a lock, as far as none is kept: these are asked for whatever it says.
 
     Args:
         order: what was asked for.
         registries: which registry serves which name.
         store: need not be open.
     """
+    project = order.project
     # a workspace is linked, and its name may be nobody else's business
-    own = {manifest.get("name") for manifest in (order.project.manifest, *order.project.workspaces.values())}
-    names = [name for name in map(_registry_name, order.specs) if name and name not in own]
-    return [want for want in _wants(names, registries, store) if not os.path.lexists(want.cache_path)]
+    own = {manifest.get("name") for manifest in (project.manifest, *project.workspaces.values())}
+    names = [name for name in (*map(_registry_name, order.specs), *_unlocked_names(project)) if name not in own]
+    wants = _wants([name for name in names if name], registries, store)
+    return [want for want in wants if not os.path.lexists(want.cache_path)]
+
+
+def _unlocked_names(project: Project) -> Iterator[str]:
+    """What package.json asks for and the lock has not."""
+    if not project.locked or project.pins or any(field in project.manifest for field in _DIVERTING):
+        return
+    yield from (name for name in _names(project.manifest) if f"node_modules/{name}" not in project.locked)
 
 
 def _wants(names: Iterable[str], registries: Registries, store: Store) -> list[WantDocument]:
@@ -112,7 +122,7 @@ def _registry_name(spec: Spec) -> str | None:
     return spec.name if isinstance(spec, VersionSpec | RangeSpec | TagSpec) else None
 
 
-def _names(document: dict[str, object]) -> Iterator[str]:
+def _names(document: Mapping[str, object]) -> Iterator[str]:
     for field in _DEPENDENCIES:
         specs = document.get(field)
         for name, spec in specs.items() if isinstance(specs, dict) else ():

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support.loaded_modules import modules_loaded_by
 
@@ -14,7 +15,8 @@ from pmpipe.changing.change_resolver import Action, ChangeOrder
 from pmpipe.changing.requested import read_arguments
 from pmpipe.npm.packages.registry import Registries, ScopeRegistry
 from pmpipe.resolver import AskPackument, Project
-from pmpipe.resolving.beginning import added_wants, first_wants
+from pmpipe.resolver.project import LockedEntry
+from pmpipe.resolving.beginning import first_wants, new_wants
 from pmpipe.resolving.foreseen import FORESEEN
 from pmpipe.resolving.wants import Wants
 from pmpipe.store import Store
@@ -75,7 +77,7 @@ def added(*words: str, workspaces: dict[str, Any] | None = None, store: Store = 
     specs = read_arguments(words, "/project", "/home", realpath=str)
     project = Project("/project", {"name": "app"}, workspaces or {})
     order = ChangeOrder(Action.ADD, project, specs=specs)
-    return [want.label for want in added_wants(order, REGISTRIES, store)]
+    return [want.label for want in new_wants(order, REGISTRIES, store)]
 
 
 def test_what_is_added_is_asked_for_by_the_name_that_the_registry_knows() -> None:
@@ -89,6 +91,19 @@ def test_what_is_added_from_elsewhere_is_not_asked_for() -> None:
 
 def test_the_name_of_a_workspace_is_told_nobody() -> None:
     assert added("app", "w", "a", workspaces={"packages/w": {"name": "w"}, "packages/x": {}}) == ["a"]
+
+
+def test_what_is_new_in_package_json_is_asked_for() -> None:
+    locked = {"": LockedEntry(name="app"), "node_modules/a": LockedEntry(version="1.0.0")}
+    manifest = {"name": "app", "dependencies": {"a": "^2", "b": "1", "c": "npm:d@1", "app": "1"}}
+    project = Project("/project", manifest, locked=locked)
+    assert new_for(project) == ["b"]
+    assert new_for(msgspec.structs.replace(project, locked=None)) == []
+    assert new_for(msgspec.structs.replace(project, manifest={**manifest, "overrides": {}})) == []
+
+
+def new_for(project: Project) -> list[str]:
+    return [want.label for want in new_wants(ChangeOrder(Action.KEEP, project), REGISTRIES, STORE)]
 
 
 def test_what_is_kept_may_be_current(tmp_path: Path) -> None:
