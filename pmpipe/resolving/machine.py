@@ -150,7 +150,10 @@ class ResolveRun(msgspec.Struct):
             self._wants.append(want)
 
     def start(self) -> list[Order]:
-        """The first orders: begin, if it is ready, and fetch what is foreseen."""
+        """The first orders: begin, if it is ready, and fetch what is foreseen. Whoever drives on starts it again."""
+        if self.finished:
+            # the resolver was done before it was waited for
+            return [Finish()]
         self._orders = []
         if self.is_ready and not self._begun:
             self._begun = True

@@ -679,6 +679,8 @@ def test_the_end_comes_at_once_when_nothing_follows() -> None:
     first, _ = begin(run, document(0), document(1, "b"))
     keep, answer = jobs(run.handle(fetched_document(first)))
     assert run.handle(ResolveDone(answer.job, "/s/lock", ()))[-1] == Finish()
+    # whoever has looked after it only once, and drives it on, is told again
+    assert run.start() == [Finish()]
     assert keep.job != answer.job
 
 
