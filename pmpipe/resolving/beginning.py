@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -95,8 +96,8 @@ def new_wants(order: ChangeOrder, registries: Registries, store: Store) -> list[
     project = order.project
     # a workspace is linked, and its name may be nobody else's business
     own = {manifest.get("name") for manifest in (project.manifest, *project.workspaces.values())}
-    names = [name for name in (*map(_registry_name, order.specs), *_unlocked_names(project)) if name not in own]
-    wants = _wants([name for name in names if name], registries, store)
+    names = chain(map(_registry_name, order.specs), _unlocked_names(project))
+    wants = _wants((name for name in names if name and name not in own), registries, store)
     return [want for want in wants if not os.path.lexists(want.cache_path)]
 
 

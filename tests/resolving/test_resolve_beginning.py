@@ -100,6 +100,7 @@ def test_what_is_new_in_package_json_is_asked_for() -> None:
     assert new_for(project) == ["b"]
     assert new_for(msgspec.structs.replace(project, locked=None)) == []
     assert new_for(msgspec.structs.replace(project, manifest={**manifest, "overrides": {}})) == []
+    assert new_for(msgspec.structs.replace(project, manifest={"dependencies": {"b": "1", "..": "1"}})) == []
 
 
 def new_for(project: Project) -> list[str]:
