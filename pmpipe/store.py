@@ -26,11 +26,11 @@ from contextlib import contextmanager, suppress
 
 from pmpipe.errors import HostError, StoreError
 from pmpipe.npm.texts.text import printable
-from pmpipe.system.file_lock import NoLocksError, flock
 from pmpipe.system.host import is_on_network
 from pmpipe.tree.standing import STORE_VERSION
 from stages.entries.entry import INDEX_NAME, EntryPath
-from stages.entries.entry_removal import move_aside, take_out
+from stages.entries.entry_removal import move_aside, take_out_damaged
+from stages.file_lock import NoLocksError, flock
 from stages.remove import remove_tree
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -179,13 +179,13 @@ class Store:
             raise self.unusable(error) from error
 
     def discard(self, entry: str) -> None:
-        """Take an entry out of the store, at once for everyone else.
+        """Take a damaged entry out of the store, at once for everyone else; one that is sound by now stays.
 
         Raises:
             StoreError: it cannot be removed.
         """
         try:
-            take_out(entry, self._place_aside())
+            take_out_damaged(entry, self._place_aside())
         except OSError as error:
             raise self.unusable(error) from error
 

@@ -324,9 +324,10 @@ def test_a_store_that_is_not_there_has_no_entries(store: Store) -> None:
     assert list(store.entries()) == []
 
 
-def test_a_discarded_entry_is_gone(store: Store) -> None:
+def test_a_damaged_entry_that_is_discarded_is_gone(store: Store) -> None:
     store.open()
     entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    Path(entry, "index.js").write_bytes(b"2")
     store.discard(entry)
     assert not os.path.exists(entry)
     assert os.listdir(store.staging) == []
@@ -337,11 +338,12 @@ def test_discarding_what_is_not_there_is_harmless(store: Store) -> None:
     store.discard(f"{store.folder}/sha512/ab/none")
 
 
-def test_an_entry_that_cannot_be_moved_is_none_from_the_first_removal_on(
+def test_a_damaged_entry_that_cannot_be_moved_is_none_from_the_first_removal_on(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.open()
     entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    Path(entry, "index.js").write_bytes(b"2")
     removed: list[str] = []
 
     def refuse(*_: object) -> None:
@@ -358,8 +360,9 @@ def test_an_entry_that_cannot_be_moved_is_none_from_the_first_removal_on(
     assert not os.path.lexists(entry)
 
 
-def test_an_entry_that_cannot_be_discarded_is_named(store: Store) -> None:
+def test_a_damaged_entry_that_cannot_be_discarded_is_named(store: Store) -> None:
     entry = make_entry(Path(store.folder, "sha512/ab/abcd"), {"index.js": b"1"})
+    Path(entry, "index.js").write_bytes(b"2")
     # no staging folder to move it to
     Path(store.staging).write_text("")
     with pytest.raises(StoreError, match="cannot be used"):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pmpipe.errors import FilesystemError, HostError
-from pmpipe.system.file_lock import NoLocksError, flock
+from stages.file_lock import NoLocksError, flock
 
 #: Variable by which a run tells the scripts that it starts which project it holds: they would wait for it for ever.
 AT_WORK = "PMPIPE_AT_WORK_IN"

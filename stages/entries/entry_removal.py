@@ -1,16 +1,50 @@
-"""Taking an entry out of the store: for everybody else it is there as a whole, or not at all."""
+"""Taking an entry out of the store: for everybody else it is there as a whole, or not at all.
+
+Several runs may find the same entry damaged. Who has not put a sound one in its place first must not take that out
+again: somebody may be about to link it. So whoever changes what stands in an entry's place does it alone, and looks
+again before.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from stages.entries.entry import INDEX_NAME
+from stages.file_lock import NoLocksError, flock
 from stages.remove import remove_tree
 
 
-def take_out(entry: str, aside: str) -> None:
-    """Take what is in an entry's place away, whole or not; nothing there is no error.
+@contextmanager
+def changing(entry: str) -> Iterator[None]:
+    """Keep out others on this host that change what stands in an entry's place, or in one beside it.
+
+    Who reads an entry, or adds one where none is, does not wait. Where the filesystem knows no locks, nobody does.
+
+    Args:
+        entry: absolute path; its folder need not be there: then there is nothing that could be taken out.
+
+    Raises:
+        OSError: its folder cannot be opened.
+    """
+    try:
+        fd = os.open(os.path.dirname(entry), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        with suppress(NoLocksError):
+            flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def take_out_damaged(entry: str, aside: str) -> None:
+    """Take what is in an entry's place away, unless it is a sound entry by now; nothing there is no error.
 
     Args:
         entry: absolute path.
@@ -19,8 +53,21 @@ def take_out(entry: str, aside: str) -> None:
     Raises:
         OSError: it cannot be renamed or deleted.
     """
-    if move_aside(entry, aside):
+    with changing(entry):
+        is_aside = not _seems_sound(entry) and move_aside(entry, aside)
+    # it may be large, and others need not wait for that
+    if is_aside:
         remove_tree(aside)
+
+
+def _seems_sound(entry: str) -> bool:
+    # loaded only here: nearly no run has to know
+    from stages.entries.check import is_sound
+
+    try:
+        return is_sound(entry)
+    except OSError:
+        return False  # what cannot be read is no use to anybody
 
 
 def move_aside(entry: str, aside: str) -> bool:

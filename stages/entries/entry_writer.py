@@ -19,7 +19,7 @@ from pmpipe.errors import StoreError
 from pmpipe.npm.texts.text import printable
 from stages.entries.check import is_sound
 from stages.entries.entry import INDEX_NAME, EntryIndex, EntryPath, TornIndexError, encode_index, read_index
-from stages.entries.entry_removal import take_out
+from stages.entries.entry_removal import changing, move_aside
 from stages.entries.store_trouble import store_error, store_trouble
 from stages.remove import remove_tree
 from stages.unpacking.layout import Layout
@@ -142,15 +142,21 @@ class StagedEntry:
             StoreError: the filesystem refuses.
         """
         with store_trouble(entry):
-            if replace and not is_sound(entry):
-                self._set_aside(entry)
             for _ in range(_PUBLISH_ATTEMPTS):
-                if self._rename_to(entry):
+                if not replace and self._rename_to(entry):
                     return index
-                present = whole_index(entry)
-                if present is not None:
-                    return present
-                self._set_aside(entry)
+                # what is in the place is no entry, or a damaged one, unless somebody has just put a sound one there
+                aside = f"{self.path}-damaged"
+                with changing(entry):
+                    present = whole_index(entry) if not replace or is_sound(entry) else None
+                    if present is not None:
+                        return present
+                    is_aside = move_aside(entry, aside)
+                    is_published = self._rename_to(entry)
+                if is_aside:
+                    remove_tree(aside)
+                if is_published:
+                    return index
         raise StoreError(f"cannot write {printable(entry)}: others keep putting damaged entries in its place")
 
     def _create(self) -> str:
@@ -251,10 +257,6 @@ class StagedEntry:
         if self._durable:
             flush_folder(os.path.dirname(entry))
         return True
-
-    def _set_aside(self, entry: str) -> None:
-        """Move what is in the place, and no entry, into the staging area, and delete it there."""
-        take_out(entry, f"{self.path}-damaged")
 
 
 def whole_index(entry: str) -> EntryIndex | None:
