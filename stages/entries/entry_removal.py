@@ -54,7 +54,8 @@ def take_out_damaged(entry: str, aside: str) -> None:
         OSError: it cannot be renamed or deleted.
     """
     with changing(entry):
-        is_aside = not _seems_sound(entry) and move_aside(entry, aside)
+        # where nothing is, somebody may be about to put an entry
+        is_aside = os.path.lexists(entry) and not _seems_sound(entry) and move_aside(entry, aside)
     # it may be large, and others need not wait for that
     if is_aside:
         remove_tree(aside)

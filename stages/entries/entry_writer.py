@@ -143,11 +143,14 @@ class StagedEntry:
         """
         with store_trouble(entry):
             for _ in range(_PUBLISH_ATTEMPTS):
-                if not replace and self._rename_to(entry):
+                if self._rename_to(entry):
                     return index
-                # what is in the place is no entry, or a damaged one, unless somebody has just put a sound one there
                 aside = f"{self.path}-damaged"
                 with changing(entry):
+                    # who adds an entry does so only where nothing is, and without waiting for others: what is looked at
+                    # here can change no more, but what is not there yet may come at any moment
+                    if not os.path.lexists(entry):
+                        continue
                     present = whole_index(entry) if not replace or is_sound(entry) else None
                     if present is not None:
                         return present

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,20 +40,22 @@ def write(store: Path, place: EntryPath, ready: threading.Barrier, *, replace: b
         return standing(place)
 
 
-@pytest.mark.parametrize("damage", ["changed file", "missing file", "torn index", "no entry"])
+@pytest.mark.parametrize("damage", ["changed file", "missing file", "torn index", "no index", "nothing", "no folder"])
 def test_the_first_that_mends_an_entry_is_the_only_one(tmp_path: Path, damage: str) -> None:
     store = tmp_path / "v1"
     with ThreadPoolExecutor(WRITERS) as writers:
-        for number in range(12):
-            place = EntryPath(make_entry(store / "sha512/ab" / str(number), FILES))
+        for number in range(20):
+            place = EntryPath(make_entry(store / "sha512" / f"{number:02}" / "cd", FILES))
             if damage == "changed file":
                 Path(place, "index.js").write_bytes(b"3")
             elif damage == "missing file":
                 Path(place, "lib/a.js").unlink()
             elif damage == "torn index":
                 Path(place, INDEX_NAME).write_bytes(b"torn")
-            else:
+            elif damage == "no index":
                 Path(place, INDEX_NAME).unlink()
+            else:
+                shutil.rmtree(place if damage == "nothing" else os.path.dirname(place))
             ready = threading.Barrier(WRITERS)
             # whether a run has seen the damage in the index or in a file it may have been told to replace it or not
             tells = [damage in ("changed file", "missing file") or writer % 2 == 0 for writer in range(WRITERS)]
