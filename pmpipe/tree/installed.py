@@ -10,25 +10,20 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pmpipe.npm.locks.package_path import PackagePath, is_installed, split_installed
 from pmpipe.npm.texts.json_text import without_bom
 from pmpipe.npm.texts.text import is_utf8
-from pmpipe.project.project_files import HIDDEN_LOCKFILE
 from pmpipe.system.presence import is_folder, is_real_folder, is_there
-from pmpipe.tree.standing import TOLERANCE_NS
+from pmpipe.tree.standing import TOLERANCE_NS, FileIdentity, hidden_lockfile_identity
 from pmpipe.tree.transaction import ModulesFolder
 from pmpipe.tree.wanted import WantedTree, holder_of
 
 if TYPE_CHECKING:
     from pmpipe.npm.locks.lockfile import Entry
-
-
-#: A file's inode, size and modification time (ns).
-_FileIdentity: TypeAlias = "tuple[int, int, int]"
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -82,7 +77,7 @@ class EarlySurvey(msgspec.Struct, frozen=True):
 
     installed: Installed
     folders: frozenset[str]
-    identity: _FileIdentity
+    identity: FileIdentity
 
     def counts(self, project: str, folders: Iterable[ModulesFolder]) -> bool:
         """Whether a survey of these folders would begin with the same hidden lockfile, and look at the same.
@@ -152,7 +147,7 @@ def _look_around(
     project: str,
     folders: Iterable[ModulesFolder],
     claimed: Mapping[PackagePath, Standing],
-    hidden: _FileIdentity | None,
+    hidden: FileIdentity | None,
 ) -> tuple[Installed, set[str]]:
     """What is there, and the locations of which something else is known than what is claimed of them.
 
@@ -195,12 +190,11 @@ def _is_location(path: str) -> bool:
     return is_installed(PackagePath(path)) and ".." not in path.split("/")
 
 
-def _identity(project: str) -> _FileIdentity | None:
+def _identity(project: str) -> FileIdentity | None:
     try:
-        found = os.stat(f"{project}/{HIDDEN_LOCKFILE}")
+        return hidden_lockfile_identity(project)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read_hidden(project: str) -> dict[PackagePath, Standing] | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -34,6 +34,10 @@ PROJECTS = "projects"
 TOLERANCE_NS = 10_000_000
 
 
+#: A file's inode, size and modification time (ns).
+FileIdentity: TypeAlias = tuple[int, int, int]
+
+
 class Record(msgspec.Struct, frozen=True, array_like=True):
     """How an install left a project.
 
@@ -51,7 +55,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     key: str
     inputs: Inputs
     with_bins: bool
-    hidden_lockfile: tuple[int, int, int]
+    hidden_lockfile: FileIdentity
     folders: tuple[str, ...]
     links: dict[str, str]
     absent: tuple[str, ...]
@@ -95,7 +99,7 @@ def recorded_links(store: str, project: str) -> dict[str, str]:
 
 def _is_unchanged(project: str, record: Record) -> bool:
     try:
-        if _identity(project) != record.hidden_lockfile:
+        if hidden_lockfile_identity(project) != record.hidden_lockfile:
             return False
         newest = record.hidden_lockfile[2] + TOLERANCE_NS
         lstat, is_folder = os.lstat, stat.S_ISDIR
@@ -122,7 +126,7 @@ def write_record(store: str, project: str, key: str, inputs: Inputs, tree: Wante
         key,
         inputs,
         with_bins,
-        _identity(project),
+        hidden_lockfile_identity(project),
         tuple(sorted(_folders(project, tree, with_bins=with_bins))),
         {path: os.readlink(f"{project}/{path}") for path in links},
         tuple(path for path in workspaces if not os.path.lexists(f"{project}/{path}")),
@@ -160,7 +164,12 @@ def _folders(project: str, tree: WantedTree, *, with_bins: bool) -> set[str]:
     return folders
 
 
-def _identity(project: str) -> tuple[int, int, int]:
+def hidden_lockfile_identity(project: str) -> FileIdentity:
+    """Of the hidden lockfile of a project at an absolute path.
+
+    Raises:
+        OSError: there is none, or the system does not say.
+    """
     found = os.stat(f"{project}/{HIDDEN_LOCKFILE}")
     return found.st_ino, found.st_size, found.st_mtime_ns
 

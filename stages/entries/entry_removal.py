@@ -55,10 +55,23 @@ def take_out_damaged(entry: str, aside: str) -> None:
     """
     with changing(entry):
         # where nothing is, somebody may be about to put an entry
-        is_aside = os.path.lexists(entry) and not _seems_sound(entry) and move_aside(entry, aside)
+        is_aside = is_taken(entry) and not _seems_sound(entry) and move_aside(entry, aside)
     # it may be large, and others need not wait for that
     if is_aside:
         remove_tree(aside)
+
+
+def is_taken(entry: str) -> bool:
+    """Whether anything stands in an entry's place.
+
+    Raises:
+        OSError: the system does not say.
+    """
+    try:
+        os.lstat(entry)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _seems_sound(entry: str) -> bool:

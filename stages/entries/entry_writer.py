@@ -19,7 +19,7 @@ from pmpipe.errors import StoreError
 from pmpipe.npm.texts.text import printable
 from stages.entries.check import is_sound
 from stages.entries.entry import INDEX_NAME, EntryIndex, EntryPath, TornIndexError, encode_index, read_index
-from stages.entries.entry_removal import changing, move_aside
+from stages.entries.entry_removal import changing, is_taken, move_aside
 from stages.entries.store_trouble import store_error, store_trouble
 from stages.remove import remove_tree
 from stages.unpacking.layout import Layout
@@ -149,7 +149,7 @@ class StagedEntry:
                 with changing(entry):
                     # who adds an entry does so only where nothing is, and without waiting for others: what is looked at
                     # here can change no more, but what is not there yet may come at any moment
-                    if not os.path.lexists(entry):
+                    if not is_taken(entry):
                         continue
                     present = whole_index(entry) if not replace or is_sound(entry) else None
                     if present is not None:
