@@ -80,7 +80,8 @@ def test_a_crash_ends_with_status_70_and_the_former_tree_and_the_next_run_succee
 def test_a_crash_of_a_first_install_leaves_no_node_modules(project: Project, stage: str) -> None:
     project.want(PACKAGES)
     point, number = MIDDLES[stage]
-    project.fails("ci", fault=Fault(stage, point, "SIGKILL", number), status=70)
+    run = project.fails("ci", fault=Fault(stage, point, "SIGKILL", number), status=70)
+    assert f"error[PM_CRASH]: the {stage} stage's worker was killed by SIGKILL" in run.stderr
     assert not (project.folder / "node_modules").exists()
     project.succeeds("ci")
     project.assert_installed()
@@ -93,7 +94,8 @@ def test_a_crash_while_a_tree_is_changed_leaves_it_as_it_was(project: Project, s
     project.succeeds("install")
     project.want(PACKAGES)
     point, number = MIDDLES[stage]
-    project.fails("install", fault=Fault(stage, point, kind, number), status=70)
+    run = project.fails("install", fault=Fault(stage, point, kind, number), status=70)
+    assert f"error[PM_CRASH]: the {stage} stage's worker {KINDS[kind]}" in run.stderr
     project.succeeds("install")
     project.assert_installed()
 
@@ -170,7 +172,7 @@ def test_a_crash_while_resolving_ends_with_status_70_and_the_next_run_makes_the_
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_crash_of_fetch_while_resolving_ends_with_status_70(unresolved: Project, kind: str) -> None:
     run = unresolved.fails("install", fault=Fault("fetch", "body", kind, 2), status=70)
-    assert "error[PM_CRASH]: the fetch stage's worker" in run.stderr
+    assert f"error[PM_CRASH]: the fetch stage's worker {KINDS[kind]}" in run.stderr
     unresolved.succeeds("install")
 
 
@@ -181,7 +183,8 @@ def test_a_crash_while_a_lock_is_changed_leaves_it_as_it_was(unresolved: Project
     unresolved.declare(extra, make_package("extra-2", "1.0.0"), dependencies={"p0": "1", "extra": "1"})
     # fails() compares the whole project, the lockfile included
     point, _ = RESOLVING[stage]
-    unresolved.fails("install", fault=Fault(stage, point, "SIGKILL"), status=70)
+    run = unresolved.fails("install", fault=Fault(stage, point, "SIGKILL"), status=70)
+    assert f"error[PM_CRASH]: the {stage} stage's worker was killed by SIGKILL" in run.stderr
     unresolved.succeeds("install")
     assert "node_modules/extra-2" in unresolved.lock["packages"]
 

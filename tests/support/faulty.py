@@ -7,6 +7,9 @@ Points, besides ``start`` (the stage's process has just begun) and ``put`` (it h
 results, and has not sent anything): the audit events of Python, ``os.link`` for instance, counted in that process from
 its start; ``create`` for the opening of a file that is to be written; ``lstat`` for a look at what stands at a path in
 node_modules; ``body`` for bytes of a tarball that arrive; and ``answer`` for an answer that the resolver is fed.
+
+A run does not wait for its cache of packuments, whose process has a low priority: where that one is to die, the
+tree is not completed before it has.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +30,12 @@ _VARIABLE = "PMPIPE_TEST_FAULT"
 #: what starts another process
 _STARTS = frozenset({"os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen", "os.exec", "os.system"})
 
+
+#: how a process ends, and no other with it
+_DEATHS = frozenset({"raises", "exits", "SIGKILL", "SIGSEGV"})
+
+#: how long (seconds) is waited for one at most
+_PATIENCE_S = 60.0
 
 #: where modules are looked for
 _MODULES = tuple(filter(None, sys.path))
@@ -151,11 +161,37 @@ def _patch(injector: _Injector) -> None:
             injector.reach("lstat")
         return lstat(path, **options)
 
+    if injector.fault.stage == "cache" and injector.fault.kind in _DEATHS:
+        _clone_after_the_death_of_the_cache(injector.fault.number)
     os.lstat = lstat_with_fault  # type: ignore[assignment]
     ResolveWorker._feed = feed_with_fault  # type: ignore[method-assign]
     Workers.__init__ = begin_with_fault  # type: ignore[method-assign]
     Channel.put = put_with_fault  # type: ignore[method-assign]
     ArenaSink.write = write_with_fault  # type: ignore[method-assign]
+
+
+def _clone_after_the_death_of_the_cache(number: int) -> None:
+    """Send no more packages to clone, from the `number`-th document to be kept on, before the cache's process is dead.
+
+    Every package's document is to be kept before the package is cloned, so that the last one waits at the latest.
+    """
+    from pmpipe.orders import StageName
+    from pmpipe.workers import Workers
+
+    send, to_keep = Workers.send, 0
+
+    def send_after_the_death(self: Workers, stage: StageName, jobs: Sequence[Any], in_flight: int) -> None:
+        nonlocal to_keep
+        if stage is StageName.CACHE:
+            to_keep += len(jobs)
+        if stage is StageName.CLONE and to_keep >= number:
+            deadline = time.monotonic() + _PATIENCE_S
+            while not any(death.stage is StageName.CACHE for death in self.deaths()):
+                assert time.monotonic() < deadline, "the cache's process was to die"
+                time.sleep(0.001)
+        send(self, stage, jobs, in_flight)
+
+    Workers.send = send_after_the_death  # type: ignore[method-assign]
 
 
 def _faulty_main(injector: _Injector, stage: str, main: Callable[..., None]) -> Callable[..., None]:
