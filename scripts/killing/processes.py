@@ -161,9 +161,7 @@ def run_and_kill_one(
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         child = _start(command, environment, folder, stdout=output)
         _wait_for(child, instant, path, was_there=was_there)
-        victim, name = rng.choice(_members(child.pid) or [(0, "")])
-        if victim:
-            os.kill(victim, signal.SIGKILL)
+        victim, name = _kill_member(child.pid, rng)
         hung = not _ends(child)
         _kill_group(child)
         output.seek(0)
@@ -195,6 +193,17 @@ def _members(group: int) -> list[tuple[int, str]]:
             if int(its_group) == group and state not in "ZX":
                 found.append((int(name), before.partition("(")[2]))
     return sorted(found)
+
+
+def _kill_member(group: int, rng: random.Random) -> tuple[int, str]:
+    """Kill one process of a group; its number and name, 0 and nothing if all have ended."""
+    while members := _members(group):
+        victim, name = rng.choice(members)
+        # one that ends just now is no victim
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+            return victim, name
+    return 0, ""
 
 
 def _ends(child: subprocess.Popen[str]) -> bool:
