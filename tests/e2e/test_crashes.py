@@ -57,8 +57,13 @@ def crashing(project: Project) -> Project:
     return project
 
 
+def crash_of(fault: Fault) -> str:
+    """What the user reads first."""
+    return f"error[PM_CRASH]: the {fault.stage} stage's worker {KINDS[fault.kind]}"
+
+
 def assert_told(stderr: str, fault: Fault) -> None:
-    assert f"error[PM_CRASH]: the {fault.stage} stage's worker {KINDS[fault.kind]}" in stderr
+    assert crash_of(fault) in stderr
     if fault.kind == "raises":
         assert "OnPurposeError: raised on purpose" in stderr
         assert "Traceback (most recent call last)" in stderr
@@ -80,8 +85,8 @@ def test_a_crash_ends_with_status_70_and_the_former_tree_and_the_next_run_succee
 def test_a_crash_of_a_first_install_leaves_no_node_modules(project: Project, stage: str) -> None:
     project.want(PACKAGES)
     point, number = MIDDLES[stage]
-    run = project.fails("ci", fault=Fault(stage, point, "SIGKILL", number), status=70)
-    assert f"error[PM_CRASH]: the {stage} stage's worker was killed by SIGKILL" in run.stderr
+    fault = Fault(stage, point, "SIGKILL", number)
+    assert_told(project.fails("ci", fault=fault, status=70).stderr, fault)
     assert not (project.folder / "node_modules").exists()
     project.succeeds("ci")
     project.assert_installed()
@@ -94,8 +99,8 @@ def test_a_crash_while_a_tree_is_changed_leaves_it_as_it_was(project: Project, s
     project.succeeds("install")
     project.want(PACKAGES)
     point, number = MIDDLES[stage]
-    run = project.fails("install", fault=Fault(stage, point, kind, number), status=70)
-    assert f"error[PM_CRASH]: the {stage} stage's worker {KINDS[kind]}" in run.stderr
+    fault = Fault(stage, point, kind, number)
+    assert_told(project.fails("install", fault=fault, status=70).stderr, fault)
     project.succeeds("install")
     project.assert_installed()
 
@@ -104,8 +109,8 @@ def test_a_crash_while_a_tree_is_changed_leaves_it_as_it_was(project: Project, s
 def test_a_crash_while_files_are_compared_fails_the_command(project: Project, command: str) -> None:
     project.want(PACKAGES)
     project.succeeds("ci")
-    run = project.fails(*command.split(), fault=Fault("clone", "start", "raises"), status=70)
-    assert "error[PM_CRASH]: the clone stage's worker raised" in run.stderr
+    fault = Fault("clone", "start", "raises")
+    assert_told(project.fails(*command.split(), fault=fault, status=70).stderr, fault)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_a_crash_while_resolving_ends_with_status_70_and_the_next_run_makes_the_
     unresolved: Project, fault: Fault
 ) -> None:
     run = unresolved.fails("install", fault=fault, status=70)
-    assert f"error[PM_CRASH]: the {fault.stage} stage's worker {KINDS[fault.kind]}" in run.stderr
+    assert crash_of(fault) in run.stderr
     if fault.point not in ("start", "put"):
         assert "while working on p" in run.stderr
     assert not (unresolved.folder / "package-lock.json").exists()
@@ -171,8 +176,8 @@ def test_a_crash_while_resolving_ends_with_status_70_and_the_next_run_makes_the_
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_crash_of_fetch_while_resolving_ends_with_status_70(unresolved: Project, kind: str) -> None:
-    run = unresolved.fails("install", fault=Fault("fetch", "body", kind, 2), status=70)
-    assert f"error[PM_CRASH]: the fetch stage's worker {KINDS[kind]}" in run.stderr
+    fault = Fault("fetch", "body", kind, 2)
+    assert crash_of(fault) in unresolved.fails("install", fault=fault, status=70).stderr
     unresolved.succeeds("install")
 
 
@@ -181,10 +186,9 @@ def test_a_crash_while_a_lock_is_changed_leaves_it_as_it_was(unresolved: Project
     unresolved.succeeds("install")
     extra = make_package("extra", "1.0.0", dependencies={"extra-2": "1"})
     unresolved.declare(extra, make_package("extra-2", "1.0.0"), dependencies={"p0": "1", "extra": "1"})
+    fault = Fault(stage, RESOLVING[stage][0], "SIGKILL")
     # fails() compares the whole project, the lockfile included
-    point, _ = RESOLVING[stage]
-    run = unresolved.fails("install", fault=Fault(stage, point, "SIGKILL"), status=70)
-    assert f"error[PM_CRASH]: the {stage} stage's worker was killed by SIGKILL" in run.stderr
+    assert crash_of(fault) in unresolved.fails("install", fault=fault, status=70).stderr
     unresolved.succeeds("install")
     assert "node_modules/extra-2" in unresolved.lock["packages"]
 
