@@ -299,6 +299,18 @@ def test_a_resolution_that_cannot_be_heeded_is_a_warning(project: Project) -> No
     assert "resolutions > lib" in project.succeeds("install").stderr
 
 
+def test_a_resolution_may_give_others_the_project_itself(project: Project) -> None:
+    project.declare(make_package("app", "0.5.0"), dependencies={"user": "1"}, resolutions={"app": "workspace:*"})
+    project.registry.publish(make_package("user", "1.0.0", dependencies={"app": "^0.5.0"}))
+    project.succeeds("install")
+    assert os.readlink(project.folder / "node_modules/app") == ".."
+    assert project.lock["packages"]["node_modules/app"] == {"resolved": "", "link": True}
+    assert "nothing to do" in project.succeeds("install").stdout
+    project.succeeds("ci")
+    assert os.readlink(project.folder / "node_modules/app") == ".."
+    assert not project.registry.requests_for("/app*")
+
+
 def test_ci_takes_a_lock_that_npm_made_without_resolutions_and_install_makes_it_anew(project: Project) -> None:
     project.declare(ONE, TWO, THREE, USER, dependencies={"user": "1"})
     project.succeeds("install")

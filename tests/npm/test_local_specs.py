@@ -39,6 +39,9 @@ def in_a(name: str, spec: str, **root: Any) -> str:
         ("@s/b", "workspace:packages/b", "file:../b"),
         ("alias", "workspace:@s/b@^", "file:../b"),
         ("c", "workspace:*", "file:../../tools/c"),
+        ("root", "workspace:*", "file:../.."),
+        ("alias", "workspace:root@*", "file:../.."),
+        ("root", "workspace:../..", "file:../.."),
     ],
 )
 def test_workspace_specs_become_the_folder_of_the_workspace(name: str, spec: str, meaning: str) -> None:
@@ -48,6 +51,7 @@ def test_workspace_specs_become_the_folder_of_the_workspace(name: str, spec: str
 @pytest.mark.parametrize(
     ("name", "spec", "why"),
     [
+        ("root", "workspace:^2", "is not satisfied by the project itself: its version is missing"),
         ("nobody", "workspace:*", "asks for a workspace called nobody, and there is none"),
         ("@s/b", "workspace:^2", "its version is 1.2.3"),
         ("@s/b", "workspace:../nowhere", "asks for the workspace in packages/nowhere"),
@@ -66,6 +70,18 @@ def test_a_workspace_that_is_not_there_is_told(name: str, spec: str, why: str) -
 def test_the_project_itself_may_ask_for_its_workspaces() -> None:
     root, _ = spelled_out_documents({"devDependencies": {"a": "workspace:*"}}, WORKSPACES, {})
     assert root["devDependencies"] == {"a": "file:packages/a"}
+
+
+def test_what_needs_the_project_itself_may_be_given_it() -> None:
+    document = {"name": "root", "devDependencies": {"root": "workspace:."}, "resolutions": {"root": "workspace:*"}}
+    root, _ = spelled_out_documents(document, {}, {})
+    assert root["devDependencies"] == root["resolutions"] == {"root": "file:."}
+
+
+def test_a_workspace_counts_more_than_the_project_of_the_same_name() -> None:
+    document = {"name": "a", "dependencies": {"a": "workspace:*"}, "devDependencies": {"a": "workspace:."}}
+    root, _ = spelled_out_documents(document, WORKSPACES, {})
+    assert (root["dependencies"], root["devDependencies"]) == ({"a": "file:packages/a"}, {"a": "file:."})
 
 
 BUN = {"workspaces": {"packages": [], "catalog": {"x": "^5"}, "catalogs": {"old": {"x": "^4"}}}}

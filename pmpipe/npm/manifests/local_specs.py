@@ -1,10 +1,10 @@
 """``workspace:`` and ``catalog:``: specs that mean something only within their project, said in npm's words.
 
 ``workspace:*`` asks for the workspace of that name, and for nothing else: it becomes ``file:`` and the path of its
-folder, which npm satisfies with a link to that folder. ``catalog:`` stands for the spec that one of the project's
-catalogs has for the name. Both are replaced as soon as the project's package.json files have been read, so that the
-resolver, the check of a lock and the lock itself know npm's kinds of specs only. npm ends with EUNSUPPORTEDPROTOCOL
-over either.
+folder, which npm satisfies with a link to that folder. The project itself counts as one, as with pnpm and yarn.
+``catalog:`` stands for the spec that one of the project's catalogs has for the name. Both are replaced as soon as the
+project's package.json files have been read, so that the resolver, the check of a lock and the lock itself know npm's
+kinds of specs only. npm ends with EUNSUPPORTEDPROTOCOL over either.
 
 Source: pnpm's, yarn's and bun's documentation of catalogs, pnpm's and yarn's of the workspace protocol.
 """
@@ -53,7 +53,7 @@ class LocalSpecs:
     """Replaces the specs of one project.
 
     Args:
-        workspaces: by name.
+        workspaces: by name; the project itself among them.
         catalogs: of the project.
     """
 
@@ -146,16 +146,14 @@ class LocalSpecs:
         requested = wanted.requested_range or "*"
         if requested in _ANY_VERSION or satisfies(workspace.version, requested):
             return workspace.path, ""
-        return (
-            "",
-            f"is not satisfied by the workspace {workspace.path}: its version is {workspace.version or 'missing'}",
-        )
+        found = f"the workspace {workspace.path}" if workspace.path else "the project itself"
+        return "", f"is not satisfied by {found}: its version is {workspace.version or 'missing'}"
 
     def _by_path(self, path: str, where: str) -> tuple[str, str]:
         """A path with a dot in front starts from the package, as in pnpm; others from the project, as in yarn."""
         base = where if path.startswith(".") else ROOT
         folder = posixpath.normpath(posixpath.join(base, path))
-        if any(workspace.path == folder for workspace in self._workspaces.values()):
+        if folder == "." or any(workspace.path == folder for workspace in self._workspaces.values()):
             return folder, ""
         return "", f"asks for the workspace in {folder}, and there is none"
 
@@ -181,11 +179,13 @@ def spelled_out_manifests(manifests: ProjectManifests, catalogs: Catalogs) -> Pr
     Raises:
         ManifestError: what a spec asks for is not there.
     """
+    itself = manifests.root
     named = {
-        name: LocalWorkspace(path, (manifests.folders[path] if path else manifests.root).version or "")
+        name: LocalWorkspace(path, (manifests.folders[path] if path else itself).version or "")
         for name, path in manifests.workspaces.items()
     }
-    specs = LocalSpecs(named, merged(manifests.root.catalogs or {}, catalogs))
+    known = _with_itself(named, itself.name or "", itself.version or "")
+    specs = LocalSpecs(known, merged(itself.catalogs or {}, catalogs))
 
     def spelled_out(manifest: Manifest, where: PackagePath) -> Manifest:
         changed: dict[str, Any] = {}
@@ -195,7 +195,7 @@ def spelled_out_manifests(manifests: ProjectManifests, catalogs: Catalogs) -> Pr
                 changed[attribute] = specs.spelled_out(found, where, key)
         return msgspec.structs.replace(manifest, **changed) if changed else manifest
 
-    root = spelled_out(manifests.root, ROOT)
+    root = spelled_out(itself, ROOT)
     if root.overrides:
         root = msgspec.structs.replace(root, overrides=specs.overrides(root.overrides))
     if root.resolutions:
@@ -218,7 +218,8 @@ def spelled_out_documents(
         _text(one.get("name")) or posixpath.basename(path): LocalWorkspace(path, _text(one.get("version")))
         for path, one in workspaces.items()
     }
-    specs = LocalSpecs(named, merged(catalogs_of(root), catalogs))
+    known = _with_itself(named, _text(root.get("name")), _text(root.get("version")))
+    specs = LocalSpecs(known, merged(catalogs_of(root), catalogs))
 
     def spelled_out(document: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         changed: dict[str, Any] = {}
@@ -236,6 +237,11 @@ def spelled_out_documents(
     new_workspaces = {path: spelled_out(one, path) for path, one in workspaces.items()}
     specs.check()
     return new_root, new_workspaces
+
+
+def _with_itself(workspaces: Mapping[str, LocalWorkspace], name: str, version: str) -> Mapping[str, LocalWorkspace]:
+    """Workspaces by name, and the project, unless one of them is called as it is."""
+    return {name: LocalWorkspace(ROOT, version), **workspaces} if name else workspaces
 
 
 def _text(value: Any) -> str:
